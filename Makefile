@@ -1,0 +1,42 @@
+# Every target makes what it needs inside this folder. `make` alone lists them.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+JOBS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo serve test check lint types unit format clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/runtime: requirements.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
+	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/checks: requirements-dev.txt $(VENV)/runtime
+	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+demo: $(VENV)/runtime ## start a hub on local data, register real indexes, show the federated index (Ctrl-C ends it)
+	@$(RUN) examples/demo.py
+
+serve: $(VENV)/runtime ## run the hub on ./data at http://127.0.0.1:8080
+	@$(RUN) cli.py serve
+
+test: lint types unit ## pass every check: lint, types, tests, coverage
+
+lint: $(VENV)/checks ## check the style of the code
+	$(RUN) -m ruff check .
+
+types: $(VENV)/checks ## check the types of the code
+	$(RUN) -m mypy
+
+unit: $(VENV)/checks ## run the tests and hold the coverage
+	$(RUN) -m pytest -n $(JOBS) --cov --cov-report=term-missing:skip-covered
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .coverage* .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,164 @@
+"""make demo: a hub on local data, fed with this repository's own index and those of two example siblings.
+
+Serves the index files over HTTP on loopback, starts the hub, registers the indexes through its API, prints the
+federated index and stays up until Ctrl-C. What it stores lies in .demo/, and the next run starts from it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import http.server
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HERE = Path(__file__).resolve().parent.parent
+TOKEN = "demo-token-for-loopback-only"  # noqa: S105 - the demo's hub listens on loopback and is thrown away
+INDEX = "registry/indexes/capabilities.yaml"
+SOURCES: list[dict[str, Any]] = [
+    {"repo": "reuse-surface", "path": INDEX, "domain": "helix_forge", "required": True},
+    {"repo": "state-hub", "path": f"examples/state-hub/{INDEX}", "domain": "helix_forge"},
+    {"repo": "railiance-apps", "path": f"examples/railiance-apps/{INDEX}", "domain": "railiance"},
+]
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Serves files without a line per request."""
+
+    disable_nagle_algorithm = True
+
+    def log_message(self, *_args: object) -> None:
+        """Say nothing."""
+
+
+def free_port(wanted: int) -> int:
+    """Return *wanted*, or another port where something listens there already."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def files() -> Iterator[str]:
+    """Serve the repository's folder; yield the URL."""
+    handler = functools.partial(Quiet, directory=str(HERE))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", free_port(8081)), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@contextlib.contextmanager
+def hub() -> Iterator[str]:
+    """Run the hub on .demo/data; yield its URL once it is ready."""
+    port = free_port(8080)
+    url = f"http://127.0.0.1:{port}"
+    data = str(HERE / ".demo" / "data")
+    command = [sys.executable, str(HERE / "cli.py"), "serve", "--port", str(port), "--data-dir", data]
+    loopback = {"REUSE_SURFACE_TOKEN": TOKEN, "REUSE_SURFACE_ALLOW_NETWORKS": "127.0.0.0/8"}
+    process = subprocess.Popen(command, env=os.environ | loopback)  # noqa: S603 - our own program
+    try:
+        wait_until_ready(process, url)
+        yield url
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(15)
+
+
+def wait_until_ready(process: subprocess.Popen[bytes], url: str) -> None:
+    """Return once the hub answers /ready; end the demo when it stopped instead."""
+    for _ in range(200):
+        with contextlib.suppress(OSError):
+            ask("GET", f"{url}/ready")
+            return
+        if process.poll() is not None:
+            sys.exit("The hub did not start; its message stands above.")
+        time.sleep(0.05)
+    sys.exit("The hub did not become ready within 10 seconds.")
+
+
+def ask(method: str, url: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
+    """Send one request, with the token where it writes, and return the JSON of the answer."""
+    request = urllib.request.Request(url, method=method)  # noqa: S310 - loopback
+    if method != "GET":
+        request.add_header("Authorization", f"Bearer {TOKEN}")
+    if body is not None:
+        request.data = json.dumps(body).encode()
+        request.add_header("Content-Type", "application/json")
+    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - loopback
+        return json.load(answer)
+
+
+def say(text: str = "") -> None:
+    """Print a line at once."""
+    print(text, flush=True)  # noqa: T201 - that is the demo
+
+
+def register(url: str, base: str) -> None:
+    """Register every source through the API and have it composed."""
+    known = ask("GET", f"{url}/v1/federated")
+    if known["sources"]:
+        say(f"The hub remembers: serial {known['serial']}, {len(known['capabilities'])} capabilities.")
+    for source in SOURCES:
+        wanted = {"url": f"{base}/{source['path']}", "domain": source["domain"]}
+        wanted |= {"required": True} if source.get("required") else {}
+        made = ask("PUT", f"{url}/v1/repos/{source['repo']}", wanted)
+        say(f"PUT /v1/repos/{made['repo']}  revision {made['revision']}  {made['url']}")
+    report = ask("POST", f"{url}/v1/federated/compose?force=true")
+    for result in report["results"]:
+        count = result["source"]["capability_count"]
+        say(f"checked {result['repo']}: {result['outcome']}, {result['source']['state']}, {count} capabilities")
+
+
+def show(url: str) -> None:
+    """Print the federated index, shortened, and where to look."""
+    index = ask("GET", f"{url}/v1/federated")
+    shown = index["capabilities"]
+    index["capabilities"] = [{name: one[name] for name in ("id", "name", "source_repo")} for one in shown[:3]]
+    index["sources"] = [{name: one[name] for name in ("repo", "state", "capability_count")} for one in index["sources"]]
+    say(f"\nGET /v1/federated (shortened: 3 of {len(shown)} capabilities, some fields)")
+    say(json.dumps(index, indent=2))
+    say(f"\nThe hub is up at {url}. Look at:")
+    for line in (
+        f"curl -s {url}/v1/federated",
+        f"curl -s -H 'Accept: application/yaml' {url}/v1/federated",
+        f"curl -s {url}/v1/repos",
+        f"curl -s {url}/openapi.json",
+        f"curl -s -X POST -H 'Authorization: Bearer {TOKEN}' {url}/v1/repos/state-hub/refresh",
+    ):
+        say(f"  {line}")
+    say("Ctrl-C stops it; the next make demo starts from what is stored in .demo/.")
+
+
+def main() -> None:
+    """Run the demo until Ctrl-C."""
+    if "--fresh" in sys.argv:
+        shutil.rmtree(HERE / ".demo", ignore_errors=True)
+    (HERE / ".demo").mkdir(exist_ok=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with contextlib.suppress(KeyboardInterrupt), files() as base, hub() as url:
+        register(url, base)
+        show(url)
+        threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""One module per endpoint; the folder is the resource. A handler reads, acts through the hub, and answers."""

@@ -1,0 +1,1 @@
+"""The federated index: /v1/federated."""

@@ -1,0 +1,37 @@
+"""POST /v1/federated/compose: check every source that is due, and compose.
+
+With force=true every enabled source is checked. The answer comes when all checks are done and the federated index
+shows what they brought.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from shared.answers import json_answer
+from shared.query import flag, read_query
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from shared.hub import Hub
+
+
+async def handle(hub: Hub, request: Request) -> Response:
+    """Answer the new serial and what became of each source."""
+    hub.auth.require_writer(request)
+    asked = read_query(request, force=flag)
+
+    repos = hub.sources.enabled() if asked.get("force") else hub.sources.due()
+    outcomes = await hub.sources.refresh_all(repos)
+    document = await hub.federation.shown()
+
+    body = {
+        "serial": document.serial,
+        "complete": document.complete,
+        "counts": Counter(outcome.outcome for outcome in outcomes),
+        "results": [outcome._asdict() for outcome in outcomes],
+    }
+    return json_answer(body)

@@ -1,0 +1,1 @@
+"""The hub about itself: its health, its contract, its problems."""

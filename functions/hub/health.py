@@ -1,0 +1,19 @@
+"""GET /health: whether the process answers; touches neither disk nor network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared.answers import json_answer
+from shared.version import VERSION
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from shared.hub import Hub
+
+
+async def handle(_hub: Hub, _request: Request) -> Response:
+    """Answer 200."""
+    return json_answer({"status": "ok", "version": VERSION})

@@ -1,0 +1,28 @@
+"""GET /schemas/{name}: a schema of the contract, as JSON Schema draft-07, in JSON or YAML."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared import schemas
+from shared.answers import answer, json_answer
+from shared.problems import NotFound
+from shared.query import JSON, YAML, read_query
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from shared.hub import Hub
+
+
+async def handle(_hub: Hub, request: Request) -> Response:
+    """Answer the schema."""
+    asked = read_query(request, (JSON, YAML))
+    name = request.path_params["name"]
+    if name not in schemas.NAMES:
+        raise NotFound(f"There is no schema {name!r}; there are {', '.join(schemas.NAMES)}.")
+
+    if asked.media_type == YAML:
+        return answer(schemas.text(name).encode(), YAML)
+    return json_answer(schemas.schema(name))

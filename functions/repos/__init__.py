@@ -1,0 +1,1 @@
+"""What is registered: /v1/repos."""

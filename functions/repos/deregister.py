@@ -1,0 +1,31 @@
+"""DELETE /v1/repos/{repo}: deregister a repository; its name and URL are free at once.
+
+If-Match is honoured. The answer comes when the federated index shows it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+
+from shared.answers import OPEN
+from shared.query import read_query
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from shared.hub import Hub
+
+
+async def handle(hub: Hub, request: Request) -> Response:
+    """Answer 204."""
+    author = hub.auth.require_writer(request)
+    read_query(request)
+    repo = request.path_params["repo"]
+
+    await hub.store.remove(repo, author, request.headers.get("if-match"))
+    hub.sources.forget(repo)
+    await hub.federation.shown()
+
+    return Response(status_code=204, headers=OPEN)

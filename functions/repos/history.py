@@ -1,0 +1,34 @@
+"""GET /v1/repos/{repo}/history: who changed what, newest first; also after the repo was deregistered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared.answers import json_answer, page
+from shared.query import cursor, read_query, whole
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from shared.hub import Hub
+    from shared.store import Change
+
+_NEWEST = 10**12
+
+
+async def handle(hub: Hub, request: Request) -> Response:
+    """Answer one page of changes."""
+    asked = read_query(request, limit=whole(1, 50), cursor=cursor)
+    asked.setdefault("limit", 50)
+
+    changes = await hub.store.history(request.path_params["repo"])
+
+    body, headers = page(request, asked, "history", changes, _age)
+    del body["total"]
+    return json_answer(body, headers=headers)
+
+
+def _age(change: Change) -> str:
+    """Return a key that grows as the revisions go back."""
+    return f"{_NEWEST - change.revision:012}"

@@ -1,0 +1,29 @@
+"""POST /v1/repos/{repo}/refresh: check the source now, whatever its schedule says.
+
+The answer comes when the check is done and the federated index shows what it brought; a source that failed is a 200
+with the outcome failed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared.answers import json_answer
+from shared.query import read_query
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from shared.hub import Hub
+
+
+async def handle(hub: Hub, request: Request) -> Response:
+    """Answer the outcome and the state of the source."""
+    hub.auth.require_writer(request)
+    read_query(request)
+
+    outcome = await hub.sources.refresh(request.path_params["repo"])
+    await hub.federation.shown()
+
+    return json_answer(outcome._asdict())

@@ -1,0 +1,28 @@
+"""GET /v1/repos/{repo}: one registration with the state of its source.
+
+The ETag is the revision of the registration. This resource never answers 304: the state of the source moves on
+without a new revision.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared.answers import json_answer
+from shared.query import read_query
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from shared.hub import Hub
+
+
+async def handle(hub: Hub, request: Request) -> Response:
+    """Answer the registration."""
+    read_query(request)
+
+    registration = await hub.store.get(request.path_params["repo"])
+
+    body = registration.as_json() | {"source": hub.sources.status(registration.repo)}
+    return json_answer(body, headers={"ETag": registration.etag})

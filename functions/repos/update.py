@@ -1,0 +1,35 @@
+"""PATCH /v1/repos/{repo}: change some fields of a registration by a JSON merge patch (RFC 7396).
+
+null resets an optional field to its default; repo never changes. If-Match is honoured.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared.answers import json_answer
+from shared.body import JSON, MERGE_PATCH, read_json
+from shared.query import read_query
+from shared.registration import merged
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from shared.hub import Hub
+
+
+async def handle(hub: Hub, request: Request) -> Response:
+    """Answer 200 with the registration as it is now."""
+    author = hub.auth.require_writer(request)
+    read_query(request)
+    repo = request.path_params["repo"]
+    patch = await read_json(request, (MERGE_PATCH, JSON))
+
+    edited = await hub.store.update(
+        repo, lambda current: merged(current, patch, hub.guard), author, request.headers.get("if-match")
+    )
+    if hub.sources.watch(edited.after):
+        await hub.federation.shown()
+
+    return json_answer(edited.after.as_json(), headers={"ETag": edited.after.etag})

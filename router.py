@@ -1,0 +1,138 @@
+"""The whole API on one screen, and the application that serves it."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from functions.federated import compose as compose_federated
+from functions.federated import show as show_federated
+from functions.hub import health, openapi, problem, ready, schema
+from functions.repos import browse, deregister, history, refresh, register, replace, show, update
+from shared.answers import OPEN
+from shared.hub import Hub, open_hub
+from shared.problems import InternalError, MethodNotAllowed, NotFound, Problem
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+
+    from starlette.types import Message, Receive, Scope, Send
+
+    Handle = Callable[[Hub, Request], Awaitable[Response]]
+
+ENDPOINTS = [
+    ("GET", "/v1/federated", show_federated.handle),
+    ("POST", "/v1/federated/compose", compose_federated.handle),
+    ("GET", "/v1/repos", browse.handle),
+    ("POST", "/v1/repos", register.handle),
+    ("GET", "/v1/repos/{repo}", show.handle),
+    ("PUT", "/v1/repos/{repo}", replace.handle),
+    ("PATCH", "/v1/repos/{repo}", update.handle),
+    ("DELETE", "/v1/repos/{repo}", deregister.handle),
+    ("POST", "/v1/repos/{repo}/refresh", refresh.handle),
+    ("GET", "/v1/repos/{repo}/history", history.handle),
+    ("GET", "/health", health.handle),
+    ("GET", "/ready", ready.handle),
+    ("GET", "/openapi.json", openapi.handle),
+    ("GET", "/schemas/{name}", schema.handle),
+    ("GET", "/problems/{slug}", problem.handle),
+]
+
+
+
+def create_app(settings: Settings | None = None) -> Starlette:
+    """Return the application on the hub that *settings*, or the environment, describe; raise StartError.
+
+    The hub is open from here on; the lifespan runs what goes on in the background and closes it.
+    """
+    hub = open_hub(settings or Settings.from_environment())
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        async with hub.running():
+            yield
+
+    return application(hub, ENDPOINTS, lifespan)
+
+
+def application(hub: Hub, endpoints: Iterable[tuple[str, str, Handle]], lifespan: Any = None) -> Starlette:  # noqa: ANN401 - Starlette's own type is not public
+    """Return an application that serves *endpoints*, any part of the table, on *hub*."""
+    resources: dict[str, Resource] = {}
+    for method, path, handle in endpoints:
+        resources.setdefault(path, Resource(hub)).add(method, handle)
+    routes = [Route(path, resource) for path, resource in resources.items()]
+    app = Starlette(routes=routes, lifespan=lifespan)
+    app.router.redirect_slashes = False
+
+    async def answer_problem(request: Request, fault: Exception) -> Response:
+        return render(hub, request, fault)
+
+    for kind in (Problem, HTTPException, Exception):
+        app.add_exception_handler(kind, answer_problem)
+    return app
+
+
+class Resource:
+    """One path: chooses the handler by method, so that a 405 names every method of the path."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._handlers: dict[str, Handle] = {}
+
+    def add(self, method: str, handle: Handle) -> None:
+        """Serve *method* by *handle*."""
+        self._handlers[method] = handle
+
+    @property
+    def allowed(self) -> str:
+        """The methods of the path, as the ``Allow`` header names them."""
+        implied = {"OPTIONS", *(["HEAD"] if "GET" in self._handlers else [])}
+        return ", ".join(sorted(implied | self._handlers.keys()))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        method = scope["method"]
+        if method == "HEAD":
+            method, send = "GET", _without_body(send)
+        response = await self._answer(method, Request(scope, receive))
+        await response(scope, receive, send)
+
+    async def _answer(self, method: str, request: Request) -> Response:
+        if method in self._handlers:
+            return await self._handlers[method](self._hub, request)
+        if method == "OPTIONS":
+            return Response(status_code=204, headers={**OPEN, **_preflight(self.allowed)})
+        raise MethodNotAllowed(f"This path offers {self.allowed}.", headers={"Allow": self.allowed})
+
+
+def _preflight(allowed: str) -> dict[str, str]:
+    """Let pages of other hosts read; their writes would need a header that is not allowed."""
+    return {"Allow": allowed, "Access-Control-Allow-Methods": "GET, HEAD", "Access-Control-Max-Age": "86400"}
+
+
+def _without_body(send: Send) -> Send:
+    async def send_head(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            message = {**message, "body": b""}
+        await send(message)
+
+    return send_head
+
+
+def render(hub: Hub, request: Request, fault: Exception) -> Response:
+    """Return what goes wrong anywhere as ``application/problem+json`` (RFC 9457)."""
+    if isinstance(fault, HTTPException):
+        fault = NotFound("Nothing is served under this path; /openapi.json lists the paths.")
+    elif not isinstance(fault, Problem):
+        fault = InternalError("Something failed inside the hub; its log has the details.")
+    body = orjson.dumps(fault.as_json(hub.settings.public, request.url.path))
+    headers = {**OPEN, "Cache-Control": "no-store", **fault.headers}
+    return Response(body, fault.answer_status, headers, "application/problem+json")

@@ -1,0 +1,77 @@
+"""How the hub answers: JSON bytes, the headers that every public answer carries, pages of lists, validators."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import orjson
+from starlette.responses import Response
+
+from shared.query import JSON, cursor_to
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from starlette.requests import Request
+
+    from shared.query import Asked
+
+OPEN = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "ETag, Link, Retry-After, Reuse-Surface-Serial, Reuse-Surface-Complete",
+    "X-Content-Type-Options": "nosniff",
+}
+"""Anyone may read what the hub says, from anywhere; nobody should guess its type."""
+
+UNCACHED = {"Cache-Control": "no-cache"}
+
+
+def answer(content: bytes, media_type: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Return *content* as it is."""
+    return Response(content, status, {**OPEN, **(headers or UNCACHED)}, media_type)
+
+
+def json_answer(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Return *body* as JSON; dataclasses become objects."""
+    return answer(orjson.dumps(body), JSON, status, {**UNCACHED, **(headers or {})})
+
+
+def page(
+    request: Request, asked: Asked, name: str, rows: Sequence[Any], key: Callable[[Any], str]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Cut the page that *asked* (``limit``, ``cursor``) wants from *rows*, which are in the order of *key*.
+
+    Return the body ``{name: rows, "total", "next"}`` and the ``Link`` header to the next page, if there is one.
+    """
+    after = asked.get("cursor", "")
+    rest = [row for row in rows if key(row) > after]
+    shown = rest[: asked["limit"]]
+    body = {name: shown, "total": len(rows), "next": None}
+    if len(shown) == len(rest):
+        return body, {}
+    body["next"] = cursor_to(key(shown[-1]))
+    return body, {"Link": f"<{next_page(request, str(body['next']))}>; rel=\"next\""}
+
+
+def next_page(request: Request, cursor: str) -> str:
+    """Return the path and query of the page at *cursor* of the same list."""
+    query = dict(request.query_params) | {"cursor": cursor}
+    return f"{request.url.path}?{urlencode(query)}"
+
+
+_TAG = re.compile(r'(W/)?("[\x21\x23-\x7e\x80-\xff]*")')
+
+
+def tags(header: str) -> list[tuple[bool, str]]:
+    """Return the entity tags of a conditional header as (weak, tag); ``*`` is a tag of its own (RFC 9110 §13.1)."""
+    if header.strip() == "*":
+        return [(False, "*")]
+    return [(bool(found[1]), found[2]) for found in _TAG.finditer(header)]
+
+
+def not_modified(request: Request, etag: str) -> bool:
+    """Tell whether ``If-None-Match`` names *etag*, compared weakly as RFC 9110 §13.1.2 asks."""
+    header = request.headers.get("if-none-match")
+    return header is not None and any(tag in {"*", etag} for _, tag in tags(header))

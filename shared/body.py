@@ -1,0 +1,58 @@
+"""The body of a request: read within a bound, as strict JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from shared import strict_json
+from shared.problems import BodyTooLarge, MalformedBody, UnsupportedMediaType
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from starlette.requests import Request
+
+MAX_BYTES = 64 * 1024
+JSON = "application/json"
+MERGE_PATCH = "application/merge-patch+json"
+
+
+async def read_json(request: Request, media_types: Collection[str] = (JSON,)) -> Any:  # noqa: ANN401 - not yet checked
+    """Return the JSON value of the body.
+
+    Raise UnsupportedMediaType, BodyTooLarge (more than 64 KiB) or MalformedBody.
+    """
+    _check_type(request, media_types)
+    content = await read_bytes(request, MAX_BYTES)
+    try:
+        return strict_json.parse(content)
+    except strict_json.NotStrictJson as fault:
+        place = f" (line {fault.line}, column {fault.column})" if fault.line else ""
+        raise MalformedBody(f"The body is refused: {fault}{place}.") from fault
+
+
+def _check_type(request: Request, media_types: Collection[str]) -> None:
+    sent = request.headers.get("content-type", "")
+    media_type, _, parameters = sent.partition(";")
+    charset = parameters.strip().lower().replace('"', "")
+    if media_type.strip().lower() not in media_types or charset not in {"", "charset=utf-8"}:
+        raise UnsupportedMediaType(f"Send Content-Type: {' or '.join(media_types)}, in UTF-8.")
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise UnsupportedMediaType("Send the body without Content-Encoding.")
+
+
+async def read_bytes(request: Request, most: int) -> bytes:
+    """Return the body; raise BodyTooLarge as soon as more than *most* bytes are announced or received."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced[:19]) > most:
+        raise _too_large(most)
+    content = bytearray()
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > most:
+            raise _too_large(most)
+    return bytes(content)
+
+
+def _too_large(most: int) -> BodyTooLarge:
+    return BodyTooLarge(f"The body may have at most {most:,} bytes.")

@@ -1,0 +1,109 @@
+"""The federated index that is served, and how it follows the sources: one composition at a time, serial by serial."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import TYPE_CHECKING
+
+import orjson
+
+from shared.compose import compose
+from shared.federation.document import Document, encode, substance
+from shared.files import PREVIOUS, parsed, trusted, write_whole
+from shared.problems import Problem
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from shared.clock import Clock
+    from shared.compose import Part
+    from shared.sources.life import Sources
+
+__all__ = ["Document", "Federation"]
+
+FORMAT = 1
+GATHER_SECONDS = 1.0
+_log = logging.getLogger("hub.federation")
+
+
+class Federation:
+    """Serves *document*, which always says what some moment of the sources amounted to.
+
+    On disk lie only its serial, time and digest: the content and states that it was made of are written before it is
+    served, so that a restart makes the same document again, before any fetch.
+    """
+
+    def __init__(self, path: Path, sources: Sources, clock: Clock) -> None:
+        """Make the document that was served last, or the next one if the sources went on; raise StartError."""
+        self._path = path
+        self._sources = sources
+        self._clock = clock
+        self._serial, self._generated_at, self._substance = self._load()
+        self._turn: asyncio.Task[None] | None = None
+        self._composing = asyncio.Lock()
+        self.document = self._next(sources.parts()) or self._again(sources.parts())
+
+    def _load(self) -> tuple[int, str, str]:
+        if not self._path.exists():
+            return 0, "", ""
+        remedy = f"Put back a good copy, such as {self._path.name}{PREVIOUS}: without it the serial would go back."
+        with trusted(self._path, remedy):
+            saved = parsed(self._path.read_bytes(), FORMAT)
+            return int(saved["serial"]), str(saved["generated_at"]), str(saved["substance"])
+
+    def _next(self, parts: list[Part]) -> Document | None:
+        """Return the next document, its serial on disk, or None when the sources say what they said before."""
+        composition = compose(parts)
+        digest = substance(composition)
+        if digest == self._substance:
+            return None
+        serial, now = self._serial + 1, self._clock.stamp()
+        document = encode(composition, serial, now)
+        saved = {"format": FORMAT, "serial": serial, "generated_at": now, "substance": digest}
+        write_whole(self._path, orjson.dumps(saved), keep_previous=True)
+        self._serial, self._generated_at, self._substance = serial, now, digest
+        return document
+
+    def _again(self, parts: list[Part]) -> Document:
+        return encode(compose(parts), self._serial, self._generated_at)
+
+    async def shown(self) -> Document:
+        """Return once the document says what the sources say now; callers that come together share one turn.
+
+        Raise StorageUnavailable when the new serial can't be written; the old document stays.
+        """
+        if self._turn is None:
+            self._turn = asyncio.create_task(self._take_turn())
+        await asyncio.shield(self._turn)
+        return self.document
+
+    async def _take_turn(self) -> None:
+        async with self._composing:
+            # Whoever asks from here on may know of later changes: for them there will be another turn.
+            self._turn = None
+            parts = self._sources.parts()
+            await self._sources.save()
+            following = await asyncio.to_thread(self._next, parts)
+            self.document = following or self.document
+
+    async def follow(self) -> None:
+        """Compose whenever the sources have news, gathering for a second what comes together; never returns."""
+        while True:
+            await self._sources.news.wait()
+            self._sources.news.clear()
+            await asyncio.sleep(GATHER_SECONDS)
+            try:
+                await self.shown()
+            except Problem as fault:
+                _log.error("composing failed: %s", fault.detail)
+                self._sources.news.set()
+
+    async def close(self) -> None:
+        """Let the turn under way finish."""
+        if self._turn is not None:
+            with contextlib.suppress(Problem):
+                await self._turn
+        async with self._composing:
+            pass

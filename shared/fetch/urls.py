@@ -1,0 +1,68 @@
+"""The URL of an index: which spellings are refused, and when two are the same."""
+
+from __future__ import annotations
+
+import re
+
+import httpx
+
+MAX_LENGTH = 2048
+MAX_PORT = 65535
+_HOST_LENGTH, _LABEL_LENGTH = 253, 63  # RFC 1035 §2.3.4
+_FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\xa0\\<>\"^`{|}\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class UrlRefused(ValueError):  # noqa: N818 - a verdict, not a failure
+    """The URL can't be registered; the message says why."""
+
+
+def parse(text: str) -> httpx.URL:
+    """Return *text* as the client will use it, or raise UrlRefused.
+
+    One parser serves the check and the fetch, so that they can't disagree about the host.
+    """
+    if len(text) > MAX_LENGTH or _FORBIDDEN.search(text):
+        raise UrlRefused(f"must have at most {MAX_LENGTH:,} characters, none of them blank, control or a backslash")
+    try:
+        url = httpx.URL(text)
+        host = url.host
+    except (httpx.InvalidURL, ValueError, UnicodeError) as fault:
+        raise UrlRefused("is not a URL") from fault
+    if url.scheme not in _DEFAULT_PORTS or not host:
+        raise UrlRefused("must be an absolute http or https URL, as in https://host/path")
+    authority = text.split("/", 3)[2]
+    if "@" in authority:
+        raise UrlRefused("must not hold a user name or password: the hub sends no credentials")
+    if any(letter.isdigit() and not letter.isascii() for letter in authority):
+        raise UrlRefused("must write its digits in ASCII")
+    if "#" in text:
+        raise UrlRefused("must not hold a fragment (#)")
+    _check_host(url)
+    return url
+
+
+def _check_host(url: httpx.URL) -> None:
+    host = url.raw_host.decode("ascii").removesuffix(".")
+    labels = [] if ":" in host else host.split(".")
+    if "%" in host or len(host) > _HOST_LENGTH or not all(0 < len(label) <= _LABEL_LENGTH for label in labels):
+        raise UrlRefused("does not hold a host name")
+    if url.port is not None and not 0 < url.port <= MAX_PORT:
+        raise UrlRefused(f"must hold a port from 1 to {MAX_PORT}, or none")
+
+
+def normal(text: str) -> str:
+    """Return the form by which registered URLs are compared.
+
+    Scheme and A-label host in lower case, no default port, no dot segments, ``/`` for an empty path.
+    """
+    url = parse(text)
+    host = url.raw_host.decode("ascii").lower().removesuffix(".")
+    host = f"[{host}]" if ":" in host else host
+    port = "" if url.port in {None, _DEFAULT_PORTS[url.scheme]} else f":{url.port}"
+    return f"{url.scheme}://{host}{port}{url.raw_path.decode('ascii')}"
+
+
+def origin(url: httpx.URL) -> tuple[str, str, int]:
+    """Return scheme, host and port: what one set of connections belongs to."""
+    return url.scheme, url.raw_host.decode("ascii"), url.port or _DEFAULT_PORTS[url.scheme]

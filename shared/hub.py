@@ -1,0 +1,98 @@
+"""What every handler receives: the hub, opened on its data directory."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from shared.auth import Auth
+from shared.clock import Clock
+from shared.federation import Federation
+from shared.fetch import Fetcher
+from shared.fetch.guard import Guard
+from shared.files import DataDirectory
+from shared.sources.journal import Journal
+from shared.sources.life import Sources
+from shared.sources.refresher import Refresher
+from shared.sources.shelf import Shelf
+from shared.store.tiny import TinyStore
+from shared.version import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from shared.settings import Settings
+    from shared.store import Store
+
+
+@dataclass(frozen=True)
+class Hub:
+    """The hub's parts. Handlers act through them; nothing else is shared between requests."""
+
+    settings: Settings
+    guard: Guard
+    auth: Auth
+    store: Store
+    sources: Sources
+    federation: Federation
+    refresher: Refresher
+    directory: DataDirectory
+    tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Do what goes on in the background, and at the end finish every write and let go of the data directory."""
+        self.tasks["federation"] = asyncio.create_task(self.federation.follow())
+        if self.settings.refresh:
+            self.tasks["refresher"] = asyncio.create_task(self.refresher.run())
+        try:
+            yield
+        finally:
+            await self._close()
+
+    def checks(self) -> dict[str, str]:
+        """Return what readiness depends on, each ``ok``, ``off`` or what is wrong."""
+        checks = {"storage": "ok", "federation": self._task("federation"), "refresher": "off"}
+        if self.settings.refresh:
+            checks["refresher"] = self._task("refresher")
+        return checks
+
+    def _task(self, name: str) -> str:
+        return "ok" if name in self.tasks and not self.tasks[name].done() else "not running"
+
+    async def _close(self) -> None:
+        for task in self.tasks.values():
+            task.cancel()
+        await asyncio.gather(*self.tasks.values(), return_exceptions=True)
+        await self.sources.close()
+        await self.store.close()
+        await self.federation.close()
+        self.directory.close()
+
+
+def open_hub(settings: Settings, clock: Clock | None = None) -> Hub:
+    """Open the hub that *settings* describe, ready to serve what it served last; raise StartError."""
+    clock = clock or Clock()
+    directory = DataDirectory(settings.data_dir)
+    try:
+        return _opened(settings, clock, directory)
+    except BaseException:
+        directory.close()
+        raise
+
+
+def _opened(settings: Settings, clock: Clock, directory: DataDirectory) -> Hub:
+    folder = directory.path
+    store = TinyStore(folder, clock)
+    guard = Guard(settings.allow_networks, settings.allow_ports)
+    fetcher = Fetcher(guard, f"reuse-surface-hub/{VERSION} (+{settings.public})")
+    sources = Sources(
+        fetcher, Shelf(folder / "content"), Journal(folder / "sources.json"), clock, settings.max_stale_seconds
+    )
+    sources.load(store.all())
+    federation = Federation(folder / "federated.json", sources, clock)
+    return Hub(
+        settings, guard, Auth(settings.token), store, sources, federation, Refresher(sources, clock), directory
+    )

@@ -1,0 +1,121 @@
+"""The record about a repository: what a client may ask for, and what the hub makes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Self
+
+from shared import schemas
+from shared.fetch import urls
+from shared.problems import AddressRefused, InvalidRegistration, Offence
+
+if TYPE_CHECKING:
+    from shared.fetch.guard import Guard
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a client asks for. Every instance made by ``wanted`` keeps the rules of schemas/hub-registration."""
+
+    repo: str
+    url: str
+    domain: str
+    enabled: bool = True
+    required: bool = False
+    cache_ttl_seconds: int = 3600
+    description: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return every field, in the order of the schema."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration(Wanted):
+    """What the hub keeps. Times are RFC 3339, UTC; *revision* starts at 1 and grows by one with each change."""
+
+    registered_at: str
+    updated_at: str
+    registered_by: str
+    revision: int
+
+    @property
+    def etag(self) -> str:
+        """The strong entity tag of this revision (RFC 9110 §8.8.3)."""
+        return f'"{self.revision}"'
+
+    def wanted(self) -> Wanted:
+        """Return the part that a client may ask for."""
+        return Wanted(**{one.name: getattr(self, one.name) for one in fields(Wanted)})
+
+    @classmethod
+    def from_json(cls, row: dict[str, Any]) -> Self:
+        """Return the registration that as_json gave."""
+        return cls(**row)
+
+
+WANTED_FIELDS = tuple(one.name for one in fields(Wanted))
+OPTIONAL_FIELDS = tuple(name for name in WANTED_FIELDS if name not in {"repo", "url", "domain"})
+
+
+def wanted(document: object, guard: Guard) -> Wanted:
+    """Return what *document* asks for, or raise InvalidRegistration with every offence.
+
+    *guard* refuses the URLs that need no look-up to be refused.
+    """
+    offences = schemas.checker("hub-registration", "wanted")(document)
+    fields_given: dict[str, Any] = document if isinstance(document, dict) else {}
+    offences = [_explained(offence, fields_given) for offence in offences]
+    url = fields_given.get("url")
+    if isinstance(url, str) and not any(offence.pointer == "/url" for offence in offences):
+        offences += _url_offences(url, guard)
+    if offences:
+        raise InvalidRegistration("The registration breaks the rules; see errors.", errors=sorted(offences))
+    return Wanted(**_whole(fields_given))
+
+
+def _whole(given: dict[str, Any]) -> dict[str, Any]:
+    # JSON knows one kind of number: 60.0 is the integer 60.
+    if "cache_ttl_seconds" in given:
+        given = {**given, "cache_ttl_seconds": int(given["cache_ttl_seconds"])}
+    return given
+
+
+_EXPLAINED = {
+    "/index": "a local path can't be read by a hub; publish the index and register its raw URL as url",
+    "/registered_at": "is set by the hub",
+    "/updated_at": "is set by the hub",
+    "/registered_by": "is set by the hub",
+    "/revision": "is set by the hub; send it as If-Match",
+    "/source": "is set by the hub",
+}
+
+
+def _explained(offence: Offence, given: dict[str, Any]) -> Offence:
+    if offence.pointer.removeprefix("/") in given and offence.pointer in _EXPLAINED:
+        return Offence(offence.pointer, _EXPLAINED[offence.pointer])
+    return offence
+
+
+def _url_offences(url: str, guard: Guard) -> list[Offence]:
+    try:
+        guard.judge(urls.parse(url))
+    except (urls.UrlRefused, AddressRefused) as fault:
+        return [Offence("/url", str(fault))]
+    return []
+
+
+def merged(current: Registration, patch: object, guard: Guard) -> Wanted:
+    """Return *current* changed by a JSON merge patch (RFC 7396), or raise InvalidRegistration.
+
+    null resets an optional field to its default; ``repo`` may stand in the patch only unchanged.
+    """
+    if not isinstance(patch, dict):
+        raise InvalidRegistration("A merge patch is a JSON object.", errors=[Offence("", "must be a JSON object")])
+    if patch.get("repo", current.repo) != current.repo:
+        raise InvalidRegistration(
+            "The name of a repo never changes.", errors=[Offence("/repo", f"must be {current.repo}, or left out")]
+        )
+    whole = current.wanted().as_json() | patch
+    kept = {name: value for name, value in whole.items() if value is not None or name not in OPTIONAL_FIELDS}
+    return wanted(kept, guard)

@@ -1,0 +1,163 @@
+"""The schemas of schemas/: read once, compiled on first use, and checked so that every offence is named.
+
+The good path is compiled code (fastjsonschema). Only a document that failed it is read again by a validator that
+collects, which is slower by far.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import fastjsonschema
+import yaml
+
+from shared.problems import Offence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from jsonschema import Draft7Validator
+    from jsonschema.exceptions import ValidationError
+
+FOLDER = Path(__file__).resolve().parent.parent / "schemas"
+NAMES = ("capability-index", "federation", "federated-index", "hub-registration", "problem")
+MAX_OFFENCES = 100
+
+
+@cache
+def text(name: str) -> str:
+    """Return the schema called *name*, as it is kept (YAML)."""
+    return (FOLDER / f"{name}.schema.yaml").read_text(encoding="utf-8")
+
+
+@cache
+def schema(name: str) -> dict[str, Any]:
+    """Return the schema called *name*."""
+    loaded: dict[str, Any] = yaml.safe_load(text(name))
+    return loaded
+
+
+@cache
+def openapi() -> dict[str, Any]:
+    """Return the OpenAPI document, with every schema of schemas/ among its components."""
+    document: dict[str, Any] = yaml.safe_load((FOLDER / "openapi.yaml").read_text(encoding="utf-8"))
+    for name in NAMES:
+        document["components"]["schemas"][name] = _moved(schema(name), f"#/components/schemas/{name}")
+    return document
+
+
+def _moved(node: Any, root: str) -> Any:  # noqa: ANN401 - any part of a schema
+    """Return *node* with its references led to *root*, where the whole schema stands now."""
+    if isinstance(node, list):
+        return [_moved(one, root) for one in node]
+    if not isinstance(node, dict):
+        return node
+    moved = {name: _moved(value, root) for name, value in node.items() if name != "$schema"}
+    if isinstance(node.get("$ref"), str):
+        moved["$ref"] = root + node["$ref"].removeprefix("#")
+    return moved
+
+
+@cache
+def checker(name: str, part: str | None = None) -> Callable[[object], list[Offence]]:
+    """Return a function that lists what is wrong with a document, at most 100 offences in the order of their places.
+
+    *part* names one of the schema's ``$defs`` to check against, in place of the whole.
+    """
+    wanted = schema(name)
+    if part is not None:
+        wanted = {"$schema": wanted["$schema"], "$defs": wanted["$defs"], **wanted["$defs"][part]}
+    return checker_of(wanted)
+
+
+def checker_of(wanted: dict[str, Any]) -> Callable[[object], list[Offence]]:
+    """Return the checker of a schema given as a dictionary."""
+    accept = fastjsonschema.compile(wanted)
+
+    def check(document: object) -> list[Offence]:
+        try:
+            accept(document)
+        except fastjsonschema.JsonSchemaValueException as fault:
+            return _collect(wanted, document) or [Offence("", str(fault.message)[:300])]
+        return []
+
+    return check
+
+
+def _collect(wanted: dict[str, Any], document: object) -> list[Offence]:
+    found: set[Offence] = set()
+    for fault in _collector()(wanted).iter_errors(document):
+        found.update(_offences(fault))
+        if len(found) >= MAX_OFFENCES:
+            break
+    return sorted(found)[:MAX_OFFENCES]
+
+
+@cache
+def _collector() -> type[Draft7Validator]:
+    # Imported here: a hub that never sees a bad document never pays for it.
+    from jsonschema import Draft7Validator, ValidationError, validators  # noqa: PLC0415
+
+    def pattern(_: object, wanted: str, text: object, __: object) -> Iterator[ValidationError]:
+        # In Python's patterns $ also matches before a line feed at the end; in JSON Schema's (ECMA 262) it does not.
+        if isinstance(text, str) and not re.search(wanted.replace("$", r"\Z"), text):
+            yield ValidationError("")
+
+    return cast("type[Draft7Validator]", validators.extend(Draft7Validator, {"pattern": pattern}))  # type: ignore[no-untyped-call]
+
+
+def pointer(path: Iterable[object]) -> str:
+    """Return the JSON Pointer (RFC 6901) of the steps in *path*."""
+    steps = (str(step).replace("~", "~0").replace("/", "~1") for step in path)
+    return "".join(f"/{step}" for step in steps)
+
+
+def _offences(fault: ValidationError) -> Iterator[Offence]:
+    """Turn what the validator says into sentences that never repeat what was sent."""
+    path, keyword = list(fault.absolute_path), str(fault.validator)
+    broken = cast("dict[str, Any]", fault.schema)
+    if keyword in _BY_MEMBER:
+        for member in _BY_MEMBER[keyword](broken, cast("dict[str, Any]", fault.instance)):
+            yield Offence(pointer([*path, member])[:500], _MEMBER_TEXTS[keyword])
+        return
+    value = broken[keyword]
+    says = _TYPES[value] if keyword == "type" else _TEXTS.get(keyword, "is not as the schema asks").format(value)
+    about = broken.get("description") if keyword in {"pattern", "not"} else None
+    yield Offence(pointer(path), f"{says}: {about.rstrip('.')}" if about else says)
+
+
+def _missing(broken: dict[str, Any], instance: dict[str, Any]) -> list[str]:
+    return [name for name in broken["required"] if name not in instance]
+
+
+def _unknown(broken: dict[str, Any], instance: dict[str, Any]) -> list[str]:
+    return [name for name in instance if name not in broken["properties"]]
+
+
+_BY_MEMBER: dict[str, Callable[[dict[str, Any], dict[str, Any]], list[str]]] = {
+    "required": _missing,
+    "additionalProperties": _unknown,
+}
+_MEMBER_TEXTS = {"required": "is required", "additionalProperties": "is not a known field"}
+_TEXTS = {
+    "pattern": "does not match {}",
+    "maxLength": "is longer than {:,} characters",
+    "minLength": "must not be empty",
+    "minimum": "must be at least {}",
+    "maximum": "must be at most {:,}",
+    "maxItems": "has more than {:,} entries",
+    "const": "must be {}",
+    "not": "is not allowed",
+    "oneOf": "needs exactly one of url and index",
+    "anyOf": "must be a scalar, or a list of at most 50 scalars, each of at most 1,000 characters",
+}
+_TYPES = {
+    "string": "must be text (in quotes if it looks like a number)",
+    "integer": "must be a whole number",
+    "boolean": "must be true or false",
+    "array": "must be a list",
+    "object": "must be a mapping of names to values",
+}

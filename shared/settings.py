@@ -1,0 +1,113 @@
+"""How the hub is set: one dataclass, each field read from REUSE_SURFACE_<FIELD>."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field, fields
+from ipaddress import ip_network
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from shared.problems import StartError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+PREFIX = "REUSE_SURFACE_"
+
+
+def _path(text: str) -> Path:
+    return Path(text)
+
+
+def _token(text: str) -> str:
+    if not re.fullmatch(r"[!-~]{20,}", text):
+        raise ValueError("must be at least 20 visible ASCII characters without spaces")
+    return text
+
+
+def _public_url(text: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", text):
+        raise ValueError("must be an absolute http(s) URL without query or fragment")
+    return text.rstrip("/")
+
+
+def _networks(text: str) -> tuple[str, ...]:
+    named = tuple(part.strip().lower() for part in text.split(",") if part.strip())
+    for part in named:
+        if "/" in part:
+            ip_network(part)
+        elif not re.fullmatch(r"[a-z0-9._:-]+", part):
+            raise ValueError(f"{part!r} is neither a network (CIDR) nor a host name")
+    return named
+
+
+def _ports(text: str) -> tuple[int, ...]:
+    return tuple(_whole(part.strip(), least=1, most=65535) for part in text.split(","))
+
+
+def _seconds(text: str) -> int:
+    return _whole(text, least=0, most=10 * 365 * 86400)
+
+
+def _whole(text: str, *, least: int, most: int) -> int:
+    if not re.fullmatch(r"[0-9]{1,10}", text) or not least <= int(text) <= most:
+        raise ValueError(f"{text!r} is not a whole number from {least} to {most}")
+    return int(text)
+
+
+def _switch(text: str) -> bool:
+    if text not in {"on", "off"}:
+        raise ValueError("must be on or off")
+    return text == "on"
+
+
+def _log(text: str) -> str:
+    if text not in {"json", "text"}:
+        raise ValueError("must be json or text")
+    return text
+
+
+def _setting(read: Callable[[str], Any], default: str | None, meaning: str) -> Any:  # noqa: ANN401 - becomes the field
+    """Declare a setting once: how its text is read, its default as text, and one line of meaning."""
+    about = {"read": read, "default": default, "meaning": meaning}
+    return field(default=None if default is None else read(default), metadata=about)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything that can be set. The metadata of each field hold its default and meaning as text."""
+
+    data_dir: Path = _setting(_path, "./data", "The folder that holds everything the hub knows")  # noqa: RUF009
+    token: str | None = _setting(_token, None, "A token that may write everything; without it the hub is read-only")
+    public_url: str | None = _setting(_public_url, None, "The URL under which readers know the hub")
+    allow_networks: tuple[str, ...] = _setting(_networks, "", "CIDRs and host names that are trusted as sources")
+    allow_ports: tuple[int, ...] = _setting(_ports, "80,443,8080,8443", "The ports from which sources are read")
+    max_stale_seconds: int = _setting(_seconds, "604800", "How long the last good content outlives its last check")
+    refresh: bool = _setting(_switch, "on", "Whether sources are checked in the background (on, off)")
+    log: str = _setting(_log, "text", "How the log is written (text, json)")
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Read every setting from *environ*; raise StartError naming the variable whose value is bad."""
+        values: dict[str, Any] = {}
+        for one in fields(cls):
+            name = PREFIX + one.name.upper()
+            text = environ.get(name, "")
+            if text:
+                values[one.name] = _read(name, text, one.metadata["read"])
+        return cls(**values)
+
+    @property
+    def public(self) -> str:
+        """The public URL without a slash at its end; the default address when none is set."""
+        return self.public_url or "http://127.0.0.1:8080"
+
+
+def _read(name: str, text: str, read: Callable[[str], Any]) -> object:
+    try:
+        return read(text)
+    except ValueError as fault:
+        # A token is never repeated, not even a bad one: logs are read by many.
+        raise StartError(f"{name}: {fault}. Correct it, or unset it for the default.") from fault

@@ -1,0 +1,74 @@
+"""The last good content of each source, one file each, with the validators it came with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING
+
+import orjson
+
+from shared.fetch import Validators
+from shared.files import parsed, rename, sync_folder, trusted, write_draft
+from shared.index.content import Content, from_document
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A content, the URL it was read from, and the validators that make the next request conditional."""
+
+    url: str
+    validators: Validators
+    changed_at: str
+    content: Content
+
+
+class Shelf:
+    """A folder with a file ``<repo>.json`` per source. Drafts start with a dot, which no repo does."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._numbers = count()
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+    def load(self, repo: str) -> Kept | None:
+        """Return what is kept of *repo*, or None; raise StartError when the file is not ours or damaged."""
+        path = self._path(repo)
+        if not path.exists():
+            return None
+        with trusted(path, "Put back a good copy, or remove it: the source is then read again."):
+            kept = parsed(path.read_bytes(), FORMAT)
+            return Kept(kept["url"], Validators(*kept["validators"]), kept["changed_at"], from_document(kept["index"]))
+
+    def draft(self, repo: str, kept: Kept) -> Path:
+        """Write *kept* durably beside the others and return where, or raise StorageUnavailable. For any thread."""
+        head = {"format": FORMAT, "url": kept.url, "validators": [*kept.validators], "changed_at": kept.changed_at}
+        path = self._folder / f".{repo}-{next(self._numbers)}"
+        write_draft(path, orjson.dumps(head)[:-1] + b',"index":' + kept.content.document() + b"}")
+        return path
+
+    def place(self, draft: Path, repo: str) -> None:
+        """Make *draft* what is kept of *repo*, or raise StorageUnavailable. ``sync`` makes that durable."""
+        rename(draft, self._path(repo))
+
+    def sync(self) -> None:
+        """Make what was placed survive a power cut. For any thread."""
+        sync_folder(self._folder)
+
+    def drop(self, repo: str) -> None:
+        """Forget *repo*."""
+        self._path(repo).unlink(missing_ok=True)
+
+    def drop_all_but(self, repos: set[str]) -> None:
+        """Forget what no registration stands behind any more, and drafts that a crash left."""
+        for path in self._folder.iterdir():
+            if path.stem not in repos:
+                path.unlink()
+
+    def _path(self, repo: str) -> Path:
+        return self._folder / f"{repo}.json"

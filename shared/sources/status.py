@@ -1,0 +1,81 @@
+"""What is known about reading a source, and how each check changes it. Pure: the clock is read elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from shared.problems import SourceProblem
+
+State = Literal["never", "fresh", "stale", "failed", "held", "disabled"]
+STATES: tuple[State, ...] = ("never", "fresh", "stale", "failed", "held", "disabled")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """The state of a source as ``GET /v1/repos`` shows it. Times are RFC 3339; *error* is ``{"type", "detail"}``.
+
+    *digest*, *changed_at* and *capability_count* tell of the content that is served, *http_status*, *bytes* and
+    *duration_ms* of the last check.
+    """
+
+    state: State = "never"
+    state_since: str | None = None
+    checked_at: str | None = None
+    succeeded_at: str | None = None
+    changed_at: str | None = None
+    next_check_at: str | None = None
+    consecutive_failures: int = 0
+    error: dict[str, Any] | None = None
+    http_status: int | None = None
+    digest: str | None = None
+    bytes: int | None = None
+    duration_ms: int | None = None
+    capability_count: int = 0
+
+    def checked(self, now: str, http_status: int | None, size: int | None, duration_ms: int) -> Status:
+        """Return the status after the source answered at *now*; *size* is None where nothing new was sent."""
+        return replace(
+            self,
+            checked_at=now,
+            http_status=http_status,
+            duration_ms=duration_ms,
+            bytes=self.bytes if size is None else size,
+        )
+
+    def succeeded(self, now: str) -> Status:
+        """Return the status after a check that found the content in order: an old error is cleared."""
+        return replace(self, succeeded_at=now, consecutive_failures=0, error=None)
+
+    def failed(self, now: str, problem: SourceProblem, duration_ms: int) -> Status:
+        """Return the status after a check that failed with *problem*."""
+        return replace(
+            self,
+            checked_at=now,
+            duration_ms=duration_ms,
+            http_status=problem.source_status,
+            consecutive_failures=self.consecutive_failures + 1,
+            error={"type": problem.slug, "detail": problem.detail},
+        )
+
+    def settled(self, state: State, now: str) -> Status:
+        """Return the status in *state*; ``state_since`` moves only when the state does."""
+        if state == self.state and self.state_since is not None:
+            return self
+        return replace(self, state=state, state_since=now)
+
+
+def state_of(status: Status, *, enabled: bool, has_content: bool, outlived: bool) -> State:
+    """Return the state that the facts amount to; *outlived* content has not been checked for too long to serve."""
+    if not enabled:
+        return "disabled"
+    if status.checked_at is None and not has_content:
+        return "never"
+    if status.error is None and has_content and not outlived:
+        return "fresh"
+    return "stale" if has_content and not outlived else "failed"
+
+
+SERVED: frozenset[State] = frozenset({"fresh", "stale", "held"})
+"""The states in which a source's last good content is in the federated index."""

@@ -1,0 +1,97 @@
+"""Registrations and their history, durable. Handlers know this interface only; TinyStore keeps it on TinyDB."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from shared.registration import Registration, Wanted
+
+__all__ = ["Author", "Change", "Edited", "Store"]
+
+PER_REPO = 50
+IN_ALL = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who makes a change, and in which request."""
+
+    name: str
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One line of history. *before* and *after* hold the changed fields; one is None at the ends of a life."""
+
+    repo: str
+    at: str
+    by: str
+    action: str
+    revision: int
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    request_id: str | None = None
+
+
+class Edited(NamedTuple):
+    """A registration before a write (None where it was new) and after it; the same object where nothing changed."""
+
+    before: Registration | None
+    after: Registration
+
+
+class Store(Protocol):
+    """What every store promises.
+
+    A write that returned is on disk. A write that raised changed nothing. Writes of one repo happen one after the
+    other; each decides on what the one before it left. Every write may raise StorageUnavailable.
+    """
+
+    async def get(self, repo: str) -> Registration:
+        """Return the registration of *repo*, or raise RepoNotFound."""
+        ...
+
+    async def registrations(self) -> Sequence[Registration]:
+        """Return all registrations in the order of their names."""
+        ...
+
+    async def add(self, wanted: Wanted, author: Author) -> Registration:
+        """Register *wanted*, or raise RepoExists or UrlRegistered."""
+        ...
+
+    async def replace(self, wanted: Wanted, author: Author, if_match: str | None = None) -> Edited:
+        """Make the registration of ``wanted.repo`` say what *wanted* says, registering it where it is new.
+
+        Raise UrlRegistered, or PreconditionFailed when *if_match* (a field value of RFC 9110 §13.1.1) does not hold.
+        Where it says that already, nothing changes, not even ``updated_at``.
+        """
+        ...
+
+    async def update(
+        self, repo: str, edit: Callable[[Registration], Wanted], author: Author, if_match: str | None = None
+    ) -> Edited:
+        """Make the registration of *repo* say what *edit* makes of it; *edit* may raise, and then nothing changes.
+
+        Raise RepoNotFound, UrlRegistered or PreconditionFailed.
+        """
+        ...
+
+    async def remove(self, repo: str, author: Author, if_match: str | None = None) -> Registration:
+        """Deregister *repo* and return what was registered; raise RepoNotFound or PreconditionFailed."""
+        ...
+
+    async def history(self, repo: str) -> Sequence[Change]:
+        """Return the changes of *repo*, newest first, at most 50; also after it was deregistered.
+
+        Raise RepoNotFound for a repo that was never registered, or so long ago that nothing is left of it.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Finish the writes that were accepted, then let go of the files."""
+        ...

@@ -1,0 +1,132 @@
+"""The registrations as one value: which writes are allowed, and what each does. No files, no tasks.
+
+A second store behind the same interface keeps these rules by deciding through a Ledger of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from shared.answers import tags
+from shared.fetch import urls
+from shared.problems import PreconditionFailed, RepoExists, RepoNotFound, UrlRegistered
+from shared.registration import Registration
+from shared.store import Change
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from shared.registration import Wanted
+    from shared.store import Author
+
+    Edit = Callable[[Registration | None], Wanted | None]
+
+
+class Decision(NamedTuple):
+    """A registration before and after a write: None where there is none, the same object where nothing changes."""
+
+    before: Registration | None
+    after: Registration | None
+
+
+class Ledger:
+    """Registrations by repo, who holds which URL, and the last revision of each name that is no longer registered."""
+
+    def __init__(self, rows: Iterable[Registration], retired: Mapping[str, int]) -> None:
+        self.rows = {row.repo: row for row in rows}
+        self.retired = dict(retired)
+        self._urls = {urls.normal(row.url): row.repo for row in self.rows.values()}
+
+    def get(self, repo: str) -> Registration:
+        """Return the registration of *repo*, or raise RepoNotFound."""
+        if repo not in self.rows:
+            raise RepoNotFound(f"{repo} is not registered.")
+        return self.rows[repo]
+
+    def last_revision(self, repo: str) -> int:
+        """Return the newest revision of *repo*, registered or retired; 0 when it was never registered."""
+        return self.rows[repo].revision if repo in self.rows else self.retired.get(repo, 0)
+
+    def decide(self, repo: str, edit: Edit, author: Author, now: str) -> tuple[Decision, Change | None]:
+        """Return what *edit* makes of *repo* and the line of history, or None where nothing changes.
+
+        *edit* gets the registration or None, and returns what is wanted or None; it may raise. Nothing is kept yet.
+        """
+        before = self.rows.get(repo)
+        wanted = edit(before)
+        if before is not None and wanted == before.wanted():
+            return Decision(before, before), None
+        if wanted is not None:
+            self._check_url(repo, wanted.url)
+        revision = self.last_revision(repo) + 1
+        decision = Decision(before, None if wanted is None else _made(before, wanted, revision, author, now))
+        return decision, _change(decision, revision, author, now)
+
+    def _check_url(self, repo: str, url: str) -> None:
+        holder = self._urls.get(urls.normal(url), repo)
+        if holder != repo:
+            raise UrlRegistered(f"{holder} is registered with this URL.")
+
+    def apply(self, repo: str, edited: Decision, revision: int) -> None:
+        """Keep what was decided."""
+        if edited.before is not None:
+            del self._urls[urls.normal(edited.before.url)]
+        if edited.after is None:
+            self.rows.pop(repo, None)
+            self.retired[repo] = revision
+        else:
+            self.retired.pop(repo, None)
+            self.rows[repo] = edited.after
+            self._urls[urls.normal(edited.after.url)] = repo
+
+    def copy(self) -> Ledger:
+        """Return a ledger that changes independently of this one."""
+        twin = Ledger((), self.retired)
+        twin.rows = dict(self.rows)
+        twin._urls = dict(self._urls)
+        return twin
+
+
+def _made(before: Registration | None, wanted: Wanted, revision: int, author: Author, now: str) -> Registration:
+    if before is not None:
+        return replace(before, **wanted.as_json(), updated_at=now, revision=revision)
+    fields = {"registered_at": now, "updated_at": now, "registered_by": author.name, "revision": revision}
+    return Registration.from_json(wanted.as_json() | fields)
+
+
+def _change(decision: Decision, revision: int, author: Author, now: str) -> Change:
+    before, after = decision
+    named = after or before
+    assert named is not None  # noqa: S101 - a change is of something
+    old = None if before is None else before.wanted().as_json()
+    new = None if after is None else after.wanted().as_json()
+    if old is not None and new is not None:
+        changed = [name for name in old if old[name] != new[name]]
+        old, new = ({name: fields[name] for name in changed} for fields in (old, new))
+    return Change(
+        repo=named.repo,
+        at=now,
+        by=author.name,
+        action="register" if old is None else "deregister" if new is None else "update",
+        revision=revision,
+        before=old,
+        after=new,
+        request_id=author.request_id,
+    )
+
+
+def must_be_new(current: Registration | None) -> None:
+    """Raise RepoExists if *current* is a registration."""
+    if current is not None:
+        raise RepoExists(f"{current.repo} is registered already, with the URL {current.url}.")
+
+
+def must_match(current: Registration | None, if_match: str | None) -> None:
+    """Raise PreconditionFailed unless ``If-Match`` holds for *current* (RFC 9110 §13.1.1, strong comparison)."""
+    if if_match is None:
+        return
+    held = current is not None and any(not weak and tag in {"*", current.etag} for weak, tag in tags(if_match))
+    if not held:
+        now = "is not registered" if current is None else f"is at revision {current.revision}"
+        raise PreconditionFailed(f"If-Match does not hold: the repo {now}.")

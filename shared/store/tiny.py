@@ -1,0 +1,178 @@
+"""The store on TinyDB: reads from memory, and writers that arrive together share one write of each file."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from shared.files import trusted
+from shared.problems import Problem, RepoNotFound
+from shared.registration import Registration
+from shared.store import Author, Change, Edited, Store
+from shared.store.history import History
+from shared.store.ledger import Decision, Ledger, must_be_new, must_match
+from shared.store.table import REMEDY, Database
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from shared.clock import Clock
+    from shared.registration import Wanted
+    from shared.store.ledger import Edit
+
+_REGISTRATIONS = "registrations.json"
+_HISTORY = "history.jsonl"
+_BATCH = 256
+
+_Write = tuple[str, "Edit", Author, "asyncio.Future[Decision]"]
+_Outcome = Decision | Exception
+
+
+class TinyStore(Store):
+    """Keeps the promises of Store. Only the event loop's thread touches the memory, only one thread the files."""
+
+    def __init__(self, folder: Path, clock: Clock) -> None:
+        """Read what *folder* holds, or raise StartError when it can't be trusted."""
+        self._clock = clock
+        self._database = Database(folder / _REGISTRATIONS)
+        self._ledger = _ledger(self._database, folder / _REGISTRATIONS)
+        self._history = History(folder / _HISTORY, self._ledger.last_revision)
+        self._waiting: list[_Write] = []
+        self._writer: asyncio.Task[None] | None = None
+
+    async def get(self, repo: str) -> Registration:
+        return self._ledger.get(repo)
+
+    async def registrations(self) -> Sequence[Registration]:
+        return self.all()
+
+    def all(self) -> Sequence[Registration]:
+        """Return what ``registrations`` does, for the start, before there is an event loop."""
+        rows = self._ledger.rows
+        return [rows[repo] for repo in sorted(rows)]
+
+    async def add(self, wanted: Wanted, author: Author) -> Registration:
+        def edit(current: Registration | None) -> Wanted:
+            must_be_new(current)
+            return wanted
+
+        return _edited(await self._write(wanted.repo, edit, author)).after
+
+    async def replace(self, wanted: Wanted, author: Author, if_match: str | None = None) -> Edited:
+        def edit(current: Registration | None) -> Wanted:
+            must_match(current, if_match)
+            return wanted
+
+        return _edited(await self._write(wanted.repo, edit, author))
+
+    async def update(
+        self, repo: str, edit: Callable[[Registration], Wanted], author: Author, if_match: str | None = None
+    ) -> Edited:
+        def checked(current: Registration | None) -> Wanted:
+            known = _known(current, repo)
+            must_match(known, if_match)
+            return edit(known)
+
+        return _edited(await self._write(repo, checked, author))
+
+    async def remove(self, repo: str, author: Author, if_match: str | None = None) -> Registration:
+        def edit(current: Registration | None) -> None:
+            must_match(_known(current, repo), if_match)
+
+        return _known((await self._write(repo, edit, author)).before, repo)
+
+    async def history(self, repo: str) -> Sequence[Change]:
+        changes = self._history.of(repo)
+        if not changes and repo not in self._ledger.rows:
+            raise RepoNotFound(f"{repo} was never registered, or nothing is left of its history.")
+        return changes
+
+    async def close(self) -> None:
+        while self._writer is not None:
+            await self._writer
+
+    async def _write(self, repo: str, edit: Edit, author: Author) -> Decision:
+        done: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
+        self._waiting.append((repo, edit, author, done))
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write_batches())
+        return await done
+
+    async def _write_batches(self) -> None:
+        """Write until nobody waits. What arrives while a batch is on its way to disk makes up the next one."""
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
+                await self._write_batch(batch)
+        finally:
+            self._writer = None
+
+    async def _write_batch(self, batch: list[_Write]) -> None:
+        staged = self._ledger.copy()
+        changes: list[Change] = []
+        outcomes = [_decided(staged, write, self._clock.exact_stamp(), changes) for write in batch]
+        try:
+            if changes:
+                await asyncio.to_thread(self._save, staged, changes)
+        except Exception as fault:  # noqa: BLE001 - whoever waits must be told, whatever it was
+            # Refusals wait for the disk too: they may rest on writes of this batch.
+            outcomes = [fault] * len(batch)
+        else:
+            self._ledger = staged
+            self._history.keep(changes)
+        for (*_, done), outcome in zip(batch, outcomes, strict=True):
+            _tell(done, outcome)
+
+    def _save(self, staged: Ledger, changes: list[Change]) -> None:
+        self._history.append(changes)
+        try:
+            self._database.save({change.repo: _row(staged, change.repo) for change in changes})
+        except Problem:
+            self._history.doubt()
+            raise
+
+
+def _ledger(database: Database, path: Path) -> Ledger:
+    with trusted(path, REMEDY):
+        rows = database.load()
+        retired = {repo: int(row["retired"]) for repo, row in rows.items() if "retired" in row}
+        return Ledger([Registration.from_json(row) for repo, row in rows.items() if repo not in retired], retired)
+
+
+def _edited(decision: Decision) -> Edited:
+    """Return the decision about an edit that always wants a registration."""
+    assert decision.after is not None  # noqa: S101 - such an edit never returns None
+    return Edited(decision.before, decision.after)
+
+
+def _row(ledger: Ledger, repo: str) -> dict[str, Any]:
+    return ledger.rows[repo].as_json() if repo in ledger.rows else {"retired": ledger.retired[repo]}
+
+
+def _known(current: Registration | None, repo: str) -> Registration:
+    if current is None:
+        raise RepoNotFound(f"{repo} is not registered.")
+    return current
+
+
+def _decided(staged: Ledger, write: _Write, now: str, changes: list[Change]) -> _Outcome:
+    """Apply one write to *staged* and note its line of history; return why where it is refused."""
+    repo, edit, author, _ = write
+    try:
+        decision, change = staged.decide(repo, edit, author, now)
+    except Exception as refusal:  # noqa: BLE001 - one writer's fault is told to that writer, the batch goes on
+        return refusal
+    if change is not None:
+        staged.apply(repo, decision, change.revision)
+        changes.append(change)
+    return decision
+
+
+def _tell(done: asyncio.Future[Decision], outcome: _Outcome) -> None:
+    if done.cancelled():
+        return
+    if isinstance(outcome, Exception):
+        done.set_exception(outcome)
+    else:
+        done.set_result(outcome)

@@ -1,0 +1,68 @@
+"""Valid data for tests, so that a test shows only what it breaks, and checks that say a whole rule in one call."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from shared.clock import Clock
+from shared.problems import PROBLEMS
+
+if TYPE_CHECKING:
+    import httpx
+
+TOKEN = "a-token-that-only-the-tests-know"
+WRITER = {"Authorization": f"Bearer {TOKEN}"}
+START = datetime(2026, 11, 23, 10, 0, 0, tzinfo=UTC)
+
+
+def registration(**changes: Any) -> dict[str, Any]:
+    """Return the body of a valid registration; a change to None leaves the field out."""
+    whole = {"repo": "state-hub", "url": "https://git.example.org/state-hub/capabilities.yaml", "domain": "helix_forge"}
+    return {name: value for name, value in (whole | changes).items() if value is not None}
+
+
+def capability(number: int = 1, **changes: Any) -> dict[str, Any]:
+    """Return one valid entry of an index."""
+    return {"id": f"capability.example.n{number}", "name": f"Example {number}", **changes}
+
+
+def index(*capabilities: dict[str, Any], **changes: Any) -> bytes:
+    """Return a valid index, as JSON, which an index may be; without entries given it has one."""
+    return json.dumps({"version": 1, "capabilities": list(capabilities or [capability()]), **changes}).encode()
+
+
+@dataclass
+class Hands:
+    """The hands of the clocks that the tests turn."""
+
+    passed: timedelta = field(default_factory=timedelta)
+    jumped: timedelta = field(default_factory=timedelta)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self.passed += timedelta(seconds=seconds)
+
+    def jump(self, seconds: float) -> None:
+        """Set the wall clock forward or back; no time passes."""
+        self.jumped += timedelta(seconds=seconds)
+
+    def clock(self) -> Clock:
+        """Return the clock that shows these hands."""
+        return Clock(lambda: START + self.passed + self.jumped, lambda: 1000.0 + self.passed.total_seconds())
+
+
+def problem(answer: httpx.Response, slug: str, *pointers: str) -> dict[str, Any]:
+    """Check the whole error contract (RFC 9457) and that exactly *pointers* offend; return the body."""
+    body: dict[str, Any] = answer.json()
+    assert answer.headers["content-type"] == "application/problem+json", answer.text
+    assert body["type"] == f"http://hub/problems/{slug}", body
+    assert (body["title"], body["status"]) == (PROBLEMS[slug].title, answer.status_code)
+    assert answer.status_code == PROBLEMS[slug].status or slug == "storage-unavailable"
+    assert body["detail"].endswith(".")
+    assert body["instance"] == answer.request.url.path
+    assert [error["pointer"] for error in body.get("errors", [])] == list(pointers)
+    assert answer.headers["access-control-allow-origin"] == "*"
+    return body

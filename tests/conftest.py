@@ -1,0 +1,70 @@
+"""What every test may ask for: a hub on a folder of its own, a client to it, sources that a test announces."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+import respx
+
+from router import ENDPOINTS, application
+from shared.hub import Hub, open_hub
+from shared.settings import Settings
+from tests.builders import TOKEN, Hands
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Run async tests on asyncio."""
+    return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def upstream(request: pytest.FixtureRequest) -> Iterator[respx.MockRouter | None]:
+    """Stand in for every source: a URL that no test announced is a failure.
+
+    Tests that talk to real servers ask for ``real_network`` (loopback only).
+    """
+    if "real_network" in request.fixturenames:
+        yield None
+        return
+    with respx.mock(assert_all_called=False) as mock:
+        yield mock
+
+
+@pytest.fixture
+def real_network() -> None:
+    """Let the hub's own client connect, for tests with real servers on loopback."""
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings of a hub that fetches only when asked."""
+    return Settings(data_dir=tmp_path / "data", token=TOKEN, refresh=False, public_url="http://hub")
+
+
+@pytest.fixture
+def hands() -> Hands:
+    """The hands of the hub's clock."""
+    return Hands()
+
+
+@pytest.fixture
+async def hub(settings: Settings, hands: Hands) -> AsyncIterator[Hub]:
+    """A running hub."""
+    opened = open_hub(settings, hands.clock())
+    async with opened.running():
+        yield opened
+
+
+@pytest.fixture
+async def client(hub: Hub) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the real app on the real store. A crash of a handler is a 500 here, as it is for users."""
+    transport = httpx.ASGITransport(application(hub, ENDPOINTS), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://hub") as session:
+        yield session
