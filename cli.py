@@ -26,9 +26,12 @@ def serve_hub(host: str, port: int, data_dir: str | None) -> None:
     """Run the hub until it is told to stop; raise Failure when it can't start."""
     sys.path.insert(0, str(Path(__file__).resolve().parent))
     try:
+        import signal  # noqa: PLC0415
+
         import uvicorn  # noqa: PLC0415
 
         from router import create_app  # noqa: PLC0415
+        from shared.logs import configure  # noqa: PLC0415
         from shared.problems import StartError  # noqa: PLC0415
         from shared.settings import Settings  # noqa: PLC0415
     except ImportError as fault:
@@ -41,11 +44,15 @@ def serve_hub(host: str, port: int, data_dir: str | None) -> None:
     if data_dir is not None:
         environ["REUSE_SURFACE_DATA_DIR"] = data_dir
     try:
-        app = create_app(Settings.from_environment(environ))
+        settings = Settings.from_environment(environ)
+        configure(settings.log)
+        app = create_app(settings)
     except StartError as fault:
         raise Failure(str(fault)) from fault
     print(f"reuse-surface hub {VERSION} at {environ['REUSE_SURFACE_PUBLIC_URL']}", file=sys.stderr)  # noqa: T201
-    uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False, timeout_graceful_shutdown=8)
+    # uvicorn shuts down on SIGTERM and then raises it again; having been told to stop is no failure.
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    uvicorn.run(app, host=host, port=port, log_config=None, server_header=False, timeout_graceful_shutdown=8)
 
 
 def main(argv: list[str] | None = None) -> int:

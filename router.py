@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import orjson
 from starlette.applications import Starlette
@@ -133,6 +134,6 @@ def render(hub: Hub, request: Request, fault: Exception) -> Response:
         fault = NotFound("Nothing is served under this path; /openapi.json lists the paths.")
     elif not isinstance(fault, Problem):
         fault = InternalError("Something failed inside the hub; its log has the details.")
-    body = orjson.dumps(fault.as_json(hub.settings.public, request.url.path))
+    body = orjson.dumps(fault.as_json(hub.settings.public, quote(request.scope["path"])))
     headers = {**OPEN, "Cache-Control": "no-store", **fault.headers}
     return Response(body, fault.answer_status, headers, "application/problem+json")

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).resolve().parent.parent
 TOKEN = "demo-token-for-loopback-only"  # noqa: S105 - the demo's hub listens on loopback and is thrown away
+LOG = HERE / ".demo" / "hub.log"
 INDEX = "registry/indexes/capabilities.yaml"
 SOURCES: list[dict[str, Any]] = [
     {"repo": "reuse-surface", "path": INDEX, "domain": "helix_forge", "required": True},
@@ -74,7 +75,8 @@ def hub() -> Iterator[str]:
     data = str(HERE / ".demo" / "data")
     command = [sys.executable, str(HERE / "cli.py"), "serve", "--port", str(port), "--data-dir", data]
     loopback = {"REUSE_SURFACE_TOKEN": TOKEN, "REUSE_SURFACE_ALLOW_NETWORKS": "127.0.0.0/8"}
-    process = subprocess.Popen(command, env=os.environ | loopback)  # noqa: S603 - our own program
+    with LOG.open("w") as log:
+        process = subprocess.Popen(command, env=os.environ | loopback, stderr=log)  # noqa: S603 - our own program
     try:
         wait_until_ready(process, url)
         yield url
@@ -90,7 +92,7 @@ def wait_until_ready(process: subprocess.Popen[bytes], url: str) -> None:
             ask("GET", f"{url}/ready")
             return
         if process.poll() is not None:
-            sys.exit("The hub did not start; its message stands above.")
+            sys.exit(f"The hub did not start: {LOG.read_text()}")
         time.sleep(0.05)
     sys.exit("The hub did not become ready within 10 seconds.")
 
@@ -145,6 +147,7 @@ def show(url: str) -> None:
         f"curl -s -X POST -H 'Authorization: Bearer {TOKEN}' {url}/v1/repos/state-hub/refresh",
     ):
         say(f"  {line}")
+    say(f"Its log is {LOG.relative_to(HERE)}.")
     say("Ctrl-C stops it; the next make demo starts from what is stored in .demo/.")
 
 
@@ -152,9 +155,10 @@ def main() -> None:
     """Run the demo until Ctrl-C."""
     if "--fresh" in sys.argv:
         shutil.rmtree(HERE / ".demo", ignore_errors=True)
-    (HERE / ".demo").mkdir(exist_ok=True)
+    LOG.parent.mkdir(exist_ok=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt), files() as base, hub() as url:
+        say(f"A hub is up at {url}.")
         register(url, base)
         show(url)
         threading.Event().wait()

@@ -71,6 +71,12 @@ def tags(header: str) -> list[tuple[bool, str]]:
     return [(bool(found[1]), found[2]) for found in _TAG.finditer(header)]
 
 
+def if_match(request: Request) -> str | None:
+    """Return ``If-Match``, all its lines as one, or None where it was not sent."""
+    lines = request.headers.getlist("if-match")
+    return ",".join(lines) if lines else None
+
+
 def not_modified(request: Request, etag: str) -> bool:
     """Tell whether ``If-None-Match`` names *etag*, compared weakly as RFC 9110 §13.1.2 asks."""
     header = request.headers.get("if-none-match")

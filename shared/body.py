@@ -44,7 +44,7 @@ def _check_type(request: Request, media_types: Collection[str]) -> None:
 async def read_bytes(request: Request, most: int) -> bytes:
     """Return the body; raise BodyTooLarge as soon as more than *most* bytes are announced or received."""
     announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced[:19]) > most:
+    if announced.isdecimal() and int(announced[:19]) > most:
         raise _too_large(most)
     content = bytearray()
     async for chunk in request.stream():

@@ -94,9 +94,13 @@ def slug(text: str) -> str:
 def cursor(text: str) -> str:
     """Read a cursor that a list handed out as ``next``."""
     try:
-        return base64.urlsafe_b64decode(text.encode("ascii")).decode("utf-8")
-    except (binascii.Error, UnicodeError) as fault:
-        raise ValueError("must be the next of an earlier page, as it was given") from fault
+        position = base64.urlsafe_b64decode(text.encode("ascii")).decode("utf-8")
+    except (binascii.Error, UnicodeError):
+        position = ""
+    # The decoder skips what is not of its alphabet: only what this hub would write is a cursor.
+    if not position or cursor_to(position) != text:
+        raise ValueError("must be the next of an earlier page, as it was given")
+    return position
 
 
 def cursor_to(position: str) -> str:
@@ -122,8 +126,9 @@ def weights(header: str) -> dict[str, float]:
     for part in header.lower().split(","):
         name, _, parameters = part.partition(";")
         found = re.search(r"(?:^|;)\s*q\s*=\s*([^;\s]*)", parameters)
-        name = name.strip()
-        wishes[_ALIASES.get(name, name)] = _quality(found[1]) if found else 1.0
+        name = _ALIASES.get(name.strip(), name.strip())
+        # Two names of one thing may come with two weights; the better one is the caller's wish.
+        wishes[name] = max(wishes.get(name, 0.0), _quality(found[1]) if found else 1.0)
     return wishes
 
 

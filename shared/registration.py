@@ -58,14 +58,19 @@ WANTED_FIELDS = tuple(one.name for one in fields(Wanted))
 OPTIONAL_FIELDS = tuple(name for name in WANTED_FIELDS if name not in {"repo", "url", "domain"})
 
 
-def wanted(document: object, guard: Guard) -> Wanted:
+def wanted(document: object, guard: Guard, repo: str | None = None) -> Wanted:
     """Return what *document* asks for, or raise InvalidRegistration with every offence.
 
-    *guard* refuses the URLs that need no look-up to be refused.
+    *guard* refuses the URLs that need no look-up to be refused. *repo* is the name in the path, where there is one: the
+    document may leave it out, and must not say another.
     """
+    if isinstance(document, dict) and repo is not None:
+        document = {"repo": repo} | document
     offences = schemas.checker("hub-registration", "wanted")(document)
     fields_given: dict[str, Any] = document if isinstance(document, dict) else {}
     offences = [_explained(offence, fields_given) for offence in offences]
+    if repo is not None and isinstance(fields_given.get("repo"), str) and fields_given["repo"] != repo:
+        offences = [Offence("/repo", f"must be {repo}, or left out: the name of a repo never changes"), *offences]
     url = fields_given.get("url")
     if isinstance(url, str) and not any(offence.pointer == "/url" for offence in offences):
         offences += _url_offences(url, guard)
@@ -112,10 +117,6 @@ def merged(current: Registration, patch: object, guard: Guard) -> Wanted:
     """
     if not isinstance(patch, dict):
         raise InvalidRegistration("A merge patch is a JSON object.", errors=[Offence("", "must be a JSON object")])
-    if patch.get("repo", current.repo) != current.repo:
-        raise InvalidRegistration(
-            "The name of a repo never changes.", errors=[Offence("/repo", f"must be {current.repo}, or left out")]
-        )
     whole = current.wanted().as_json() | patch
     kept = {name: value for name, value in whole.items() if value is not None or name not in OPTIONAL_FIELDS}
-    return wanted(kept, guard)
+    return wanted(kept, guard, current.repo)

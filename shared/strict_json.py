@@ -86,14 +86,12 @@ def _prove(value: object, forbidden: re.Pattern[str]) -> None:
         for one in level:
             if isinstance(one, str):
                 _prove_text(one, forbidden)
-            elif isinstance(one, list):
+            elif isinstance(one, list | dict):
+                if depth == MAX_DEPTH:
+                    raise NotStrictJson(f"nested deeper than {MAX_DEPTH}")
                 below += one
-            elif isinstance(one, dict):
-                below += one
-                below += one.values()
+                below += one.values() if isinstance(one, dict) else ()
         level, depth = below, depth + 1
-        if depth > MAX_DEPTH + 1:
-            raise NotStrictJson(f"nested deeper than {MAX_DEPTH}")
 
 
 def _prove_text(text: str, forbidden: re.Pattern[str]) -> None:

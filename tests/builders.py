@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
+import httpx
+
+from router import ENDPOINTS, application
 from shared.clock import Clock
+from shared.hub import open_hub
 from shared.problems import PROBLEMS
 
 if TYPE_CHECKING:
-    import httpx
+    from collections.abc import AsyncIterator
+
+    from shared.settings import Settings
 
 TOKEN = "a-token-that-only-the-tests-know"
 WRITER = {"Authorization": f"Bearer {TOKEN}"}
@@ -62,7 +70,50 @@ def problem(answer: httpx.Response, slug: str, *pointers: str) -> dict[str, Any]
     assert (body["title"], body["status"]) == (PROBLEMS[slug].title, answer.status_code)
     assert answer.status_code == PROBLEMS[slug].status or slug == "storage-unavailable"
     assert body["detail"].endswith(".")
-    assert body["instance"] == answer.request.url.path
+    assert unquote(body["instance"]) == answer.request.url.path
     assert [error["pointer"] for error in body.get("errors", [])] == list(pointers)
     assert answer.headers["access-control-allow-origin"] == "*"
     return body
+
+
+async def world(client: httpx.AsyncClient) -> list[str]:
+    """Return all that the hub tells about itself: what a refusal must leave as it was."""
+    paths = ("/v1/repos", "/v1/repos/state-hub/history", "/v1/federated")
+    return [(await client.get(path)).text for path in paths]
+
+
+def url_of(repo: str) -> str:
+    """Return the URL under which the tests' repos publish their index."""
+    return f"https://git.example.org/{repo}/capabilities.yaml"
+
+
+async def register(client: httpx.AsyncClient, repo: str = "state-hub", **changes: Any) -> dict[str, Any]:
+    """Register a repo through the API and return the answer."""
+    body = registration(repo=repo, **{"url": url_of(repo), **changes})
+    answer = await client.post("/v1/repos", json=body, headers=WRITER)
+    assert answer.status_code == 201, answer.text
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+async def refresh(client: httpx.AsyncClient, repo: str = "state-hub") -> dict[str, Any]:
+    """Have the source of *repo* checked through the API and return the answer."""
+    answer = await client.post(f"/v1/repos/{repo}/refresh", headers=WRITER)
+    assert answer.status_code == 200, answer.text
+    outcome: dict[str, Any] = answer.json()
+    return outcome
+
+
+async def federated(client: httpx.AsyncClient) -> dict[str, Any]:
+    """Return the federated index."""
+    document: dict[str, Any] = (await client.get("/v1/federated")).json()
+    return document
+
+
+@contextlib.asynccontextmanager
+async def served(settings: Settings, hands: Hands | None = None) -> AsyncIterator[httpx.AsyncClient]:
+    """Run a hub of its own on *settings*, as a start or restart would, and yield a client to it."""
+    hub = open_hub(settings, (hands or Hands()).clock())
+    transport = httpx.ASGITransport(application(hub, ENDPOINTS), raise_app_exceptions=False)
+    async with hub.running(), httpx.AsyncClient(transport=transport, base_url="http://hub") as session:
+        yield session

@@ -1,7 +1,7 @@
 """POST /v1/federated/compose: check every source that is due, and compose.
 
-With force=true every enabled source is checked. The answer comes when all checks are done and the federated index
-shows what they brought.
+With force=true every enabled source is checked; checks under way are joined. The answer comes when all checks are done
+and the federated index shows what they brought.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ async def handle(hub: Hub, request: Request) -> Response:
     hub.auth.require_writer(request)
     asked = read_query(request, force=flag)
 
-    repos = hub.sources.enabled() if asked.get("force") else hub.sources.due()
+    due = hub.sources.enabled() if asked.get("force") else hub.sources.due()
+    repos = {*due, *hub.sources.under_way()}
     outcomes = await hub.sources.refresh_all(repos)
     document = await hub.federation.shown()
 

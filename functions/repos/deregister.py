@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from shared.answers import OPEN
+from shared.answers import OPEN, if_match
 from shared.query import read_query
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ async def handle(hub: Hub, request: Request) -> Response:
     read_query(request)
     repo = request.path_params["repo"]
 
-    await hub.store.remove(repo, author, request.headers.get("if-match"))
+    await hub.store.remove(repo, author, if_match(request))
     hub.sources.forget(repo)
     await hub.federation.shown()
 

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.answers import json_answer
+from shared.answers import if_match, json_answer
 from shared.body import read_json
-from shared.problems import InvalidRegistration, Offence
 from shared.query import read_query
 from shared.registration import wanted
 
@@ -25,20 +24,11 @@ async def handle(hub: Hub, request: Request) -> Response:
     author = hub.auth.require_writer(request)
     read_query(request)
     repo = request.path_params["repo"]
-    new = wanted(_named(await read_json(request), repo), hub.guard)
+    new = wanted(await read_json(request), hub.guard, repo)
 
-    before, after = await hub.store.replace(new, author, request.headers.get("if-match"))
+    before, after = await hub.store.replace(new, author, if_match(request))
     if hub.sources.watch(after):
         await hub.federation.shown()
 
     headers = {"ETag": after.etag} | ({} if before else {"Location": f"/v1/repos/{repo}"})
     return json_answer(after.as_json(), 200 if before else 201, headers)
-
-
-def _named(body: object, repo: str) -> object:
-    if not isinstance(body, dict):
-        return body
-    if body.get("repo", repo) != repo:
-        offence = Offence("/repo", f"must be {repo}, as in the path, or left out")
-        raise InvalidRegistration("The body names another repo than the path.", errors=[offence])
-    return body | {"repo": repo}

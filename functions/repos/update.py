@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.answers import json_answer
+from shared.answers import if_match, json_answer
 from shared.body import JSON, MERGE_PATCH, read_json
 from shared.query import read_query
 from shared.registration import merged
@@ -27,7 +27,7 @@ async def handle(hub: Hub, request: Request) -> Response:
     patch = await read_json(request, (MERGE_PATCH, JSON))
 
     edited = await hub.store.update(
-        repo, lambda current: merged(current, patch, hub.guard), author, request.headers.get("if-match")
+        repo, lambda current: merged(current, patch, hub.guard), author, if_match(request)
     )
     if hub.sources.watch(edited.after):
         await hub.federation.shown()

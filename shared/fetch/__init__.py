@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -88,9 +89,11 @@ class Fetcher:
             raise SourceUnreachable(f"The connection failed ({type(fault).__name__}).") from fault
 
     async def _follow(self, url: httpx.URL, validators: Validators) -> Fetched:
+        left = TOTAL_SECONDS
         for _ in range(MAX_REDIRECTS + 1):
             self._guard.judge(url)
-            fetched = await self._one(url, validators)
+            fetched, spent = await self._one(url, validators, left)
+            left -= spent
             if isinstance(fetched, Fetched):
                 return fetched
             if url.scheme == "https" and fetched.scheme == "http":
@@ -98,12 +101,15 @@ class Fetcher:
             url = fetched
         raise SourceRedirect(f"The source redirects more than {MAX_REDIRECTS} times.")
 
-    async def _one(self, url: httpx.URL, validators: Validators) -> Fetched | httpx.URL:
+    async def _one(self, url: httpx.URL, validators: Validators, left: float) -> tuple[Fetched | httpx.URL, float]:
+        """Ask once, within *left* seconds; return what came and the seconds that took. Waiting for a place is free."""
         origin = self._origin(url)
         origin.users += 1
         try:
-            async with origin.places, self._places, asyncio.timeout(TOTAL_SECONDS):
-                return await self._exchange(origin.transport, url, validators)
+            async with origin.places, self._places, asyncio.timeout(left):
+                started = time.monotonic()
+                fetched = await self._exchange(origin.transport, url, validators)
+                return fetched, time.monotonic() - started
         finally:
             origin.users -= 1
             if not origin.users:
@@ -142,6 +148,9 @@ class Fetcher:
             if response.status_code in _REDIRECTS:
                 return _target(url, response)
             return await _read(response, validators)
+        except SourceProblem as problem:
+            problem.source_status = response.status_code
+            raise
         finally:
             await response.aclose()
 
@@ -167,9 +176,11 @@ def _target(url: httpx.URL, response: httpx.Response) -> httpx.URL:
 
 async def _read(response: httpx.Response, sent: Validators) -> Fetched:
     if response.status_code == httpx.codes.NOT_MODIFIED and any(sent):
+        # A connection is used again only after an answer that was read to its end.
+        await anext(response.aiter_raw(), None)
         return Fetched(response.status_code, None, sent)
     if response.status_code != httpx.codes.OK:
-        raise SourceStatus(f"The source answered {response.status_code}.", source_status=response.status_code)
+        raise SourceStatus(f"The source answered {response.status_code}.")
     if response.headers.get("content-type", "").lower().startswith(("text/html", "application/xhtml")):
         raise SourceNotAnIndex(
             "The source answered with a web page. The hub sends no credentials: publish a raw URL that opens without "
@@ -180,23 +191,42 @@ async def _read(response: httpx.Response, sent: Validators) -> Fetched:
 
 
 async def _bounded(response: httpx.Response) -> AsyncIterator[bytes]:
-    """Yield the document, decompressed; raise SourceTooLarge at the first byte over the bound.
-
-    At most one layer of gzip is undone, in pieces whose size is bounded before they are made.
-    """
+    """Yield the document, decompressed; raise SourceTooLarge at the first byte over the bound, sent or unpacked."""
     encoding = response.headers.get("content-encoding", "identity").lower().strip()
     if encoding not in {"identity", "gzip"}:
         raise SourceNotAnIndex("The source answered in a Content-Encoding that was not asked for.")
-    inflate = zlib.decompressobj(31) if encoding == "gzip" else None
-    rest = MAX_BYTES
+    unpack = _Gunzip() if encoding == "gzip" else None
+    sent = unpacked = 0
     async for raw in response.aiter_raw():
-        piece = raw if inflate is None else inflate.decompress(raw, rest + 1)
-        rest -= len(piece)
-        if rest < 0:
+        piece = unpack.feed(raw, MAX_BYTES + 1 - unpacked) if unpack else raw
+        sent, unpacked = sent + len(raw), unpacked + len(piece)
+        if max(sent, unpacked) > MAX_BYTES:
             raise SourceTooLarge(f"The source sends more than {MAX_BYTES:,} bytes.")
         yield piece
-    if inflate is not None and not inflate.eof:
+    if unpack and not unpack.whole:
         raise SourceUnreachable("The answer was cut off.")
+
+
+class _Gunzip:
+    """Undoes one layer of gzip (RFC 1952, any number of members), in pieces bounded before they are made."""
+
+    def __init__(self) -> None:
+        self._member = zlib.decompressobj(31)
+
+    @property
+    def whole(self) -> bool:
+        """Whether the last member has come to its end."""
+        return self._member.eof
+
+    def feed(self, raw: bytes, most: int) -> bytes:
+        """Return what *raw* adds to the document, at most *most* bytes of it; raise zlib.error for what is no gzip."""
+        out = b""
+        while raw and len(out) < most:
+            if self._member.eof:
+                self._member = zlib.decompressobj(31)
+            out += self._member.decompress(raw, most - len(out))
+            raw = self._member.unused_data
+        return out
 
 
 def _validators(response: httpx.Response) -> Validators:

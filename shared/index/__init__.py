@@ -33,7 +33,8 @@ class IndexFaulty(Exception):  # noqa: N818 - a verdict on a document, not a fai
     def __init__(self, faults: list[Fault]) -> None:
         first = faults[0]
         more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-        super().__init__(f"Line {first.line}, column {first.column}: {first.pointer} {first.detail}{more}.")
+        subject = f"{first.pointer} " if first.pointer else ""
+        super().__init__(f"Line {first.line}, column {first.column}: {subject}{first.detail}{more}.")
         self.faults = faults
 
 
@@ -107,14 +108,17 @@ def _check(index: Any, repo: str) -> list[Offence]:  # noqa: ANN401 - data not y
         offences.append(Offence("/repo", f"must be {repo}, the name under which this URL is registered"))
     seen: set[str] = set()
     for place, entry in enumerate(_listed(index)):
-        found = check_entry(entry) or _repeated(entry["id"], seen)
+        found = check_entry(entry) + _repeated(entry, seen)
         offences += [Offence(f"/capabilities/{place}{pointer}", detail) for pointer, detail in found]
         if len(offences) >= schemas.MAX_OFFENCES:
             break
     return offences[: schemas.MAX_OFFENCES]
 
 
-def _repeated(entry_id: str, seen: set[str]) -> list[Offence]:
+def _repeated(entry: object, seen: set[str]) -> list[Offence]:
+    entry_id = entry.get("id") if isinstance(entry, dict) else None
+    if not isinstance(entry_id, str):
+        return []
     if entry_id in seen:
         return [Offence("/id", "stands twice in this index")]
     seen.add(entry_id)

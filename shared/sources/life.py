@@ -75,9 +75,8 @@ class Sources:
         """Take up every registration with what was kept of its source; raise StartError for a damaged file."""
         statuses = self._journal.load()
         for registration in registrations:
-            status, kept = statuses.get(registration.repo, Status()), self._shelf.load(registration.repo)
-            if kept is not None and kept.url != registration.url:
-                status, kept = Status(), None
+            status = statuses.get((registration.repo, registration.url), Status())
+            kept = self._shelf.load(registration.repo, registration.url)
             source = Source(registration, _describing(status, kept), kept, self._due_again(status))
             self._sources[registration.repo] = source
             self._settle(source)
@@ -98,20 +97,20 @@ class Sources:
         return [_part(source) for source in self._sources.values()]
 
     def watch(self, registration: Registration) -> bool:
-        """Follow *registration* from now on; return whether content that was served is hidden by that, or let in.
+        """Follow *registration* from now on; return whether that changes a source that was followed already.
 
         A new URL drops what was read from the old one. What is new or enabled again is due at once.
         """
         source = self._sources.get(registration.repo)
+        known = source is not None
         if source is None:
             source = self._sources[registration.repo] = Source(registration, Status())
         elif source.registration.revision >= registration.revision:
             return False
-        served = _served(source)
         self._replace(source, registration)
         self._settle(source)
         self._tell()
-        return _served(source) != served
+        return known
 
     def _replace(self, source: Source, registration: Registration) -> None:
         """Give *source* its new registration: a check under way for the old one will not count."""
@@ -122,12 +121,11 @@ class Sources:
         if source.kept is None or not known.enabled:
             source.due = self._clock.monotonic()
 
-    def forget(self, repo: str) -> bool:
-        """Follow *repo* no longer; return whether it served something."""
-        gone = self._sources.pop(repo)
+    def forget(self, repo: str) -> None:
+        """Follow *repo* no longer."""
+        self._sources.pop(repo, None)
         self._shelf.drop(repo)
         self._tell()
-        return _served(gone) is not None
 
     def _tell(self) -> None:
         self._unsaved = True
@@ -141,11 +139,12 @@ class Sources:
     def due(self) -> list[str]:
         """Return the repos that are due for a check and have none under way."""
         now = self._clock.monotonic()
-        return [
-            repo
-            for repo, source in self._sources.items()
-            if source.due <= now and source.flight is None and source.registration.enabled
-        ]
+        enabled = ((repo, source) for repo, source in self._sources.items() if source.registration.enabled)
+        return [repo for repo, source in enabled if source.due <= now and source.flight is None]
+
+    def under_way(self) -> list[str]:
+        """Return the repos whose sources are being checked."""
+        return [repo for repo, source in self._sources.items() if source.flight is not None]
 
     async def refresh(self, repo: str) -> Outcome:
         """Check the source of *repo* now, or join the check that is under way.
@@ -173,7 +172,7 @@ class Sources:
         finally:
             source.flight = None
             # Whatever happened, a full disk included, the schedule does not ask again at once.
-            source.due = max(source.due, self._clock.monotonic() + LEAST_INTERVAL * (1 - JITTER))
+            source.due = max(source.due, self._clock.monotonic() + LEAST_INTERVAL)
         # The registration changed meanwhile: what was read for the old one does not count.
         return await self.refresh(registration.repo)
 
@@ -195,6 +194,9 @@ class Sources:
             return await asyncio.to_thread(self._digest, registration, fetched, kept)
         except IndexFaulty as fault:
             raise InvalidIndex(str(fault), source_status=fetched.status) from fault
+        except SourceProblem as problem:
+            problem.source_status = fetched.status
+            raise
         except Problem:
             raise
         except Exception as fault:
@@ -243,7 +245,8 @@ class Sources:
             has_content=source.kept is not None,
             outlived=outlived and source.status.error is not None,
         )
-        source.status = source.status.settled(state, self._clock.stamp())
+        status = source.status if source.registration.enabled else replace(source.status, next_check_at=None)
+        source.status = status.settled(state, self._clock.stamp())
 
     async def refresh_all(self, repos: Iterable[str]) -> list[Outcome]:
         """Check the sources of *repos* side by side; return what came of each that is still followed, by repo.
@@ -260,14 +263,14 @@ class Sources:
         """Write the states as they are now, if they changed since the last time; raise StorageUnavailable."""
         if self._unsaved:
             self._unsaved = False
-            statuses = {repo: source.status for repo, source in self._sources.items()}
+            statuses = {(repo, source.registration.url): source.status for repo, source in self._sources.items()}
             try:
                 await asyncio.to_thread(self._write_down, statuses)
             except Problem:
                 self._unsaved = True
                 raise
 
-    def _write_down(self, statuses: dict[str, Status]) -> None:
+    def _write_down(self, statuses: dict[tuple[str, str], Status]) -> None:
         self._shelf.sync()
         self._journal.save(statuses)
 
@@ -314,4 +317,5 @@ def _interval(ttl: int, failures: int) -> float:
     regular = max(float(ttl), LEAST_INTERVAL)
     if failures:
         regular = min(LEAST_INTERVAL * 2 ** min(failures - 1, 20), max(regular, MOST_BACKOFF))
-    return regular * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - spreads load, hides nothing
+    spread = random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - spreads load, hides nothing
+    return max(regular * spread, LEAST_INTERVAL)

@@ -36,14 +36,16 @@ class Shelf:
         self._numbers = count()
         folder.mkdir(mode=0o700, exist_ok=True)
 
-    def load(self, repo: str) -> Kept | None:
-        """Return what is kept of *repo*, or None; raise StartError when the file is not ours or damaged."""
+    def load(self, repo: str, url: str) -> Kept | None:
+        """Return what is kept of *repo* and was read from *url*, or None; raise StartError for a bad file."""
         path = self._path(repo)
         if not path.exists():
             return None
         with trusted(path, "Put back a good copy, or remove it: the source is then read again."):
             kept = parsed(path.read_bytes(), FORMAT)
-            return Kept(kept["url"], Validators(*kept["validators"]), kept["changed_at"], from_document(kept["index"]))
+            if kept["url"] != url:
+                return None
+            return Kept(url, Validators(*kept["validators"]), kept["changed_at"], from_document(kept["index"]))
 
     def draft(self, repo: str, kept: Kept) -> Path:
         """Write *kept* durably beside the others and return where, or raise StorageUnavailable. For any thread."""

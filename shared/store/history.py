@@ -47,7 +47,7 @@ class History:
             # Only the last line can be torn, by a crash in the middle of an append that nobody was told had worked.
             torn = bool(lines) and not lines[-1].endswith(b"\n")
             changes = [Change(**orjson.loads(line)) for line in lines[: len(lines) - torn]]
-        self.keep(change for change in changes if change.revision <= last_revision(change.repo))
+            self.keep(change for change in changes if change.revision <= last_revision(change.repo))
         self._lines = len(lines)
         self._whole = not torn and self._next == len(lines)
 

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.builders import WRITER, problem, registration
+from tests.builders import WRITER, index, problem, register, registration, served, url_of, world
 
 if TYPE_CHECKING:
     import httpx
+    import respx
+
+    from shared.hub import Hub
+    from shared.settings import Settings
 
 
 async def test_answers_with_the_registration_and_where_it_lies(client: httpx.AsyncClient) -> None:
@@ -50,3 +56,114 @@ async def test_refuses_a_field_that_breaks_a_rule(
 
     problem(answer, "invalid-registration", pointer)
     assert (await client.get("/v1/repos")).json()["total"] == 0
+
+
+async def test_names_every_offence_at_once(client: httpx.AsyncClient) -> None:
+    body = {"url": "file:///etc/passwd", "domain": "A", "enabled": 1, "colour": "red", "cache_ttl_seconds": -1}
+
+    answer = await client.post("/v1/repos", json=body, headers=WRITER)
+
+    problem(answer, "invalid-registration", "/cache_ttl_seconds", "/colour", "/domain", "/enabled", "/repo", "/url")
+    assert (await client.get("/v1/repos")).json()["total"] == 0
+
+
+async def test_tells_that_a_local_path_has_to_be_published(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/v1/repos", json=registration(url=None, index="registry/index.yaml"), headers=WRITER)
+
+    local, missing = problem(answer, "invalid-registration", "/index", "/url")["errors"]
+    assert "raw URL" in local["detail"]
+    assert missing["detail"] == "is required"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"repo": "a" * 100}, id="the longest name"),
+        pytest.param({"domain": "d" * 64}, id="the longest domain"),
+        pytest.param({"cache_ttl_seconds": 0}, id="the least time to live"),
+        pytest.param({"cache_ttl_seconds": 604800}, id="the greatest time to live"),
+        pytest.param({"description": "é\n\t" + "x" * 997}, id="the longest description"),
+        pytest.param({"url": "https://git.example.org/" + "x" * 2024}, id="the longest URL"),
+    ],
+)
+async def test_takes_what_lies_at_the_edge_of_a_rule(client: httpx.AsyncClient, changes: dict[str, object]) -> None:
+    made = (await client.post("/v1/repos", json=registration(**changes), headers=WRITER)).json()
+
+    assert made | changes == made
+    shown = (await client.get(f"/v1/repos/{made['repo']}")).json()
+    assert shown | made == shown
+
+
+async def test_refuses_a_name_that_is_taken(client: httpx.AsyncClient) -> None:
+    await register(client)
+    before = await world(client)
+
+    body = registration(url=url_of("another"), description="new")
+    answer = await client.post("/v1/repos", json=body, headers=WRITER)
+
+    problem(answer, "repo-exists")
+    assert await world(client) == before
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        pytest.param(url_of("state-hub"), id="the same"),
+        pytest.param("HTTPS://GIT.Example.ORG/state-hub/capabilities.yaml", id="upper case"),
+        pytest.param("https://git.example.org:443/state-hub/capabilities.yaml", id="the default port"),
+        pytest.param("https://git.example.org/x/../state-hub/./capabilities.yaml", id="dot segments"),
+    ],
+)
+async def test_refuses_a_url_that_is_registered_in_whatever_spelling(client: httpx.AsyncClient, url: str) -> None:
+    await register(client)
+    before = await world(client)
+
+    answer = await client.post("/v1/repos", json=registration(repo="another", url=url), headers=WRITER)
+
+    assert "state-hub" in problem(answer, "url-registered")["detail"]
+    assert await world(client) == before
+    problem(await client.get("/v1/repos/another/history"), "repo-not-found")
+
+
+async def test_lets_one_of_those_win_who_register_the_same_name_at_once(client: httpx.AsyncClient) -> None:
+    posts = (client.post("/v1/repos", json=registration(url=url_of(f"n{n}")), headers=WRITER) for n in range(8))
+
+    answers = await asyncio.gather(*posts)
+
+    assert sorted(answer.status_code for answer in answers) == [201] + [409] * 7
+    assert (await client.get("/v1/repos/state-hub")).json()["revision"] == 1
+
+
+async def test_counts_revisions_on_when_a_name_is_registered_again(client: httpx.AsyncClient) -> None:
+    await register(client)
+    await client.delete("/v1/repos/state-hub", headers=WRITER)
+
+    answer = await client.post("/v1/repos", json=registration(), headers=WRITER)
+
+    assert (answer.json()["revision"], answer.headers["etag"]) == (3, '"3"')
+
+
+async def test_asks_nobody_whether_the_url_answers(client: httpx.AsyncClient, hub: Hub) -> None:
+    await register(client)
+
+    assert hub.sources.due() == ["state-hub"]
+    assert (await client.get("/v1/repos/state-hub")).json()["source"]["state"] == "never"
+
+
+async def test_has_the_source_fetched_at_once(settings: Settings, upstream: respx.MockRouter) -> None:
+    upstream.get(url_of("state-hub")).respond(content=index())
+    async with served(replace(settings, refresh=True)) as client, asyncio.timeout(10):
+        await register(client)
+
+        while (await client.get("/v1/repos?state=fresh")).json()["total"] == 0:  # noqa: ASYNC110 - as a client would
+            await asyncio.sleep(0.01)
+
+    assert upstream.calls.call_count == 1
+
+
+async def test_keeps_who_asked_and_in_which_request(client: httpx.AsyncClient) -> None:
+    headers = {**WRITER, "X-Request-ID": "abc-1"}
+    await client.post("/v1/repos", json=registration(), headers=headers)
+
+    line = (await client.get("/v1/repos/state-hub/history")).json()["history"][0]
+    assert (line["by"], line["request_id"]) == ("operator", "abc-1")

@@ -1,0 +1,83 @@
+"""A publisher for measurements: serves generated indexes over HTTP/1.1, fast enough not to be what is measured.
+
+``GET /<name>/<generation>`` answers the index of *name* in that generation, with an ETag and 304; ``?`` is not read.
+``POST /generation/<n>`` makes every plain ``GET /<name>`` answer generation *n* from then on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from functools import lru_cache
+
+ENTRIES = 10
+_REQUEST = re.compile(rb"(\w+) /([\w.-]+)(?:/(\d+))? ")
+_CONDITION = re.compile(rb"\r\nif-none-match: *([^\r]*)", re.IGNORECASE)
+
+
+@lru_cache(maxsize=20_000)
+def index(name: str, generation: int) -> tuple[bytes, bytes]:
+    """Return the index of *name* and its entity tag; a generation differs in one line of each entry."""
+    lines = ["version: 1", f"repo: {name}", "domain: bench", "capabilities:"]
+    for number in range(ENTRIES):
+        lines += [
+            f"- id: capability.{name}.n{number}",
+            f"  name: Capability {number} of {name}",
+            f"  summary: What {name} offers under number {number} for reuse by others, in generation {generation}.",
+            "  vector: D5 / A4 / C3 / R2",
+            "  status: stable",
+            f"  owner: team-{number}",
+            "  tags: [bench, generated, example]",
+            f"  path: registry/capabilities/n{number}.md",
+            "  consumption_modes: [http, cli]",
+        ]
+    body = ("\n".join(lines) + "\n").encode()
+    return body, f'"{name}-{generation}"'.encode()
+
+
+class Publisher(asyncio.Protocol):
+    """One connection; requests are answered in the order they come."""
+
+    generation = 1
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        self._transport = transport
+        self._rest = b""
+
+    def data_received(self, data: bytes) -> None:
+        """Answer every whole request that has arrived."""
+        self._rest += data
+        while b"\r\n\r\n" in self._rest:
+            head, _, self._rest = self._rest.partition(b"\r\n\r\n")
+            self._transport.write(self._answer(head))  # type: ignore[attr-defined]
+
+    def _answer(self, head: bytes) -> bytes:
+        found = _REQUEST.match(head)
+        if found is None:
+            return b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"
+        if found[1] == b"POST":
+            Publisher.generation = int(found[3])
+            return b"HTTP/1.1 204 No Content\r\n\r\n"
+        body, tag = index(found[2].decode(), int(found[3] or Publisher.generation))
+        condition = _CONDITION.search(head)
+        if condition and condition[1] == tag:
+            return b"HTTP/1.1 304 Not Modified\r\nETag: %s\r\n\r\n" % tag
+        return b"HTTP/1.1 200 OK\r\nETag: %s\r\nContent-Type: application/yaml\r\nContent-Length: %d\r\n\r\n%s" % (
+            tag,
+            len(body),
+            body,
+        )
+
+
+async def main(port: int) -> None:
+    """Serve until the process is ended; say so on the first line of the output."""
+    server = await asyncio.get_running_loop().create_server(Publisher, "127.0.0.1", port, backlog=1024)
+    print("serving", flush=True)
+    async with server:
+        await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(int(sys.argv[1])))

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from router import ENDPOINTS, application
+from shared.hub import open_hub
+
+if TYPE_CHECKING:
+    from shared.hub import Hub
+    from shared.settings import Settings
+
+
+async def ask(hub: Hub) -> httpx.Response:
+    transport = httpx.ASGITransport(application(hub, ENDPOINTS))
+    async with httpx.AsyncClient(transport=transport, base_url="http://hub") as client:
+        return await client.get("/ready", headers={"Accept": "text/plain"})
+
+
+@pytest.mark.parametrize(("refresh", "refresher"), [(True, "ok"), (False, "off")], ids=["on", "off"])
+async def test_is_ready_when_every_check_is_ok_or_off(settings: Settings, refresh: bool, refresher: str) -> None:
+    hub = open_hub(replace(settings, refresh=refresh))
+    async with hub.running():
+        answer = await ask(hub)
+
+    checks = {"storage": "ok", "federation": "ok", "refresher": refresher}
+    assert (answer.status_code, answer.json()) == (200, {"ready": True, "checks": checks})
+
+
+@pytest.mark.parametrize("name", ["federation", "refresher"])
+async def test_is_not_ready_when_a_task_in_the_background_died(settings: Settings, name: str) -> None:
+    hub = open_hub(replace(settings, refresh=True))
+    async with hub.running():
+        hub.tasks[name].cancel()
+        await asyncio.wait([hub.tasks[name]])
+        answer = await ask(hub)
+
+    assert (answer.status_code, answer.json()["ready"]) == (503, False)
+    assert answer.headers["content-type"] == "application/json"
+    bad = {check: verdict for check, verdict in answer.json()["checks"].items() if verdict != "ok"}
+    assert bad == {name: "not running"}
+
+
+async def test_is_not_ready_before_it_runs(settings: Settings) -> None:
+    hub = open_hub(settings)
+    answer = await ask(hub)
+    async with hub.running():
+        pass
+
+    assert answer.status_code == 503

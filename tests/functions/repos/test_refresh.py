@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from tests.builders import WRITER, capability, federated, index, problem, refresh, register, url_of, world
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import respx
+
+    from tests.builders import Hands
+
+
+async def test_a_first_check_brings_the_index(client: httpx.AsyncClient, upstream: respx.MockRouter) -> None:
+    upstream.get(url_of("state-hub")).respond(content=index(capability(1), capability(2)))
+    await register(client)
+
+    outcome = await refresh(client)
+
+    assert (outcome["repo"], outcome["outcome"], outcome["source"]["capability_count"]) == ("state-hub", "changed", 2)
+    assert outcome["source"] == (await client.get("/v1/repos/state-hub")).json()["source"]
+    served = (await federated(client))["capabilities"]
+    assert [one["id"] for one in served] == [capability(1)["id"], capability(2)["id"]]
+
+
+@pytest.mark.parametrize(
+    ("headers", "second"),
+    [
+        pytest.param({"ETag": '"v1"'}, httpx.Response(304), id="told by the ETag"),
+        pytest.param({"Last-Modified": "Mon, 23 Nov 2026 09:00:00 GMT"}, httpx.Response(304), id="told by the date"),
+        pytest.param({}, httpx.Response(200, content=index()), id="the same bytes"),
+        pytest.param({}, httpx.Response(200, content=index(ignored="x") + b"\n"), id="the same in other words"),
+    ],
+)
+async def test_what_has_not_changed_moves_only_the_time_of_the_check(
+    client: httpx.AsyncClient,
+    upstream: respx.MockRouter,
+    hands: Hands,
+    headers: Mapping[str, str],
+    second: httpx.Response,
+) -> None:
+    route = upstream.get(url_of("state-hub"))
+    route.side_effect = [httpx.Response(200, content=index(), headers=headers), second]
+    await register(client)
+    await refresh(client)
+    before = await federated(client)
+    hands.advance(60)
+
+    outcome = await refresh(client)
+
+    assert (outcome["outcome"], outcome["source"]["checked_at"]) == ("unchanged", "2026-11-23T10:01:00Z")
+    assert outcome["source"]["changed_at"] == "2026-11-23T10:00:00Z"
+    assert await federated(client) == before
+    sent = route.calls.last.request.headers
+    named = {"ETag": "if-none-match", "Last-Modified": "if-modified-since"}
+    assert {name: sent.get(named[name]) for name in headers} == headers
+
+
+def leading_to(location: str) -> httpx.Response:
+    return httpx.Response(302, headers={"Location": location})
+
+
+@pytest.mark.parametrize(
+    ("answer", "slug", "http_status"),
+    [
+        pytest.param(httpx.Response(404), "source-status", 404, id="404"),
+        pytest.param(httpx.Response(304), "source-status", 304, id="304 to a question that was not asked"),
+        pytest.param(httpx.Response(200, html="<p>Sign in"), "source-not-an-index", None, id="a web page"),
+        pytest.param(httpx.Response(200, content=b"version: 2"), "invalid-index", 200, id="an invalid index"),
+        pytest.param(httpx.Response(200, content=b"[" * 99999), "invalid-index", 200, id="hostile nesting"),
+        pytest.param(httpx.Response(200, content=b" " * 5242881), "source-too-large", None, id="too large"),
+        pytest.param(leading_to("http://x.org/"), "source-redirect", None, id="to http"),
+        pytest.param(leading_to("https://127.0.0.1/"), "address-refused", None, id="to a private address"),
+        pytest.param(httpx.ConnectError("refused"), "source-unreachable", None, id="nobody answers"),
+        pytest.param(httpx.ReadTimeout("late"), "source-timeout", None, id="too slow"),
+    ],
+)
+async def test_a_source_that_fails_is_a_200_that_says_so(
+    client: httpx.AsyncClient,
+    upstream: respx.MockRouter,
+    answer: httpx.Response | Exception,
+    slug: str,
+    http_status: int | None,
+) -> None:
+    upstream.get(url_of("state-hub")).side_effect = [answer]
+    await register(client)
+
+    outcome = await refresh(client)
+
+    source = outcome["source"]
+    assert (outcome["outcome"], source["state"], source["error"]["type"]) == ("failed", "failed", slug)
+    assert http_status is None or source["http_status"] == http_status
+    assert (source["consecutive_failures"], source["capability_count"], source["digest"]) == (1, 0, None)
+    assert (await client.get(f"/problems/{slug}")).status_code == 200
+
+
+async def test_what_was_good_stays_served_when_a_check_fails_and_the_error_goes_with_the_next_good_one(
+    client: httpx.AsyncClient, upstream: respx.MockRouter
+) -> None:
+    good = httpx.Response(200, content=index())
+    upstream.get(url_of("state-hub")).side_effect = [good, httpx.Response(200, content=b"version: 7"), good]
+    await register(client)
+    await refresh(client)
+
+    failed, served = await refresh(client), await federated(client)
+    mended = await refresh(client)
+
+    assert (failed["outcome"], failed["source"]["state"]) == ("failed", "stale")
+    assert failed["source"]["capability_count"] == 1
+    assert (len(served["capabilities"]), served["sources"][0]["state"]) == (1, "stale")
+    assert (mended["outcome"], mended["source"]["state"], mended["source"]["error"]) == ("unchanged", "fresh", None)
+
+
+async def test_asks_again_whatever_the_schedule_says(client: httpx.AsyncClient, upstream: respx.MockRouter) -> None:
+    upstream.get(url_of("state-hub")).respond(503, headers={"Retry-After": "3600"})
+    await register(client)
+
+    assert [(await refresh(client))["source"]["consecutive_failures"] for _ in range(3)] == [1, 2, 3]
+    assert upstream.calls.call_count == 3
+
+
+async def test_wishes_that_come_together_share_one_fetch(client: httpx.AsyncClient, upstream: respx.MockRouter) -> None:
+    upstream.get(url_of("state-hub")).respond(content=index())
+    await register(client)
+
+    outcomes = await asyncio.gather(*(refresh(client) for _ in range(5)))
+
+    assert [outcome["outcome"] for outcome in outcomes] == ["changed"] * 5
+    assert upstream.calls.call_count == 1
+
+
+async def test_fetches_nothing_for_a_disabled_repo(client: httpx.AsyncClient, upstream: respx.MockRouter) -> None:
+    await register(client, enabled=False)
+    before = await world(client)
+
+    problem(await client.post("/v1/repos/state-hub/refresh", headers=WRITER), "repo-disabled")
+
+    assert upstream.calls.call_count == 0
+    assert await world(client) == before
+
+
+async def test_knows_no_repo_that_is_not_registered(client: httpx.AsyncClient, upstream: respx.MockRouter) -> None:
+    problem(await client.post("/v1/repos/state-hub/refresh", headers=WRITER), "repo-not-found")
+
+    assert upstream.calls.call_count == 0
+
+
+async def test_sends_no_credentials_and_says_who_asks(client: httpx.AsyncClient, upstream: respx.MockRouter) -> None:
+    route = upstream.get(url_of("state-hub")).respond(content=index(), headers={"Set-Cookie": "a=b"})
+    await register(client)
+    await refresh(client)
+    await refresh(client)
+
+    sent = route.calls.last.request.headers
+    assert not {"authorization", "cookie"} & set(sent)
+    assert sent["user-agent"].startswith("reuse-surface-hub/")
+    assert sent["user-agent"].endswith(" (+http://hub)")

@@ -1,0 +1,32 @@
+"""Requests made by hand, for the modules that read them without an application around."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from starlette.types import Message
+
+
+def asking(*headers: tuple[str, str], query: str = "", chunks: Iterable[bytes] = ()) -> Request:
+    """Return a request for /things with these headers in this order, and a body that arrives in *chunks*."""
+    left = list(chunks)
+
+    async def receive() -> Message:
+        body = left.pop(0) if left else b""
+        return {"type": "http.request", "body": body, "more_body": bool(left)}
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/things",
+        "query_string": query.encode(),
+        "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers],
+        "server": ("hub", 80),
+        "scheme": "http",
+    }
+    return Request(scope, receive)

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shared.logs import configure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(autouse=True)
+def restored() -> Iterator[None]:
+    """Give pytest its log back."""
+    root = logging.getLogger()
+    handlers, level, own = root.handlers[:], root.level, logging.getLogger("hub").level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.getLogger("hub").setLevel(own)
+
+
+def test_writes_an_event_as_one_line_of_json(capsys: pytest.CaptureFixture[str]) -> None:
+    configure("json")
+
+    logging.getLogger("hub.sources").info("checked %s", "a\nb")
+
+    line = json.loads(capsys.readouterr().err)
+    assert (line["level"], line["logger"], line["message"]) == ("info", "hub.sources", "checked a\nb")
+    assert line["at"].endswith("+00:00")
+
+
+def test_keeps_a_traceback_in_the_same_line(capsys: pytest.CaptureFixture[str]) -> None:
+    configure("json")
+
+    try:
+        int("spilt")
+    except ValueError:
+        logging.getLogger("hub").exception("failed")
+
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert "ValueError: invalid literal" in json.loads(lines[0])["traceback"]
+
+
+def test_writes_text_for_people_and_leaves_the_chatter_of_libraries_out(capsys: pytest.CaptureFixture[str]) -> None:
+    configure("text")
+
+    logging.getLogger("httpcore").info("chatter")
+    logging.getLogger("hub").info("composed")
+
+    assert capsys.readouterr().err.endswith("INFO    hub: composed\n")

@@ -1,0 +1,173 @@
+"""The shape of the code, as the style guide and the design have it."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+LIMITS = {"functions": 100, "shared": 250}
+CLI_LIMIT = 1200
+OURS = {"router", "functions", "shared", "cli", "tests", "examples", "bench"}
+IO_MODULES = {
+    "asyncio", "glob", "http", "httpcore", "httpx", "io", "logging", "os", "pathlib", "random", "requests", "select",
+    "shutil", "socket", "ssl", "starlette", "subprocess", "sys", "tempfile", "threading", "time", "tinydb", "urllib",
+}  # fmt: skip
+MODULES = sorted(
+    str(path.relative_to(ROOT)) for folder in LIMITS for path in (ROOT / folder).rglob("*.py") if path.is_file()
+)
+HANDLERS = [name for name in MODULES if name.startswith("functions/") and not name.endswith("__init__.py")]
+
+
+@cache
+def tree(name: str) -> ast.Module:
+    return ast.parse((ROOT / name).read_text(encoding="utf-8"), name)
+
+
+def imported(name: str, *, types_too: bool = True) -> set[str]:
+    """Return the modules that *name* imports, wherever in it; without *types_too* not those for type checkers."""
+    for_types = [
+        node
+        for test in ast.walk(tree(name))
+        if isinstance(test, ast.If) and "TYPE_CHECKING" in ast.unparse(test.test)
+        for node in ast.walk(test)
+    ]
+    found: set[str] = set()
+    for node in ast.walk(tree(name)):
+        if not types_too and node in for_types:
+            continue
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name} imports relatively"
+            found.update({node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)})
+    return found
+
+
+def ours(name: str, *, types_too: bool = True) -> set[str]:
+    return {module for module in imported(name, types_too=types_too) if module.split(".")[0] in OURS}
+
+
+def has_code(name: str) -> bool:
+    """Tell whether *name* holds a function or a class."""
+    return any(isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) for node in tree(name).body)
+
+
+def mirrors(name: str) -> set[str]:
+    """Return where the tests of the module *name* may lie; a package's beside its modules' or beside its folder."""
+    path = Path("tests", name)
+    if path.name != "__init__.py":
+        return {str(path.with_name(f"test_{path.name}"))}
+    package = path.parent
+    return {str(package / f"test_{package.name}.py"), str(package.with_name(f"test_{package.name}.py"))}
+
+
+def test_this_looks_at_the_whole_code() -> None:
+    assert len(HANDLERS) == len({"/".join(name.split("/")[1:]) for name in HANDLERS}) >= 15
+    assert {"shared/hub.py", "shared/store/tiny.py", "shared/fetch/__init__.py"} <= set(MODULES)
+    assert imported("shared/hub.py") >= {"asyncio", "shared.store.tiny"}
+
+
+@pytest.mark.parametrize("name", [*(name for name in MODULES if has_code(name)), "router.py", "cli.py"])
+def test_every_module_with_code_has_its_tests(name: str) -> None:
+    assert any((ROOT / place).exists() for place in mirrors(name)), f"there is none of {sorted(mirrors(name))}"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_module_says_what_it_is_and_stays_short(name: str) -> None:
+    lines = (ROOT / name).read_text(encoding="utf-8").count("\n")
+
+    assert lines <= LIMITS[name.split("/", maxsplit=1)[0]], f"{name} has {lines} lines"
+    assert (ast.get_docstring(tree(name)) or "").split("\n")[0].endswith((".", ":", ";"))
+
+
+def test_the_client_stays_one_file_that_can_be_read() -> None:
+    assert (ROOT / "cli.py").read_text(encoding="utf-8").count("\n") <= CLI_LIMIT
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("shared/")])
+def test_shared_modules_know_nothing_of_handlers_and_the_router(name: str) -> None:
+    assert {module for module in ours(name) if module.split(".")[0] != "shared"} == set()
+
+
+@pytest.mark.parametrize("name", HANDLERS)
+def test_handlers_know_neither_each_other_nor_the_router(name: str) -> None:
+    assert {module for module in ours(name) if module.split(".")[0] != "shared"} == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "allowed"),
+    [("shared/problems.py", set()), ("shared/settings.py", {"shared.problems"}), ("shared/version.py", set())],
+)
+def test_what_everyone_may_import_imports_next_to_nothing_of_ours(name: str, allowed: set[str]) -> None:
+    assert {module for module in ours(name) if not any(module.startswith(one) for one in allowed)} == set()
+
+
+def test_the_client_needs_nothing_of_ours_but_to_serve() -> None:
+    at_the_top = {node for node in tree("cli.py").body if isinstance(node, ast.Import | ast.ImportFrom)}
+    names = {alias.name for node in at_the_top if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module or "" for node in at_the_top if isinstance(node, ast.ImportFrom)}
+
+    assert {name.split(".")[0] for name in names} <= {*sys.stdlib_module_names}
+    assert {module.split(".")[0] for module in ours("cli.py")} <= {"router", "shared"}
+
+
+def test_composing_does_no_input_or_output() -> None:
+    name = "shared/compose.py"
+    reached, todo = set[str](), [name]
+    while todo:
+        names = imported(todo.pop(), types_too=False)
+        reached |= {module.split(".")[0] for module in names}
+        todo += [path for path in (f"{module.replace('.', '/')}.py" for module in names) if path in MODULES]
+
+    assert reached & IO_MODULES == set()
+    names_used = {node.id for node in ast.walk(tree(name)) if isinstance(node, ast.Name)}
+    assert not names_used & {"open", "print", "input"}
+
+
+@pytest.mark.parametrize(
+    ("library", "home"),
+    [
+        ("tinydb", ["shared/store/table.py"]),
+        ("fastjsonschema", ["shared/schemas.py"]),
+        ("httpx", ["shared/fetch/__init__.py", "shared/fetch/urls.py"]),
+    ],
+)
+def test_a_library_has_one_home(library: str, home: list[str]) -> None:
+    users = [name for name in MODULES if any(m.split(".")[0] == library for m in imported(name, types_too=False))]
+
+    assert users == home
+
+
+def texts() -> dict[str, str]:
+    """Return every text file of the project, as git knows them or, in an archive without git, as they lie there."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout.splitlines()  # fmt: skip
+    return {name: (ROOT / name).read_text(encoding="utf-8") for name in listed if (ROOT / name).is_file()}
+
+
+# Written in pieces, because this file is looked at too.
+UNWANTED = {
+    "a path of one machine": r"(?<![\w.$}~-])/" + r"(work|root|home/\w+|Users/\w+)/",
+    "something left undone": r"\b(TO" + r"DO|FIX" + r"ME|X" + r"XX|HA" + r"CK)\b",
+    "a conflict of git": r"^(<{7}|>{7}) ",
+}
+
+
+@pytest.mark.parametrize(("pattern", "what"), [pytest.param(p, w, id=w) for w, p in UNWANTED.items()])
+def test_no_text_of_the_project_holds(pattern: str, what: str) -> None:
+    found = [
+        f"{name}:{text[: match.start()].count(chr(10)) + 1}"
+        for name, text in texts().items()
+        for match in re.finditer(pattern, text, re.MULTILINE)
+    ]
+
+    assert found == [], what

@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import httpx
+import pytest
+
+from router import ENDPOINTS, application, create_app
+from shared.hub import open_hub
+from shared.problems import StartError
+from tests.builders import TOKEN, WRITER, index, problem, registration, url_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import respx
+    from starlette.requests import Request
+
+    from router import Handle
+    from shared.hub import Hub
+    from shared.settings import Settings
+
+ROWS = [pytest.param(row, id=f"{row[0]} {row[1]}") for row in ENDPOINTS]
+
+
+class Case(NamedTuple):
+    """What is sent to a row that is served alone, and the documented answer."""
+
+    path: str
+    status: int
+    body: dict[str, Any] | None = None
+    says: Any = None
+
+
+KNOWN = "/v1/repos/state-hub"
+ALONE = {
+    ("GET", "/v1/federated"): Case("/v1/federated", 200, says={"version": 1, "serial": 1, "complete": True}),
+    ("POST", "/v1/federated/compose"): Case("/v1/federated/compose", 200, says={"counts": {"changed": 1}}),
+    ("GET", "/v1/repos"): Case("/v1/repos", 200, says={"total": 1, "next": None}),
+    ("POST", "/v1/repos"): Case("/v1/repos", 201, registration(repo="new", url=url_of("new")), {"repo": "new"}),
+    ("GET", "/v1/repos/{repo}"): Case(KNOWN, 200, says={"repo": "state-hub", "revision": 1}),
+    ("PUT", "/v1/repos/{repo}"): Case(KNOWN, 200, registration(required=True), {"required": True, "revision": 2}),
+    ("PATCH", "/v1/repos/{repo}"): Case(KNOWN, 200, {"domain": "other"}, {"domain": "other", "revision": 2}),
+    ("DELETE", "/v1/repos/{repo}"): Case(KNOWN, 204),
+    ("POST", "/v1/repos/{repo}/refresh"): Case(f"{KNOWN}/refresh", 200, says={"outcome": "changed"}),
+    ("GET", "/v1/repos/{repo}/history"): Case(f"{KNOWN}/history", 200, says={"next": None}),
+    ("GET", "/health"): Case("/health", 200, says={"status": "ok"}),
+    ("GET", "/ready"): Case("/ready", 200, says={"ready": True}),
+    ("GET", "/openapi.json"): Case("/openapi.json", 200, says={"servers": [{"url": "http://hub"}]}),
+    ("GET", "/schemas/{name}"): Case("/schemas/problem", 200, says={"title": "Problem"}),
+    ("GET", "/problems/{slug}"): Case("/problems/not-found", 200, says={"slug": "not-found"}),
+}
+
+
+def client_of(hub: Hub, *rows: tuple[str, str, Handle]) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(application(hub, rows), raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url="http://hub")
+
+
+async def has_state_hub(hub: Hub) -> None:
+    """Register state-hub by the interfaces that handlers use, so that no other handler takes part."""
+    from shared.registration import wanted  # noqa: PLC0415 - one helper's own
+    from shared.store import Author  # noqa: PLC0415
+
+    hub.sources.watch(await hub.store.add(wanted(registration(), hub.guard), Author("operator")))
+
+
+@pytest.mark.parametrize("row", ROWS)
+async def test_every_row_answers_as_documented_when_it_is_served_alone(
+    hub: Hub, upstream: respx.MockRouter, row: tuple[str, str, Handle]
+) -> None:
+    method, path, _ = row
+    case = ALONE[method, path]
+    upstream.get(url_of("state-hub")).respond(content=index())
+    await has_state_hub(hub)
+
+    async with client_of(hub, row) as client:
+        headers = {**WRITER, "Accept": "application/json"}
+        answer = await client.request(method, case.path, json=case.body, headers=headers)
+        elsewhere = await client.get("/elsewhere")
+
+    assert answer.status_code == case.status, answer.text
+    if case.says is not None:
+        assert answer.json() | case.says == answer.json()
+    problem(elsewhere, "not-found")
+
+
+def test_there_is_a_case_for_every_row_and_no_row_twice() -> None:
+    assert [(method, path) for method, path, _ in ENDPOINTS] == list(dict.fromkeys(ALONE))
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_a_handlers_docstring_opens_with_its_row(row: tuple[str, str, Handle]) -> None:
+    method, path, handle = row
+    module = sys.modules[handle.__module__]
+
+    first, _, _ = (module.__doc__ or "").partition("\n")
+    assert first.startswith(f"{method} {path}: ")
+    assert first.endswith((".", ";", ":"))
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_a_handler_has_no_try_and_takes_the_hub_and_the_request(row: tuple[str, str, Handle]) -> None:
+    handle = row[2]
+    tree = ast.parse(inspect.getsource(sys.modules[handle.__module__]))
+
+    assert not [node for node in ast.walk(tree) if isinstance(node, ast.Try)]
+    assert [name.lstrip("_") for name in inspect.signature(handle).parameters] == ["hub", "request"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/v1", "/v2/repos", "/v1/repos/a/b/c", "//v1/repos", "/V1/repos", "/v1/repos/a%2Fb", "/health.json"]
+)
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "HEAD"])
+async def test_an_unknown_path_is_a_404(client: httpx.AsyncClient, method: str, path: str) -> None:
+    answer = await client.request(method, f"http://hub{path}")
+
+    assert answer.status_code == 404
+    if method != "HEAD":
+        problem(answer, "not-found")
+
+
+@pytest.mark.parametrize("path", [path.format(repo="a", name="problem", slug="not-found") for _, path, _ in ENDPOINTS])
+async def test_a_slash_at_the_end_makes_another_path_and_is_not_redirected(
+    client: httpx.AsyncClient, path: str
+) -> None:
+    answer = await client.get(f"{path}/", follow_redirects=False)
+
+    problem(answer, "not-found")
+
+
+async def test_an_instance_is_a_uri_reference(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/v1/repos/a%20b%C3%A9%0A")
+
+    assert answer.json()["instance"] == "/v1/repos/a%20b%C3%A9%0A"
+
+
+async def test_the_methods_of_a_path_find_their_own_handler(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/v1/repos/state-hub", headers=WRITER)
+
+    problem(answer, "method-not-allowed")
+    assert answer.headers["allow"] == "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"
+
+
+async def test_a_handler_that_crashes_is_a_500_that_tells_nothing(hub: Hub) -> None:
+    async def crash(_hub: Hub, _request: Request) -> Any:
+        raise RuntimeError("the secret of the house")
+
+    async with client_of(hub, ("GET", "/crash", crash)) as client:
+        answer = await client.get("/crash")
+
+    problem(answer, "internal-error")
+    assert "secret" not in answer.text
+    assert "RuntimeError" not in answer.text
+    assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_the_crash_itself_goes_on_to_the_servers_log(hub: Hub) -> None:
+    async def crash(_hub: Hub, _request: Request) -> Any:
+        raise RuntimeError("the secret of the house")
+
+    transport = httpx.ASGITransport(application(hub, [("GET", "/crash", crash)]))
+    async with httpx.AsyncClient(transport=transport, base_url="http://hub") as client:
+        with pytest.raises(RuntimeError, match="secret"):
+            await client.get("/crash")
+
+
+async def test_a_problem_names_the_public_url_that_is_set(settings: Settings, tmp_path: Path) -> None:
+    hub = open_hub(replace(settings, data_dir=tmp_path / "other", public_url="https://reuse.example.org/x"))
+    async with hub.running(), client_of(hub, *ENDPOINTS) as client:
+        body = (await client.get("/v1/repos/nobody")).json()
+
+    assert body["type"] == "https://reuse.example.org/x/problems/repo-not-found"
+
+
+async def test_the_application_holds_its_data_directory_while_it_lives(settings: Settings) -> None:
+    app = create_app(settings)
+    with pytest.raises(StartError, match=str(settings.data_dir)):
+        create_app(settings)
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://hub") as client:
+            ready = await client.get("/ready")
+            made = await client.post("/v1/repos", json=registration(), headers=WRITER)
+        with pytest.raises(StartError, match="Another process"):
+            create_app(settings)
+
+    assert (ready.status_code, made.status_code) == (200, 201)
+    again = create_app(settings)
+    async with again.router.lifespan_context(again):
+        transport = httpx.ASGITransport(again)
+        async with httpx.AsyncClient(transport=transport, base_url="http://hub") as client:
+            assert (await client.get("/v1/repos")).json()["total"] == 1
+
+
+async def test_the_application_reads_the_environment_when_it_is_given_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REUSE_SURFACE_DATA_DIR", str(tmp_path / "from the environment"))
+    monkeypatch.setenv("REUSE_SURFACE_TOKEN", TOKEN)
+    monkeypatch.setenv("REUSE_SURFACE_REFRESH", "off")
+
+    app = create_app()
+    async with app.router.lifespan_context(app):
+        pass
+
+    assert (tmp_path / "from the environment" / "hub.lock").exists()
+
+
+def test_the_application_stops_at_a_setting_that_is_bad_and_makes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REUSE_SURFACE_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("REUSE_SURFACE_TOKEN", "too-short")
+
+    with pytest.raises(StartError, match="REUSE_SURFACE_TOKEN"):
+        create_app()
+    assert not (tmp_path / "data").exists()
