@@ -13,6 +13,7 @@ from shared.federation import Federation
 from shared.fetch import Fetcher
 from shared.fetch.guard import Guard
 from shared.files import DataDirectory
+from shared.sources.check import Checker
 from shared.sources.journal import Journal
 from shared.sources.life import Sources
 from shared.sources.refresher import Refresher
@@ -88,9 +89,8 @@ def _opened(settings: Settings, clock: Clock, directory: DataDirectory) -> Hub:
     store = TinyStore(folder, clock)
     guard = Guard(settings.allow_networks, settings.allow_ports)
     fetcher = Fetcher(guard, f"reuse-surface-hub/{VERSION} (+{settings.public})")
-    sources = Sources(
-        fetcher, Shelf(folder / "content"), Journal(folder / "sources.json"), clock, settings.max_stale_seconds
-    )
+    shelf, journal = Shelf(folder / "content"), Journal(folder / "sources.json")
+    sources = Sources(Checker(fetcher, shelf, clock), shelf, journal, clock, settings.max_stale_seconds)
     sources.load(store.all())
     federation = Federation(folder / "federated.json", sources, clock)
     return Hub(

@@ -5,6 +5,7 @@ So there is nothing that YAML 1.1 and 1.2 read differently, and writing costs li
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import orjson
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
 # JSON allows these in strings as they are; YAML 1.1 would read line breaks or nothing at all.
 _ESCAPED = {"\u2028": "\\u2028", "\u2029": "\\u2029", "\ufeff": "\\ufeff", "\x7f": "\\u007f", "\x85": "\\u0085"}
-_RISKY = tuple(letter.encode() for letter in _ESCAPED)
 _TABLE = str.maketrans(_ESCAPED)
 
 
@@ -23,9 +23,12 @@ def scalar(value: object) -> bytes:
     if isinstance(value, float):
         return _number(value)
     encoded = orjson.dumps(value)
-    if isinstance(value, str) and not encoded.isascii() and any(letter in encoded for letter in _RISKY):
-        return encoded.decode().translate(_TABLE).encode()
-    return encoded.replace(b"\x7f", b"\\u007f") if b"\x7f" in encoded else encoded
+    if encoded.isascii() and b"\x7f" not in encoded:
+        return encoded
+    return encoded.decode().translate(_TABLE).encode()
+
+
+_name = lru_cache(maxsize=1024)(scalar)  # the same few names stand in every entry
 
 
 def _number(value: float) -> bytes:
@@ -45,7 +48,7 @@ def flow(value: object) -> bytes:
 
 def list_item(mapping: Mapping[str, object]) -> bytes:
     """Return *mapping*, of scalars and lists of scalars, as one item of a block list, with a line feed at its end."""
-    lines = [scalar(name) + b": " + flow(value) for name, value in mapping.items()]
+    lines = [_name(name) + b": " + flow(value) for name, value in mapping.items()]
     return b"- " + b"\n  ".join(lines) + b"\n"
 
 

@@ -96,8 +96,6 @@ class Fetcher:
             left -= spent
             if isinstance(fetched, Fetched):
                 return fetched
-            if url.scheme == "https" and fetched.scheme == "http":
-                raise SourceRedirect("The source redirects from https to http.")
             url = fetched
         raise SourceRedirect(f"The source redirects more than {MAX_REDIRECTS} times.")
 
@@ -169,9 +167,12 @@ def _conditions(validators: Validators) -> dict[str, str]:
 def _target(url: httpx.URL, response: httpx.Response) -> httpx.URL:
     location = response.headers.get("location", "")
     try:
-        return urls.parse(str(url.join(location).copy_with(fragment=None)))
+        target = urls.parse(str(url.join(location).copy_with(fragment=None)))
     except (urls.UrlRefused, httpx.InvalidURL, ValueError) as fault:
         raise SourceRedirect("The source redirects to something that is not an http(s) URL.") from fault
+    if url.scheme == "https" and target.scheme == "http":
+        raise SourceRedirect("The source redirects from https to http.")
+    return target
 
 
 async def _read(response: httpx.Response, sent: Validators) -> Fetched:

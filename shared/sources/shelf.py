@@ -58,6 +58,11 @@ class Shelf:
         """Make *draft* what is kept of *repo*, or raise StorageUnavailable. ``sync`` makes that durable."""
         rename(draft, self._path(repo))
 
+    def discard(self, draft: Path | None) -> None:
+        """Forget *draft*, if there is one."""
+        if draft is not None:
+            draft.unlink(missing_ok=True)
+
     def sync(self) -> None:
         """Make what was placed survive a power cut. For any thread."""
         sync_folder(self._folder)

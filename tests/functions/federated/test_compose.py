@@ -108,11 +108,14 @@ async def test_is_incomplete_while_a_required_source_has_nothing_and_complete_ag
     assert (await federated(client))["missing_required"] == []
 
 
-async def test_joins_a_check_that_is_under_way(client: httpx.AsyncClient, upstream: respx.MockRouter) -> None:
+@pytest.mark.parametrize("query", ["", "force=true"])
+async def test_joins_a_check_that_is_under_way(
+    client: httpx.AsyncClient, upstream: respx.MockRouter, query: str
+) -> None:
     upstream.get(url_of("state-hub")).respond(content=index())
     await register(client)
 
-    single, report = await asyncio.gather(refresh(client), compose(client, "force=true"))
+    single, report = await asyncio.gather(refresh(client), compose(client, query))
 
     assert (single["outcome"], outcomes(report)) == ("changed", {"state-hub": "changed"})
     assert upstream.calls.call_count == 1

@@ -1,0 +1,96 @@
+"""Every failure that a caller can act on, as RFC 9457 knows it.
+
+A class is a type of problem: its slug never changes once released, its title is the same for every occurrence. An
+instance is an occurrence: its detail says what happened and what to do next. Raise it where the fault is noticed; the
+router renders it. Each type has a page at /problems/{slug}, made of its docstring (what it
+means) and *remedy* (what to do).
+
+    Problem
+    +-- what is wrong with a request (4xx), what the hub can't do now (5xx)
+    +-- SourceProblem: what is wrong with a source; never an answer by itself, always the ``error`` of a source
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared.problems.base import Offence, Problem, StartError
+from shared.problems.requests import (
+    BadQuery,
+    BodyTooLarge,
+    FederationIncomplete,
+    InternalError,
+    InvalidRegistration,
+    MalformedBody,
+    MethodNotAllowed,
+    NotAcceptable,
+    NotFound,
+    PreconditionFailed,
+    ReadOnly,
+    RepoDisabled,
+    RepoExists,
+    RepoNotFound,
+    StorageUnavailable,
+    Unauthorized,
+    UnsupportedMediaType,
+    UrlRegistered,
+)
+from shared.problems.sources import (
+    AddressRefused,
+    InvalidIndex,
+    SourceNotAnIndex,
+    SourceProblem,
+    SourceRedirect,
+    SourceStatus,
+    SourceTimeout,
+    SourceTooLarge,
+    SourceUnreachable,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "PROBLEMS",
+    "AddressRefused",
+    "BadQuery",
+    "BodyTooLarge",
+    "FederationIncomplete",
+    "InternalError",
+    "InvalidIndex",
+    "InvalidRegistration",
+    "MalformedBody",
+    "MethodNotAllowed",
+    "NotAcceptable",
+    "NotFound",
+    "Offence",
+    "PreconditionFailed",
+    "Problem",
+    "ReadOnly",
+    "RepoDisabled",
+    "RepoExists",
+    "RepoNotFound",
+    "SourceNotAnIndex",
+    "SourceProblem",
+    "SourceRedirect",
+    "SourceStatus",
+    "SourceTimeout",
+    "SourceTooLarge",
+    "SourceUnreachable",
+    "StartError",
+    "StorageUnavailable",
+    "Unauthorized",
+    "UnsupportedMediaType",
+    "UrlRegistered",
+]
+
+
+def _types(base: type[Problem]) -> Iterable[type[Problem]]:
+    for kind in base.__subclasses__():
+        if hasattr(kind, "slug"):
+            yield kind
+        yield from _types(kind)
+
+
+PROBLEMS: dict[str, type[Problem]] = {kind.slug: kind for kind in _types(Problem)}
+"""Every type of problem by its slug."""

@@ -1,0 +1,60 @@
+"""What all problems have in common, and the one failure that comes before any request."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+class StartError(Exception):
+    """The hub can't start; the message says why and what to do."""
+
+
+class Offence(NamedTuple):
+    """One thing that is wrong in a document: where (JSON Pointer, RFC 6901) and what."""
+
+    pointer: str
+    detail: str
+
+
+class Problem(Exception):  # noqa: N818 - the standard's term, RFC 9457
+    """An answerable failure; *errors* holds every offence of an invalid document."""
+
+    slug: ClassVar[str]
+    status: ClassVar[int]
+    title: ClassVar[str]
+    remedy: ClassVar[str]
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        errors: Iterable[Offence] = (),
+        headers: Mapping[str, str] | None = None,
+        status: int | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.errors = tuple(errors)
+        self.headers = dict(headers or {})
+        self.answer_status = status or self.status
+
+    @classmethod
+    def meaning(cls) -> str:
+        """Return what this type of problem means, for people."""
+        return " ".join((cls.__doc__ or "").split())
+
+    def as_json(self, public_url: str, instance: str) -> dict[str, object]:
+        """Return the members of an ``application/problem+json`` body."""
+        body: dict[str, object] = {
+            "type": f"{public_url}/problems/{self.slug}",
+            "title": self.title,
+            "status": self.answer_status,
+            "detail": self.detail,
+            "instance": instance,
+        }
+        if self.errors:
+            body["errors"] = [offence._asdict() for offence in self.errors]
+        return body

@@ -1,0 +1,171 @@
+"""What can be wrong with a request, and what the hub can't do now."""
+
+from __future__ import annotations
+
+from shared.problems.base import Problem
+
+
+class MalformedBody(Problem):
+    """The body is not one strict JSON document in UTF-8.
+
+    It is cut off, nests too deeply, repeats a key, or holds NaN, an infinity or a lone surrogate. Nothing was
+    stored.
+    """
+
+    slug = "malformed-body"
+    status = 400
+    title = "The body can't be read"
+    remedy = "Send one JSON object, encoded by a JSON library."
+
+
+class BadQuery(Problem):
+    """A query parameter is unknown to this endpoint, given twice, or has a value that it can't have."""
+
+    slug = "bad-query"
+    status = 400
+    title = "The query is not understood"
+    remedy = "Compare the parameters with the endpoint's entry in /openapi.json."
+
+
+class Unauthorized(Problem):
+    """Reading is open to everyone; writing needs a token, and none, or an unknown one, was sent."""
+
+    slug = "unauthorized"
+    status = 401
+    title = "A token is needed"
+    remedy = "Send the header Authorization: Bearer TOKEN with a token that the hub's operator gave you."
+
+
+class ReadOnly(Problem):
+    """No token is configured, so nobody can write."""
+
+    slug = "read-only"
+    status = 403
+    title = "This hub is read-only"
+    remedy = "The operator starts the hub with REUSE_SURFACE_TOKEN set to a token of at least 20 characters."
+
+
+class NotFound(Problem):
+    """The hub serves nothing under this path."""
+
+    slug = "not-found"
+    status = 404
+    title = "There is nothing here"
+    remedy = "All paths are listed in /openapi.json."
+
+
+class RepoNotFound(Problem):
+    """No repository is registered under this name."""
+
+    slug = "repo-not-found"
+    status = 404
+    title = "No such repo"
+    remedy = "GET /v1/repos lists the names. A repo is registered by POST /v1/repos."
+
+
+class MethodNotAllowed(Problem):
+    """The path exists, but not with this method."""
+
+    slug = "method-not-allowed"
+    status = 405
+    title = "The method is not offered here"
+    remedy = "The Allow header of the answer names the methods of the path."
+
+
+class NotAcceptable(Problem):
+    """The Accept header admits none of the media types that this endpoint offers."""
+
+    slug = "not-acceptable"
+    status = 406
+    title = "No acceptable representation"
+    remedy = "Ask for application/json, or leave the Accept header out."
+
+
+class RepoExists(Problem):
+    """POST /v1/repos registers new names only; this one is taken."""
+
+    slug = "repo-exists"
+    status = 409
+    title = "The repo is registered already"
+    remedy = "Change the registration with PATCH, or replace it with PUT /v1/repos/{repo}."
+
+
+class UrlRegistered(Problem):
+    """Another repo publishes its index at the same URL; URLs are compared in their normal form."""
+
+    slug = "url-registered"
+    status = 409
+    title = "The URL is registered already"
+    remedy = "Update or deregister the other repo, or register the URL of your own index."
+
+
+class RepoDisabled(Problem):
+    """A disabled source is not fetched."""
+
+    slug = "repo-disabled"
+    status = 409
+    title = "The repo is disabled"
+    remedy = 'Enable it first: PATCH /v1/repos/{repo} with {"enabled": true}.'
+
+
+class PreconditionFailed(Problem):
+    """If-Match names a revision that is not the present one. Nothing was changed."""
+
+    slug = "precondition-failed"
+    status = 412
+    title = "The registration has changed"
+    remedy = "Read the registration again and repeat the change with its new ETag."
+
+
+class BodyTooLarge(Problem):
+    """The body is larger than this endpoint takes."""
+
+    slug = "body-too-large"
+    status = 413
+    title = "The body is too large"
+    remedy = "A registration is a few hundred bytes; the index itself stays at its URL."
+
+
+class UnsupportedMediaType(Problem):
+    """The body's Content-Type, or a Content-Encoding, is not one that this endpoint reads."""
+
+    slug = "unsupported-media-type"
+    status = 415
+    title = "The content type is not supported"
+    remedy = "Send Content-Type: application/json and no Content-Encoding."
+
+
+class InvalidRegistration(Problem):
+    """One or more fields break a rule; errors lists all of them. Nothing was stored."""
+
+    slug = "invalid-registration"
+    status = 422
+    title = "The registration is invalid"
+    remedy = "Mend every field that errors points at. The rules are at /schemas/hub-registration."
+
+
+class InternalError(Problem):
+    """A fault of the hub itself; its log has the details."""
+
+    slug = "internal-error"
+    status = 500
+    title = "The hub failed"
+    remedy = "Try again later; tell the operator the time and the path if it persists."
+
+
+class FederationIncomplete(Problem):
+    """A required source has nothing to serve, and the caller asked for a complete index or none."""
+
+    slug = "federation-incomplete"
+    status = 503
+    title = "The federated index is incomplete"
+    remedy = "Read without strict=true, or see in GET /v1/repos?state=failed what the missing source lacks."
+
+
+class StorageUnavailable(Problem):
+    """The volume did not take the change (507 when it is full). What was stored before is intact."""
+
+    slug = "storage-unavailable"
+    status = 503
+    title = "The hub can't write"
+    remedy = "Try again later; the operator finds the cause in the hub's log."

@@ -1,0 +1,82 @@
+"""What can be wrong with a source."""
+
+from __future__ import annotations
+
+from shared.problems.base import Problem
+
+
+class SourceProblem(Problem):
+    """What is wrong with a source: the last check's ``error``, told to whoever reads about the source."""
+
+    status = 502
+
+    def __init__(self, detail: str, *, source_status: int | None = None) -> None:
+        super().__init__(detail)
+        self.source_status = source_status
+
+
+class SourceUnreachable(SourceProblem):
+    """Its name does not resolve, nothing answers at its address, or the connection broke."""
+
+    slug = "source-unreachable"
+    title = "The source can't be reached"
+    remedy = "Check that the URL opens from the internet without signing in."
+
+
+class SourceTimeout(SourceProblem):
+    """The index did not arrive within 20 seconds."""
+
+    slug = "source-timeout"
+    title = "The source is too slow"
+    remedy = "Publish the index as a static file."
+
+
+class SourceStatus(SourceProblem):
+    """Only 200, or 304 to a conditional request, brings an index."""
+
+    slug = "source-status"
+    title = "The source answered with an error"
+    remedy = "Check that the URL is the raw file's and that the file exists on that branch."
+
+
+class SourceRedirect(SourceProblem):
+    """At most 3 redirects are followed, and never from https to http."""
+
+    slug = "source-redirect"
+    title = "The source redirects where the hub does not follow"
+    remedy = "Register the URL where the redirects end. The hub sends no credentials: publish a raw URL."
+
+
+class SourceTooLarge(SourceProblem):
+    """An index may have 5 MiB (after decompression) and 20,000 capabilities."""
+
+    slug = "source-too-large"
+    title = "The source is too large"
+    remedy = "Keep bodies in their own files, or split the repository's index."
+
+
+class SourceNotAnIndex(SourceProblem):
+    """The URL answers with something else, such as a web page or a sign-in form."""
+
+    slug = "source-not-an-index"
+    title = "The source is not an index"
+    remedy = "Register the raw URL of the YAML file, one that opens without signing in."
+
+
+class InvalidIndex(SourceProblem):
+    """The document breaks rules of /schemas/capability-index. The last good content stays served."""
+
+    slug = "invalid-index"
+    title = "The index is invalid"
+    remedy = "Mend what the error names, line by line, and push."
+
+
+class AddressRefused(SourceProblem):
+    """The hub reads only from publicly routable addresses on the usual web ports.
+
+    Its operator can allow a host or network with REUSE_SURFACE_ALLOW_NETWORKS.
+    """
+
+    slug = "address-refused"
+    title = "The address is not allowed"
+    remedy = "Publish the index at a public URL, or ask the operator."

@@ -1,0 +1,12 @@
+from __future__ import annotations
+
+from shared.problems import PROBLEMS, requests
+
+
+def test_released_slugs_never_change() -> None:
+    assert {slug for slug, kind in PROBLEMS.items() if kind.__module__ == requests.__name__} == {
+        *("malformed-body", "bad-query", "unauthorized", "read-only", "not-found", "repo-not-found"),
+        *("method-not-allowed", "not-acceptable", "repo-exists", "url-registered", "repo-disabled"),
+        *("precondition-failed", "body-too-large", "unsupported-media-type", "invalid-registration"),
+        *("internal-error", "federation-incomplete", "storage-unavailable"),
+    }

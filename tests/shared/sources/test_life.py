@@ -1,0 +1,358 @@
+from __future__ import annotations
+
+import asyncio
+import errno
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from shared.files import write_whole
+from shared.hub import Hub, open_hub
+from shared.problems import RepoDisabled, RepoNotFound, StorageUnavailable
+from shared.registration import Registration
+from shared.sources import journal, shelf
+from shared.store import Author
+from tests.builders import Hands, capability, index, registration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import respx
+
+    from shared.settings import Settings
+
+URL = "https://git.example.org/state-hub/capabilities.yaml"
+ROW = Registration(
+    **registration(), registered_at="2026-11-23T10:00:00Z", updated_at="", registered_by="operator", revision=1
+)
+OPERATOR = Author("operator")
+GOOD = index(capability(1), capability(2))
+
+
+def changed(**fields: object) -> Registration:
+    """Return the next revision of the registration."""
+    return replace(ROW, revision=2, **fields)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def source(upstream: respx.MockRouter) -> respx.Route:
+    """The route of the registered URL; it answers with a good index."""
+    return upstream.get(URL).respond(content=GOOD, headers={"ETag": '"1"', "Last-Modified": "Mon, 23 Nov 2026"})
+
+
+async def test_the_first_check_brings_the_content(hub: Hub, source: respx.Route) -> None:
+    hub.sources.watch(ROW)
+    assert hub.sources.status("state-hub").state == "never"
+
+    outcome = await hub.sources.refresh("state-hub")
+
+    status = outcome.source
+    assert (outcome.repo, outcome.outcome, status.state) == ("state-hub", "changed", "fresh")
+    assert (status.capability_count, status.bytes, status.http_status) == (2, len(GOOD), 200)
+    assert status.checked_at == status.succeeded_at == status.changed_at == "2026-11-23T10:00:00Z"
+    assert "2026-11-23T10:54:00Z" <= str(status.next_check_at) <= "2026-11-23T11:06:00Z"
+    assert source.call_count == 1
+
+
+async def test_asks_with_the_validators_and_takes_304_for_unchanged(
+    hub: Hub, hands: Hands, source: respx.Route
+) -> None:
+    hub.sources.watch(ROW)
+    await hub.sources.refresh("state-hub")
+    source.respond(304)
+    hands.advance(60)
+
+    outcome = await hub.sources.refresh("state-hub")
+
+    sent = source.calls.last.request.headers
+    assert (sent["if-none-match"], sent["if-modified-since"]) == ('"1"', "Mon, 23 Nov 2026")
+    assert (outcome.outcome, outcome.source.http_status, outcome.source.bytes) == ("unchanged", 304, len(GOOD))
+    assert (outcome.source.checked_at, outcome.source.changed_at) == ("2026-11-23T10:01:00Z", "2026-11-23T10:00:00Z")
+
+
+async def test_the_same_content_in_other_bytes_is_unchanged_and_renews_the_validators(
+    hub: Hub, source: respx.Route
+) -> None:
+    hub.sources.watch(ROW)
+    await hub.sources.refresh("state-hub")
+
+    source.respond(content=index(capability(2), capability(1)), headers={"ETag": '"2"'})
+    outcome = await hub.sources.refresh("state-hub")
+    await hub.sources.refresh("state-hub")
+
+    assert outcome.outcome == "unchanged"
+    assert source.calls.last.request.headers["if-none-match"] == '"2"'
+
+
+@pytest.mark.parametrize(
+    ("answer", "slug", "status"),
+    [
+        pytest.param(httpx.Response(500), "source-status", 500, id="an error"),
+        pytest.param(httpx.Response(200, content=b"version: 2"), "invalid-index", 200, id="an invalid index"),
+        pytest.param(httpx.Response(200, content=b" <html>"), "source-not-an-index", 200, id="markup"),
+        pytest.param(httpx.Response(200, html="<html>"), "source-not-an-index", 200, id="a web page"),
+        pytest.param(httpx.Response(302, headers={"Location": "http://a.example/"}), "source-redirect", 302, id="down"),
+        pytest.param(httpx.ConnectTimeout, "source-timeout", None, id="silence"),
+    ],
+)
+async def test_the_last_good_content_outlives_a_failure(
+    hub: Hub, source: respx.Route, answer: httpx.Response | type[Exception], slug: str, status: int | None
+) -> None:
+    hub.sources.watch(ROW)
+    digest = (await hub.sources.refresh("state-hub")).source.digest
+
+    source.mock(side_effect=[answer])
+    failed = await hub.sources.refresh("state-hub")
+    source.mock(side_effect=[httpx.Response(304)])
+    recovered = await hub.sources.refresh("state-hub")
+
+    assert (failed.outcome, failed.source.state, failed.source.digest) == ("failed", "stale", digest)
+    assert failed.source.error is not None
+    assert (failed.source.error["type"], failed.source.http_status) == (slug, status)
+    assert (recovered.source.state, recovered.source.error, recovered.source.consecutive_failures) == ("fresh", None, 0)
+
+
+async def test_without_content_a_failure_is_failed(hub: Hub, source: respx.Route) -> None:
+    source.respond(404)
+    hub.sources.watch(ROW)
+
+    outcome = await hub.sources.refresh("state-hub")
+
+    assert (outcome.source.state, outcome.source.consecutive_failures) == ("failed", 1)
+    assert hub.sources.parts()[0].content is None
+
+
+async def test_a_fault_of_the_reader_is_the_sources_and_logged(
+    hub: Hub, source: respx.Route, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def crash(*_: object) -> None:
+        raise RuntimeError("spilt")
+
+    monkeypatch.setattr("shared.sources.check.read_index", crash)
+    hub.sources.watch(ROW)
+
+    outcome = await hub.sources.refresh("state-hub")
+
+    assert source.called
+    assert outcome.source.error == {"type": "invalid-index", "detail": "The index could not be read."}
+    assert "RuntimeError: spilt" in caplog.text
+
+
+async def test_wishes_that_come_together_share_one_request(hub: Hub, source: respx.Route) -> None:
+    hub.sources.watch(ROW)
+
+    outcomes = await asyncio.gather(*(hub.sources.refresh("state-hub") for _ in range(5)))
+
+    assert source.call_count == 1
+    assert {outcome.outcome for outcome in outcomes} == {"changed"}
+
+
+async def test_refuses_what_is_unknown_or_disabled(hub: Hub, source: respx.Route) -> None:
+    hub.sources.watch(replace(ROW, enabled=False))
+
+    with pytest.raises(RepoNotFound):
+        await hub.sources.refresh("other")
+    with pytest.raises(RepoDisabled):
+        await hub.sources.refresh("state-hub")
+
+    assert not source.called
+    assert (hub.sources.enabled(), hub.sources.due()) == ([], [])
+
+
+async def test_a_new_url_drops_what_was_read_from_the_old_one(
+    hub: Hub, source: respx.Route, upstream: respx.MockRouter
+) -> None:
+    moved = upstream.get("https://example.org/moved").respond(404)
+    hub.sources.watch(ROW)
+    await hub.sources.refresh("state-hub")
+
+    hub.sources.watch(changed(url="https://example.org/moved"))
+
+    assert hub.sources.status("state-hub").state == "never"
+    assert hub.sources.due() == ["state-hub"]
+    assert (await hub.sources.refresh("state-hub")).source.state == "failed"
+    assert "if-none-match" not in moved.calls.last.request.headers
+    assert source.call_count == 1
+
+
+async def test_disabling_hides_and_enabling_brings_back(hub: Hub, source: respx.Route) -> None:
+    hub.sources.watch(ROW)
+    await hub.sources.refresh("state-hub")
+
+    hub.sources.watch(changed(enabled=False))
+    hidden = hub.sources.parts()[0]
+    hub.sources.watch(replace(ROW, revision=3))
+
+    assert (hidden.state, hidden.content) == ("disabled", None)
+    assert hub.sources.parts()[0].content is not None
+    assert hub.sources.due() == ["state-hub"]
+    assert source.call_count == 1
+
+
+async def test_an_older_revision_changes_nothing(hub: Hub) -> None:
+    hub.sources.watch(changed(enabled=False))
+
+    assert hub.sources.watch(ROW) is False
+    assert hub.sources.status("state-hub").state == "disabled"
+
+
+def during(route: respx.Route, act: Callable[[], object], *answers: httpx.Response) -> None:
+    """Do *act* while the first request is under way; then answer as told."""
+    rest = list(answers)
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        if len(rest) == len(answers):
+            act()
+        return rest.pop(0)
+
+    route.mock(side_effect=answer)
+
+
+async def test_what_was_read_for_an_older_registration_does_not_count(hub: Hub, source: respx.Route) -> None:
+    hub.sources.watch(ROW)
+    during(
+        source,
+        lambda: hub.sources.watch(changed(cache_ttl_seconds=60)),
+        httpx.Response(200, content=GOOD),
+        httpx.Response(200, content=index(capability(7))),
+    )
+
+    outcome = await hub.sources.refresh("state-hub")
+
+    assert (source.call_count, outcome.source.capability_count) == (2, 1)
+    assert [path.name for path in (hub.settings.data_dir / "content").iterdir()] == ["state-hub.json"]
+
+
+async def test_a_failure_for_an_older_registration_does_not_count(hub: Hub, source: respx.Route) -> None:
+    hub.sources.watch(ROW)
+    during(
+        source,
+        lambda: hub.sources.watch(changed(cache_ttl_seconds=60)),
+        httpx.Response(500),
+        httpx.Response(200, content=GOOD),
+    )
+
+    assert (await hub.sources.refresh("state-hub")).source.consecutive_failures == 0
+
+
+async def test_deregistering_ends_a_check_under_way_without_a_trace(hub: Hub, source: respx.Route) -> None:
+    hub.sources.watch(ROW)
+    during(source, lambda: hub.sources.forget("state-hub"), httpx.Response(200, content=GOOD))
+
+    with pytest.raises(RepoNotFound):
+        await hub.sources.refresh("state-hub")
+
+    assert hub.sources.parts() == []
+    assert list((hub.settings.data_dir / "content").iterdir()) == []
+    hub.sources.forget("state-hub")
+
+
+async def test_many_are_checked_side_by_side_and_one_that_goes_is_left_out(
+    hub: Hub, source: respx.Route, upstream: respx.MockRouter
+) -> None:
+    hub.sources.watch(ROW)
+    upstream.get("https://example.org/b").respond(500)
+    hub.sources.watch(replace(ROW, repo="b", url="https://example.org/b"))
+
+    outcomes = await hub.sources.refresh_all(["state-hub", "b", "gone"])
+
+    assert [(one.repo, one.outcome) for one in outcomes] == [("b", "failed"), ("state-hub", "changed")]
+    assert source.called
+
+
+async def test_content_that_can_not_be_kept_is_told_and_not_asked_for_again_at_once(
+    hub: Hub, source: respx.Route, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise StorageUnavailable("Full.", status=507)
+
+    monkeypatch.setattr(shelf, "write_draft", full)
+    hub.sources.watch(ROW)
+
+    with pytest.raises(StorageUnavailable):
+        await hub.sources.refresh_all(["state-hub"])
+
+    assert hub.sources.status("state-hub").state == "never"
+    assert (hub.sources.due(), source.call_count) == ([], 1)
+
+
+async def test_a_restart_serves_what_was_kept_and_reads_again_only_what_is_due(
+    settings: Settings, hands: Hands, source: respx.Route
+) -> None:
+    first = open_hub(settings, hands.clock())
+    async with first.running():
+        added = await first.store.add(ROW.wanted(), OPERATOR)
+        first.sources.watch(added)
+        before = (await first.sources.refresh("state-hub")).source
+
+    hands.advance(600)
+    again = open_hub(settings, hands.clock())
+    async with again.running():
+        assert again.sources.status("state-hub") == before
+        assert again.sources.due() == []
+        assert again.sources.parts()[0].content is not None
+        hands.advance(3600)
+        assert again.sources.due() == ["state-hub"]
+    assert source.call_count == 1
+
+
+async def test_content_outlives_the_loss_of_its_state(settings: Settings, hands: Hands, source: respx.Route) -> None:
+    first = open_hub(settings, hands.clock())
+    async with first.running():
+        first.sources.watch(await first.store.add(ROW.wanted(), OPERATOR))
+        await first.sources.refresh("state-hub")
+    (settings.data_dir / "sources.json").unlink()
+
+    again = open_hub(settings, hands.clock())
+    async with again.running():
+        status = again.sources.status("state-hub")
+        assert (status.state, status.capability_count, status.changed_at) == ("fresh", 2, "2026-11-23T10:00:00Z")
+        assert again.sources.due() == ["state-hub"]
+    assert source.call_count == 1
+
+
+async def test_states_that_can_not_be_saved_are_saved_later(
+    hub: Hub, source: respx.Route, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.sources.watch(ROW)
+    await hub.sources.refresh("state-hub")
+    calls: list[object] = []
+
+    def refuse_once(*args: object) -> None:
+        calls.append(args)
+        if len(calls) == 1:
+            raise StorageUnavailable("Read-only.") from OSError(errno.EROFS, "")
+        write_whole(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(journal, "write_whole", refuse_once)
+
+    with pytest.raises(StorageUnavailable):
+        await hub.sources.save()
+    await hub.sources.save()
+    await hub.sources.save()
+
+    assert source.called
+    assert len(calls) == 2
+
+
+async def test_closing_ends_checks_under_way_and_says_what_could_not_be_saved(
+    settings: Settings, hands: Hands, upstream: respx.MockRouter, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def hang(_: httpx.Request) -> httpx.Response:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    upstream.get(URL).mock(side_effect=hang)
+    opened = open_hub(settings, hands.clock())
+    async with opened.running():
+        opened.sources.watch(ROW)
+        flight = asyncio.ensure_future(opened.sources.refresh("state-hub"))
+        await asyncio.sleep(0.01)
+        assert opened.sources.under_way() == ["state-hub"]
+        (settings.data_dir / "sources.json").mkdir()
+
+    with pytest.raises(asyncio.CancelledError):
+        await flight
+    assert "saving the states of the sources" in caplog.text

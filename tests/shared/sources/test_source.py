@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from shared.fetch import Validators
+from shared.index import read_index
+from shared.registration import Registration
+from shared.sources.shelf import Kept
+from shared.sources.source import Source, describing, interval
+from shared.sources.status import Status
+from tests.builders import Hands, capability, index, registration
+
+ROW = Registration(
+    **registration(), registered_at="2026-11-23T09:00:00Z", updated_at="", registered_by="operator", revision=1
+)
+KEPT = Kept(ROW.url, Validators(), "2026-11-23T09:30:00Z", read_index(index(capability(1), capability(2)), "state-hub"))
+FAILED: dict[str, Any] = {"consecutive_failures": 1, "error": {"type": "source-timeout", "detail": "Slow."}}
+
+
+@pytest.mark.parametrize(
+    ("status", "kept", "enabled", "state", "serves"),
+    [
+        pytest.param(Status(), None, True, "never", False, id="not read yet"),
+        pytest.param(Status(checked_at="2026-11-23T09:30:00Z"), KEPT, True, "fresh", True, id="in order"),
+        pytest.param(Status(), KEPT, True, "fresh", True, id="kept over a crash that lost its state"),
+        pytest.param(Status(checked_at="2026-11-23T09:30:00Z", **FAILED), KEPT, True, "stale", True, id="failed since"),
+        pytest.param(Status(checked_at="2026-11-23T09:30:00Z", **FAILED), None, True, "failed", False, id="never read"),
+        pytest.param(Status(), KEPT, False, "disabled", False, id="disabled"),
+    ],
+)
+def test_the_state_is_what_the_facts_amount_to(
+    status: Status, kept: Kept | None, enabled: bool, state: str, serves: bool
+) -> None:
+    source = Source(replace(ROW, enabled=enabled), status, kept)
+
+    source.settle(Hands().clock(), 86400)
+
+    assert (source.status.state, source.status.state_since) == (state, "2026-11-23T10:00:00Z")
+    assert (source.served is not None) == serves == (source.part().content is not None)
+    assert (source.part().state, source.part().repo) == (state, "state-hub")
+
+
+@pytest.mark.parametrize(("age", "state"), [(86400, "stale"), (86401, "failed")])
+def test_content_that_fails_for_too_long_is_given_up(age: int, state: str) -> None:
+    hands = Hands()
+    status = Status(checked_at="2026-11-23T10:00:00Z", succeeded_at="2026-11-23T10:00:00Z", **FAILED)
+    source = Source(ROW, status, KEPT)
+
+    hands.advance(age)
+    source.settle(hands.clock(), 86400)
+
+    assert source.status.state == state
+
+
+def test_content_that_nobody_checked_is_not_given_up() -> None:
+    hands = Hands()
+    source = Source(ROW, Status(checked_at="2026-11-23T10:00:00Z", succeeded_at="2026-11-23T10:00:00Z"), KEPT)
+
+    hands.advance(10 * 86400)
+    source.settle(hands.clock(), 86400)
+
+    assert source.status.state == "fresh"
+
+
+def test_a_disabled_source_has_no_next_check() -> None:
+    source = Source(replace(ROW, enabled=False), Status(next_check_at="2026-11-23T11:00:00Z"))
+
+    source.settle(Hands().clock(), 86400)
+
+    assert source.status.next_check_at is None
+
+
+def test_the_status_follows_what_is_kept() -> None:
+    known = Status(digest="sha256:old", changed_at="2026-11-23T08:00:00Z", capability_count=9)
+
+    status = describing(known, KEPT)
+
+    assert (status.digest, status.changed_at, status.capability_count) == (KEPT.content.digest, KEPT.changed_at, 2)
+    assert status.succeeded_at == KEPT.changed_at
+    assert describing(status, KEPT) is status
+    assert describing(known, None) is known
+
+
+@pytest.mark.parametrize(
+    ("ttl", "failures", "least", "most"),
+    [
+        pytest.param(3600, 0, 3240, 3960, id="an hour"),
+        pytest.param(0, 0, 30, 33, id="never more often than every 30 s"),
+        pytest.param(3600, 1, 30, 33, id="the first failure"),
+        pytest.param(3600, 3, 108, 132, id="the third doubles twice"),
+        pytest.param(60, 40, 3240, 3960, id="at most an hour"),
+        pytest.param(86400, 40, 77760, 95040, id="or the time to live"),
+    ],
+)
+def test_the_interval_backs_off_within_its_jitter(ttl: int, failures: int, least: float, most: float) -> None:
+    drawn = [interval(ttl, failures) for _ in range(50)]
+
+    assert least <= min(drawn)
+    assert max(drawn) <= most
+    assert len(set(drawn)) > 1

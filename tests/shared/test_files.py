@@ -1,0 +1,270 @@
+from __future__ import annotations
+
+import errno
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from shared.files import (
+    DataDirectory,
+    damaged,
+    parsed,
+    rename,
+    storage_problem,
+    sync_folder,
+    trusted,
+    write_all,
+    write_draft,
+    write_whole,
+)
+from shared.problems import StartError, StorageUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).resolve().parents[2]
+HOLD = "import pathlib, sys; from shared.files import DataDirectory; DataDirectory(pathlib.Path(sys.argv[1])); "
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the module does to files, in order, by the names of the files."""
+    noted: list[str] = []
+
+    def noting(name: str, real: Callable[..., Any], about: Callable[..., str]) -> Callable[..., Any]:
+        def note(*given: Any, **named: Any) -> Any:
+            noted.append(f"{name} {about(*given)}")
+            return real(*given, **named)
+
+        return note
+
+    def opened(handle: int) -> str:
+        return Path(os.readlink(f"/proc/self/fd/{handle}")).name
+
+    def moved(old: Any, new: Any) -> str:
+        return f"{Path(old).name} -> {Path(new).name}"
+
+    monkeypatch.setattr(os, "fsync", noting("fsync", os.fsync, opened))
+    monkeypatch.setattr(os, "replace", noting("rename", os.replace, moved))
+    monkeypatch.setattr(os, "link", noting("link", os.link, moved))
+    return noted
+
+
+def failing(number: int) -> Callable[..., Any]:
+    """Return a system call that fails."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    return fail
+
+
+def names(folder: Path) -> list[str]:
+    """Return what lies in a folder."""
+    return sorted(entry.name for entry in folder.iterdir())
+
+
+def test_writes_a_draft_syncs_it_renames_it_and_syncs_the_folder(tmp_path: Path, steps: list[str]) -> None:
+    write_whole(tmp_path / "a.json", b"new")
+
+    assert steps == ["fsync .draft-a.json", "rename .draft-a.json -> a.json", f"fsync {tmp_path.name}"]
+    assert (tmp_path / "a.json").read_bytes() == b"new"
+    assert names(tmp_path) == ["a.json"]
+
+
+def test_keeps_the_previous_generation_before_the_new_one_takes_its_place(tmp_path: Path, steps: list[str]) -> None:
+    path = tmp_path / "a.json"
+    write_whole(path, b"one", keep_previous=True)
+    assert names(tmp_path) == ["a.json"]
+    write_whole(path, b"two", keep_previous=True)
+    steps.clear()
+    write_whole(path, b"three", keep_previous=True)
+
+    assert steps == [
+        "fsync .draft-a.json",
+        "link a.json -> .draft-a.json.prev",
+        "rename .draft-a.json.prev -> a.json.prev",
+        "rename .draft-a.json -> a.json",
+        f"fsync {tmp_path.name}",
+    ]
+    assert (path.read_bytes(), (tmp_path / "a.json.prev").read_bytes()) == (b"three", b"two")
+    assert names(tmp_path) == ["a.json", "a.json.prev"]
+
+
+def test_a_file_is_for_the_hub_only(tmp_path: Path) -> None:
+    write_whole(tmp_path / "a.json", b"new")
+
+    assert (tmp_path / "a.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_draft_of_a_crash_is_written_over(tmp_path: Path) -> None:
+    (tmp_path / ".draft-a.json").write_bytes(b"left by a crash, and longer")
+    (tmp_path / ".draft-a.json.prev").write_bytes(b"left by a crash")
+    (tmp_path / "a.json").write_bytes(b"old")
+
+    write_whole(tmp_path / "a.json", b"new", keep_previous=True)
+
+    assert (tmp_path / "a.json").read_bytes() == b"new"
+    assert names(tmp_path) == ["a.json", "a.json.prev"]
+
+
+@pytest.mark.parametrize("call", ["open", "fsync", "link", "replace"])
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [
+        pytest.param(errno.ENOSPC, 507, id="a full volume"),
+        pytest.param(errno.EDQUOT, 507, id="a used up quota"),
+        pytest.param(errno.EFBIG, 507, id="a file too large"),
+        pytest.param(errno.EIO, 503, id="a broken disk"),
+        pytest.param(errno.EROFS, 503, id="a read-only volume"),
+    ],
+)
+def test_a_volume_that_refuses_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int, status: int
+) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(b"old")
+    monkeypatch.setattr(os, call, failing(number))
+
+    with pytest.raises(StorageUnavailable) as raised:
+        write_whole(path, b"new", keep_previous=True)
+
+    monkeypatch.undo()
+    assert raised.value.answer_status == status
+    assert path.read_bytes() == b"old"
+    assert names(tmp_path) == ["a.json"]
+
+
+def test_a_draft_that_fails_is_not_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fsync", failing(errno.ENOSPC))
+
+    with pytest.raises(StorageUnavailable):
+        write_draft(tmp_path / "draft", b"new")
+
+    assert names(tmp_path) == []
+
+
+def test_a_draft_takes_the_place_of_a_file(tmp_path: Path) -> None:
+    write_draft(tmp_path / "draft", b"new")
+    (tmp_path / "a").write_bytes(b"old")
+
+    rename(tmp_path / "draft", tmp_path / "a")
+
+    assert (tmp_path / "a").read_bytes() == b"new"
+    assert names(tmp_path) == ["a"]
+
+
+def test_a_rename_that_fails_leaves_the_old_file_and_no_draft(tmp_path: Path) -> None:
+    write_draft(tmp_path / "draft", b"new")
+    (tmp_path / "a").mkdir()
+
+    with pytest.raises(StorageUnavailable):
+        rename(tmp_path / "draft", tmp_path / "a")
+
+    assert names(tmp_path) == ["a"]
+
+
+def test_writes_on_where_a_call_took_less_than_all() -> None:
+    class Slow(io.BytesIO):
+        def write(self, content: Any, /) -> int:
+            return super().write(bytes(content[:3]))
+
+    file = Slow()
+    write_all(file, b"ten bytes!")
+
+    assert file.getvalue() == b"ten bytes!"
+
+
+def test_a_folder_is_let_go_when_it_can_not_be_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[int] = []
+    real = os.close
+    monkeypatch.setattr(os, "fsync", failing(errno.EIO))
+    monkeypatch.setattr(os, "close", lambda handle: closed.append(handle) or real(handle))
+
+    with pytest.raises(OSError, match="Input/output"):
+        sync_folder(tmp_path)
+
+    assert len(closed) == 1
+
+
+def test_a_problem_of_storage_says_that_nothing_was_changed() -> None:
+    assert "full" in storage_problem(OSError(errno.ENOSPC, "")).detail
+    assert "refuses" in storage_problem(OSError(errno.EIO, "")).detail
+
+
+def test_a_damaged_file_is_named_with_its_remedy(tmp_path: Path) -> None:
+    fault = damaged(tmp_path / "a.json", "is odd", "Mend it.")
+
+    assert str(fault) == f"{tmp_path / 'a.json'} is odd. It was left untouched. Mend it."
+
+
+@pytest.mark.parametrize("fault", [ValueError("x"), TypeError("x"), KeyError("x"), AttributeError("x")])
+def test_what_does_not_hold_together_stops_the_start(tmp_path: Path, fault: Exception) -> None:
+    with pytest.raises(StartError, match=f"a.json is damaged .*{type(fault).__name__}.*Mend it"):
+        _fail_within(tmp_path / "a.json", fault)
+
+
+def test_what_can_not_be_read_stops_the_start(tmp_path: Path) -> None:
+    with pytest.raises(StartError, match=r"a.json can't be read: Is a directory"):
+        _fail_within(tmp_path / "a.json", IsADirectoryError(errno.EISDIR, "Is a directory"))
+
+
+def _fail_within(path: Path, fault: Exception) -> None:
+    with trusted(path, "Mend it."):
+        raise fault
+
+
+def test_reads_a_document_of_its_format() -> None:
+    assert parsed(b'{"format": 2, "a": 1}', 2) == {"format": 2, "a": 1}
+
+
+@pytest.mark.parametrize("content", [b'{"format": 1}', b"{}", b"[]", b"null", b"", b'{"format": 2'])
+def test_a_document_of_another_format_is_not_trusted(tmp_path: Path, content: bytes) -> None:
+    with pytest.raises(StartError, match="damaged"), trusted(tmp_path, ""):
+        parsed(content, 2)
+
+
+def test_a_data_directory_is_made_where_it_is_missing(tmp_path: Path) -> None:
+    directory = DataDirectory(tmp_path / "some" / "data")
+
+    assert directory.path == tmp_path / "some" / "data"
+    assert directory.path.stat().st_mode & 0o777 == 0o700
+    directory.close()
+
+
+def test_a_data_directory_is_held_once(tmp_path: Path) -> None:
+    holder = DataDirectory(tmp_path)
+
+    with pytest.raises(StartError, match=f"Another process holds the data directory {tmp_path}[.]"):
+        DataDirectory(tmp_path)
+
+    holder.close()
+    DataDirectory(tmp_path).close()
+
+
+def test_a_data_directory_is_held_against_other_processes_until_its_holder_ends(tmp_path: Path) -> None:
+    program = [sys.executable, "-c", HOLD + "print('held', flush=True); sys.stdin.read()", str(tmp_path)]
+    with subprocess.Popen(program, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+
+        with pytest.raises(StartError, match=str(tmp_path)):
+            DataDirectory(tmp_path)
+
+        other.kill()
+        other.wait()
+        DataDirectory(tmp_path).close()
+
+
+def test_a_data_directory_that_is_a_file_stops_the_start(tmp_path: Path) -> None:
+    (tmp_path / "data").write_bytes(b"mine")
+
+    with pytest.raises(StartError, match=f"The data directory {tmp_path}/data can't be used: File exists"):
+        DataDirectory(tmp_path / "data")
+
+    assert (tmp_path / "data").read_bytes() == b"mine"
