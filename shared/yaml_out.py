@@ -13,9 +13,10 @@ import orjson
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-# JSON allows these in strings as they are; YAML 1.1 would read line breaks or nothing at all.
-_ESCAPED = {"\u2028": "\\u2028", "\u2029": "\\u2029", "\ufeff": "\\ufeff", "\x7f": "\\u007f", "\x85": "\\u0085"}
-_TABLE = str.maketrans(_ESCAPED)
+# JSON allows these in strings as they are; a reader of YAML would take some for line breaks and refuse the others, and
+# with them the whole document.
+_UNPRINTABLE = [*range(0x7F, 0xA0), 0x2028, 0x2029, 0xFEFF, 0xFFFE, 0xFFFF]
+_TABLE = {code: f"\\u{code:04x}" for code in _UNPRINTABLE}
 
 
 def scalar(value: object) -> bytes:

@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+import shared.federation as module
+from shared.federation import Federation
+from shared.problems import StartError, StorageUnavailable
+from shared.query import JSON
+from tests.builders import Hands, capability
+from tests.shared.sharing import part
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from shared.compose import Part
+    from shared.sources.life import Sources
+
+
+class Shares:
+    """Sources whose shares the test lays down by hand."""
+
+    def __init__(self, *shares: Part) -> None:
+        self.shares = list(shares)
+        self.news = asyncio.Event()
+        self.saved = 0
+        self.refusing = False
+
+    def parts(self) -> list[Part]:
+        """Return the shares as they lie."""
+        return list(self.shares)
+
+    async def save(self) -> None:
+        """Take a moment, and refuse where the test says so."""
+        self.saved += 1
+        await asyncio.sleep(0)
+        if self.refusing:
+            raise StorageUnavailable("No.")
+
+
+@pytest.fixture
+def shares() -> Shares:
+    return Shares(part("ours", capability(1)))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "federated.json"
+
+
+def opened(path: Path, shares: Shares, hands: Hands | None = None) -> Federation:
+    """Return the federation that a start would open."""
+    return Federation(path, cast("Sources", shares), (hands or Hands()).clock())
+
+
+def names(federation: Federation) -> list[str]:
+    """Return the names of the capabilities that are served."""
+    document = json.loads(federation.document.representations[JSON, "identity"].body)
+    return [entry["name"] for entry in document["capabilities"]]
+
+
+def test_the_first_start_serves_the_first_serial(path: Path, shares: Shares) -> None:
+    federation = opened(path, shares)
+
+    assert (federation.document.serial, names(federation)) == (1, ["Example 1"])
+    assert json.loads(path.read_bytes())["serial"] == 1
+
+
+async def test_news_make_the_next_serial_and_no_news_none(path: Path, shares: Shares) -> None:
+    federation = opened(path, shares)
+    same = await federation.shown()
+    shares.shares = [part("ours", capability(2))]
+
+    after = await federation.shown()
+
+    assert (same.serial, after.serial) == (1, 2)
+    assert names(federation) == ["Example 2"]
+    assert shares.saved == 2
+
+
+async def test_a_restart_serves_the_same_document(path: Path, shares: Shares) -> None:
+    hands = Hands()
+    before = opened(path, shares, hands).document
+    hands.advance(3600)
+
+    assert opened(path, shares, hands).document == before
+
+
+def test_a_restart_after_news_serves_the_next_serial(path: Path, shares: Shares) -> None:
+    opened(path, shares)
+    shares.shares = []
+
+    federation = opened(path, shares)
+
+    assert (federation.document.serial, names(federation)) == (2, [])
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format": 9}', b'{"format": 1, "serial": "x"}'])
+def test_a_damaged_file_stops_the_start_and_stays(path: Path, shares: Shares, content: bytes) -> None:
+    path.write_bytes(content)
+
+    with pytest.raises(StartError, match=r"federated\.json"):
+        opened(path, shares)
+    assert path.read_bytes() == content
+
+
+async def test_those_who_come_together_share_a_turn(path: Path, shares: Shares) -> None:
+    federation = opened(path, shares)
+    shares.shares = [part("ours", capability(2))]
+
+    documents = await asyncio.gather(*(federation.shown() for _ in range(5)))
+
+    assert {document.serial for document in documents} == {2}
+    assert shares.saved == 1
+
+
+async def test_who_comes_during_a_turn_sees_what_came_before_the_call(path: Path, shares: Shares) -> None:
+    federation = opened(path, shares)
+    shares.shares = [part("ours", capability(2))]
+    first = asyncio.create_task(federation.shown())
+    while not shares.saved:  # noqa: ASYNC110 - what is waited for tells nobody
+        await asyncio.sleep(0)
+    shares.shares = [part("ours", capability(3))]
+
+    await federation.shown()
+
+    assert names(federation) == ["Example 3"]
+    assert (await first).serial in {2, 3}
+
+
+async def test_what_cannot_be_written_is_not_served(path: Path, shares: Shares) -> None:
+    federation = opened(path, shares)
+    shares.shares, shares.refusing = [], True
+
+    with pytest.raises(StorageUnavailable):
+        await federation.shown()
+    assert (federation.document.serial, names(federation)) == (1, ["Example 1"])
+
+    shares.refusing = False
+    assert (await federation.shown()).serial == 2
+
+
+@pytest.fixture
+async def following(
+    path: Path, shares: Shares, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple[Federation, asyncio.Task[None]]]:
+    """A federation that follows its sources, at a pace for tests."""
+    monkeypatch.setattr(module, "GATHER_SECONDS", 0.001)
+    federation = opened(path, shares)
+    task = asyncio.create_task(federation.follow())
+    yield federation, task
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def serial_becomes(federation: Federation, serial: int) -> None:
+    """Return when *serial* is served; fail after 5 s."""
+    async with asyncio.timeout(5):
+        while federation.document.serial != serial:  # noqa: ASYNC110 - what is waited for tells nobody
+            await asyncio.sleep(0.001)
+
+
+async def test_follows_the_news(following: tuple[Federation, asyncio.Task[None]], shares: Shares) -> None:
+    shares.shares = []
+    shares.news.set()
+
+    await serial_becomes(following[0], 2)
+
+
+async def test_follows_on_after_a_problem(
+    following: tuple[Federation, asyncio.Task[None]], shares: Shares, caplog: pytest.LogCaptureFixture
+) -> None:
+    shares.shares, shares.refusing = [], True
+    shares.news.set()
+    async with asyncio.timeout(5):
+        while "composing failed: No." not in caplog.text:  # noqa: ASYNC110 - what is waited for tells nobody
+            await asyncio.sleep(0.001)
+    assert not following[1].done()
+
+    shares.refusing = False
+
+    await serial_becomes(following[0], 2)
+
+
+@pytest.mark.parametrize("refusing", [False, True])
+async def test_closing_waits_for_the_turn_under_way(path: Path, shares: Shares, *, refusing: bool) -> None:
+    federation = opened(path, shares)
+    shares.shares, shares.refusing = [], refusing
+    turn = asyncio.create_task(federation.shown())
+    await asyncio.sleep(0)
+
+    await federation.close()
+
+    assert federation.document.serial == (1 if refusing else 2)
+    await asyncio.gather(turn, return_exceptions=True)
+    await federation.close()
