@@ -26,11 +26,11 @@ def write_whole(path: Path, content: bytes, *, keep_previous: bool = False) -> N
     Draft, fsync, rename, fsync of the folder: after the return the content survives a power cut. With *keep_previous*
     the old generation stays beside it (name + ``.prev``). Raise StorageUnavailable when the volume refuses.
     """
-    draft = path.with_name(f".draft-{path.name}")
+    draft, spare = path.with_name(f".draft-{path.name}"), path.with_name(f".draft-{path.name}{PREVIOUS}")
     write_draft(draft, content)
-    with _told(draft):
+    with _told(draft, spare):
         if keep_previous and path.exists():
-            _keep(path)
+            _keep(path, spare)
         draft.replace(path)
         sync_folder(path.parent)
 
@@ -51,13 +51,14 @@ def rename(draft: Path, path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _told(draft: Path) -> Iterator[None]:
+def _told(*drafts: Path) -> Iterator[None]:
     """Turn what the volume says into StorageUnavailable, and leave no draft behind."""
     try:
         yield
     except OSError as fault:
-        with contextlib.suppress(OSError):
-            draft.unlink(missing_ok=True)
+        for draft in drafts:
+            with contextlib.suppress(OSError):
+                draft.unlink(missing_ok=True)
         raise storage_problem(fault) from fault
 
 
@@ -68,8 +69,7 @@ def write_all(file: IO[bytes], content: bytes) -> None:
         rest = rest[file.write(rest) :]
 
 
-def _keep(path: Path) -> None:
-    spare = path.with_name(f".draft-{path.name}{PREVIOUS}")
+def _keep(path: Path, spare: Path) -> None:
     spare.unlink(missing_ok=True)
     os.link(path, spare)
     spare.replace(path.with_name(path.name + PREVIOUS))

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROOT = Path(__file__).resolve().parents[2]
-HOLD = "import pathlib, sys; from shared.files import DataDirectory; DataDirectory(pathlib.Path(sys.argv[1])); "
+HOLD = "import pathlib, sys; from shared.files import DataDirectory; held = DataDirectory(pathlib.Path(sys.argv[1])); "
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return note
 
     def opened(handle: int) -> str:
-        return Path(os.readlink(f"/proc/self/fd/{handle}")).name
+        return Path(f"/proc/self/fd/{handle}").readlink().name
 
     def moved(old: Any, new: Any) -> str:
         return f"{Path(old).name} -> {Path(new).name}"
@@ -183,8 +183,13 @@ def test_writes_on_where_a_call_took_less_than_all() -> None:
 def test_a_folder_is_let_go_when_it_can_not_be_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     closed: list[int] = []
     real = os.close
+
+    def close(handle: int) -> None:
+        closed.append(handle)
+        real(handle)
+
     monkeypatch.setattr(os, "fsync", failing(errno.EIO))
-    monkeypatch.setattr(os, "close", lambda handle: closed.append(handle) or real(handle))
+    monkeypatch.setattr(os, "close", close)
 
     with pytest.raises(OSError, match="Input/output"):
         sync_folder(tmp_path)

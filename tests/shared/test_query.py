@@ -31,7 +31,7 @@ def test_a_parameter_without_a_value_is_read() -> None:
 @pytest.mark.parametrize(
     ("query", "says"),
     [
-        pytest.param("colour=red", "'colour' is not a parameter of this endpoint; it takes enabled, limit", id="unknown"),
+        pytest.param("colour=red", "'colour' is not a parameter .*; it takes enabled, limit", id="unknown"),
         pytest.param("Limit=7", "'Limit' is not a parameter", id="another case"),
         pytest.param("limit=7&limit=7", "'limit' is given twice", id="twice"),
         pytest.param("limit=7&limit=8", "'limit' is given twice", id="twice, with other values"),
@@ -47,7 +47,7 @@ def test_refuses_a_parameter(query: str, says: str) -> None:
 
 
 def test_an_endpoint_without_parameters_says_so() -> None:
-    with pytest.raises(BadQuery, match="it takes none[.]$"):
+    with pytest.raises(BadQuery, match=r"it takes none[.]$"):
         read_query(asking(query="a=1"))
 
 
@@ -103,7 +103,7 @@ def test_reads_a_good_value(read: Callable[[str], object], text: str, value: obj
     ],
 )
 def test_refuses_a_bad_value(read: Callable[[str], object], text: str) -> None:
-    with pytest.raises(ValueError, match="^must be "):
+    with pytest.raises(ValueError, match=r"^must be "):
         read(text)
 
 
@@ -145,7 +145,7 @@ def test_chooses_by_accept(accept: list[str], media_type: str) -> None:
     "accept", ["text/html", "application/json;q=0", "*/*;q=0", "text/*", "nonsense", "application/xml, image/*", ","]
 )
 def test_refuses_where_nothing_on_offer_is_acceptable(accept: str) -> None:
-    with pytest.raises(NotAcceptable, match="This endpoint offers application/json[.]"):
+    with pytest.raises(NotAcceptable, match=r"This endpoint offers application/json[.]"):
         read_query(asking(("accept", accept)))
 
 

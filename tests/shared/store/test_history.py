@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import errno
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shared.problems import StartError, StorageUnavailable
+from shared.store import IN_ALL, PER_REPO, Change
+from shared.store.history import History
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+LINE = Change(repo="a", at="t", by="anna", action="update", revision=1, before={}, after={"domain": "d"})
+
+
+def lines(count: int, repo: str = "a", first: int = 1) -> list[Change]:
+    """Return changes of *repo* with revisions that go on from *first*."""
+    return [replace(LINE, repo=repo, revision=first + number) for number in range(count)]
+
+
+def opened(path: Path, last: int = 1_000_000) -> History:
+    """Return the history in *path*, of repos that all came to the revision *last*."""
+    return History(path, lambda _: last)
+
+
+def write(history: History, changes: Iterable[Change]) -> None:
+    """Write and keep, as the store does."""
+    changes = list(changes)
+    history.append(changes)
+    history.keep(changes)
+
+
+def revisions(history: History, repo: str = "a") -> list[int]:
+    """Return the revisions that a history knows, newest first."""
+    return [change.revision for change in history.of(repo)]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the history lies."""
+    return tmp_path / "history.jsonl"
+
+
+def test_what_was_written_is_there_after_a_restart(path: Path) -> None:
+    history = opened(path)
+    write(history, [LINE, replace(LINE, repo="b", request_id="r")])
+    write(history, lines(2, first=2))
+
+    for one in (history, opened(path)):
+        assert list(one.of("a")) == [replace(LINE, revision=3), replace(LINE, revision=2), LINE]
+        assert list(one.of("b")) == [replace(LINE, repo="b", request_id="r")]
+        assert list(one.of("nobody")) == []
+
+
+def test_later_changes_are_appended(path: Path) -> None:
+    history = opened(path)
+    write(history, [LINE])
+    before, file = path.read_bytes(), path.stat().st_ino
+
+    write(history, lines(1, first=2))
+
+    assert path.read_bytes().startswith(before)
+    assert path.stat().st_ino == file
+
+
+def test_what_the_registrations_never_reached_is_dropped(path: Path) -> None:
+    # The process died after the append and before the registrations were written: nobody was told that it had worked.
+    write(opened(path), lines(3))
+
+    history = opened(path, last=2)
+    assert revisions(history) == [2, 1]
+    write(history, [replace(LINE, revision=3, by="bert")])
+
+    assert [(line.revision, line.by) for line in opened(path).of("a")] == [(3, "bert"), (2, "anna"), (1, "anna")]
+
+
+@pytest.mark.parametrize("cut", [1, 2, 20])
+def test_a_line_torn_by_a_crash_is_dropped(path: Path, cut: int) -> None:
+    write(opened(path), lines(3))
+    path.write_bytes(path.read_bytes()[:-cut])
+
+    history = opened(path)
+    assert revisions(history) == [2, 1]
+    write(history, [replace(LINE, revision=3)])
+
+    assert revisions(opened(path)) == [3, 2, 1]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"something else\n", id="foreign"),
+        pytest.param(b"", id="empty"),
+        pytest.param(b'{"kind":"reuse-surface history","format":2}\n', id="newer"),
+        pytest.param(b'{"kind":"reuse-surface history","format":1}\n{"repo": "a"}\n', id="a line that lacks fields"),
+        pytest.param(b'{"kind":"reuse-surface history","format":1}\n{"re\n{}\n', id="torn in the middle"),
+    ],
+)
+def test_a_file_that_can_not_be_trusted_stops_the_start_and_is_left_as_it_is(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+
+    with pytest.raises(StartError, match="left untouched"):
+        opened(path)
+
+    assert path.read_bytes() == content
+
+
+def test_the_newest_of_each_repo_are_kept(path: Path) -> None:
+    history = opened(path)
+    write(history, lines(PER_REPO + 2))
+    write(history, lines(1, "b"))
+
+    for one in (history, opened(path)):
+        assert revisions(one) == list(range(PER_REPO + 2, 2, -1))
+        assert revisions(one, "b") == [1]
+
+
+def test_the_newest_of_all_are_kept(path: Path) -> None:
+    history = opened(path)
+    history.keep(replace(LINE, repo=f"r{number}") for number in range(IN_ALL))
+    history.keep(lines(2, "r1", first=2))
+
+    assert (revisions(history, "r0"), revisions(history, "r1"), revisions(history, "r2")) == ([], [3, 2], [1])
+    assert len(history._changes) == IN_ALL
+    assert "r0" not in history._by_repo
+
+
+def test_the_file_is_made_anew_when_it_holds_far_more_than_is_kept(path: Path) -> None:
+    history = opened(path)
+    write(history, lines(PER_REPO))
+    for number in range(11):
+        write(history, lines(100, first=PER_REPO + 1 + 100 * number))
+    full = path.stat().st_size
+
+    write(history, lines(1, first=5000))
+
+    assert path.stat().st_size < full / 5
+    assert revisions(opened(path))[:2] == [5000, PER_REPO + 1100]
+
+
+def test_a_file_whose_sync_failed_is_never_synced_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    history = opened(path)
+    write(history, [LINE])
+    file = path.stat().st_ino
+    holder = path.open("rb")  # so that the number of the file is not given to the next one
+
+    def fail(_: int) -> None:
+        raise OSError(errno.EIO, "")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fsync", fail)
+        with pytest.raises(StorageUnavailable):
+            history.append(lines(1, first=2))
+    assert revisions(history) == [1]
+
+    synced, real = list[int](), os.fsync
+
+    def note(handle: int) -> None:
+        synced.append(os.fstat(handle).st_ino)
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", note)
+    write(history, [replace(LINE, revision=2, by="bert")])
+
+    assert file not in synced
+    assert path.stat().st_ino in synced
+    assert [line.by for line in opened(path).of("a")] == ["bert", "anna"]
+    holder.close()
+
+
+def test_what_must_not_count_is_not_in_the_next_file(path: Path) -> None:
+    history = opened(path)
+    write(history, [LINE])
+    history.append(lines(1, first=2))
+    history.doubt()
+
+    write(history, [replace(LINE, revision=2, by="bert")])
+
+    assert [line.by for line in opened(path).of("a")] == ["bert", "anna"]

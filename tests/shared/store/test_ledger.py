@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shared.problems import PreconditionFailed, RepoNotFound, UrlRegistered
+from shared.registration import Registration, Wanted
+from shared.store import Author
+from shared.store.ledger import Decision, Ledger, must_match
+from tests.builders import registration, url_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ANNA = Author("anna")
+WANTED = Wanted(**registration())
+ROW = Registration(
+    **registration(), registered_at="t0", updated_at="t0", registered_by="anna", revision=4
+)
+
+
+def wanting(wanted: Wanted | None) -> Callable[[Registration | None], Wanted | None]:
+    """Return the edit that wants this, whatever is there."""
+    return lambda _: wanted
+
+
+def told(ledger: Ledger) -> tuple[object, ...]:
+    """Return what a ledger knows."""
+    return dict(ledger.rows), dict(ledger.retired)
+
+
+def test_deciding_keeps_nothing() -> None:
+    ledger = Ledger([ROW], {"gone": 7})
+    before = told(ledger)
+
+    for wanted in (None, replace(WANTED, required=True)):
+        _, change = ledger.decide("state-hub", wanting(wanted), ANNA, "t1")
+        assert change is not None
+        assert change.revision == 5
+
+    assert told(ledger) == before
+
+
+def test_what_was_decided_is_kept_when_it_is_applied() -> None:
+    ledger = Ledger([ROW], {"gone": 7})
+
+    decision, _ = ledger.decide("state-hub", wanting(None), ANNA, "t1")
+    ledger.apply("state-hub", decision, 5)
+    assert told(ledger) == ({}, {"gone": 7, "state-hub": 5})
+
+    decision, _ = ledger.decide("gone", wanting(replace(WANTED, repo="gone")), ANNA, "t1")
+    ledger.apply("gone", decision, 8)
+    assert (list(ledger.rows), ledger.retired) == (["gone"], {"state-hub": 5})
+
+
+def test_a_copy_goes_its_own_way() -> None:
+    ledger = Ledger([ROW], {})
+    twin = ledger.copy()
+
+    twin.apply("state-hub", Decision(ROW, None), 5)
+
+    assert (told(ledger), told(twin)) == (({"state-hub": ROW}, {}), ({}, {"state-hub": 5}))
+    with pytest.raises(UrlRegistered):
+        ledger.decide("b", wanting(replace(WANTED, repo="b")), ANNA, "t1")
+    assert twin.decide("b", wanting(replace(WANTED, repo="b")), ANNA, "t1")[1] is not None
+
+
+def test_knows_the_last_revision_of_every_name() -> None:
+    ledger = Ledger([ROW], {"gone": 7})
+
+    assert [ledger.last_revision(repo) for repo in ("state-hub", "gone", "never")] == [4, 7, 0]
+
+
+def test_knows_what_is_registered_only() -> None:
+    ledger = Ledger([ROW], {"gone": 7})
+
+    assert ledger.get("state-hub") == ROW
+    with pytest.raises(RepoNotFound, match="gone is not registered"):
+        ledger.get("gone")
+
+
+def test_deregistering_frees_the_url_only_of_that_repo() -> None:
+    other = replace(ROW, repo="other", url=url_of("other"))
+    ledger = Ledger([ROW, other], {})
+    ledger.apply("state-hub", Decision(ROW, None), 5)
+
+    assert ledger.decide("new", wanting(replace(WANTED, repo="new")), ANNA, "t1")[1] is not None
+    with pytest.raises(UrlRegistered, match="other is registered"):
+        ledger.decide("new", wanting(replace(WANTED, repo="new", url=other.url)), ANNA, "t1")
+
+
+def test_a_condition_left_out_always_holds() -> None:
+    must_match(None, None)
+    must_match(ROW, None)
+
+
+def test_a_condition_is_compared_strongly() -> None:
+    must_match(ROW, '"4"')
+    for tag in ('W/"4"', '"5"'):
+        with pytest.raises(PreconditionFailed, match="is at revision 4"):
+            must_match(ROW, tag)

@@ -1,0 +1,287 @@
+"""What every store promises, run over every store."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from shared.problems import PreconditionFailed, RepoExists, RepoNotFound, UrlRegistered
+from shared.registration import Wanted
+from shared.store import PER_REPO, Author, Change, Store
+from shared.store.tiny import TinyStore
+from tests.builders import registration, url_of
+from tests.shared.store.memory import MemoryStore
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    from shared.registration import Registration
+    from tests.builders import Hands
+
+ANNA, BERT = Author("anna", "request-1"), Author("bert")
+NOW = "2026-11-23T10:00:00.000000Z"
+
+
+def wanted(repo: str = "state-hub", **changes: Any) -> Wanted:
+    """Return what a client may want."""
+    return Wanted(**registration(repo=repo, **{"url": url_of(repo), **changes}))
+
+
+def required(current: Registration) -> Wanted:
+    """Make a registration say that it is required."""
+    return replace(current.wanted(), required=True)
+
+
+@pytest.fixture(params=["tiny", "memory"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path, hands: Hands) -> AsyncIterator[Store]:
+    """Every store, one after the other."""
+    opened: Store = TinyStore(tmp_path, hands.clock()) if request.param == "tiny" else MemoryStore(hands.clock())
+    yield opened
+    await opened.close()
+
+
+async def everything(store: Store) -> list[Any]:
+    """Return all that a store tells: what a refusal must leave as it was."""
+    rows = await store.registrations()
+    return [*rows, *[list(await store.history(row.repo)) for row in rows]]
+
+
+async def test_a_new_store_holds_nothing(store: Store) -> None:
+    assert list(await store.registrations()) == []
+    for read in (store.get, store.history):
+        with pytest.raises(RepoNotFound):
+            await read("state-hub")
+
+
+async def test_registers(store: Store) -> None:
+    made = await store.add(wanted(required=True), ANNA)
+
+    assert made.wanted() == wanted(required=True)
+    assert (made.revision, made.registered_by, made.registered_at, made.updated_at) == (1, "anna", NOW, NOW)
+    assert await store.get("state-hub") == made
+    assert list(await store.registrations()) == [made]
+
+
+async def test_lists_by_name(store: Store) -> None:
+    for repo in ("b", "c", "a.b", "a"):
+        await store.add(wanted(repo), ANNA)
+
+    assert [row.repo for row in await store.registrations()] == ["a", "a.b", "b", "c"]
+
+
+async def test_a_name_is_registered_once(store: Store) -> None:
+    await store.add(wanted(), ANNA)
+    before = await everything(store)
+
+    with pytest.raises(RepoExists):
+        await store.add(wanted(url="https://elsewhere.example/"), BERT)
+
+    assert await everything(store) == before
+
+
+async def test_a_url_has_one_repo_however_it_is_written(store: Store) -> None:
+    await store.add(wanted("a", url="https://Example.org:443/x/../i.yaml"), ANNA)
+    await store.add(wanted("b"), ANNA)
+    before, same = await everything(store), "https://example.org/i.yaml"
+
+    for write in (
+        lambda: store.add(wanted("c", url=same), BERT),
+        lambda: store.replace(wanted("b", url=same), BERT),
+        lambda: store.update("b", lambda row: replace(row.wanted(), url=same), BERT),
+    ):
+        with pytest.raises(UrlRegistered, match="a is registered"):
+            await write()
+
+    assert await everything(store) == before
+
+
+async def test_a_url_is_free_again_once_its_repo_has_another_or_is_gone(store: Store) -> None:
+    await store.add(wanted("a"), ANNA)
+    await store.replace(wanted("a", url=url_of("other")), ANNA)
+    await store.add(wanted("b", url=url_of("a")), ANNA)
+    await store.remove("b", ANNA)
+
+    assert (await store.add(wanted("c", url=url_of("a")), ANNA)).revision == 1
+
+
+async def test_replaces_and_says_what_was_before(store: Store, hands: Hands) -> None:
+    first = await store.add(wanted(), ANNA)
+    hands.advance(60)
+
+    before, after = await store.replace(wanted(domain="other"), BERT)
+
+    assert before == first
+    assert after == replace(first, domain="other", updated_at="2026-11-23T10:01:00.000000Z", revision=2)
+    assert await store.get("state-hub") == after
+
+
+async def test_replacing_what_is_new_registers_it(store: Store) -> None:
+    before, after = await store.replace(wanted(), ANNA)
+
+    assert (before, after.revision, after.registered_by) == (None, 1, "anna")
+    assert await store.get("state-hub") == after
+
+
+async def test_updates_by_what_is_there(store: Store) -> None:
+    first = await store.add(wanted(), ANNA)
+
+    before, after = await store.update("state-hub", required, BERT)
+
+    assert (before, after.required, after.revision, after.registered_by) == (first, True, 2, "anna")
+
+
+async def test_a_write_that_changes_nothing_is_none(store: Store, hands: Hands) -> None:
+    first = await store.add(wanted(), ANNA)
+    hands.advance(60)
+    before = await everything(store)
+
+    assert await store.replace(wanted(), BERT) == (first, first)
+    assert await store.update("state-hub", lambda row: row.wanted(), BERT) == (first, first)
+
+    assert await everything(store) == before
+
+
+async def test_an_edit_that_refuses_changes_nothing(store: Store) -> None:
+    await store.add(wanted(), ANNA)
+    before = await everything(store)
+
+    def refuse(_: Registration) -> Wanted:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await store.update("state-hub", refuse, BERT)
+
+    assert await everything(store) == before
+
+
+async def test_deregisters(store: Store) -> None:
+    made = await store.add(wanted(), ANNA)
+
+    assert await store.remove("state-hub", BERT) == made
+
+    assert list(await store.registrations()) == []
+    with pytest.raises(RepoNotFound):
+        await store.get("state-hub")
+
+
+async def test_the_revision_goes_on_when_a_name_comes_back(store: Store) -> None:
+    await store.add(wanted(), ANNA)
+    await store.remove("state-hub", ANNA)
+
+    again = await store.add(wanted(), BERT)
+
+    assert (again.revision, again.registered_by) == (3, "bert")
+
+
+@pytest.mark.parametrize("write", ["update", "remove"])
+async def test_only_what_is_registered_can_be_changed(store: Store, write: str) -> None:
+    await store.add(wanted("other"), ANNA)
+    before = await everything(store)
+
+    with pytest.raises(RepoNotFound):
+        await (store.update("state-hub", required, ANNA) if write == "update" else store.remove("state-hub", ANNA))
+
+    assert await everything(store) == before
+
+
+CONDITIONAL: dict[str, Callable[[Store, str], Any]] = {
+    "replace": lambda store, tag: store.replace(wanted(required=True), BERT, tag),
+    "update": lambda store, tag: store.update("state-hub", required, BERT, tag),
+    "remove": lambda store, tag: store.remove("state-hub", BERT, tag),
+}
+
+
+@pytest.mark.parametrize("write", CONDITIONAL.values(), ids=CONDITIONAL)
+@pytest.mark.parametrize("tag", ['"2"', 'W/"1"', "1", ""])
+async def test_a_condition_that_does_not_hold_changes_nothing(
+    store: Store, write: Callable[[Store, str], Any], tag: str
+) -> None:
+    await store.add(wanted(), ANNA)
+    before = await everything(store)
+
+    with pytest.raises(PreconditionFailed, match="revision 1"):
+        await write(store, tag)
+
+    assert await everything(store) == before
+
+
+@pytest.mark.parametrize("write", CONDITIONAL.values(), ids=CONDITIONAL)
+@pytest.mark.parametrize("tag", ['"1"', '"9", "1"', "*"])
+async def test_a_condition_that_holds_lets_the_write_in(
+    store: Store, write: Callable[[Store, str], Any], tag: str
+) -> None:
+    await store.add(wanted(), ANNA)
+
+    await write(store, tag)
+
+    assert len(await store.history("state-hub")) == 2
+
+
+async def test_a_condition_on_what_is_not_there_does_not_hold(store: Store) -> None:
+    with pytest.raises(PreconditionFailed, match="is not registered"):
+        await store.replace(wanted(), ANNA, "*")
+
+    assert list(await store.registrations()) == []
+
+
+async def test_the_history_tells_a_whole_life_newest_first(store: Store, hands: Hands) -> None:
+    await store.add(wanted(), ANNA)
+    hands.advance(1)
+    await store.replace(wanted(required=True, domain="other"), BERT)
+    await store.remove("state-hub", ANNA)
+
+    later, line = "2026-11-23T10:00:01.000000Z", {"repo": "state-hub"}
+    assert list(await store.history("state-hub")) == [
+        Change(**line, at=later, by="anna", action="deregister", revision=3, after=None, request_id="request-1",
+               before=wanted(required=True, domain="other").as_json()),
+        Change(**line, at=later, by="bert", action="update", revision=2, request_id=None,
+               before={"domain": "helix_forge", "required": False}, after={"domain": "other", "required": True}),
+        Change(**line, at=NOW, by="anna", action="register", revision=1, before=None, request_id="request-1",
+               after=wanted().as_json()),
+    ]  # fmt: skip
+
+
+async def test_the_history_of_a_repo_is_bounded(store: Store) -> None:
+    await store.add(wanted(), ANNA)
+    for number in range(PER_REPO + 3):
+        await store.replace(wanted(cache_ttl_seconds=number), ANNA)
+
+    revisions = [line.revision for line in await store.history("state-hub")]
+
+    assert revisions == list(range(PER_REPO + 4, 4, -1))
+
+
+async def test_of_many_who_want_one_name_one_gets_it(store: Store) -> None:
+    outcomes = await asyncio.gather(
+        *(store.add(wanted(url=url_of(f"u{number}")), ANNA) for number in range(20)), return_exceptions=True
+    )
+
+    assert [type(outcome) for outcome in outcomes].count(RepoExists) == 19
+    assert len(await store.history("state-hub")) == 1
+
+
+async def test_of_many_who_saw_one_revision_one_writes(store: Store) -> None:
+    await store.add(wanted(), ANNA)
+
+    outcomes = await asyncio.gather(
+        *(store.replace(wanted(cache_ttl_seconds=number), ANNA, '"1"') for number in range(20)), return_exceptions=True
+    )
+
+    assert [type(outcome) for outcome in outcomes].count(PreconditionFailed) == 19
+    assert (await store.get("state-hub")).revision == 2
+
+
+async def test_each_write_decides_on_what_the_one_before_it_left(store: Store) -> None:
+    await store.add(wanted(cache_ttl_seconds=0), ANNA)
+
+    def one_more(current: Registration) -> Wanted:
+        return replace(current.wanted(), cache_ttl_seconds=current.cache_ttl_seconds + 1)
+
+    await asyncio.gather(*(store.update("state-hub", one_more, ANNA) for _ in range(40)))
+
+    now = await store.get("state-hub")
+    assert (now.cache_ttl_seconds, now.revision) == (40, 41)

@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pytest
+
+from shared.problems import RepoExists, RepoNotFound, StartError, StorageUnavailable
+from shared.registration import Wanted
+from shared.store import Author
+from shared.store.tiny import TinyStore
+from tests.builders import registration, url_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shared.store import Store
+    from tests.builders import Hands
+
+ANNA, BERT = Author("anna"), Author("bert")
+
+
+def wanted(repo: str = "state-hub", **changes: Any) -> Wanted:
+    """Return what a client may want."""
+    return Wanted(**registration(repo=repo, **{"url": url_of(repo), **changes}))
+
+
+async def told(store: TinyStore) -> list[Any]:
+    """Return all that a store tells about its registrations."""
+    return [(row, list(await store.history(row.repo))) for row in store.all()]
+
+
+@pytest.fixture
+def reopen(tmp_path: Path, hands: Hands) -> Callable[[], TinyStore]:
+    """Open the store, as a start or a restart does."""
+    return lambda: TinyStore(tmp_path, hands.clock())
+
+
+@pytest.fixture
+def store(reopen: Callable[[], TinyStore]) -> TinyStore:
+    """A store that was never used."""
+    return reopen()
+
+
+async def test_a_restart_knows_what_was_answered(store: TinyStore, reopen: Callable[[], TinyStore]) -> None:
+    await store.add(wanted("a"), ANNA)
+    await store.replace(wanted("a", required=True), ANNA)
+    await store.add(wanted("b"), ANNA)
+    await store.remove("b", ANNA)
+
+    again = reopen()
+
+    assert await told(again) == await told(store)
+    assert [line.action for line in await again.history("b")] == ["deregister", "register"]
+    assert (await again.add(wanted("b"), ANNA)).revision == 3
+
+
+async def test_writers_that_arrive_together_share_one_write_of_each_file(
+    store: TinyStore, monkeypatch: pytest.MonkeyPatch, reopen: Callable[[], TinyStore]
+) -> None:
+    await store.add(wanted("first"), ANNA)
+    synced, real = list[str](), os.fsync
+
+    def note(handle: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{handle}").readlink().name)
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", note)
+    await asyncio.gather(*(store.add(wanted(f"r{number}"), ANNA) for number in range(32)))
+
+    assert sorted(name for name in synced if name.endswith(("json", "jsonl"))) == [
+        ".draft-registrations.json",
+        "history.jsonl",
+    ]
+    assert len(reopen().all()) == 33
+
+
+async def test_a_batch_that_fails_is_refused_to_all_and_the_next_goes_on(
+    store: TinyStore, monkeypatch: pytest.MonkeyPatch, reopen: Callable[[], TinyStore]
+) -> None:
+    await store.add(wanted("first"), ANNA)
+    before = await told(store)
+
+    def fail(_: int) -> None:
+        raise OSError(errno.ENOSPC, "")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fsync", fail)
+        outcomes = await asyncio.gather(
+            *(store.add(wanted(f"r{number}"), ANNA) for number in range(4)),
+            store.add(wanted("r0"), BERT),
+            return_exceptions=True,
+        )
+    # The last one's refusal would rest on a write that did not happen.
+    assert [type(outcome) for outcome in outcomes] == [StorageUnavailable] * 5
+    assert await told(store) == await told(reopen()) == before
+
+    assert (await store.add(wanted("r0"), BERT)).revision == 1
+    assert [line.by for line in await reopen().history("r0")] == ["bert"]
+
+
+async def test_a_line_of_history_without_its_registration_does_not_count(
+    store: TinyStore, monkeypatch: pytest.MonkeyPatch, reopen: Callable[[], TinyStore]
+) -> None:
+    await store.add(wanted("first"), ANNA)
+    before, real = await told(store), os.replace
+
+    def fail(_: object, target: Path) -> None:
+        raise OSError(errno.EIO, str(target))
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "replace", fail)
+        with pytest.raises(StorageUnavailable):
+            await store.add(wanted("lost"), ANNA)
+
+    # A kill at this point, then a start:
+    again = reopen()
+    assert await told(again) == await told(store) == before
+    with pytest.raises(RepoNotFound):
+        await again.history("lost")
+    # Or it went on:
+    monkeypatch.setattr(os, "replace", real)
+    await store.add(wanted("lost"), BERT)
+    assert [line.by for line in await reopen().history("lost")] == ["bert"]
+
+
+async def test_one_refusal_does_not_touch_its_neighbours(store: TinyStore) -> None:
+    outcomes = await asyncio.gather(
+        store.add(wanted("a"), ANNA), store.add(wanted("a"), BERT), store.add(wanted("b"), BERT), return_exceptions=True
+    )
+
+    assert [type(outcome).__name__ for outcome in outcomes] == ["Registration", "RepoExists", "Registration"]
+    assert isinstance(outcomes[1], RepoExists)
+
+
+async def test_a_writer_that_went_away_is_written_all_the_same(store: TinyStore) -> None:
+    gone = asyncio.create_task(store.add(wanted("a"), ANNA))
+    stays = asyncio.create_task(store.add(wanted("b"), ANNA))
+    await asyncio.sleep(0)
+    gone.cancel()
+
+    assert (await stays).repo == "b"
+    assert [row.repo for row in store.all()] == ["a", "b"]
+
+
+async def test_closing_waits_for_the_writes_that_were_accepted(
+    store: TinyStore, reopen: Callable[[], TinyStore]
+) -> None:
+    writes = [asyncio.create_task(store.add(wanted(f"r{number}"), ANNA)) for number in range(5)]
+    await asyncio.sleep(0)
+
+    await store.close()
+
+    assert all(write.done() for write in writes)
+    assert len(reopen().all()) == 5
+
+
+async def test_a_repo_whose_history_was_lost_has_an_empty_one(
+    store: TinyStore, tmp_path: Path, reopen: Callable[[], TinyStore]
+) -> None:
+    await store.add(wanted(), ANNA)
+    (tmp_path / "history.jsonl").unlink()
+
+    again = reopen()
+
+    assert list(await again.history("state-hub")) == []
+    await again.remove("state-hub", ANNA)
+    assert [line.action for line in await again.history("state-hub")] == ["deregister"]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [{"repo": "a"}, {"retired": "many"}, {**registration(), "another": 1}, 7],
+    ids=["lacks fields", "no number", "an unknown field", "no row"],
+)
+async def test_a_row_that_can_not_be_understood_stops_the_start_and_is_left_as_it_is(
+    store: Store, tmp_path: Path, row: object, reopen: Callable[[], TinyStore]
+) -> None:
+    await store.add(wanted(), ANNA)
+    path = tmp_path / "registrations.json"
+    path.write_bytes(orjson.dumps(orjson.loads(path.read_bytes()) | {"repos": {"a": row}}))
+    before = path.read_bytes()
+
+    with pytest.raises(StartError, match="left untouched"):
+        reopen()
+
+    assert path.read_bytes() == before
