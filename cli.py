@@ -52,7 +52,18 @@ def serve_hub(host: str, port: int, data_dir: str | None) -> None:
     print(f"reuse-surface hub {VERSION} at {environ['REUSE_SURFACE_PUBLIC_URL']}", file=sys.stderr)  # noqa: T201
     # uvicorn shuts down on SIGTERM and then raises it again; having been told to stop is no failure.
     signal.signal(signal.SIGTERM, lambda *_: None)
-    uvicorn.run(app, host=host, port=port, log_config=None, server_header=False, timeout_graceful_shutdown=8)
+    uvicorn.run(
+        app,
+        host=host,
+        port=port,
+        # Named, so that it is the same on every machine, whatever else is installed there.
+        http="httptools",
+        loop="asyncio",
+        ws="none",
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=8,
+    )
 
 
 def main(argv: list[str] | None = None) -> int:
