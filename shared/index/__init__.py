@@ -38,8 +38,8 @@ class IndexFaulty(Exception):  # noqa: N818 - a verdict on a document, not a fai
         self.faults = faults
 
 
-def read_index(body: bytes, repo: str) -> Content:
-    """Return what the index in *body* (YAML or JSON, UTF-8) says, published by *repo*.
+def read_index(body: bytes, repo: str, url: str = "") -> Content:
+    """Return what the index in *body* (YAML or JSON, UTF-8) says, published by *repo* at *url*.
 
     Raise IndexFaulty with all faults, SourceNotAnIndex for a web page, or SourceTooLarge for too many capabilities.
     """
@@ -49,7 +49,7 @@ def read_index(body: bytes, repo: str) -> Content:
         raise SourceTooLarge(f"The index has more than {MAX_CAPABILITIES:,} capabilities.")
     if offences := _check(index, repo):
         raise IndexFaulty(_placed(text, offences))
-    return content_of(index, repo)
+    return content_of(index, repo, url)
 
 
 def _decode(body: bytes) -> str:

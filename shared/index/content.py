@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from shared.index.entry_url import entry_url, root_of
 from shared.yaml_out import list_item
 
 _ORDER = (
@@ -27,11 +28,15 @@ _ORDER = (
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One capability as the federated index serves it: encoded with its ``source_repo`` at the end."""
+    """One capability as the federated index serves it: what the hub adds stands at the end."""
 
     id: str
     json: bytes
-    yaml: bytes
+
+    @property
+    def yaml(self) -> bytes:
+        """The entry as an item of a YAML list."""
+        return list_item(orjson.loads(self.json))
 
     def says_the_same(self, other: Entry) -> bool:
         """Tell whether *other* differs in nothing but who published it."""
@@ -53,32 +58,47 @@ class Content:
         return head[:-1] + b',"capabilities":[' + b",".join(entry.json for entry in self.entries) + b"]}"
 
 
+# No string holds these: within strings every quote has a backslash before it.
+_ADDED = (b',"entry_url":', b',"source_repo":')
+
+
 def _bare(encoded: bytes) -> bytes:
-    return encoded[: encoded.rindex(b',"source_repo":')]
+    """Return an entry without what the hub added."""
+    for name in _ADDED:
+        encoded = encoded.partition(name)[0]
+    return encoded
 
 
-def content_of(index: dict[str, Any], repo: str) -> Content:
-    """Return the canonical content of a checked *index* as *repo* publishes it."""
+def content_of(index: dict[str, Any], repo: str, url: str = "") -> Content:
+    """Return the canonical content of a checked *index* as *repo* publishes it at *url*."""
     given = sorted(index["capabilities"], key=lambda entry: str(entry["id"]))
     domain, base_url = index.get("domain"), index.get("base_url")
-    entries = tuple(_entry(one, repo) for one in given)
+    root = root_of(url, base_url)
+    entries = tuple(_encoded(_ordered(one), repo, root) for one in given)
     head = orjson.dumps([repo, domain, base_url])
-    digest = hashlib.sha256(b"\n".join([head, *(entry.json for entry in entries)])).hexdigest()
+    digest = hashlib.sha256(b"\n".join([head, *(_bare(entry.json) for entry in entries)])).hexdigest()
     return Content(f"sha256:{digest}", domain, base_url, entries)
 
 
-def _entry(given: dict[str, Any], repo: str) -> Entry:
+def _ordered(given: dict[str, Any]) -> dict[str, Any]:
     ordered = {name: given[name] for name in _ORDER if name in given}
-    ordered |= dict(sorted(given.items())) if len(ordered) < len(given) else {}
-    ordered["source_repo"] = repo
-    return _encoded(ordered)
+    return ordered | dict(sorted(given.items())) if len(ordered) < len(given) else ordered
 
 
-def _encoded(ordered: dict[str, Any]) -> Entry:
-    return Entry(ordered["id"], orjson.dumps(ordered), list_item(ordered))
+def _encoded(entry: dict[str, Any], repo: str, root: str | None) -> Entry:
+    place = entry_url(root, entry.get("path"))
+    added = {"source_repo": repo} if place is None else {"entry_url": place, "source_repo": repo}
+    return Entry(entry["id"], orjson.dumps(entry | added))
 
 
-def from_document(document: dict[str, Any]) -> Content:
-    """Return the content that Content.document wrote."""
-    entries = tuple(_encoded(one) for one in document["capabilities"])
+def from_document(document: dict[str, Any], url: str = "") -> Content:
+    """Return the content that Content.document wrote of an index read from *url*."""
+    root = root_of(url, document["base_url"])
+    entries = tuple(_again(one, root) for one in document["capabilities"])
     return Content(document["digest"], document["domain"], document["base_url"], entries)
+
+
+def _again(entry: dict[str, Any], root: str | None) -> Entry:
+    # Made anew: another version of the hub may have found the place by other rules.
+    entry.pop("entry_url", None)
+    return _encoded(entry, entry.pop("source_repo"), root)

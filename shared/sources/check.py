@@ -64,7 +64,7 @@ class Checker:
 
     def _read(self, registration: Registration, body: bytes, fetched: Fetched, kept: Kept | None) -> Found:
         """Read an index; runs in a thread."""
-        content = read_index(body, registration.repo)
+        content = read_index(body, registration.repo, registration.url)
         if kept is not None and kept.content.digest == content.digest:
             return Found(fetched.status, len(body), replace(kept, validators=fetched.validators), None)
         new = Kept(registration.url, fetched.validators, self._clock.stamp(), content)

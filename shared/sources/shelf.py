@@ -45,7 +45,7 @@ class Shelf:
             kept = parsed(path.read_bytes(), FORMAT)
             if kept["url"] != url:
                 return None
-            return Kept(url, Validators(*kept["validators"]), kept["changed_at"], from_document(kept["index"]))
+            return Kept(url, Validators(*kept["validators"]), kept["changed_at"], from_document(kept["index"], url))
 
     def draft(self, repo: str, kept: Kept) -> Path:
         """Write *kept* durably beside the others and return where, or raise StorageUnavailable. For any thread."""
