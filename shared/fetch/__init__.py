@@ -33,12 +33,18 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 5 * 1024 * 1024
 MAX_REDIRECTS = 3
-TOTAL_SECONDS = 20.0
-CONNECT_SECONDS = 10.0
 PER_ORIGIN = 4
 IN_ALL = 32
 _REDIRECTS = {301, 302, 303, 307, 308}
 _VALIDATOR_LENGTH = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How long a source may take."""
+
+    total_seconds: float = 20.0
+    connect_seconds: float = 10.0
 
 
 class Validators(NamedTuple):
@@ -66,8 +72,9 @@ class _Origin:
 class Fetcher:
     """Fetches politely: at most 4 connections per origin and 32 fetches at a time."""
 
-    def __init__(self, guard: Guard, user_agent: str) -> None:
+    def __init__(self, guard: Guard, user_agent: str, bounds: Bounds | None = None) -> None:
         self._guard = guard
+        self._bounds = bounds or Bounds()
         self._backend = GuardedBackend(guard)
         self._tls = ssl.create_default_context()
         self._headers = {"User-Agent": user_agent, "Accept": "application/yaml, application/json;q=0.9, */*;q=0.5"}
@@ -82,14 +89,14 @@ class Fetcher:
         except SourceProblem:
             raise
         except TimeoutError as fault:
-            raise SourceTimeout(f"No complete answer within {TOTAL_SECONDS:.0f} s.") from fault
+            raise SourceTimeout(f"No complete answer within {self._bounds.total_seconds:.0f} s.") from fault
         except (httpx.TimeoutException, httpcore.TimeoutException) as fault:
             raise SourceTimeout("The source stopped answering.") from fault
         except Exception as fault:  # one bad source never harms another, whatever the client's libraries raise
             raise SourceUnreachable(f"The connection failed ({type(fault).__name__}).") from fault
 
     async def _follow(self, url: httpx.URL, validators: Validators) -> Fetched:
-        left = TOTAL_SECONDS
+        left = self._bounds.total_seconds
         for _ in range(MAX_REDIRECTS + 1):
             self._guard.judge(url)
             fetched, spent = await self._one(url, validators, left)
@@ -138,7 +145,8 @@ class Fetcher:
     async def _exchange(
         self, transport: httpx.AsyncHTTPTransport, url: httpx.URL, validators: Validators
     ) -> Fetched | httpx.URL:
-        timeouts = {"connect": CONNECT_SECONDS, "read": TOTAL_SECONDS, "write": TOTAL_SECONDS, "pool": TOTAL_SECONDS}
+        total = self._bounds.total_seconds
+        timeouts = {"connect": self._bounds.connect_seconds, "read": total, "write": total, "pool": total}
         headers = self._headers | _conditions(validators)
         request = httpx.Request("GET", url, headers=headers, extensions={"timeout": timeouts})
         response = await transport.handle_async_request(request)

@@ -47,9 +47,10 @@ _REFUSED_V4 = [
 # IPv4-compatible and NAT64 forms. Inside it, these are set aside for translation, tunnels and documentation.
 _GLOBAL_V6 = IPv6Network("2000::/3")
 _REFUSED_V6 = [IPv6Network(text) for text in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")]
+# ISATAP (RFC 5214 §6.1): an interface identifier under any prefix that holds an IPv4 address to tunnel to.
+_ISATAP = {0x00005EFE, 0x02005EFE}
 _REFUSED_SUFFIXES = (".localhost", ".local", ".internal", ".home.arpa", ".onion", ".svc", ".cluster.local")
 _READS_AS_NUMBER = re.compile(r"(.*\.)?(0x[0-9a-f]*|[0-9]+)")
-_RESOLVE_SECONDS = 3.0
 _RESOLVER_THREADS = 8
 
 
@@ -57,6 +58,8 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
     """Tell whether *address* is an ordinary address of the public internet."""
     if isinstance(address, IPv4Address):
         return not any(address in network for network in _REFUSED_V4)
+    if (int(address) >> 32) & 0xFFFFFFFF in _ISATAP:
+        return False
     return address in _GLOBAL_V6 and not any(address in network for network in _REFUSED_V6)
 
 
@@ -70,12 +73,18 @@ def _literal(host: str) -> IPv4Address | IPv6Address | None:
 class Guard:
     """The rules of section "Fetching safely": special ranges, ports and names, and what the operator exempts."""
 
-    def __init__(self, exempt: Iterable[str] = (), ports: Iterable[int] = (80, 443, 8080, 8443)) -> None:
+    def __init__(
+        self,
+        exempt: Iterable[str] = (),
+        ports: Iterable[int] = (80, 443, 8080, 8443),
+        resolve_seconds: float = 3.0,
+    ) -> None:
         """Exempt the networks (CIDR) and host names in *exempt*; read from *ports* only."""
         exempt = list(exempt)
         self._networks = [ip_network(name) for name in exempt if "/" in name]
         self._names = {name.removesuffix(".") for name in exempt if "/" not in name}
         self._ports = frozenset(ports)
+        self._resolve_seconds = resolve_seconds
         self._resolvers = ThreadPoolExecutor(_RESOLVER_THREADS, thread_name_prefix="resolve")
 
     def judge(self, url: httpx.URL) -> None:
@@ -117,13 +126,13 @@ class Guard:
         Raise AddressRefused, or SourceUnreachable when the name does not resolve within 3 s.
         """
         host = host.lower().removesuffix(".")
+        named = host in self._names
         literal = _literal(host)
+        if literal is None and not named:
+            self._judge_name(host)
         found = [literal] if literal is not None else await self._resolve(host, port)
-        if host not in self._names:
-            if literal is None:
-                self._judge_name(host)
-            for address in found:
-                self._admit(address, port)
+        for address in () if named else found:
+            self._admit(address, port)
         return [str(address) for address in found]
 
     async def _resolve(self, host: str, port: int) -> Sequence[IPv4Address | IPv6Address]:
@@ -131,7 +140,7 @@ class Guard:
         name = host if host in self._names else f"{host}."
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(_RESOLVE_SECONDS):
+            async with asyncio.timeout(self._resolve_seconds):
                 answers = await loop.run_in_executor(self._resolvers, _look_up, name, port)
         except (OSError, UnicodeError) as fault:
             raise SourceUnreachable("The host's name does not resolve.") from fault

@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from shared import index as index_module
+from shared.index import Fault, IndexFaulty, read_index
+from shared.problems import SourceNotAnIndex, SourceTooLarge
+from tests.builders import capability, index
+
+REPO = "state-hub"
+YAML = b"""\
+version: 1
+domain: helix_forge
+updated: 2026-11-23
+anything: {else: [1]}
+capabilities:
+  - id: capability.registry.register
+    name: Register
+    vector: D5 / A4 / C3 / R2
+    since: 2026-11-23
+    level: 3
+"""
+
+
+def faults(body: bytes) -> list[tuple[Any, ...]]:
+    with pytest.raises(IndexFaulty) as raised:
+        read_index(body, REPO)
+    return [tuple(fault) for fault in raised.value.faults]
+
+
+def entry(text: str) -> bytes:
+    return f"version: 1\ncapabilities:\n- id: a\n  name: A\n  {text}\n".encode()
+
+
+def test_yaml_is_read_as_data() -> None:
+    content = read_index(YAML, REPO)
+
+    (read,) = content.entries
+    assert content.domain == "helix_forge"
+    assert json.loads(read.json) == {
+        "id": "capability.registry.register",
+        "name": "Register",
+        "vector": "D5 / A4 / C3 / R2",
+        "level": 3,
+        "since": "2026-11-23",
+        "source_repo": REPO,
+    }
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b'{"version":1,"capabilities":[{"id":"a","name":"A"}]}', id="JSON"),
+        pytest.param(b"\xef\xbb\xbfversion: 1\ncapabilities:\n- {id: a, name: A}\n", id="a byte order mark"),
+        pytest.param(b"{version: 1, capabilities: [{id: a, name: A}]}", id="YAML that starts like JSON"),
+        pytest.param(b"version: 1\r\ncapabilities:\r\n- id: a\r\n  name: A\r\n", id="line ends of Windows"),
+        pytest.param(b'version: 1.0\nrepo: state-hub\ncapabilities:\n- {id: a, "name": A}\n', id="a float that is 1"),
+    ],
+)
+def test_forms_of_one_index_are_one_content(body: bytes) -> None:
+    assert read_index(body, REPO) == read_index(b"version: 1\ncapabilities:\n- id: a\n  name: A\n", REPO)
+
+
+def test_an_index_may_be_empty() -> None:
+    assert read_index(b"version: 1\ncapabilities: []\n", REPO).entries == ()
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        pytest.param(b"", [(1, 1, "", "must be a mapping of names to values")], id="nothing"),
+        pytest.param(
+            b"404: Not Found",
+            [(1, 1, "/capabilities", "is required"), (1, 1, "/version", "is required")],
+            id="an error as text",
+        ),
+        pytest.param(b"[]", [(1, 1, "", "must be a mapping of names to values")], id="a list"),
+        pytest.param(b"version: 1\n", [(1, 1, "/capabilities", "is required")], id="no list"),
+        pytest.param(b"version: 1\ncapabilities: {}\n", [(2, 15, "/capabilities", "must be a list")], id="no list but"),
+        pytest.param(b"version: 2\ncapabilities: []\n", [(1, 10, "/version", "must be 1")], id="another version"),
+        pytest.param(
+            b"version: 1\nrepo: other\ncapabilities: []\n",
+            [(2, 7, "/repo", "must be state-hub, the name under which this URL is registered")],
+            id="another repo",
+        ),
+        pytest.param(entry("source_repo: x"), [(5, 16, "/capabilities/0/source_repo", "is not allowed")], id="whose"),
+        pytest.param(entry("body: x"), [(5, 9, "/capabilities/0/body", "is not allowed")], id="a body"),
+        pytest.param(entry("_x: 1"), [(5, 7, "/capabilities/0/_x", "is not allowed")], id="a name of the hub"),
+        pytest.param(entry("x: {a: 1}"), [(5, 6, "/capabilities/0/x", "must be a scalar")], id="a mapping"),
+        pytest.param(entry("path: ../secret"), [(5, 9, "/capabilities/0/path", "does not match")], id="a path upwards"),
+        pytest.param(entry("url: javascript:x"), [(5, 8, "/capabilities/0/url", "does not match")], id="a script"),
+        pytest.param(entry("status: 1"), [(5, 11, "/capabilities/0/status", "must be text")], id="a number as text"),
+        pytest.param(
+            entry("summary: " + "x" * 1001),
+            [(5, 12, "/capabilities/0/summary", "is longer than 1,000")],
+            id="a long text",
+        ),
+        pytest.param(
+            b"version: 1\ncapabilities:\n- {id: a, name: A}\n- {id: a, name: B}\n",
+            [(4, 8, "/capabilities/1/id", "stands twice in this index")],
+            id="an id twice",
+        ),
+        pytest.param(
+            b"version: 1\ncapabilities:\n- 1\n- {name: A, tags: x}\n- {id: B, name: ''}\n",
+            [
+                (3, 3, "/capabilities/0", "must be a mapping"),
+                (4, 3, "/capabilities/1/id", "is required"),
+                (4, 19, "/capabilities/1/tags", "must be a list"),
+                (5, 8, "/capabilities/2/id", "does not match"),
+                (5, 17, "/capabilities/2/name", "must not be empty"),
+            ],
+            id="many faults at once",
+        ),
+        pytest.param(b"version: 1\nname: \xff\n", [(2, 1, "", "is not UTF-8")], id="another charset"),
+        pytest.param("version: 1".encode("utf-16"), [(1, 1, "", "is not UTF-8")], id="UTF-16"),
+        pytest.param(b"version: 1\nx: *y\n", [(2, 4, "", "aliases")], id="an alias"),
+        pytest.param(b'{"a":1,"a":1}', [(1, 1, "", 'the key "a" stands twice')], id="JSON, a key twice"),
+        pytest.param(b'{"a":' * 21 + b"1" + b"}" * 21, [(1, 1, "", "nested deeper")], id="JSON, too deep"),
+        pytest.param(b'{"a":"\\u0007"}', [(1, 1, "", "U+0007")], id="JSON, a control character"),
+    ],
+)
+def test_names_every_fault_with_its_place(body: bytes, expected: list[tuple[int, int, str, str]]) -> None:
+    found = faults(body)
+
+    assert [fault[:3] for fault in found] == [fault[:3] for fault in expected]
+    assert all(wanted[3] in fault[3] for fault, wanted in zip(found, expected, strict=True))
+
+
+def test_the_message_names_the_first_fault_and_counts_the_others() -> None:
+    one = IndexFaulty([Fault(3, 7, "/capabilities/0/id", "does not match")])
+    more = IndexFaulty([Fault(1, 1, "", "is not UTF-8"), Fault(2, 1, "", "x"), Fault(3, 1, "", "x")])
+
+    assert str(one) == "Line 3, column 7: /capabilities/0/id does not match."
+    assert str(more) == "Line 1, column 1: is not UTF-8 (and 2 more)."
+
+
+def test_at_most_a_hundred_faults_are_told() -> None:
+    body = index(*({"id": f"Bad{number}"} for number in range(5000)))
+
+    assert len(faults(body)) == 100
+
+
+@pytest.mark.parametrize("body", [b"<!DOCTYPE html><html>", b"\n  <html>", b"<?xml version='1.0'?>"])
+def test_markup_is_not_an_index(body: bytes) -> None:
+    with pytest.raises(SourceNotAnIndex, match="publish a raw URL"):
+        read_index(body, REPO)
+
+
+def test_the_number_of_capabilities_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index_module, "MAX_CAPABILITIES", 3)
+
+    assert len(read_index(index(*map(capability, range(3))), REPO).entries) == 3
+    with pytest.raises(SourceTooLarge, match="more than 3 capabilities"):
+        read_index(index(*map(capability, range(4))), REPO)
+
+
+def test_json_that_yaml_can_not_read_has_its_faults_at_the_start() -> None:
+    body = b'{"version":1,"capabilities":[{"id":"A","name":"\\ud83d\\ude00"}]}'
+
+    assert [fault[:3] for fault in faults(body)] == [(1, 1, "/capabilities/0/id")]
