@@ -5,7 +5,7 @@ RUN := $(VENV)/bin/python
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check lint types unit format clean
+.PHONY: help demo serve bench test check lint types unit format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ types: $(VENV)/checks ## check the types of the code
 
 unit: $(VENV)/checks ## run the tests and hold the coverage
 	$(RUN) -m pytest -n $(JOBS) --cov --cov-report=term-missing:skip-covered
+
+bench: $(VENV)/checks ## measure the hub against its limits (QUICK=1: under two minutes; PARTS="reading writing")
+	@$(RUN) -m bench $(if $(QUICK),--quick) $(PARTS)
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .coverage* .hypothesis

@@ -1,7 +1,8 @@
 """A publisher for measurements: serves generated indexes over HTTP/1.1, fast enough not to be what is measured.
 
 ``GET /<name>/<generation>`` answers the index of *name* in that generation, with an ETag and 304; ``?`` is not read.
-``POST /generation/<n>`` makes every plain ``GET /<name>`` answer generation *n* from then on.
+``POST /generation/<n>`` makes every plain ``GET /<name>`` answer generation *n* from then on, ``POST /<name>/<n>`` that
+of one name.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 import re
 import sys
 from functools import lru_cache
+from typing import ClassVar
 
 ENTRIES = 10
 _REQUEST = re.compile(rb"(\w+) /([\w.-]+)(?:/(\d+))? ")
@@ -40,6 +42,7 @@ class Publisher(asyncio.Protocol):
     """One connection; requests are answered in the order they come."""
 
     generation = 1
+    of_one: ClassVar[dict[bytes, int]] = {}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
@@ -58,9 +61,9 @@ class Publisher(asyncio.Protocol):
         if found is None:
             return b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"
         if found[1] == b"POST":
-            Publisher.generation = int(found[3])
+            self._turn(found[2], int(found[3]))
             return b"HTTP/1.1 204 No Content\r\n\r\n"
-        body, tag = index(found[2].decode(), int(found[3] or Publisher.generation))
+        body, tag = index(found[2].decode(), int(found[3] or self.of_one.get(found[2], Publisher.generation)))
         condition = _CONDITION.search(head)
         if condition and condition[1] == tag:
             return b"HTTP/1.1 304 Not Modified\r\nETag: %s\r\n\r\n" % tag
@@ -69,6 +72,14 @@ class Publisher(asyncio.Protocol):
             len(body),
             body,
         )
+
+    @classmethod
+    def _turn(cls, name: bytes, generation: int) -> None:
+        if name == b"generation":
+            cls.generation = generation
+            cls.of_one.clear()
+        else:
+            cls.of_one[name] = generation
 
 
 async def main(port: int) -> None:

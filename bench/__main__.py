@@ -1,0 +1,55 @@
+"""``python -m bench [--quick] [NAME ...]``: measure, print the table, and write it down with its picture."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench import composing, hostile, reading, starting, writing
+from bench.figures import SIZES
+from bench.report import line, machine, write_curves, write_table
+from bench.rig import Rig
+
+if TYPE_CHECKING:
+    from bench.figures import Figure
+
+SUITE = {
+    "reading": reading.measure,
+    "composing": composing.measure,
+    "hostile": hostile.measure,
+    "writing": writing.measure,
+    "starting": starting.measure,
+}
+RESULTS = Path(__file__).resolve().parent / "results"
+
+
+def measured(names: list[str], sizes: tuple[int, ...], seconds: float) -> list[Figure]:
+    """Return the figures of the parts, each printed as it comes."""
+    figures = []
+    for name in names:
+        with Rig() as rig:
+            for figure in SUITE[name](rig, sizes, seconds):
+                print(line(figure), flush=True)
+                figures.append(figure)
+    return figures
+
+
+def main() -> None:
+    """Run the suite or the parts that are named; only a whole run is written down."""
+    parser = argparse.ArgumentParser(prog="make bench", description="Measure the hub against its limits.")
+    parser.add_argument("--quick", action="store_true", help="smaller sizes and shorter loads")
+    parser.add_argument("parts", nargs="*", help=f"parts of the suite: {', '.join(SUITE)} (all)")
+    args = parser.parse_args()
+    if unknown := set(args.parts) - set(SUITE):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    sizes, seconds = (SIZES[:2], 1.0) if args.quick else (SIZES, 3.0)
+    print(machine())
+    figures = measured(args.parts or list(SUITE), sizes, seconds)
+    if not args.parts:
+        write_table(RESULTS / "latest.md", figures, "make bench QUICK=1" if args.quick else "make bench")
+        write_curves(RESULTS / "growth.svg", figures)
+
+
+if __name__ == "__main__":
+    main()

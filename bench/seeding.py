@@ -1,0 +1,60 @@
+"""Hubs with many registrations: written through the store itself, then fetched by the hub."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from typing import TYPE_CHECKING
+
+from bench.rig import DOMAIN
+from shared.clock import Clock
+from shared.registration import Wanted
+from shared.store import Author
+from shared.store.tiny import TinyStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bench.rig import Rig, Server
+
+
+def repos(size: int) -> list[str]:
+    """Return the names of *size* repos."""
+    return [f"repo-{number:05}" for number in range(size)]
+
+
+def register(folder: Path, urls: dict[str, str]) -> None:
+    """Write a registration for each repo and its URL into the data directory *folder*."""
+    asyncio.run(_register(folder, urls))
+
+
+async def _register(folder: Path, urls: dict[str, str]) -> None:
+    store = TinyStore(folder, Clock())
+    author = Author("operator")
+    await asyncio.gather(
+        *(store.add(Wanted(repo=repo, url=url, domain=DOMAIN), author) for repo, url in urls.items())
+    )
+    await store.close()
+
+
+def composed(rig: Rig, size: int, **settings: str) -> tuple[Server, Server]:
+    """Return a hub that serves *size* repos of ten capabilities, and the publisher behind it."""
+    publisher = rig.publisher()
+    data = seeded(rig, publisher, size)
+    hub = rig.hub(data, **settings)
+    hub.ask("POST", "/v1/federated/compose?force=true")
+    return hub, publisher
+
+
+def seeded(rig: Rig, publisher: Server, size: int) -> Path:
+    """Return a data directory with *size* registrations at *publisher*."""
+    data = rig.data(f"hub-{size}")
+    register(data, {repo: f"{publisher.url}/{repo}" for repo in repos(size)})
+    return data
+
+
+def copy(rig: Rig, data: Path) -> Path:
+    """Return a copy of a data directory, to start from the same state again."""
+    target = rig.data("copy")
+    shutil.copytree(data, target, dirs_exist_ok=True)
+    return target
