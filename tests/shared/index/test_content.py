@@ -102,4 +102,4 @@ def test_entries_of_two_repos_may_say_the_same() -> None:
     assert one.says_the_same(same)
     assert not one.says_the_same(other)
     assert not one.says_the_same(tricky)
-    assert replace(one) == Entry(one.id, one.json, one.yaml)
+    assert replace(one) == Entry(one.id, one.json)
