@@ -18,6 +18,7 @@ from functions.federated import show as show_federated
 from functions.hub import health, openapi, problem, ready, schema
 from functions.repos import browse, deregister, history, refresh, register, replace, show, update
 from shared.answers import OPEN
+from shared.edge import Edge
 from shared.hub import Hub, open_hub
 from shared.problems import InternalError, MethodNotAllowed, NotFound, Problem
 from shared.settings import Settings
@@ -25,7 +26,7 @@ from shared.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
-    from starlette.types import Message, Receive, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     Handle = Callable[[Hub, Request], Awaitable[Response]]
 
@@ -70,7 +71,7 @@ def application(hub: Hub, endpoints: Iterable[tuple[str, str, Handle]], lifespan
     for method, path, handle in endpoints:
         resources.setdefault(path, Resource(hub)).add(method, handle)
     routes = [Route(path, resource) for path, resource in resources.items()]
-    app = Starlette(routes=routes, lifespan=lifespan)
+    app = _Application(routes=routes, lifespan=lifespan)
     app.router.redirect_slashes = False
 
     async def answer_problem(request: Request, fault: Exception) -> Response:
@@ -79,6 +80,14 @@ def application(hub: Hub, endpoints: Iterable[tuple[str, str, Handle]], lifespan
     for kind in (Problem, HTTPException, Exception):
         app.add_exception_handler(kind, answer_problem)
     return app
+
+
+class _Application(Starlette):
+    """Starlette within the edge: what every answer carries stands on those of crashes too."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Return the whole application."""
+        return Edge(super().build_middleware_stack())
 
 
 class Resource:

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from shared.auth import Auth
+from shared.auth.tokens import TokensFile
 from shared.clock import Clock
 from shared.federation import Federation
 from shared.fetch import Fetcher
 from shared.fetch.guard import Guard
 from shared.files import DataDirectory
+from shared.limits import Limits
 from shared.sources.check import Checker
 from shared.sources.journal import Journal
 from shared.sources.life import Sources
@@ -35,6 +37,7 @@ class Hub:
     settings: Settings
     guard: Guard
     auth: Auth
+    limits: Limits
     store: Store
     sources: Sources
     federation: Federation
@@ -93,6 +96,7 @@ def _opened(settings: Settings, clock: Clock, directory: DataDirectory) -> Hub:
     sources = Sources(Checker(fetcher, shelf, clock), shelf, journal, clock, settings.max_stale_seconds)
     sources.load(store.all())
     federation = Federation(folder / "federated.json", sources, clock)
-    return Hub(
-        settings, guard, Auth(settings.token), store, sources, federation, Refresher(sources, clock), directory
-    )
+    limits = Limits(settings, clock)
+    auth = Auth(settings.token, clock, limits, TokensFile(settings.tokens_file) if settings.tokens_file else None)
+    refresher = Refresher(sources, clock)
+    return Hub(settings, guard, auth, limits, store, sources, federation, refresher, directory)

@@ -43,6 +43,14 @@ def _networks(text: str) -> tuple[str, ...]:
     return named
 
 
+def _cidrs(text: str) -> tuple[str, ...]:
+    return tuple(str(ip_network(part.strip())) for part in text.split(",") if part.strip())
+
+
+def _count(text: str) -> int:
+    return _whole(text, least=1, most=1_000_000)
+
+
 def _ports(text: str) -> tuple[int, ...]:
     return tuple(_whole(part.strip(), least=1, most=65535) for part in text.split(","))
 
@@ -81,10 +89,15 @@ class Settings:
 
     data_dir: Path = _setting(_path, "./data", "The folder that holds everything the hub knows")  # noqa: RUF009
     token: str | None = _setting(_token, None, "A token that may write everything; without it the hub is read-only")
+    tokens_file: Path | None = _setting(_path, None, "A YAML file of named tokens and what they may write")  # noqa: RUF009
     public_url: str | None = _setting(_public_url, None, "The URL under which readers know the hub")
     allow_networks: tuple[str, ...] = _setting(_networks, "", "CIDRs and host names that are trusted as sources")
     allow_ports: tuple[int, ...] = _setting(_ports, "80,443,8080,8443", "The ports from which sources are read")
     max_stale_seconds: int = _setting(_seconds, "604800", "How long the last good content outlives its last check")
+    trusted_proxies: tuple[str, ...] = _setting(_cidrs, "", "CIDRs of the proxies whose X-Forwarded-For is believed")
+    wrong_tokens_per_minute: int = _setting(_count, "20", "Wrong tokens from one address, past which they get 429")
+    refreshes_per_minute: int = _setting(_count, "1200", "Fetches that one token may ask for (refresh, dry_run)")
+    validations_per_minute: int = _setting(_count, "120", "Indexes that one address may have validated")
     refresh: bool = _setting(_switch, "on", "Whether sources are checked in the background (on, off)")
     log: str = _setting(_log, "text", "How the log is written (text, json)")
 

@@ -1,7 +1,7 @@
 """POST /v1/federated/compose: check every source that is due, and compose.
 
-With force=true every enabled source is checked; checks under way are joined. The answer comes when all checks are done
-and the federated index shows what they brought.
+With force=true, which is for admins, every enabled source is checked. Checks under way are joined. The answer comes
+when all checks are done and the federated index shows what they brought.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer the new serial and what became of each source."""
-    hub.auth.require_writer(request)
+    author = hub.auth.require_writer(request)
     asked = read_query(request, force=flag)
+    if asked.get("force"):
+        author.must_be_admin()
 
     due = hub.sources.enabled() if asked.get("force") else hub.sources.due()
     repos = {*due, *hub.sources.under_way()}

@@ -20,10 +20,13 @@ if TYPE_CHECKING:
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer the outcome and the state of the source."""
-    hub.auth.require_writer(request)
+    author = hub.auth.require_writer(request)
     read_query(request)
+    registration = await hub.store.get(request.path_params["repo"])
+    author.must_own(registration, registration.registered_by)
+    hub.limits.count_refresh(author)
 
-    outcome = await hub.sources.refresh(request.path_params["repo"])
+    outcome = await hub.sources.refresh(registration.repo)
     await hub.federation.shown()
 
     return json_answer(outcome._asdict())

@@ -28,7 +28,7 @@ class BadQuery(Problem):
 
 
 class Unauthorized(Problem):
-    """Reading is open to everyone; writing needs a token, and none, or an unknown one, was sent."""
+    """Reading is open to everyone; writing needs a token, and none, or an unknown or expired one, was sent."""
 
     slug = "unauthorized"
     status = 401
@@ -42,7 +42,16 @@ class ReadOnly(Problem):
     slug = "read-only"
     status = 403
     title = "This hub is read-only"
-    remedy = "The operator starts the hub with REUSE_SURFACE_TOKEN set to a token of at least 20 characters."
+    remedy = "The operator sets REUSE_SURFACE_TOKEN to a token of at least 20 characters, or REUSE_SURFACE_TOKENS_FILE."
+
+
+class Forbidden(Problem):
+    """The token is good, but may not write this: another repo, another domain, or what only an admin may do."""
+
+    slug = "forbidden"
+    status = 403
+    title = "The token does not cover this"
+    remedy = "Use the token that registered the repo, or ask the operator for one whose patterns cover it."
 
 
 class NotFound(Problem):
@@ -142,6 +151,15 @@ class InvalidRegistration(Problem):
     status = 422
     title = "The registration is invalid"
     remedy = "Mend every field that errors points at. The rules are at /schemas/hub-registration."
+
+
+class TooManyRequests(Problem):
+    """One client asked more often than this hub lets one client ask."""
+
+    slug = "too-many-requests"
+    status = 429
+    title = "Too many requests"
+    remedy = "Wait as many seconds as Retry-After says; the operator can raise the limit."
 
 
 class InternalError(Problem):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from shared.auth.author import Author
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -14,14 +16,6 @@ __all__ = ["Author", "Change", "Edited", "Store"]
 
 PER_REPO = 50
 IN_ALL = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Author:
-    """Who makes a change, and in which request."""
-
-    name: str
-    request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +43,8 @@ class Store(Protocol):
     """What every store promises.
 
     A write that returned is on disk. A write that raised changed nothing. Writes of one repo happen one after the
-    other; each decides on what the one before it left. Every write may raise StorageUnavailable.
+    other; each decides on what the one before it left. Every write may raise StorageUnavailable, and Forbidden
+    where the author may not write the repo as it is or as it is wanted.
     """
 
     async def get(self, repo: str) -> Registration:

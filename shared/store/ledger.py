@@ -51,13 +51,18 @@ class Ledger:
     def decide(self, repo: str, edit: Edit, author: Author, now: str) -> tuple[Decision, Change | None]:
         """Return what *edit* makes of *repo* and the line of history, or None where nothing changes.
 
-        *edit* gets the registration or None, and returns what is wanted or None; it may raise. Nothing is kept yet.
+        *edit* gets the registration or None, and returns what is wanted or None; it may raise. Raise Forbidden where
+        *author* may not write the one or the other. Nothing is kept yet.
         """
         before = self.rows.get(repo)
+        holder = None if before is None else before.registered_by
+        if before is not None:
+            author.must_own(before, holder)
         wanted = edit(before)
         if before is not None and wanted == before.wanted():
             return Decision(before, before), None
         if wanted is not None:
+            author.must_own(wanted, holder)
             self._check_url(repo, wanted.url)
         revision = self.last_revision(repo) + 1
         decision = Decision(before, None if wanted is None else _made(before, wanted, revision, author, now))

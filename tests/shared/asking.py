@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from starlette.types import Message
 
 
-def asking(*headers: tuple[str, str], query: str = "", chunks: Iterable[bytes] = ()) -> Request:
-    """Return a request for /things with these headers in this order, and a body that arrives in *chunks*."""
+def asking(
+    *headers: tuple[str, str], query: str = "", chunks: Iterable[bytes] = (), client: str = "192.0.2.1"
+) -> Request:
+    """Return a request for /things with these headers in this order, a body that arrives in *chunks*, from *client*."""
     left = list(chunks)
 
     async def receive() -> Message:
@@ -26,6 +28,7 @@ def asking(*headers: tuple[str, str], query: str = "", chunks: Iterable[bytes] =
         "path": "/things",
         "query_string": query.encode(),
         "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers],
+        "client": (client, 50000) if client else None,
         "server": ("hub", 80),
         "scheme": "http",
     }

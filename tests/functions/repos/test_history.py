@@ -38,18 +38,19 @@ async def test_tells_who_changed_what_and_when_newest_first(client: httpx.AsyncC
         ("register", 1, None, whole),
     ]
     assert [line["at"][:19] for line in found] == ["2026-11-23T10:01:00"] * 3 + ["2026-11-23T10:00:00"]
-    assert [line["request_id"] for line in found] == [None, None, "r-2", None]
+    assert found[2]["request_id"] == "r-2"
+    assert len({line["request_id"] for line in found}) == len(found)
     assert {(line["by"], line["repo"]) for line in found} == {("operator", "state-hub")}
 
 
 @pytest.mark.parametrize("sent", [b"x" * 101, b"a b", "é".encode(), b""])
-async def test_ignores_a_request_id_that_is_not_sane(client: httpx.AsyncClient, sent: bytes) -> None:
+async def test_gives_a_request_an_id_where_it_brings_none_that_is_sane(client: httpx.AsyncClient, sent: bytes) -> None:
     headers = [*((name.encode(), value.encode()) for name, value in WRITER.items()), (b"X-Request-ID", sent)]
 
     answer = await client.post("/v1/repos", json=registration(), headers=headers)
 
     assert answer.status_code == 201
-    assert (await lines(client))[0]["request_id"] is None
+    assert (await lines(client))[0]["request_id"] == answer.headers["x-request-id"] != sent.decode()
 
 
 async def test_answers_with_a_list_that_ends(client: httpx.AsyncClient) -> None:

@@ -8,5 +8,5 @@ def test_released_slugs_never_change() -> None:
         *("malformed-body", "bad-query", "unauthorized", "read-only", "not-found", "repo-not-found"),
         *("method-not-allowed", "not-acceptable", "repo-exists", "url-registered", "repo-disabled"),
         *("precondition-failed", "body-too-large", "unsupported-media-type", "invalid-registration"),
-        *("internal-error", "federation-incomplete", "storage-unavailable"),
+        *("forbidden", "too-many-requests", "internal-error", "federation-incomplete", "storage-unavailable"),
     }

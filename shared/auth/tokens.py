@@ -1,0 +1,182 @@
+"""The tokens file: named tokens, each by its SHA-256 and never by itself, read again whenever the file changes.
+
+For example::
+
+    tokens:
+    - {name: ci-state-hub, sha256: 9f86…, repos: [state-hub], expires_at: 2027-06-30T00:00:00Z}
+    - {name: platform, sha256: 6030…, repos: ['*'], domains: [railiance, 'infra-*']}
+    - {name: anna, sha256: 2c26…, admin: true}
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from shared.auth.author import Grant
+from shared.index.yaml_events import NotPlainYaml, parse
+from shared.problems import StartError
+from shared.schemas import checker_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+OPERATOR = "operator"
+"""The name behind REUSE_SURFACE_TOKEN; no token of a file may have it."""
+
+MAX_BYTES = 1024 * 1024
+_log = logging.getLogger("hub.auth")
+
+_PATTERNS = {
+    "type": "array",
+    "maxItems": 100,
+    "items": {"type": "string", "pattern": r"^[a-z0-9._*?!\[\]-]{1,100}$", "description": "A pattern, such as team-*"},
+}
+_SCHEMA = {
+    "$schema": "http://json-schema.org/draft-07/schema#",
+    "type": "object",
+    "required": ["tokens"],
+    "additionalProperties": False,
+    "properties": {
+        "tokens": {
+            "type": "array",
+            "maxItems": 1000,
+            "items": {
+                "type": "object",
+                "required": ["name", "sha256"],
+                "additionalProperties": False,
+                "properties": {
+                    "name": {"type": "string", "pattern": r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"},
+                    "sha256": {"type": "string", "pattern": "^[0-9a-fA-F]{64}$", "description": "64 hex digits"},
+                    "repos": _PATTERNS,
+                    "domains": _PATTERNS,
+                    "expires_at": {"type": "string"},
+                    "admin": {"type": "boolean"},
+                },
+            },
+        }
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What a token stands for: a name, what it may write (None: everything), and until when."""
+
+    name: str
+    digest: bytes
+    grant: Grant | None
+    expires_at: datetime | None = None
+
+
+class BadTokens(ValueError):  # noqa: N818 - a verdict, not a failure
+    """The text is no tokens file; the message says everything that is wrong with it."""
+
+
+def read_tokens(content: bytes) -> tuple[Token, ...]:
+    """Return the tokens that a file's *content* names, or raise BadTokens: all of them or none."""
+    try:
+        document = parse(content.decode("utf-8-sig"))
+    except NotPlainYaml as fault:
+        raise BadTokens(f"line {fault.line}, column {fault.column}: {fault}") from fault
+    except UnicodeError as fault:
+        raise BadTokens("it is not UTF-8") from fault
+    offences = [f"{offence.pointer or '/'} {offence.detail}" for offence in _check()(document)]
+    if not offences:
+        offences = list(_contradictions(document["tokens"]))
+    if offences:
+        raise BadTokens("; ".join(offences[:10]))
+    return tuple(_token(row) for row in document["tokens"])
+
+
+def _check() -> Callable[[object], list[Any]]:
+    return checker_of(_SCHEMA)
+
+
+def _contradictions(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """Tell what the schema can't: which entries can't stand beside each other, or mean nothing."""
+    names, digests = {OPERATOR}, set[str]()
+    for number, row in enumerate(rows):
+        if row["name"] in names:
+            yield f"/tokens/{number}/name is the name of another token"
+        if row["sha256"].lower() in digests:
+            yield f"/tokens/{number}/sha256 is that of another token"
+        if not row.get("repos") and not row.get("admin"):
+            yield f"/tokens/{number} covers nothing: give it repos, or admin: true"
+        if "expires_at" in row and _moment(row["expires_at"]) is None:
+            yield f"/tokens/{number}/expires_at must be a time with its zone, such as 2027-06-30T00:00:00Z"
+        names.add(row["name"])
+        digests.add(row["sha256"].lower())
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None
+
+
+def _token(row: dict[str, Any]) -> Token:
+    domains = tuple(row["domains"]) if "domains" in row else None
+    grant = None if row.get("admin") else Grant(tuple(row.get("repos", ())), domains)
+    expires_at = _moment(row["expires_at"]) if "expires_at" in row else None
+    return Token(row["name"], bytes.fromhex(row["sha256"]), grant, expires_at)
+
+
+class _Seen(NamedTuple):
+    """How a file looked when it was read: anything that changes it changes one of these."""
+
+    device: int
+    inode: int
+    size: int
+    changed: int
+
+
+class TokensFile:
+    """The tokens of a file as it is now. While the file can't be read, or is invalid, the last good ones stay."""
+
+    def __init__(self, path: Path) -> None:
+        """Read *path*, or raise StartError."""
+        self._path = path
+        self._fault: str | None = None
+        try:
+            self._seen, self._tokens = self._look(), self._read()
+        except (OSError, BadTokens) as fault:
+            raise StartError(f"REUSE_SURFACE_TOKENS_FILE: {path} can't be used: {_reason(fault)}.") from fault
+
+    def tokens(self) -> tuple[Token, ...]:
+        """Return the tokens that count at this moment."""
+        try:
+            seen = self._look()
+            if seen != self._seen:
+                self._tokens, self._seen, self._fault = self._read(), seen, None
+                _log.info("read %d tokens from %s", len(self._tokens), self._path)
+        except (OSError, BadTokens) as fault:
+            self._keep(_reason(fault))
+        return self._tokens
+
+    def _keep(self, reason: str) -> None:
+        # Told once, not with every request.
+        if reason != self._fault:
+            _log.error("%s can't be used, the tokens read before stay good: %s", self._path, reason)
+            self._fault = reason
+
+    def _look(self) -> _Seen:
+        found = os.stat(self._path)  # noqa: PTH116 - as the name says; a link leads to what it names now
+        return _Seen(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+    def _read(self) -> tuple[Token, ...]:
+        with self._path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise BadTokens(f"it has more than {MAX_BYTES:,} bytes")
+        return read_tokens(content)
+
+
+def _reason(fault: Exception) -> str:
+    return str(fault.strerror) if isinstance(fault, OSError) else str(fault)

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shared.auth import Author
+from shared.limits import CLIENTS, Clients, Limits
+from shared.problems import TooManyRequests
+from shared.settings import Settings
+from tests.shared.asking import asking
+
+if TYPE_CHECKING:
+    from tests.builders import Hands
+
+
+@pytest.fixture
+def limits(hands: Hands) -> Limits:
+    """Limits of two a minute."""
+    settings = Settings(wrong_tokens_per_minute=2, refreshes_per_minute=2, validations_per_minute=2)
+    return Limits(settings, hands.clock())
+
+
+def refused(limits: Limits, client: str) -> TooManyRequests:
+    with pytest.raises(TooManyRequests) as raised:
+        limits.count_validation(asking(client=client))
+    return raised.value
+
+
+def test_counts_a_minute_from_the_first_on(limits: Limits, hands: Hands) -> None:
+    limits.count_validation(asking(client="192.0.2.1"))
+    hands.advance(40)
+    limits.count_validation(asking(client="192.0.2.1"))
+
+    problem = refused(limits, "192.0.2.1")
+    assert problem.headers == {"Retry-After": "20"}
+    assert problem.detail == "This hub takes 2 validations for one address a minute. Ask again in 20 s."
+
+    hands.advance(19.9)
+    assert refused(limits, "192.0.2.1").headers == {"Retry-After": "1"}
+    hands.advance(0.1)
+    limits.count_validation(asking(client="192.0.2.1"))
+
+
+def test_one_client_does_not_spend_what_another_has(limits: Limits) -> None:
+    for _ in range(2):
+        limits.count_validation(asking(client="192.0.2.1"))
+        limits.count_refresh(Author("anna"))
+
+    limits.count_validation(asking(client="192.0.2.2"))
+    limits.count_wrong_token(asking(client="192.0.2.1"))
+    limits.count_refresh(Author("bert"))
+    with pytest.raises(TooManyRequests):
+        limits.count_refresh(Author("anna"))
+
+
+def test_a_clock_that_is_set_changes_nothing(limits: Limits, hands: Hands) -> None:
+    for _ in range(2):
+        limits.count_validation(asking(client="192.0.2.1"))
+
+    hands.jump(-86400)
+    refused(limits, "192.0.2.1")
+    hands.jump(2 * 86400)
+    refused(limits, "192.0.2.1")
+
+
+def test_what_is_counted_is_bounded(limits: Limits) -> None:
+    for number in range(CLIENTS + 10):
+        limits.count_validation(asking(client=f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"))
+
+    assert len(limits._validations._counted) == CLIENTS
+
+
+@pytest.mark.parametrize("settings", [{"refreshes_per_minute": 600}, {}], ids=["as promised", "by default"])
+def test_an_honest_client_is_not_hindered(hands: Hands, settings: dict[str, int]) -> None:
+    limits = Limits(Settings(**settings), hands.clock())  # type: ignore[arg-type]
+
+    for _ in range(600):
+        limits.count_refresh(Author("anna"))
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "client"),
+    [
+        pytest.param("192.0.2.1", [], "192.0.2.1", id="a peer"),
+        pytest.param("192.0.2.1", ["198.51.100.9"], "192.0.2.1", id="a peer that claims to be a proxy"),
+        pytest.param("10.0.0.1", [], "10.0.0.1", id="the proxy itself"),
+        pytest.param("10.0.0.1", ["198.51.100.9"], "198.51.100.9", id="behind the proxy"),
+        pytest.param("10.0.0.1", ["203.0.113.5, 198.51.100.9"], "198.51.100.9", id="a client that claims to be one"),
+        pytest.param("10.0.0.1", ["203.0.113.5", "198.51.100.9, 10.9.9.9"], "198.51.100.9", id="two proxies"),
+        pytest.param("10.0.0.1", ["unknown"], "10.0.0.1", id="no address"),
+        pytest.param("10.0.0.1", ["203.0.113.5, \xff, 10.0.0.2"], "10.0.0.2", id="odd bytes"),
+        pytest.param("::ffff:192.0.2.1", [], "192.0.2.1", id="IPv4 as IPv6"),
+        pytest.param("2001:db8:1:2:aaaa::1", [], "2001:db8:1:2::/64", id="one host of a site"),
+        pytest.param("fd00::1", ["2001:db8:1:2:bbbb::2"], "2001:db8:1:2::/64", id="another behind a proxy"),
+        pytest.param("", [], "unknown", id="a socket without addresses"),
+    ],
+)
+def test_believes_only_the_proxies_that_the_operator_named(peer: str, forwarded: list[str], client: str) -> None:
+    clients = Clients(["10.0.0.0/8", "fd00::/8"])
+    headers = [("x-forwarded-for", line) for line in forwarded]
+
+    assert clients.of(asking(*headers, client=peer)) == client
+
+
+def test_believes_nobody_unless_told_so() -> None:
+    assert Clients(()).of(asking(("x-forwarded-for", "198.51.100.9"), client="127.0.0.1")) == "127.0.0.1"

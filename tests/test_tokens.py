@@ -1,0 +1,227 @@
+"""Who may do what: every endpoint that writes, asked with tokens of different grants."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from router import ENDPOINTS
+from tests.builders import TOKEN, index, problem, registration, served, url_of, world
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    import httpx
+    import respx
+
+    from shared.settings import Settings
+
+OWNER, COVERS, OTHER = "a-token-that-registers", "a-token-that-covers-it", "a-token-of-other-repos"
+ELSEWHERE, ADMIN = "a-token-of-another-domain", "a-token-of-an-admin"
+REPO = "/v1/repos/state-hub"
+OF_THE_REPO: dict[tuple[str, str], Any] = {
+    ("PUT", REPO): registration(required=True),
+    ("PATCH", REPO): {"required": True},
+    ("DELETE", REPO): None,
+    ("POST", f"{REPO}/refresh"): None,
+}
+OF_ANY_TOKEN = {("POST", "/v1/federated/compose"), ("POST", "/v1/repos")}
+
+
+def entry(name: str, token: str, more: str) -> str:
+    """Return a line of the tokens file."""
+    return f"- {{name: {name}, sha256: {hashlib.sha256(token.encode()).hexdigest()}, {more}}}\n"
+
+
+def write(file: Path, text: str) -> None:
+    """Change the tokens file."""
+    file.write_text(text)
+
+
+def by(token: str) -> dict[str, str]:
+    """Return the header of a token."""
+    return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """The tokens file."""
+    path = tmp_path / "tokens.yaml"
+    path.write_text(
+        "tokens:\n"
+        + entry("owner", OWNER, "repos: [state-hub]")
+        + entry("covers", COVERS, "repos: ['state-*']")
+        + entry("other", OTHER, "repos: [other]")
+        + entry("elsewhere", ELSEWHERE, "repos: ['*'], domains: [railiance]")
+        + entry("admin", ADMIN, "admin: true")
+    )
+    return path
+
+
+@pytest.fixture
+async def client(settings: Settings, file: Path, upstream: respx.MockRouter) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a hub with all these tokens, and a repo that one of them registered."""
+    upstream.get(url_of("state-hub")).respond(content=index())
+    async with served(replace(settings, tokens_file=file)) as session:
+        made = await session.post("/v1/repos", json=registration(), headers=by(OWNER))
+        assert (made.status_code, made.json()["registered_by"]) == (201, "owner")
+        yield session
+
+
+async def ask(client: httpx.AsyncClient, row: tuple[str, str], token: str) -> httpx.Response:
+    """Send the request of *row* with a token."""
+    method, path = row
+    return await client.request(method, path, json=OF_THE_REPO[row], headers=by(token))
+
+
+def forbidden(answer: httpx.Response) -> dict[str, Any]:
+    """Check that a token was known and did not suffice."""
+    challenge = 'Bearer realm="reuse-surface", error="insufficient_scope"'
+    assert answer.headers["www-authenticate"] == challenge
+    return problem(answer, "forbidden")
+
+
+def test_this_looks_at_every_endpoint_that_needs_a_token() -> None:
+    public = {("POST", "/v1/validate")}
+    writes = {(method, path.replace("{repo}", "state-hub")) for method, path, _ in ENDPOINTS if method != "GET"}
+
+    assert {row for row in writes - public if not row[1].startswith("/ard/")} == {*OF_THE_REPO, *OF_ANY_TOKEN}
+
+
+every_write = pytest.mark.parametrize("row", OF_THE_REPO, ids=" ".join)
+
+
+@every_write
+@pytest.mark.parametrize("token", [OWNER, COVERS, ADMIN, TOKEN])
+async def test_a_repo_is_written_by_those_to_whom_it_belongs(
+    client: httpx.AsyncClient, row: tuple[str, str], token: str
+) -> None:
+    assert (await ask(client, row, token)).is_success
+
+
+@every_write
+@pytest.mark.parametrize("token", [OTHER, ELSEWHERE])
+async def test_a_repo_is_written_by_nobody_else(
+    client: httpx.AsyncClient, row: tuple[str, str], token: str, upstream: respx.MockRouter
+) -> None:
+    before, asked = await world(client), len(upstream.calls)
+
+    forbidden(await ask(client, row, token))
+
+    assert await world(client) == before
+    assert len(upstream.calls) == asked
+
+
+@pytest.mark.parametrize(
+    ("token", "body"),
+    [
+        pytest.param(OTHER, registration(repo="mine", url=url_of("mine")), id="a name that is not covered"),
+        pytest.param(ELSEWHERE, registration(repo="mine", url=url_of("mine")), id="another domain"),
+        pytest.param(OTHER, registration(), id="a name that another has"),
+    ],
+)
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+async def test_only_what_a_token_covers_can_be_registered(
+    client: httpx.AsyncClient, token: str, body: dict[str, Any], method: str
+) -> None:
+    before = await world(client)
+    path = "/v1/repos" if method == "POST" else f"/v1/repos/{body['repo']}"
+
+    forbidden(await client.request(method, path, json=body, headers=by(token)))
+
+    assert await world(client) == before
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+async def test_a_repo_can_not_be_moved_to_a_domain_that_the_token_does_not_cover(
+    client: httpx.AsyncClient, method: str
+) -> None:
+    body = registration(repo="mine", url=url_of("mine"), domain="railiance")
+    await client.post("/v1/repos", json=body, headers=by(ELSEWHERE))
+
+    moved = {**body, "domain": "helix_forge"}
+    forbidden(await client.request(method, "/v1/repos/mine", json=moved, headers=by(ELSEWHERE)))
+
+    assert (await client.get("/v1/repos/mine")).json()["domain"] == "railiance"
+
+
+@pytest.mark.parametrize("token", [OWNER, OTHER, ELSEWHERE, ADMIN, TOKEN])
+async def test_every_token_may_ask_for_a_composition(client: httpx.AsyncClient, token: str) -> None:
+    assert (await client.post("/v1/federated/compose", headers=by(token))).status_code == 200
+
+
+async def test_only_an_admin_may_force_one(client: httpx.AsyncClient, upstream: respx.MockRouter) -> None:
+    path = "/v1/federated/compose?force=true"
+    forbidden(await client.post(path, headers=by(COVERS)))
+    assert len(upstream.calls) == 0
+
+    for token in (ADMIN, TOKEN):
+        assert (await client.post(path, headers=by(token))).status_code == 200
+
+
+async def test_a_token_that_is_taken_away_is_unknown_at_once(client: httpx.AsyncClient, file: Path) -> None:
+    write(file, "tokens: []")
+
+    answer = await client.patch(REPO, json={"required": True}, headers=by(OWNER))
+
+    problem(answer, "unauthorized")
+    assert 'error="invalid_token"' in answer.headers["www-authenticate"]
+
+
+async def test_a_file_that_is_spoilt_takes_no_token_away(client: httpx.AsyncClient, file: Path) -> None:
+    write(file, "tokens: [spoilt")
+
+    assert (await client.patch(REPO, json={"required": True}, headers=by(OWNER))).status_code == 200
+
+
+async def test_the_history_tells_who_it_was(client: httpx.AsyncClient) -> None:
+    await client.patch(REPO, json={"required": True}, headers=by(COVERS))
+    await client.delete(REPO, headers=by(ADMIN))
+
+    lines = (await client.get(f"{REPO}/history")).json()["history"]
+
+    assert [(line["by"], line["action"]) for line in lines] == [
+        ("admin", "deregister"), ("covers", "update"), ("owner", "register"),
+    ]  # fmt: skip
+
+
+async def test_no_token_is_ever_told(client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    said = []
+    for token in (OWNER, OTHER, TOKEN, "a-token-that-nobody-knows"):
+        for row in OF_THE_REPO:
+            answer = await ask(client, row, token)
+            said += [answer.text, str(answer.headers)]
+        said += [(await client.get(path)).text for path in ("/v1/repos", f"{REPO}/history", f"{REPO}?token={token}")]
+    # The tests' own client logs what it asks for.
+    logged = [record for record in caplog.records if record.name != "httpx"]
+    told = "".join([*said, *(f"{record.getMessage()} {record.exc_text}" for record in logged)])
+
+    for token in (OWNER, OTHER, TOKEN, "a-token-that-nobody-knows"):
+        assert token not in told
+        assert hashlib.sha256(token.encode()).hexdigest() not in told
+
+
+async def test_guessing_is_slowed_down_and_hinders_nobody_else(client: httpx.AsyncClient) -> None:
+    for _ in range(20):
+        problem(await client.delete(REPO, headers=by("guess")), "unauthorized")
+
+    answer = await client.delete(REPO, headers=by("guess"))
+    problem(answer, "too-many-requests")
+    assert 1 <= int(answer.headers["retry-after"]) <= 60
+    assert (await client.patch(REPO, json={"required": True}, headers=by(OWNER))).status_code == 200
+
+
+async def test_fetches_are_limited_for_each_token(settings: Settings, file: Path, upstream: respx.MockRouter) -> None:
+    upstream.get(url_of("state-hub")).respond(content=index())
+    async with served(replace(settings, tokens_file=file, refreshes_per_minute=3)) as client:
+        await client.post("/v1/repos", json=registration(), headers=by(OWNER))
+        answers = [await client.post(f"{REPO}/refresh", headers=by(OWNER)) for _ in range(4)]
+
+        assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+        assert (await client.post(f"{REPO}/refresh", headers=by(COVERS))).status_code == 200
