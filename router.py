@@ -13,6 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from functions.capabilities import search as search_capabilities
+from functions.capabilities import show as show_capability
 from functions.federated import compose as compose_federated
 from functions.federated import show as show_federated
 from functions.hub import health, openapi, problem, ready, schema
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 ENDPOINTS = [
     ("GET", "/v1/federated", show_federated.handle),
     ("POST", "/v1/federated/compose", compose_federated.handle),
+    ("GET", "/v1/capabilities", search_capabilities.handle),
+    ("GET", "/v1/capabilities/{repo}/{id}", show_capability.handle),
     ("GET", "/v1/repos", browse.handle),
     ("POST", "/v1/repos", register.handle),
     ("GET", "/v1/repos/{repo}", show.handle),

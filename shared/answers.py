@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -10,6 +11,7 @@ import orjson
 from starlette.responses import Response
 
 from shared.query import JSON, cursor_to
+from shared.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -26,11 +28,25 @@ OPEN = {
 """Anyone may read what the hub says, from anywhere; nobody should guess its type."""
 
 UNCACHED = {"Cache-Control": "no-cache"}
+KEPT = {"Cache-Control": "public, max-age=30, stale-if-error=86400"}
 
 
 def answer(content: bytes, media_type: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return *content* as it is."""
     return Response(content, status, {**OPEN, **(headers or UNCACHED)}, media_type)
+
+
+def versioned(request: Request, tag: str, content: bytes, headers: Mapping[str, str]) -> Response:
+    """Return *content*, JSON that may be kept for a while, or 304 where the caller has what *tag* stands for."""
+    headers = {**OPEN, **KEPT, **headers, "ETag": tag}
+    if not_modified(request, tag):
+        return Response(status_code=304, headers=headers)
+    return Response(content, 200, headers, JSON)
+
+
+def tag_of(*parts: object) -> str:
+    """Return the strong entity tag (RFC 9110 §8.8.3) of an answer that *parts*, plain values, determine."""
+    return f'"{sha256(repr((VERSION, parts)).encode()).hexdigest()[:32]}"'
 
 
 def json_answer(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

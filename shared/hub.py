@@ -15,6 +15,7 @@ from shared.fetch import Fetcher
 from shared.fetch.guard import Guard
 from shared.files import DataDirectory
 from shared.limits import Limits
+from shared.search import Search
 from shared.sources.check import Checker
 from shared.sources.journal import Journal
 from shared.sources.life import Sources
@@ -41,6 +42,7 @@ class Hub:
     store: Store
     sources: Sources
     federation: Federation
+    search: Search
     refresher: Refresher
     directory: DataDirectory
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
@@ -49,6 +51,7 @@ class Hub:
     async def running(self) -> AsyncIterator[None]:
         """Do what goes on in the background, and at the end finish every write and let go of the data directory."""
         self.tasks["federation"] = asyncio.create_task(self.federation.follow())
+        self.tasks["search"] = asyncio.create_task(self.search.follow())
         if self.settings.refresh:
             self.tasks["refresher"] = asyncio.create_task(self.refresher.run())
         try:
@@ -58,9 +61,8 @@ class Hub:
 
     def checks(self) -> dict[str, str]:
         """Return what readiness depends on, each ``ok``, ``off`` or what is wrong."""
-        checks = {"storage": "ok", "federation": self._task("federation"), "refresher": "off"}
-        if self.settings.refresh:
-            checks["refresher"] = self._task("refresher")
+        checks = {"storage": "ok", "federation": self._task("federation"), "search": self._task("search")}
+        checks["refresher"] = self._task("refresher") if self.settings.refresh else "off"
         return checks
 
     def _task(self, name: str) -> str:
@@ -73,6 +75,7 @@ class Hub:
         await self.sources.close()
         await self.store.close()
         await self.federation.close()
+        await self.search.close()
         self.directory.close()
 
 
@@ -99,4 +102,5 @@ def _opened(settings: Settings, clock: Clock, directory: DataDirectory) -> Hub:
     limits = Limits(settings, clock)
     auth = Auth(settings.token, clock, limits, TokensFile(settings.tokens_file) if settings.tokens_file else None)
     refresher = Refresher(sources, clock)
-    return Hub(settings, guard, auth, limits, store, sources, federation, refresher, directory)
+    search = Search(federation, clock)
+    return Hub(settings, guard, auth, limits, store, sources, federation, search, refresher, directory)

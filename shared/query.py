@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 JSON = "application/json"
 YAML = "application/yaml"
 HTML = "text/html"
+MOST_TEXT = 200
 _FORMATS = {"json": JSON, "yaml": YAML}
 _ALIASES = {"application/x-yaml": YAML, "text/yaml": YAML, "text/x-yaml": YAML}
 
@@ -88,6 +89,13 @@ def slug(text: str) -> str:
     """Read the name of a repo or domain."""
     if not re.fullmatch("[a-z0-9][a-z0-9._-]{0,99}", text):
         raise ValueError("must be a slug: lower-case letters, digits, dot, underscore, hyphen")
+    return text
+
+
+def short(text: str) -> str:
+    """Read a text of 1 to 200 characters."""
+    if not 1 <= len(text) <= MOST_TEXT:
+        raise ValueError(f"must be 1 to {MOST_TEXT} characters long")
     return text
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 from dataclasses import dataclass, field
@@ -108,6 +109,16 @@ async def federated(client: httpx.AsyncClient) -> dict[str, Any]:
     """Return the federated index."""
     document: dict[str, Any] = (await client.get("/v1/federated")).json()
     return document
+
+
+async def searchable(client: httpx.AsyncClient) -> httpx.AsyncClient:
+    """Return *client* once the hub searches the federated index that it serves."""
+    async with asyncio.timeout(30):
+        while True:
+            searched, shown = [await client.get(path) for path in ("/v1/capabilities", "/v1/federated")]
+            if searched.headers.get("reuse-surface-serial") == shown.headers["reuse-surface-serial"]:
+                return client
+            await asyncio.sleep(0.001)
 
 
 @contextlib.asynccontextmanager

@@ -17,7 +17,7 @@ from shared import schemas
 from shared.problems import PROBLEMS
 from shared.settings import PREFIX, Settings
 from shared.version import VERSION
-from tests.builders import WRITER, capability, index, problem, refresh, register, registration, url_of
+from tests.builders import WRITER, capability, index, problem, refresh, register, registration, searchable, url_of
 
 if TYPE_CHECKING:
     import httpx
@@ -203,7 +203,7 @@ async def full(client: httpx.AsyncClient, upstream: respx.MockRouter) -> httpx.A
     await register(client, "off", enabled=False)
     await client.patch("/v1/repos/state-hub", json={"description": "d"}, headers=WRITER)
     await refresh(client)
-    return client
+    return await searchable(client)
 
 
 SAMPLES = [
@@ -242,6 +242,13 @@ SAMPLES = [
     ("get", "/v1/federated", {"headers": {"If-None-Match": "*"}}, 304),
     ("get", "/v1/federated?strict=true", {}, 503),
     ("post", "/v1/federated/compose?force=true", {}, 200),
+    ("get", "/v1/capabilities", {}, 200),
+    ("get", "/v1/capabilities?q=example&facets=true&limit=1&fields=id,tags", {}, 200),
+    ("get", "/v1/capabilities?q=example", {"headers": {"If-None-Match": "*"}}, 304),
+    ("get", "/v1/capabilities?min_availability=D4", {}, 400),
+    ("get", "/v1/capabilities/rival/capability.example.n1", {}, 200),
+    ("get", "/v1/capabilities/rival/capability.example.n1", {"headers": {"If-None-Match": "*"}}, 304),
+    ("get", "/v1/capabilities/rival/nothing", {}, 404),
     ("get", "/openapi.json", {}, 200),
     ("get", "/schemas/problem", {}, 200),
     ("get", "/schemas/nothing", {}, 404),

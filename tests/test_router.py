@@ -40,6 +40,8 @@ KNOWN = "/v1/repos/state-hub"
 ALONE = {
     ("GET", "/v1/federated"): Case("/v1/federated", 200, says={"version": 1, "serial": 1, "complete": True}),
     ("POST", "/v1/federated/compose"): Case("/v1/federated/compose", 200, says={"counts": {"changed": 1}}),
+    ("GET", "/v1/capabilities"): Case("/v1/capabilities?q=x", 200, says={"capabilities": [], "total": 0, "next": None}),
+    ("GET", "/v1/capabilities/{repo}/{id}"): Case("/v1/capabilities/state-hub/x", 404, says={"status": 404}),
     ("GET", "/v1/repos"): Case("/v1/repos", 200, says={"total": 1, "next": None}),
     ("POST", "/v1/repos"): Case("/v1/repos", 201, registration(repo="new", url=url_of("new")), {"repo": "new"}),
     ("GET", "/v1/repos/{repo}"): Case(KNOWN, 200, says={"repo": "state-hub", "revision": 1}),
@@ -124,7 +126,10 @@ async def test_an_unknown_path_is_a_404(client: httpx.AsyncClient, method: str, 
         problem(answer, "not-found")
 
 
-@pytest.mark.parametrize("path", [path.format(repo="a", name="problem", slug="not-found") for _, path, _ in ENDPOINTS])
+EXAMPLES = {"repo": "a", "id": "b", "name": "problem", "slug": "not-found"}
+
+
+@pytest.mark.parametrize("path", [path.format_map(EXAMPLES) for _, path, _ in ENDPOINTS])
 async def test_a_slash_at_the_end_makes_another_path_and_is_not_redirected(
     client: httpx.AsyncClient, path: str
 ) -> None:

@@ -11,7 +11,19 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 from router import ENDPOINTS
-from tests.builders import TOKEN, WRITER, index, problem, refresh, register, registration, served, url_of, world
+from tests.builders import (
+    TOKEN,
+    WRITER,
+    index,
+    problem,
+    refresh,
+    register,
+    registration,
+    searchable,
+    served,
+    url_of,
+    world,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -21,7 +33,7 @@ if TYPE_CHECKING:
 
     from shared.settings import Settings
 
-PLACES = {"repo": "state-hub", "name": "federation", "slug": "not-found"}
+PLACES = {"repo": "state-hub", "id": "capability.example.n1", "name": "federation", "slug": "not-found"}
 ROWS = [(method, path.format_map(PLACES)) for method, path, _ in ENDPOINTS]
 PATHS = {path: {method for method, other in ROWS if other == path} for _, path in ROWS}
 READS = [path for method, path in ROWS if method == "GET"]
@@ -44,7 +56,7 @@ async def known(client: httpx.AsyncClient, upstream: respx.MockRouter) -> httpx.
     await register(client)
     await refresh(client)
     upstream.get(url_of("state-hub")).respond(content=index(domain="another"))
-    return client
+    return await searchable(client)
 
 
 @pytest.fixture

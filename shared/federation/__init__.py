@@ -11,17 +11,19 @@ import orjson
 
 from shared.compose import compose
 from shared.federation.document import Document, encode, substance
+from shared.federation.edition import Edition
 from shared.files import PREVIOUS, parsed, trusted, write_whole
 from shared.problems import Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from shared.clock import Clock
     from shared.compose import Part
     from shared.sources.life import Sources
 
-__all__ = ["Document", "Federation"]
+__all__ = ["Document", "Edition", "Federation"]
 
 FORMAT = 1
 GATHER_SECONDS = 1.0
@@ -29,10 +31,11 @@ _log = logging.getLogger("hub.federation")
 
 
 class Federation:
-    """Serves *document*, which always says what some moment of the sources amounted to.
+    """Serves the document of *edition*, which always says what some moment of the sources amounted to.
 
     On disk lie only its serial, time and digest: the content and states that it was made of are written before it is
-    served, so that a restart makes the same document again, before any fetch.
+    served, so that a restart makes the same document again, before any fetch. *on_change* are called, in the event
+    loop, right after another edition is served.
     """
 
     def __init__(self, path: Path, sources: Sources, clock: Clock) -> None:
@@ -43,7 +46,13 @@ class Federation:
         self._serial, self._generated_at, self._substance = self._load()
         self._turn: asyncio.Task[None] | None = None
         self._composing = asyncio.Lock()
-        self.document = self._next(sources.parts()) or self._again(sources.parts())
+        self.on_change: list[Callable[[], None]] = []
+        self.edition = self._next(sources.parts()) or self._again(sources.parts())
+
+    @property
+    def document(self) -> Document:
+        """The document that is served."""
+        return self.edition.document
 
     def _load(self) -> tuple[int, str, str]:
         if not self._path.exists():
@@ -53,8 +62,8 @@ class Federation:
             saved = parsed(self._path.read_bytes(), FORMAT)
             return int(saved["serial"]), str(saved["generated_at"]), str(saved["substance"])
 
-    def _next(self, parts: list[Part]) -> Document | None:
-        """Return the next document, its serial on disk, or None when the sources say what they said before."""
+    def _next(self, parts: list[Part]) -> Edition | None:
+        """Return the next edition, its serial on disk, or None when the sources say what they said before."""
         composition = compose(parts)
         digest = substance(composition)
         if digest == self._substance:
@@ -64,10 +73,11 @@ class Federation:
         saved = {"format": FORMAT, "serial": serial, "generated_at": now, "substance": digest}
         write_whole(self._path, orjson.dumps(saved), keep_previous=True)
         self._serial, self._generated_at, self._substance = serial, now, digest
-        return document
+        return Edition(document, composition, parts)
 
-    def _again(self, parts: list[Part]) -> Document:
-        return encode(compose(parts), self._serial, self._generated_at)
+    def _again(self, parts: list[Part]) -> Edition:
+        composition = compose(parts)
+        return Edition(encode(composition, self._serial, self._generated_at), composition, parts)
 
     async def shown(self) -> Document:
         """Return once the document says what the sources say now; callers that come together share one turn.
@@ -86,7 +96,10 @@ class Federation:
             parts = self._sources.parts()
             await self._sources.save()
             following = await asyncio.to_thread(self._next, parts)
-            self.document = following or self.document
+            if following is not None:
+                self.edition = following
+                for tell in self.on_change:
+                    tell()
 
     async def follow(self) -> None:
         """Compose whenever the sources have news, gathering for a second what comes together; never returns."""

@@ -72,6 +72,15 @@ class RepoNotFound(Problem):
     remedy = "GET /v1/repos lists the names. A repo is registered by POST /v1/repos."
 
 
+class CapabilityNotFound(Problem):
+    """The repo is registered, but its content, as it was read last, has no capability with this id."""
+
+    slug = "capability-not-found"
+    status = 404
+    title = "No such capability"
+    remedy = "GET /v1/capabilities?repo={repo} lists what the repo offers. A source that was never read offers nothing."
+
+
 class MethodNotAllowed(Problem):
     """The path exists, but not with this method."""
 
@@ -178,6 +187,15 @@ class FederationIncomplete(Problem):
     status = 503
     title = "The federated index is incomplete"
     remedy = "Read without strict=true, or see in GET /v1/repos?state=failed what the missing source lacks."
+
+
+class SearchTimeout(Problem):
+    """The search took longer than the hub gives one, or its index is still being made after a start."""
+
+    slug = "search-timeout"
+    status = 503
+    title = "The search took too long"
+    remedy = "Ask with fewer or rarer words, add a filter, or try again in a few seconds."
 
 
 class StorageUnavailable(Problem):

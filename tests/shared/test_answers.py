@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.answers import answer, json_answer, next_page, not_modified, page, tags
+from shared.answers import answer, json_answer, next_page, not_modified, page, tag_of, tags, versioned
 from shared.query import Asked, cursor, read_query, slug, whole
 from tests.shared.asking import asking
 
@@ -46,6 +46,22 @@ def test_a_json_answer_is_not_cached_and_writes_dataclasses() -> None:
     assert json.loads(bytes(made.body)) == {"by": {"sides": 1}}
     assert (made.status_code, made.headers["content-type"]) == (201, "application/json")
     assert (made.headers["cache-control"], made.headers["etag"]) == ("no-cache", '"1"')
+
+
+def test_what_a_reader_has_already_is_a_304_and_may_be_kept() -> None:
+    whole, known = (versioned(asking(*sent), '"a"', b"{}", {"X": "y"}) for sent in ([], [("if-none-match", '"a"')]))
+
+    assert (whole.status_code, whole.body, whole.headers["content-type"]) == (200, b"{}", "application/json")
+    assert (known.status_code, known.body) == (304, b"")
+    for made in (whole, known):
+        assert (made.headers["etag"], made.headers["x"]) == ('"a"', "y")
+        assert made.headers["cache-control"] == "public, max-age=30, stale-if-error=86400"
+        assert set(made.headers.keys()) >= OPEN_NAMES
+
+
+def test_a_tag_stands_for_what_an_answer_is_made_of() -> None:
+    assert tag_of(1, "a") == tag_of(1, "a") != tag_of(1, "b")
+    assert tags(tag_of(1)) == [(False, tag_of(1))]
 
 
 def list_page(rows: list[str], query: str) -> tuple[dict[str, Any], dict[str, str]]:

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 async def test_is_ready_while_it_runs_and_says_what_does_not(settings: Settings, hands: Hands) -> None:
     hub = open_hub(settings, hands.clock())
-    assert hub.checks() == {"storage": "ok", "federation": "not running", "refresher": "off"}
+    assert hub.checks() == {"storage": "ok", "federation": "not running", "search": "not running", "refresher": "off"}
 
     async with hub.running():
-        assert hub.checks() == {"storage": "ok", "federation": "ok", "refresher": "off"}
+        assert hub.checks() == {"storage": "ok", "federation": "ok", "search": "ok", "refresher": "off"}
 
     assert hub.checks()["federation"] == "not running"
 

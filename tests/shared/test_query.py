@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.problems import BadQuery, NotAcceptable
-from shared.query import HTML, JSON, YAML, cursor, cursor_to, flag, one_of, read_query, slug, weights, whole
+from shared.query import HTML, JSON, YAML, cursor, cursor_to, flag, one_of, read_query, short, slug, weights, whole
 from tests.shared.asking import asking
 
 if TYPE_CHECKING:
@@ -67,6 +67,8 @@ def test_repeats_only_the_start_of_what_was_sent() -> None:
         pytest.param(whole(1, 1000), "1", 1, id="the least"),
         pytest.param(whole(1, 1000), "1000", 1000, id="the most"),
         pytest.param(whole(0, 10), "007", 7, id="zeros ahead"),
+        pytest.param(short, "a\n", "a\n", id="any text"),
+        pytest.param(short, "é" * 200, "é" * 200, id="a text of 200"),
         pytest.param(slug, "a", "a", id="a short slug"),
         pytest.param(slug, "9" + "._-z" * 24 + "abc", "9" + "._-z" * 24 + "abc", id="a slug of 100"),
     ],
@@ -87,6 +89,8 @@ def test_reads_a_good_value(read: Callable[[str], object], text: str, value: obj
         pytest.param(whole(1, 1000), "٣", id="a digit beyond ASCII"),
         pytest.param(whole(1, 1000), "7\n", id="a line feed after a number"),
         pytest.param(whole(1, 1000), "9" * 5000, id="a huge number"),
+        pytest.param(short, "", id="no text"),
+        pytest.param(short, "é" * 201, id="a text of 201"),
         pytest.param(slug, "", id="no slug"),
         pytest.param(slug, "Upper", id="an upper case slug"),
         pytest.param(slug, ".a", id="a dot at the start"),

@@ -27,11 +27,11 @@ async def test_is_ready_when_every_check_is_ok_or_off(settings: Settings, refres
     async with hub.running():
         answer = await ask(hub)
 
-    checks = {"storage": "ok", "federation": "ok", "refresher": refresher}
+    checks = {"storage": "ok", "federation": "ok", "search": "ok", "refresher": refresher}
     assert (answer.status_code, answer.json()) == (200, {"ready": True, "checks": checks})
 
 
-@pytest.mark.parametrize("name", ["federation", "refresher"])
+@pytest.mark.parametrize("name", ["federation", "search", "refresher"])
 async def test_is_not_ready_when_a_task_in_the_background_died(settings: Settings, name: str) -> None:
     hub = open_hub(replace(settings, refresh=True))
     async with hub.running():

@@ -70,6 +70,21 @@ def test_the_first_start_serves_the_first_serial(path: Path, shares: Shares) -> 
     assert json.loads(path.read_bytes())["serial"] == 1
 
 
+async def test_an_edition_is_told_to_all_who_asked_once_it_is_served(path: Path, shares: Shares) -> None:
+    federation = opened(path, shares)
+    heard: list[int] = []
+    federation.on_change += [lambda: heard.append(federation.document.serial)] * 2
+    await federation.shown()
+    assert heard == []
+    shares.shares = [part("ours", capability(1)), part("theirs", capability(1))]
+
+    await federation.shown()
+
+    assert heard == [2, 2]
+    assert federation.edition.parts == shares.shares
+    assert [conflict["id"] for conflict in federation.edition.composition.conflicts] == [capability(1)["id"]]
+
+
 async def test_news_make_the_next_serial_and_no_news_none(path: Path, shares: Shares) -> None:
     federation = opened(path, shares)
     same = await federation.shown()

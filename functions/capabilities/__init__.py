@@ -1,0 +1,1 @@
+"""Finding and reading single capabilities: /v1/capabilities."""

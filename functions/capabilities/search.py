@@ -1,0 +1,91 @@
+"""GET /v1/capabilities: find capabilities by words and facts, the best first, in pages.
+
+Without words all that the filters admit are listed, in the order of repos and ids. What is searched follows the
+federated index within moments; Reuse-Surface-Serial tells which it was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from shared.answers import next_page, tag_of, versioned
+from shared.query import JSON, flag, read_query, short, slug, whole
+from shared.search import KINDS, LETTERS, Wanted, reading
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from shared.hub import Hub
+    from shared.query import Asked
+    from shared.search import Found
+
+_MOST_VALUES = 100
+_PARAMETERS: dict[str, Callable[[str], object]] = {
+    "q": reading.terms,
+    "domain": slug,
+    "repo": slug,
+    **dict.fromkeys(("status", "tag", "owner", "consumption_mode"), short),
+    **{f"min_{kind}": partial(reading.level, kind) for kind in LETTERS},
+    "facets": flag,
+    "fields": reading.fields,
+    "limit": whole(1, 1000),
+    "cursor": reading.position,
+}
+
+
+async def handle(hub: Hub, request: Request) -> Response:
+    """Answer one page of capabilities."""
+    asked = read_query(request, (JSON,), **_PARAMETERS)
+    wanted, page = _wanted(asked), _Page(asked.get("fields"))
+
+    answer = await hub.search.answer(wanted, page)
+
+    headers = {"Reuse-Surface-Serial": str(answer.serial)}
+    following = reading.position_cursor(answer.following)
+    if following:
+        headers["Link"] = f'<{next_page(request, following)}>; rel="next"'
+    tag = tag_of(answer.serial, answer.generated_at, wanted, page)
+    return versioned(request, tag, answer.body, headers)
+
+
+def _wanted(asked: Asked) -> Wanted:
+    filters = {kind: (asked[kind],) for kind in KINDS if kind in asked}
+    filters |= {kind: asked[f"min_{kind}"] for kind in LETTERS if f"min_{kind}" in asked}
+    return Wanted(
+        terms=asked.get("q"),
+        filters=tuple(filters.items()),
+        facets=KINDS if asked.get("facets") else (),
+        limit=asked.get("limit", 20),
+        after=asked.get("cursor"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """Makes the body of what was found, each capability as the federated index has it or with some *fields* only."""
+
+    fields: tuple[str, ...] | None
+
+    def __call__(self, found: Found) -> bytes:
+        rest: dict[str, Any] = {"total": found.total, "next": reading.position_cursor(found.following)}
+        if found.facets:
+            rest["facets"] = {kind: _values(counted) for kind, counted in found.facets.items()}
+        shown = b",".join(self._one(hit.entry.json) for hit in found.hits)
+        return b'{"capabilities":[' + shown + b"]," + orjson.dumps(rest)[1:]
+
+    def _one(self, encoded: bytes) -> bytes:
+        if self.fields is None:
+            return encoded
+        said = orjson.loads(encoded)
+        return orjson.dumps({name: said[name] for name in self.fields if name in said})
+
+
+def _values(counted: list[tuple[str, int]]) -> list[dict[str, Any]]:
+    return [{"value": value, "count": count} for value, count in counted[:_MOST_VALUES]]

@@ -1,0 +1,57 @@
+"""What a search asks for, and what it finds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from shared.compose import Part
+    from shared.index.content import Entry
+
+
+class Position(NamedTuple):
+    """Where a page ended: the entry shown last, and how many ranked ones were shown; None once those were through."""
+
+    shown: int | None
+    repo: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A search.
+
+    *terms* are words as ``words`` gives them: all must be found, or with *some* any that tells something. None asks for
+    no words, and an empty tuple for one that nothing has. Each of *filters* is a kind of fact and the values of which
+    one must be stated. *facets* are kinds to count.
+    """
+
+    terms: tuple[str, ...] | None = None
+    some: bool = False
+    filters: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    facets: tuple[str, ...] = ()
+    limit: int = 20
+    after: Position | None = None
+
+
+class Hit(NamedTuple):
+    """A capability that was found, whose it is, and how well it fits (0 to 100)."""
+
+    part: Part
+    entry: Entry
+    score: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page of hits; *total* counts all. *following* is where the next page starts, None at the end.
+
+    *facets* are the values of each kind over all that was found, the most frequent first.
+    """
+
+    serial: int
+    hits: list[Hit]
+    total: int
+    following: Position | None
+    facets: dict[str, list[tuple[str, int]]]

@@ -1,0 +1,54 @@
+"""What a capability can be found by besides its words: facts, each a kind and a value."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from shared.compose import Part
+
+LETTERS = {"definition": "D", "availability": "A", "consumption": "C", "reliability": "R"}
+"""The kinds of fact that the maturity vector states, and the letter of each."""
+
+KINDS = ("domain", "repo", "status", "tag", "owner", "consumption_mode", *LETTERS)
+"""The kinds that callers may filter by and count."""
+
+LEVELS = range(10)
+_LEVEL = re.compile(r"(?<![A-Za-z0-9])([DACR])([0-9])(?![A-Za-z0-9])")
+_BY_LETTER = {letter: kind for kind, letter in LETTERS.items()}
+
+
+def facts(part: Part, entry: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the facts about *entry*, one of the entries of *part*; a fact may come twice."""
+    yield "repo", part.repo
+    yield "domain", domain_of(part, entry)
+    for kind in ("status", "owner"):
+        if entry.get(kind):
+            yield kind, entry[kind]
+    for tag in entry.get("tags", ()):
+        yield "tag", tag
+    for mode in entry.get("consumption_modes", ()):
+        yield "consumption_mode", mode
+    yield from levels(entry.get("vector", "")).items()
+
+
+def domain_of(part: Part, entry: dict[str, Any]) -> str:
+    """Return the domain of *entry*: its own, else the index's, else the registration's."""
+    index = part.content.domain if part.content else None
+    return str(entry.get("domain") or index or part.registration.domain)
+
+
+def levels(vector: str) -> dict[str, str]:
+    """Return what a maturity vector states, ``{"availability": "A4", ...}``; the first level of a letter counts."""
+    found: dict[str, str] = {}
+    for letter, level in _LEVEL.findall(vector):
+        found.setdefault(_BY_LETTER[letter], letter + level)
+    return found
+
+
+def at_least(kind: str, level: int) -> tuple[str, ...]:
+    """Return every value of a level of *kind* from *level* up."""
+    return tuple(f"{LETTERS[kind]}{one}" for one in LEVELS if one >= level)

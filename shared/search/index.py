@@ -1,0 +1,160 @@
+"""The search index of one edition of the federated index, which follows to the next where little has changed."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from shared.search.asked import Found, Hit, Position, Wanted
+from shared.search.facts import facts
+from shared.search.numbers import Numbers
+from shared.search.sources import Source, sources_of
+from shared.search.table import Query, Row, Table
+from shared.search.words import words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from shared.compose import Part
+    from shared.federation import Edition
+
+    More = Callable[[Part, dict[str, Any]], Iterable[tuple[str, str]]]
+
+SMALL_CHANGE = 2000
+"""So many entries are changed in place, in some tens of milliseconds; for more a new table is made beside the old."""
+
+RANKED_AT_MOST = 2000
+"""Ranking looks at every row that matches. Where more do, the words tell too little for it to be worth that."""
+
+TELLING_SHARE = 5
+"""A word in more than one of so many entries tells nothing, where other words of the query do."""
+
+
+class Index:
+    """What can be found in *edition*. *more* adds facts to those of each entry. One thread at a time may use it."""
+
+    def __init__(self, edition: Edition, more: More) -> None:
+        self._more = more
+        self._table = Table()
+        self._sources = sources_of(edition)
+        self._numbers = Numbers(self._sources)
+        self.edition = edition
+        self._table.change((), self._rows(self._sources.values()))
+
+    def close(self) -> None:
+        """Give the memory back."""
+        self._table.close()
+
+    def follow(self, edition: Edition) -> bool:
+        """Become the index of *edition*; return False, unchanged, where making a new index is the better way."""
+        self._table.until(None)
+        old, new = self._sources, sources_of(edition)
+        gone = [source for repo, source in old.items() if repo not in new or not source.says_the_same(new[repo])]
+        come = [source for repo, source in new.items() if repo not in old or not source.says_the_same(old[repo])]
+        if sum(len(source.content.entries) for source in gone + come) > SMALL_CHANGE:
+            return False
+        if not all(self._numbers.has_room_for(source.part.repo) for source in come):
+            return False
+        self._table.change(self._rows(gone), self._rows(come))
+        self._sources, self.edition = new, edition
+        return True
+
+    def _rows(self, sources: Iterable[Source]) -> Iterator[Row]:
+        for source in sources:
+            for place, entry in source.served():
+                said = orjson.loads(entry.json)
+                texts = (said["id"], said["name"], said.get("summary", ""), " ".join(said.get("tags", ())))
+                stated = {*facts(source.part, said), *self._more(source.part, said)}
+                parted = [" ".join(words(text)) for text in texts]
+                yield Row(self._numbers.row(source.part.repo, place), parted, stated)
+
+    def find(self, wanted: Wanted, passed: Callable[[], bool]) -> Found:
+        """Return what *wanted* asks for; raise SearchTimeout as soon as *passed* says so."""
+        self._table.until(passed)
+        query = self._query(wanted)
+        total = self._table.count(query)
+        ranked = self._ranked(query, total)
+        first = self._start(ranked, wanted.after)
+        rows = [row for row, _ in ranked[first : first + wanted.limit + 1]]
+        if len(rows) <= wanted.limit and len(ranked) < total:
+            rows += self._rest(query, ranked, wanted, wanted.limit + 1 - len(rows))
+        hits = self._hits(rows[: wanted.limit], ranked)
+        following = None
+        if len(rows) > len(hits):
+            last = first + len(hits)
+            following = Position(last if last <= len(ranked) else None, hits[-1].part.repo, hits[-1].entry.id)
+        counted = self._table.counted(query, wanted.facets) if wanted.facets else {}
+        return Found(self.edition.document.serial, hits, total, following, counted)
+
+    def _query(self, wanted: Wanted) -> Query:
+        filters = [[(kind, value) for value in values] for kind, values in wanted.filters]
+        if not wanted.terms:
+            # A text without a word, such as "!", asks for something that nothing has.
+            return Query(None, filters if wanted.terms is None else [*filters, []])
+        if not wanted.some:
+            return Query(" AND ".join(map(_expression, wanted.terms)), filters)
+        return Query(" OR ".join(map(_expression, self._telling(wanted.terms))), filters)
+
+    def _telling(self, terms: tuple[str, ...]) -> list[str]:
+        """Return the *terms* without those that tell nothing because so many entries hold them, unless all are such."""
+        most = self._table.count(Query(None, [])) / TELLING_SHARE
+        return [term for term in terms if self._table.count(Query(_expression(term), [])) <= most] or [*terms]
+
+    def _ranked(self, query: Query, total: int) -> list[tuple[int, float]]:
+        """Return the rows that come first, best first, each with its rank.
+
+        These are all that match or, where those are too many, the ones whose id or name does, or none.
+        """
+        if query.match is None:
+            return []
+        if total > RANKED_AT_MOST:
+            query = Query(f"{{id name}} : ({query.match})", query.filters)
+            if self._table.count(query) > RANKED_AT_MOST:
+                return []
+        return self._table.ranked(query)
+
+    def _start(self, ranked: list[tuple[int, float]], after: Position | None) -> int:
+        """Return how many of *ranked* come before the page: up to the last one shown, where it stands now or stood."""
+        if after is None:
+            return 0
+        if after.shown is None:
+            return len(ranked)
+        anchor, there = self._row_at(after)
+        stands = [count for count, (row, _) in enumerate(ranked, 1) if there and row == anchor]
+        return stands[0] if stands else min(after.shown, len(ranked))
+
+    def _rest(self, query: Query, ranked: list[tuple[int, float]], wanted: Wanted, most: int) -> list[int]:
+        """Return the next *most* rows that are not ranked, in the order of repos and ids."""
+        known, after = {row for row, _ in ranked}, wanted.after
+        number = self._row_at(after)[0] if after is not None and after.shown is None else -1
+        found = self._table.after(query, number, most + len(known))
+        return [row for row in found if row not in known][:most]
+
+    def _row_at(self, position: Position) -> tuple[int, bool]:
+        """Return the row of the entry at *position* and True; if there is none, the one before it and False."""
+        source = self._sources.get(position.repo)
+        if source is None:
+            return self._numbers.end(position.repo), False
+        entries = source.content.entries
+        place = bisect_left(entries, position.id, key=attrgetter("id"))
+        found = place < len(entries) and entries[place].id == position.id
+        return self._numbers.row(position.repo, place if found else place - 1), found
+
+    def _hits(self, rows: list[int], ranked: list[tuple[int, float]]) -> list[Hit]:
+        """Return the hits of *rows*: the best ranked one fits by 100, others in proportion, those not ranked by 0."""
+        ranks = dict(ranked)
+        best = min(ranked[0][1], -1e-9) if ranked else 1.0
+        return [self._hit(row, round(100 * ranks[row] / best) if row in ranks else 0) for row in rows]
+
+    def _hit(self, row: int, score: int) -> Hit:
+        repo, place = self._numbers.entry(row)
+        source = self._sources[repo]
+        return Hit(source.part, source.content.entries[place], score)
+
+
+def _expression(term: str) -> str:
+    """Return what finds *term*, and words that begin with it, in the language of FTS5; a whole word ranks higher."""
+    return f'"{term}"' if len(term) == 1 else f'("{term}" OR "{term}" *)'

@@ -1,0 +1,46 @@
+"""What the search takes from each repo: its part of an edition, without the entries that lost a conflict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from shared.compose import Part
+    from shared.federation import Edition
+    from shared.index.content import Content, Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One repo's part, and the ids of its entries that another repo serves."""
+
+    part: Part
+    content: Content
+    lost: frozenset[str]
+
+    def served(self) -> Iterator[tuple[int, Entry]]:
+        """Yield the entries that are served, each with its place in the content."""
+        return ((place, one) for place, one in enumerate(self.content.entries) if one.id not in self.lost)
+
+    def says_the_same(self, other: Source) -> bool:
+        """Tell whether every row of *other* would be the same."""
+        return self._said() == other._said()
+
+    def _said(self) -> tuple[object, ...]:
+        return self.content.digest, self.part.registration.domain, self.lost
+
+
+def sources_of(edition: Edition) -> dict[str, Source]:
+    """Return the sources of *edition* that have content, by repo."""
+    lost: dict[str, set[str]] = {}
+    for conflict in edition.composition.conflicts:
+        for other in conflict["others"]:
+            lost.setdefault(other["repo"], set()).add(conflict["id"])
+    return {
+        part.repo: Source(part, part.content, frozenset(lost.get(part.repo, ())))
+        for part in edition.parts
+        if part.content
+    }

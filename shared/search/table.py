@@ -1,0 +1,141 @@
+"""The full-text table: SQLite's FTS5, in memory, holding no text but the index over it.
+
+Rows are numbers that the caller gives; their order is the order of equals. One thread at a time may use a table.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from shared.problems import SearchTimeout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+# How much a word counts in the id, the name, the summary and the tags.
+_RANK = "bm25(fts, 4.0, 8.0, 1.0, 4.0)"
+_STEPS_BETWEEN_LOOKS = 5000
+_EVERY = 0
+_NONE = -1
+
+
+class Row(NamedTuple):
+    """A row: its number, its texts as words parted by blanks (id, name, summary, tags), and its facts."""
+
+    number: int
+    texts: list[str]
+    facts: set[tuple[str, str]]
+
+
+class Query(NamedTuple):
+    """What to look for: an expression of FTS5 or None, and for each filter the facts of which one must be stated."""
+
+    match: str | None
+    filters: list[list[tuple[str, str]]]
+
+
+class Table:
+    """Rows, found by their words and facts. Any method may raise SearchTimeout while a deadline is set."""
+
+    def __init__(self) -> None:
+        self._base = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        self._base.executescript("""
+            CREATE VIRTUAL TABLE fts USING fts5(id, name, summary, tags, content='', tokenize='ascii');
+            CREATE TABLE stated (fact INTEGER, row INTEGER, PRIMARY KEY (fact, row)) WITHOUT ROWID;
+        """)
+        self._facts: dict[tuple[str, str], int] = {("", ""): _EVERY}
+
+    def close(self) -> None:
+        """Give the memory back."""
+        self._base.close()
+
+    def change(self, removed: Iterable[Row], added: Iterable[Row]) -> None:
+        """Take out *removed*, each exactly as it was added, and put in *added*: all of it or, on a failure, nothing."""
+        self._base.execute("BEGIN")
+        try:
+            for row in removed:
+                values = (row.number, *row.texts)
+                self._base.execute(
+                    "INSERT INTO fts(fts, rowid, id, name, summary, tags) VALUES ('delete', ?, ?, ?, ?, ?)", values
+                )
+                self._base.executemany("DELETE FROM stated WHERE fact = ? AND row = ?", self._stated(row))
+            for row in added:
+                values = (row.number, *row.texts)
+                self._base.execute("INSERT INTO fts(rowid, id, name, summary, tags) VALUES (?, ?, ?, ?, ?)", values)
+                self._base.executemany("INSERT INTO stated VALUES (?, ?)", self._stated(row))
+        except BaseException:
+            self._base.execute("ROLLBACK")
+            raise
+        self._base.execute("COMMIT")
+
+    def _stated(self, row: Row) -> Iterator[tuple[int, int]]:
+        yield _EVERY, row.number
+        for fact in row.facts:
+            yield self._facts.setdefault(fact, len(self._facts)), row.number
+
+    def until(self, passed: Callable[[], bool] | None) -> None:
+        """Give up whatever is asked from now on as soon as *passed* says so; None takes that back."""
+        self._base.set_progress_handler(passed, _STEPS_BETWEEN_LOOKS)
+
+    def count(self, query: Query) -> int:
+        """Return how many rows match."""
+        _, clause, values = self._clause(query)
+        return int(self._all(f"SELECT count(*) FROM {clause}", values)[0][0])  # noqa: S608 - see _clause
+
+    def ranked(self, query: Query) -> list[tuple[int, float]]:
+        """Return the rows that match *query*, which has an expression, each with its rank: the less the better."""
+        _, clause, values = self._clause(query)
+        return self._all(f"SELECT rowid, {_RANK} AS rank FROM {clause} ORDER BY rank, rowid", values)  # noqa: S608
+
+    def after(self, query: Query, number: int, most: int) -> list[int]:
+        """Return the first *most* rows beyond *number* that match, in their order."""
+        row, clause, values = self._clause(query)
+        statement = f"SELECT {row} FROM {clause} AND {row} > ? ORDER BY {row} LIMIT ?"  # noqa: S608 - see _clause
+        found = self._all(statement, [*values, number, most])
+        return [number for (number,) in found]
+
+    def counted(self, query: Query, kinds: Iterable[str]) -> dict[str, list[tuple[str, int]]]:
+        """Return for each kind its values among the rows that match, and how many state each."""
+        row, clause, values = self._clause(query)
+        names = {number: fact for fact, number in self._facts.items()}
+        counts: dict[str, list[tuple[str, int]]] = {kind: [] for kind in kinds}
+        matching = f"SELECT {row} FROM {clause}"  # noqa: S608 - see _clause
+        statement = f"SELECT fact, count(*) FROM stated WHERE row IN ({matching}) GROUP BY fact"  # noqa: S608
+        for fact, count in self._all(statement, values):
+            kind, value = names[fact]
+            if kind in counts:
+                counts[kind].append((value, count))
+        return {kind: sorted(found, key=lambda pair: (-pair[1], pair[0])) for kind, found in counts.items()}
+
+    def _clause(self, query: Query) -> tuple[str, str, list[object]]:
+        """Return the column of row numbers, what stands after FROM, and its values.
+
+        The text is made of names and question marks of this module alone; what callers bring is in the values.
+        """
+        values: list[object] = []
+        filters = [[self._facts.get(fact, _NONE) for fact in facts] for facts in query.filters]
+        if query.match is not None:
+            row, clause = "fts.rowid", "fts WHERE fts MATCH ?"
+            values.append(query.match)
+        else:
+            first = filters.pop() if filters else [_EVERY]
+            row, clause = "first.row", f"stated AS first WHERE first.fact IN ({_marks(first)})"
+            values += first
+        for facts in filters:
+            stated = f"SELECT 1 FROM stated WHERE fact IN ({_marks(facts)}) AND row = {row}"  # noqa: S608
+            clause += f" AND EXISTS ({stated})"
+            values += facts
+        return row, clause, values
+
+    def _all(self, statement: str, values: list[object]) -> list[Any]:
+        try:
+            return self._base.execute(statement, values).fetchall()
+        except sqlite3.OperationalError as fault:
+            if fault.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+                raise
+            raise SearchTimeout("The search was given up; ask with fewer or rarer words, or filter.") from fault
+
+
+def _marks(values: list[int]) -> str:
+    return ", ".join("?" * len(values))

@@ -1,0 +1,18 @@
+"""Editions made of parts by hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared.compose import compose
+from shared.federation.document import encode
+from shared.federation.edition import Edition
+
+if TYPE_CHECKING:
+    from shared.compose import Part
+
+
+def edition(*parts: Part, serial: int = 1) -> Edition:
+    """Return the edition that *parts* make."""
+    composition = compose(parts)
+    return Edition(encode(composition, serial, "2026-11-23T10:00:00Z"), composition, list(parts))
