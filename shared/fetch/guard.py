@@ -6,19 +6,16 @@ Sources: the IANA special-purpose address registries for IPv4 and IPv6, and the 
 
 from __future__ import annotations
 
-import asyncio
 import re
-import socket
-from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING
 
-import httpcore
-
-from shared.problems import AddressRefused, SourceUnreachable
+from shared.fetch import urls
+from shared.fetch.resolver import Resolver
+from shared.problems import AddressRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     import httpx
 
@@ -51,7 +48,6 @@ _REFUSED_V6 = [IPv6Network(text) for text in ("2001::/23", "2001:db8::/32", "200
 _ISATAP = {0x00005EFE, 0x02005EFE}
 _REFUSED_SUFFIXES = (".localhost", ".local", ".internal", ".home.arpa", ".onion", ".svc", ".cluster.local")
 _READS_AS_NUMBER = re.compile(r"(.*\.)?(0x[0-9a-f]*|[0-9]+)")
-_RESOLVER_THREADS = 8
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:
@@ -73,23 +69,17 @@ def _literal(host: str) -> IPv4Address | IPv6Address | None:
 class Guard:
     """The rules of section "Fetching safely": special ranges, ports and names, and what the operator exempts."""
 
-    def __init__(
-        self,
-        exempt: Iterable[str] = (),
-        ports: Iterable[int] = (80, 443, 8080, 8443),
-        resolve_seconds: float = 3.0,
-    ) -> None:
+    def __init__(self, exempt: Iterable[str] = (), ports: Iterable[int] = (80, 443, 8080, 8443)) -> None:
         """Exempt the networks (CIDR) and host names in *exempt*; read from *ports* only."""
         exempt = list(exempt)
         self._networks = [ip_network(name) for name in exempt if "/" in name]
-        self._names = {name.removesuffix(".") for name in exempt if "/" not in name}
+        self._names = {name.lower().removesuffix(".") for name in exempt if "/" not in name}
         self._ports = frozenset(ports)
-        self._resolve_seconds = resolve_seconds
-        self._resolvers = ThreadPoolExecutor(_RESOLVER_THREADS, thread_name_prefix="resolve")
+        self._resolver = Resolver()
 
     def judge(self, url: httpx.URL) -> None:
         """Raise AddressRefused if *url* can be refused without looking its name up."""
-        host = url.raw_host.decode("ascii").lower().removesuffix(".")
+        host = urls.host(url)
         port = url.port or (443 if url.scheme == "https" else 80)
         if host in self._names:
             return
@@ -130,66 +120,8 @@ class Guard:
         literal = _literal(host)
         if literal is None and not named:
             self._judge_name(host)
-        found = [literal] if literal is not None else await self._resolve(host, port)
+        # The dot at the end keeps the resolver's search list out of names that the operator did not write himself.
+        found = [literal] if literal is not None else await self._resolver.addresses(host if named else f"{host}.")
         for address in () if named else found:
             self._admit(address, port)
         return [str(address) for address in found]
-
-    async def _resolve(self, host: str, port: int) -> Sequence[IPv4Address | IPv6Address]:
-        # The dot at the end keeps the resolver's search list out; own threads keep a name that hangs from others.
-        name = host if host in self._names else f"{host}."
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(self._resolve_seconds):
-                answers = await loop.run_in_executor(self._resolvers, _look_up, name, port)
-        except (OSError, UnicodeError) as fault:
-            raise SourceUnreachable("The host's name does not resolve.") from fault
-        return [ip_address(answer) for answer in answers]
-
-    def close(self) -> None:
-        """Let go of the resolver's threads."""
-        self._resolvers.shutdown(wait=False, cancel_futures=True)
-
-
-def _look_up(name: str, port: int) -> list[str]:
-    answers = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
-    # An address with a zone (fe80::1%eth0) is link-local; without the zone it is refused as such.
-    return list(dict.fromkeys(str(answer[4][0]).partition("%")[0] for answer in answers))
-
-
-class GuardedBackend(httpcore.AsyncNetworkBackend):
-    """Opens connections for the client, to admitted addresses only."""
-
-    def __init__(self, guard: Guard) -> None:
-        self._guard = guard
-        self._inner = httpcore.AnyIOBackend()
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 - the signature is httpcore's
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        """Connect to the first address of *host* that answers; the name stays the one that TLS checks."""
-        addresses = await self._guard.addresses(host, port)
-        for address in addresses[:-1]:
-            try:
-                return await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout):
-                continue
-        return await self._inner.connect_tcp(addresses[-1], port, timeout, local_address, socket_options)
-
-    async def connect_unix_socket(
-        self,
-        path: str,  # noqa: ARG002 - the signature is httpcore's
-        timeout: float | None = None,  # noqa: ARG002, ASYNC109
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,  # noqa: ARG002
-    ) -> httpcore.AsyncNetworkStream:
-        """Refuse: no source lies behind a Unix socket."""
-        raise AddressRefused("A Unix socket is not a source.")
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait, as the client asks between attempts."""
-        await self._inner.sleep(seconds)

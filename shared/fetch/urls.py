@@ -26,10 +26,10 @@ def parse(text: str) -> httpx.URL:
         raise UrlRefused(f"must have at most {MAX_LENGTH:,} characters, none of them blank, invisible or a backslash")
     try:
         url = httpx.URL(text)
-        host = url.host
+        named = url.host
     except (httpx.InvalidURL, ValueError, UnicodeError) as fault:
         raise UrlRefused("is not a URL") from fault
-    if url.scheme not in _DEFAULT_PORTS or not host:
+    if url.scheme not in _DEFAULT_PORTS or not named:
         raise UrlRefused("must be an absolute http or https URL, as in https://host/path")
     authority = text.split("/", 3)[2]
     if "@" in authority:
@@ -43,9 +43,9 @@ def parse(text: str) -> httpx.URL:
 
 
 def _check_host(url: httpx.URL) -> None:
-    host = url.raw_host.decode("ascii").removesuffix(".")
-    labels = [] if ":" in host else host.split(".")
-    if "%" in host or len(host) > _HOST_LENGTH or not all(0 < len(label) <= _LABEL_LENGTH for label in labels):
+    name = host(url)
+    labels = [] if ":" in name else name.split(".")
+    if "%" in name or len(name) > _HOST_LENGTH or not all(0 < len(label) <= _LABEL_LENGTH for label in labels):
         raise UrlRefused("does not hold a host name")
     if url.port is not None and not 0 < url.port <= MAX_PORT:
         raise UrlRefused(f"must hold a port from 1 to {MAX_PORT}, or none")
@@ -57,10 +57,24 @@ def normal(text: str) -> str:
     Scheme and A-label host in lower case, no default port, no dot segments, ``/`` for an empty path.
     """
     url = parse(text)
-    host = url.raw_host.decode("ascii").lower().removesuffix(".")
-    host = f"[{host}]" if ":" in host else host
+    name = host(url)
+    name = f"[{name}]" if ":" in name else name
     port = "" if url.port in {None, _DEFAULT_PORTS[url.scheme]} else f":{url.port}"
-    return f"{url.scheme}://{host}{port}{url.raw_path.decode('ascii')}"
+    return f"{url.scheme}://{name}{port}{url.raw_path.decode('ascii')}"
+
+
+def join(url: httpx.URL, reference: str) -> httpx.URL:
+    """Return where *reference* leads from *url* (RFC 3986 §5), without its fragment, or raise UrlRefused."""
+    try:
+        target = str(url.join(reference).copy_with(fragment=None))
+    except (httpx.InvalidURL, ValueError) as fault:
+        raise UrlRefused("is not a URL") from fault
+    return parse(target)
+
+
+def host(url: httpx.URL) -> str:
+    """Return the host as the resolver gets it: A-labels in lower case, without the dot at the end."""
+    return url.raw_host.decode("ascii").lower().removesuffix(".")
 
 
 def origin(url: httpx.URL) -> tuple[str, str, int]:

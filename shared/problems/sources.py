@@ -6,13 +6,18 @@ from shared.problems.base import Problem
 
 
 class SourceProblem(Problem):
-    """What is wrong with a source: the last check's ``error``, told to whoever reads about the source."""
+    """What is wrong with a source: the last check's ``error``, told to whoever reads about the source.
+
+    *retry_after* is for how many seconds *host* asks to be left alone (RFC 9110 §10.2.3), 30 s to 1 h, if it does.
+    """
 
     status = 502
 
     def __init__(self, detail: str, *, source_status: int | None = None) -> None:
         super().__init__(detail)
         self.source_status = source_status
+        self.retry_after: float | None = None
+        self.host: str | None = None
 
 
 class SourceUnreachable(SourceProblem):

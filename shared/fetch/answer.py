@@ -1,0 +1,171 @@
+"""What a source may answer: a document within the bounds, "unchanged", or a redirect; all else is a SourceProblem."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import zlib
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from shared.fetch import urls
+from shared.problems import SourceNotAnIndex, SourceRedirect, SourceStatus, SourceTooLarge, SourceUnreachable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    import httpx
+
+    from shared.clock import Clock
+    from shared.fetch.lanes import Place
+
+MAX_BYTES = 5 * 1024 * 1024
+MAX_PIECES = 50_000
+RETRY_AFTER = 30.0, 3600.0
+"""The least and the most seconds for which a host is left alone when it asks for it."""
+
+_REDIRECTS = {301, 302, 303, 307, 308}
+_NOT_NOW = {429, 503}
+_VALIDATOR_LENGTH = 256
+_MARKUP = ("text/html", "application/xhtml")
+_SIGN_IN = re.compile(r"/(log[_-]?in|sign[_-]?in|sso|oauth2?|saml2?|sessions?/new)(?=[/.?]|$)", re.IGNORECASE)
+_NO_CREDENTIALS = "The hub sends no credentials: publish a raw URL that opens without signing in."
+
+
+class Validators(NamedTuple):
+    """What makes the next request conditional (RFC 9110 §13.1); empty where the source sent none."""
+
+    etag: str = ""
+    last_modified: str = ""
+
+
+class Fetched(NamedTuple):
+    """A source's answer: *body* is None for 304, else the document after decompression."""
+
+    status: int
+    body: bytes | None
+    validators: Validators
+
+
+class Redirect(NamedTuple):
+    """Where the source says that its document lies."""
+
+    status: int
+    url: httpx.URL
+
+
+async def read(response: httpx.Response, url: httpx.URL, sent: Validators, place: Place) -> Fetched | Redirect:
+    """Return what the *response* to a request for *url* with the validators *sent* says; *place* hears of progress."""
+    if response.status_code in _REDIRECTS:
+        return Redirect(response.status_code, _target(url, response.headers.get("location", "")))
+    if response.status_code == 304 and any(sent):  # noqa: PLR2004 - Not Modified
+        # A connection is used again only after an answer that was read to its end.
+        await anext(response.aiter_raw(), None)
+        return Fetched(response.status_code, None, sent)
+    if response.status_code != 200:  # noqa: PLR2004 - OK
+        raise SourceStatus(f"The source answered {response.status_code}.")
+    if response.headers.get("content-type", "").lower().startswith(_MARKUP):
+        raise SourceNotAnIndex(f"The source answered with a web page. {_NO_CREDENTIALS}")
+    body = b"".join([piece async for piece in _bounded(response, place)])
+    return Fetched(response.status_code, body, _validators(response))
+
+
+def retry_after(response: httpx.Response, clock: Clock) -> float | None:
+    """Return for how many seconds the source asks to be left alone (RFC 9110 §10.2.3), clamped; None if it does not."""
+    value = response.headers.get("retry-after", "").strip()
+    if response.status_code not in _NOT_NOW or not value:
+        return None
+    least, most = RETRY_AFTER
+    return min(max(_seconds(value, response.headers.get("date", ""), clock), least), most)
+
+
+def _seconds(value: str, date: str, clock: Clock) -> float:
+    """Return the seconds that *value* means. A date is compared with the source's own clock, where it tells that."""
+    if value.isascii() and value.isdigit():
+        return float(value[:9])
+    try:
+        until = parsedate_to_datetime(value)
+        now = parsedate_to_datetime(date) if date else clock.now()
+        return (until.replace(tzinfo=UTC) - now.replace(tzinfo=UTC)).total_seconds()
+    except ValueError:
+        return 0.0
+
+
+def _target(url: httpx.URL, location: str) -> httpx.URL:
+    if not location:
+        raise SourceRedirect("The source redirects without saying where.")
+    try:
+        target = urls.join(url, location)
+    except urls.UrlRefused as fault:
+        raise SourceRedirect("The source redirects to something that is not an http(s) URL.") from fault
+    if _SIGN_IN.search(target.path) and not _SIGN_IN.search(url.path):
+        raise SourceRedirect(f"The source redirects to a page of {target.host} to sign in. {_NO_CREDENTIALS}")
+    if url.scheme == "https" and target.scheme == "http":
+        raise SourceRedirect("The source redirects from https to http.")
+    return target
+
+
+async def _bounded(response: httpx.Response, place: Place) -> AsyncIterator[bytes]:
+    """Yield the document, decompressed; raise SourceTooLarge at the first byte over the bound, sent or unpacked."""
+    if int(response.headers.get("content-length", 0)) > MAX_BYTES:
+        raise _too_large()
+    unpack = _unpacker(response)
+    sent = unpacked = pieces = 0
+    async for raw in response.aiter_raw():
+        piece = unpack.feed(raw, MAX_BYTES + 1 - unpacked) if unpack else raw
+        sent, unpacked, pieces = sent + len(raw), unpacked + len(piece), pieces + 1
+        if max(sent, unpacked) > MAX_BYTES or pieces > MAX_PIECES:
+            raise _too_large()
+        place.received += len(raw)
+        if pieces % 64 == 0:
+            # A body of tiny chunks comes without ever waiting for the network.
+            await asyncio.sleep(0)
+        yield piece
+    if unpack and not unpack.whole:
+        raise SourceUnreachable("The answer was cut off.")
+
+
+def _too_large() -> SourceTooLarge:
+    return SourceTooLarge(f"The source sends more than {MAX_BYTES:,} bytes, or sends them in crumbs.")
+
+
+def _unpacker(response: httpx.Response) -> _Gunzip | None:
+    encoding = response.headers.get("content-encoding", "identity").lower().strip()
+    if encoding not in {"identity", "gzip", "x-gzip"}:
+        raise SourceNotAnIndex("The source answered in a Content-Encoding that was not asked for.")
+    return None if encoding == "identity" else _Gunzip()
+
+
+class _Gunzip:
+    """Undoes one layer of gzip (RFC 1952, any number of members), in pieces bounded before they are made."""
+
+    def __init__(self) -> None:
+        self._member = zlib.decompressobj(31)
+
+    @property
+    def whole(self) -> bool:
+        """Whether the last member has come to its end."""
+        return self._member.eof
+
+    def feed(self, raw: bytes, most: int) -> bytes:
+        """Return what *raw* adds to the document, at most *most* bytes of it."""
+        out = bytearray()
+        try:
+            while raw and len(out) < most:
+                if self._member.eof:
+                    self._member = zlib.decompressobj(31)
+                out += self._member.decompress(raw, most - len(out))
+                raw = self._member.unused_data
+        except zlib.error as fault:
+            raise SourceNotAnIndex("The answer is not the gzip that it is said to be.") from fault
+        return bytes(out)
+
+
+def _validators(response: httpx.Response) -> Validators:
+    values = (response.headers.get(name, "") for name in ("etag", "last-modified"))
+    return Validators(*(value if _sane(value) else "" for value in values))
+
+
+def _sane(value: str) -> bool:
+    return len(value) <= _VALIDATOR_LENGTH and value.isascii() and value.isprintable()

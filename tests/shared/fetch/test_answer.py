@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from shared.fetch.answer import retry_after
+from tests.builders import Hands
+
+CLOCK = Hands().clock()  # it shows 10:00:00
+DATE = {"Date": "Mon, 23 Nov 2026 12:00:00 GMT"}
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "seconds"),
+    [
+        pytest.param(429, {"Retry-After": "120"}, 120, id="seconds"),
+        pytest.param(503, {"Retry-After": " 120 "}, 120, id="503"),
+        pytest.param(429, {"Retry-After": "0"}, 30, id="at least 30 s"),
+        pytest.param(429, {"Retry-After": "9" * 400}, 3600, id="at most 1 h"),
+        pytest.param(429, {"Retry-After": "-5"}, 30, id="a negative number"),
+        pytest.param(429, {"Retry-After": "soon"}, 30, id="a word"),
+        pytest.param(429, {"Retry-After": "1\u0662"}, 30, id="other digits"),
+        pytest.param(429, {"Retry-After": "Mon, 23 Nov 2026 10:02:00 GMT"}, 120, id="a date by our clock"),
+        pytest.param(429, {"Retry-After": "Mon, 23 Nov 2026 12:02:00 GMT", **DATE}, 120, id="a date by its clock"),
+        pytest.param(429, {"Retry-After": "Mon, 23 Nov 2026 09:00:00 GMT"}, 30, id="a date that has passed"),
+        pytest.param(429, {"Retry-After": "Tue, 24 Nov 2026 10:00:00 GMT"}, 3600, id="a date far ahead"),
+        pytest.param(429, {"Retry-After": "Mon, 23 Nov 2026 10:02:00 GMT", "Date": "now"}, 30, id="no date beside"),
+        pytest.param(429, {"Retry-After": "Mon, 99 Nov 2026 10:02:00 GMT"}, 30, id="no date"),
+        pytest.param(429, {}, None, id="429 without"),
+        pytest.param(500, {"Retry-After": "120"}, None, id="another status"),
+        pytest.param(404, {"Retry-After": "120"}, None, id="not found"),
+    ],
+)
+def test_a_source_may_ask_to_be_left_alone(status: int, headers: dict[str, str], seconds: float | None) -> None:
+    encoded = {name.encode(): value.encode() for name, value in headers.items()}
+
+    assert retry_after(httpx.Response(status, headers=list(encoded.items())), CLOCK) == seconds

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import TYPE_CHECKING
+
+import httpcore
+import httpx
+import pytest
+
+from shared.fetch.guard import Guard
+from shared.fetch.network import MAX_HEAD, GuardedBackend, Metered, Origins
+from shared.problems import AddressRefused, SourceTooLarge
+from tests.shared.fetch.hostile import INDEX, Hostile, answer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+pytestmark = pytest.mark.usefixtures("real_network")
+
+
+TRUSTING = Guard(["127.0.0.0/8"])
+
+
+@pytest.fixture
+async def listening() -> AsyncIterator[int]:
+    """The port of a server at 127.0.0.1 alone that sends a line."""
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"#" * 1000)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def test_the_checked_address_is_the_one_connected_to(listening: int, answers: Callable[..., list[str]]) -> None:
+    asked = answers("127.0.0.1")
+
+    stream = await GuardedBackend(Guard(["127.0.0.0/8"])).connect_tcp("rebinding.example", listening)
+
+    assert stream.get_extra_info("server_addr") == ("127.0.0.1", listening)
+    assert asked == ["rebinding.example."], "one look-up, whose answer is used"
+    await stream.aclose()
+
+
+async def test_a_refused_address_is_never_contacted(source: Hostile) -> None:
+    with pytest.raises(AddressRefused):
+        await GuardedBackend(Guard()).connect_tcp("127.0.0.1", source.port)
+
+    assert source.connections == 0
+
+
+async def test_the_next_address_is_tried_when_one_does_not_answer(
+    listening: int, answers: Callable[..., list[str]]
+) -> None:
+    answers("127.0.0.2", "127.0.0.1")
+
+    stream = await GuardedBackend(Guard(["127.0.0.0/8"])).connect_tcp("h.example", listening, timeout=1)
+
+    assert stream.get_extra_info("server_addr") == ("127.0.0.1", listening)
+    await stream.aclose()
+
+
+async def test_the_last_failure_is_the_one_told(listening: int, answers: Callable[..., list[str]]) -> None:
+    answers("127.0.0.2", "127.0.0.3")
+
+    with pytest.raises(httpcore.ConnectError):
+        await GuardedBackend(Guard(["127.0.0.0/8"])).connect_tcp("h.example", listening, timeout=1)
+
+
+async def test_unix_sockets_are_refused() -> None:
+    with pytest.raises(AddressRefused, match="Unix socket"):
+        await GuardedBackend(Guard()).connect_unix_socket("/var/run/docker.sock")
+
+
+async def test_the_pause_between_attempts_is_the_clients() -> None:
+    async with asyncio.timeout(5):
+        await GuardedBackend(Guard()).sleep(0)
+
+
+async def test_a_connection_brings_a_bounded_head_after_each_request_and_any_body() -> None:
+    stream = Metered(httpcore.AsyncMockStream([b"h" * MAX_HEAD, b"b" * 9, b"b", b"h" * MAX_HEAD, b"h"]))
+
+    assert len(await stream.read(MAX_HEAD)) == MAX_HEAD
+    stream.open()
+    assert (await stream.read(9), await stream.read(9)) == (b"b" * 9, b"b")
+    await stream.write(b"GET /")
+    assert len(await stream.read(MAX_HEAD)) == MAX_HEAD
+    with pytest.raises(SourceTooLarge, match="131,072 bytes of headers"):
+        await stream.read(9)
+
+
+async def test_tls_is_metered_too() -> None:
+    inner = httpcore.AsyncMockStream([b"h" * MAX_HEAD, b"h"])
+
+    secured = await Metered(inner).start_tls(ssl.create_default_context(), "h.example")
+
+    await secured.read(MAX_HEAD)
+    with pytest.raises(SourceTooLarge):
+        await secured.read(1)
+    await secured.aclose()
+
+
+async def test_users_of_one_origin_share_its_connections_until_the_last_leaves(source: Hostile) -> None:
+    origins, url = Origins(TRUSTING, 4), httpx.URL(source.at("/", answer(body=INDEX)))
+
+    async with origins.use(url) as first, origins.use(url) as second:
+        assert first is second
+        for _ in range(2):
+            response = await first.handle_async_request(httpx.Request("GET", url))
+            await response.aread()
+    async with origins.use(url) as third:
+        assert third is not first
+    await origins.close()
+
+    assert source.connections == 1
+
+
+async def test_closing_ends_the_connections_of_those_who_still_use_them(source: Hostile) -> None:
+    origins, url = Origins(TRUSTING, 4), httpx.URL(source.at("/", answer(body=INDEX)))
+
+    async with origins.use(url) as transport:
+        response = await transport.handle_async_request(httpx.Request("GET", url))
+        assert len(transport._pool.connections) == 1
+        await response.aread()
+
+        await origins.close()
+
+        assert transport._pool.connections == []
