@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from shared.index.yaml_events import NotPlainYaml, locate, parse
@@ -114,6 +114,7 @@ def test_the_number_of_lists_and_mappings_is_bounded(monkeypatch: pytest.MonkeyP
 
 @given(st.lists(MAPPINGS, max_size=3))
 def test_json_is_yaml(value: Any) -> None:
+    assume("9007199254740992" not in json.dumps(value))  # an integer that others could not read exactly stays text
     text = json.dumps(value)  # escapes all that is not ASCII
     try:
         read = parse(text)
