@@ -18,10 +18,12 @@ from functions.capabilities import show as show_capability
 from functions.federated import compose as compose_federated
 from functions.federated import show as show_federated
 from functions.hub import health, openapi, problem, ready, schema
-from functions.repos import browse, deregister, history, refresh, register, replace, show, update
+from functions.pages import asset, overview, source, sources
+from functions.repos import badge, browse, deregister, history, refresh, register, replace, show, update
 from shared.answers import OPEN
 from shared.edge import Edge
 from shared.hub import Hub, open_hub
+from shared.pages import for_people, problem_page
 from shared.problems import InternalError, MethodNotAllowed, NotFound, Problem
 from shared.settings import Settings
 
@@ -45,6 +47,11 @@ ENDPOINTS = [
     ("DELETE", "/v1/repos/{repo}", deregister.handle),
     ("POST", "/v1/repos/{repo}/refresh", refresh.handle),
     ("GET", "/v1/repos/{repo}/history", history.handle),
+    ("GET", "/v1/repos/{repo}/badge.svg", badge.handle),
+    ("GET", "/", overview.handle),
+    ("GET", "/sources", sources.handle),
+    ("GET", "/sources/{repo}", source.handle),
+    ("GET", "/assets/{file}", asset.handle),
     ("GET", "/health", health.handle),
     ("GET", "/ready", ready.handle),
     ("GET", "/openapi.json", openapi.handle),
@@ -147,6 +154,9 @@ def render(hub: Hub, request: Request, fault: Exception) -> Response:
         fault = NotFound("Nothing is served under this path; /openapi.json lists the paths.")
     elif not isinstance(fault, Problem):
         fault = InternalError("Something failed inside the hub; its log has the details.")
-    body = orjson.dumps(fault.as_json(hub.settings.public, quote(request.scope["path"])))
+    told = fault.as_json(hub.settings.public, quote(request.scope["path"]))
+    if for_people(request):
+        return problem_page(hub, request, told, fault.headers)
+    body = orjson.dumps(told)
     headers = {**OPEN, "Cache-Control": "no-store", **fault.headers}
     return Response(body, fault.answer_status, headers, "application/problem+json")

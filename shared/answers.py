@@ -27,6 +27,16 @@ OPEN = {
 }
 """Anyone may read what the hub says, from anywhere; nobody should guess its type."""
 
+BROWSED = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+}
+"""What a browser may do with anything it shows: load from here, run nothing written into a page, be framed nowhere."""
+
 UNCACHED = {"Cache-Control": "no-cache"}
 KEPT = {"Cache-Control": "public, max-age=30, stale-if-error=86400"}
 

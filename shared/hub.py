@@ -45,6 +45,7 @@ class Hub:
     search: Search
     refresher: Refresher
     directory: DataDirectory
+    clock: Clock
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
     @contextlib.asynccontextmanager
@@ -103,4 +104,4 @@ def _opened(settings: Settings, clock: Clock, directory: DataDirectory) -> Hub:
     auth = Auth(settings.token, clock, limits, TokensFile(settings.tokens_file) if settings.tokens_file else None)
     refresher = Refresher(sources, clock)
     search = Search(federation, clock)
-    return Hub(settings, guard, auth, limits, store, sources, federation, search, refresher, directory)
+    return Hub(settings, guard, auth, limits, store, sources, federation, search, refresher, directory, clock)

@@ -18,6 +18,7 @@ from shared.problems import PROBLEMS
 from shared.settings import PREFIX, Settings
 from shared.version import VERSION
 from tests.builders import WRITER, capability, index, problem, refresh, register, registration, searchable, url_of
+from tests.functions.pages.reading import FOR_PEOPLE
 
 if TYPE_CHECKING:
     import httpx
@@ -249,6 +250,16 @@ SAMPLES = [
     ("get", "/v1/capabilities/rival/capability.example.n1", {}, 200),
     ("get", "/v1/capabilities/rival/capability.example.n1", {"headers": {"If-None-Match": "*"}}, 304),
     ("get", "/v1/capabilities/rival/nothing", {}, 404),
+    ("get", "/v1/repos/state-hub/badge.svg", {}, 200),
+    ("get", "/", {}, 200),
+    ("get", "/", {"headers": FOR_PEOPLE}, 200),
+    ("get", "/sources", {}, 200),
+    ("get", "/sources?sort=age", {"headers": FOR_PEOPLE}, 400),
+    ("get", "/sources/state-hub", {}, 200),
+    ("get", "/sources/nobody", {}, 404),
+    ("get", "/sources/nobody", {"headers": FOR_PEOPLE}, 404),
+    ("get", "/assets/hub.css", {}, 200),
+    ("get", "/assets/hub.js", {"headers": {"If-None-Match": "*"}}, 304),
     ("get", "/openapi.json", {}, 200),
     ("get", "/schemas/problem", {}, 200),
     ("get", "/schemas/nothing", {}, 404),
@@ -292,7 +303,8 @@ async def test_what_is_answered_is_what_is_documented(
     if media_type:
         whole = {**documented["content"][media_type]["schema"], "components": openapi["components"]}
         checker = Draft202012Validator(whole, format_checker=Draft202012Validator.FORMAT_CHECKER)
-        faults = [f"{fault.json_path}: {fault.message}" for fault in checker.iter_errors(yaml.safe_load(answer.text))]
+        said = yaml.safe_load(answer.text) if media_type.endswith(("json", "yaml")) else answer.text
+        faults = [f"{fault.json_path}: {fault.message}" for fault in checker.iter_errors(said)]
         assert faults == []
 
 

@@ -50,6 +50,11 @@ ALONE = {
     ("DELETE", "/v1/repos/{repo}"): Case(KNOWN, 204),
     ("POST", "/v1/repos/{repo}/refresh"): Case(f"{KNOWN}/refresh", 200, says={"outcome": "changed"}),
     ("GET", "/v1/repos/{repo}/history"): Case(f"{KNOWN}/history", 200, says={"next": None}),
+    ("GET", "/v1/repos/{repo}/badge.svg"): Case(f"{KNOWN}/badge.svg", 200),
+    ("GET", "/"): Case("/", 200, says={"name": "reuse-surface"}),
+    ("GET", "/sources"): Case("/sources", 200),
+    ("GET", "/sources/{repo}"): Case("/sources/state-hub", 200),
+    ("GET", "/assets/{file}"): Case("/assets/hub.css", 200),
     ("GET", "/health"): Case("/health", 200, says={"status": "ok"}),
     ("GET", "/ready"): Case("/ready", 200, says={"ready": True}),
     ("GET", "/openapi.json"): Case("/openapi.json", 200, says={"servers": [{"url": "http://hub"}]}),
@@ -81,7 +86,7 @@ async def test_every_row_answers_as_documented_when_it_is_served_alone(
     await has_state_hub(hub)
 
     async with client_of(hub, row) as client:
-        headers = {**WRITER, "Accept": "application/json"}
+        headers = {**WRITER, "Accept": "application/json, */*;q=0.5"}
         answer = await client.request(method, case.path, json=case.body, headers=headers)
         elsewhere = await client.get("/elsewhere")
 
@@ -115,7 +120,8 @@ def test_a_handler_has_no_try_and_takes_the_hub_and_the_request(row: tuple[str, 
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/v1", "/v2/repos", "/v1/repos/a/b/c", "//v1/repos", "/V1/repos", "/v1/repos/a%2Fb", "/health.json"]
+    "path",
+    ["/index.html", "/v1", "/v2/repos", "/v1/repos/a/b/c", "//v1/repos", "/V1/repos", "/v1/repos/a%2Fb", "/health.js"],
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "HEAD"])
 async def test_an_unknown_path_is_a_404(client: httpx.AsyncClient, method: str, path: str) -> None:
@@ -126,10 +132,10 @@ async def test_an_unknown_path_is_a_404(client: httpx.AsyncClient, method: str, 
         problem(answer, "not-found")
 
 
-EXAMPLES = {"repo": "a", "id": "b", "name": "problem", "slug": "not-found"}
+EXAMPLES = {"repo": "a", "id": "b", "name": "problem", "slug": "not-found", "file": "hub.css"}
 
 
-@pytest.mark.parametrize("path", [path.format_map(EXAMPLES) for _, path, _ in ENDPOINTS])
+@pytest.mark.parametrize("path", [path.format_map(EXAMPLES) for _, path, _ in ENDPOINTS if path != "/"])
 async def test_a_slash_at_the_end_makes_another_path_and_is_not_redirected(
     client: httpx.AsyncClient, path: str
 ) -> None:

@@ -33,7 +33,13 @@ if TYPE_CHECKING:
 
     from shared.settings import Settings
 
-PLACES = {"repo": "state-hub", "id": "capability.example.n1", "name": "federation", "slug": "not-found"}
+PLACES = {
+    "repo": "state-hub",
+    "id": "capability.example.n1",
+    "name": "federation",
+    "slug": "not-found",
+    "file": "hub.css",
+}
 ROWS = [(method, path.format_map(PLACES)) for method, path, _ in ENDPOINTS]
 PATHS = {path: {method for method, other in ROWS if other == path} for _, path in ROWS}
 READS = [path for method, path in ROWS if method == "GET"]

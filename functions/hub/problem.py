@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING
 
-from shared.answers import answer, json_answer
+from shared.answers import BROWSED, json_answer
+from shared.pages import page
 from shared.problems import PROBLEMS, NotFound
 from shared.query import HTML, JSON, read_query
 
@@ -15,25 +15,10 @@ if TYPE_CHECKING:
 
     from shared.hub import Hub
 
-_PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>{title} ({slug})</title>
-<main>
-<h1>{title}</h1>
-<p><code>{slug}</code>, status {status}</p>
-<h2>What it means</h2>
-<p>{meaning}</p>
-<h2>What to do</h2>
-<p>{remedy}</p>
-</main>
-</html>
-"""
-_STRICT = {"Content-Security-Policy": "default-src 'none'", "Cache-Control": "public, max-age=3600", "Vary": "Accept"}
+_KEPT = {"Cache-Control": "public, max-age=3600"}
 
 
-async def handle(_hub: Hub, request: Request) -> Response:
+async def handle(hub: Hub, request: Request) -> Response:
     """Answer the page."""
     asked = read_query(request, (HTML, JSON))
     slug = request.path_params["slug"]
@@ -44,6 +29,5 @@ async def handle(_hub: Hub, request: Request) -> Response:
     facts = {"slug": slug, "title": kind.title, "status": kind.status, "meaning": kind.meaning(), "remedy": kind.remedy}
 
     if asked.media_type == JSON:
-        return json_answer(facts, headers=_STRICT)
-    page = _PAGE.format_map({name: escape(str(fact)) for name, fact in facts.items()})
-    return answer(page.encode(), f"{HTML}; charset=utf-8", headers=_STRICT)
+        return json_answer(facts, headers={**BROWSED, **_KEPT, "Vary": "Accept"})
+    return await page(hub, request, "kind.html", headers=_KEPT, **facts)

@@ -1,0 +1,41 @@
+"""GET /assets/{file}: what the pages load.
+
+An address that names the version (v) it wants is good for ever; any other is asked for again each time.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+
+from shared.answers import BROWSED, OPEN, not_modified
+from shared.pages.assets import assets
+from shared.pages.compressing import takes_gzip
+from shared.problems import NotFound
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from shared.hub import Hub
+
+_FOR_EVER = "public, max-age=31536000, immutable"
+
+
+async def handle(_hub: Hub, request: Request) -> Response:
+    """Answer the file, or 304."""
+    file = request.path_params["file"]
+    if file not in assets():
+        raise NotFound(f"There is no asset {file!r}.")
+
+    asset = assets()[file]
+    gzipped = takes_gzip(request.headers.get("accept-encoding", ""))
+    etag = f'"{asset.version}-gzip"' if gzipped else f'"{asset.version}"'
+    caching = _FOR_EVER if request.query_params.get("v") == asset.version else "no-cache"
+
+    headers = {**OPEN, **BROWSED, "Cache-Control": caching, "ETag": etag, "Vary": "Accept-Encoding"}
+    if not_modified(request, etag):
+        return Response(status_code=304, headers=headers)
+    if gzipped:
+        return Response(asset.gzipped, 200, headers | {"Content-Encoding": "gzip"}, asset.media_type)
+    return Response(asset.body, 200, headers, asset.media_type)

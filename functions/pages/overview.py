@@ -1,0 +1,50 @@
+"""GET /: the federation at a glance, for people; for programs, links to what they can read.
+
+A program that says nothing of what it accepts, as curl does, gets the links as JSON.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared.answers import BROWSED, json_answer
+from shared.pages import asked_of, page
+from shared.pages.links import FOR_PROGRAMS
+from shared.pages.picture import flowers
+from shared.pages.summary import ages, all_rows, by_domain, by_state, worth_a_look
+from shared.query import HTML, JSON
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from shared.hub import Hub
+
+_MOST_LOOKS = 6
+
+
+async def handle(hub: Hub, request: Request) -> Response:
+    """Answer the overview, or the links."""
+    if asked_of(request, (JSON, HTML)).media_type == JSON:
+        links = {name: hub.settings.public + path for name, path in FOR_PROGRAMS.items()}
+        return json_answer({"name": "reuse-surface", "links": links}, headers={**BROWSED, "Vary": "Accept"})
+
+    rows = await all_rows(hub)
+    now = hub.clock.now()
+    domains = by_domain(rows)
+    looks = worth_a_look(rows)
+
+    return await page(
+        hub,
+        request,
+        "overview.html",
+        document=hub.federation.document,
+        rows=rows,
+        by_state=by_state(rows),
+        domains=domains,
+        flowers=flowers(domains),
+        confirmed=ages(rows, lambda source: source.succeeded_at, now),
+        changed=ages(rows, lambda source: source.changed_at, now),
+        attention=looks[:_MOST_LOOKS],
+        more=max(0, len(looks) - _MOST_LOOKS),
+    )

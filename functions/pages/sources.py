@@ -1,0 +1,47 @@
+"""GET /sources: every source as one row of a table, for people: sorted, filtered, in pages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared.pages import asked_of, page, typed
+from shared.pages.listing import ORDERS, ROWS_A_PAGE, View
+from shared.pages.summary import all_rows, by_state
+from shared.query import one_of, slug, whole
+from shared.sources.status import STATES
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from shared.hub import Hub
+
+
+async def handle(hub: Hub, request: Request) -> Response:
+    """Answer one page of the table."""
+    asked = asked_of(
+        request,
+        q=typed,
+        state=one_of(*STATES),
+        domain=slug,
+        sort=one_of(*ORDERS),
+        order=one_of("down"),
+        page=whole(1, 10**6),
+    )
+    view = View(down=bool(asked.pop("order", "")), **asked)
+
+    rows = await all_rows(hub)
+    wanted = view.rows(rows)
+
+    return await page(
+        hub,
+        request,
+        "sources.html",
+        view=view,
+        shown=view.cut(wanted),
+        total=len(wanted),
+        pages=max(1, -(-len(wanted) // ROWS_A_PAGE)),
+        all=len(rows),
+        by_state=by_state(rows),
+        domains=sorted({row.registration.domain for row in rows}),
+    )

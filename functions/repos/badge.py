@@ -1,0 +1,31 @@
+"""GET /v1/repos/{repo}/badge.svg: the state of a source as a small picture, for the README of its repository."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+
+from shared.answers import BROWSED, OPEN, not_modified
+from shared.pages.badge import badge
+from shared.query import read_query
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from shared.hub import Hub
+
+SVG = "image/svg+xml"
+
+
+async def handle(hub: Hub, request: Request) -> Response:
+    """Answer the badge, or 304."""
+    read_query(request, (SVG,))
+    registration = await hub.store.get(request.path_params["repo"])
+
+    body, etag = badge(hub.sources.status(registration.repo))
+
+    headers = {**OPEN, **BROWSED, "Cache-Control": "public, max-age=60", "ETag": etag}
+    if not_modified(request, etag):
+        return Response(status_code=304, headers=headers)
+    return Response(body, 200, headers, SVG)

@@ -1,0 +1,118 @@
+"""The pages for people: templates filled with what the hub knows, as text, never as markup.
+
+Everything is escaped where it is put in (autoescape), so no handler has to remember to. Pages are made in a thread: a
+table of many sources takes milliseconds that other readers need not wait for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from shared.answers import BROWSED, OPEN
+from shared.pages import assets, words
+from shared.pages.compressing import compressed
+from shared.query import HTML, read_query
+from shared.version import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from jinja2 import Environment
+
+    from shared.hub import Hub
+    from shared.query import Asked
+
+_FOLDER = Path(__file__).resolve().parent / "templates"
+_HEADERS = {**OPEN, **BROWSED, "Cache-Control": "no-cache", "Vary": "Accept, Accept-Encoding"}
+_FOR_PROGRAMS = ("/v1/", "/schemas/")
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+
+def asked_of(request: Request, offers: Sequence[str] = (HTML,), **known: Callable[[str], object]) -> Asked:
+    """Return what the address of a page asks for; raise BadQuery for a bad value.
+
+    Unlike the API, a page ignores what it does not know: addresses are shared, and others add parameters to them.
+    Empty fields of a form count as not given.
+    """
+    given = [(name, text) for name, text in request.query_params.multi_items() if name in known and text.strip()]
+    return read_query(Request({**request.scope, "query_string": urlencode(given).encode()}), offers, **known)
+
+
+def typed(text: str) -> str:
+    """Read what a person typed into a field: its first 200 characters, without the spaces around it."""
+    return text.strip()[:200]
+
+
+async def page(
+    hub: Hub,
+    request: Request,
+    template: str,
+    *,
+    headers: Mapping[str, str] = _NONE,
+    **facts: Any,  # noqa: ANN401 - what the template takes
+) -> Response:
+    """Return the page that *template* makes of *facts*; *headers* come before the usual ones."""
+    making = _Making(template, {**everywhere(hub, request), **facts}, request.headers.get("accept-encoding", ""))
+    return await asyncio.to_thread(making.done, 200, headers)
+
+
+class _Making(NamedTuple):
+    template: str
+    facts: dict[str, Any]
+    coding: str
+
+    def done(self, status: int, headers: Mapping[str, str]) -> Response:
+        body = _environment().get_template(self.template).render(self.facts).encode()
+        body, coded = compressed(body, self.coding)
+        return Response(body, status, {**_HEADERS, **coded, **headers}, f"{HTML}; charset=utf-8")
+
+
+def problem_page(hub: Hub, request: Request, problem: dict[str, object], headers: Mapping[str, str]) -> Response:
+    """Return the page that tells a person of *problem*, the body of an ``application/problem+json``."""
+    facts = everywhere(hub, request) | {"problem": problem, "slug": str(problem["type"]).rpartition("/")[2]}
+    uncached = {"Cache-Control": "no-store", **headers}
+    return _Making("problem.html", facts, "").done(int(str(problem["status"])), uncached)
+
+
+def for_people(request: Request) -> bool:
+    """Tell whether who asks reads pages, and not the API."""
+    return not request.url.path.startswith(_FOR_PROGRAMS) and "text/html" in request.headers.get("accept", "")
+
+
+def everywhere(hub: Hub, request: Request) -> dict[str, Any]:
+    """Return what every page shows."""
+    return {
+        "path": request.url.path,
+        "public": hub.settings.public,
+        "serial": hub.federation.document.serial,
+        "version": VERSION,
+        "read_only": hub.settings.token is None and hub.settings.tokens_file is None,
+        "now": hub.clock.now(),
+    }
+
+
+@cache
+def _environment() -> Environment:
+    # Imported here: a hub that no person looks at never pays for it.
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415
+
+    made = Environment(
+        loader=FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        auto_reload=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals |= {"asset": assets.address, "states": words.STATES}
+    made.filters |= {"ago": words.ago, "span": words.span, "moment": words.moment, "count": words.count}
+    made.filters |= {"web": words.web_address}
+    return made

@@ -1,0 +1,40 @@
+"""What the pages load: style, script and icon, files of this repository, read once and named by what is in them."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+_FOLDER = Path(__file__).resolve().parent / "assets"
+_TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+_LEVEL = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """One file: its bytes, the same in gzip, its media type and the digest that names its version."""
+
+    body: bytes
+    gzipped: bytes
+    media_type: str
+    version: str
+
+
+@cache
+def assets() -> dict[str, Asset]:
+    """Return every asset by the name of its file."""
+    return {path.name: _read(path) for path in sorted(_FOLDER.iterdir()) if path.suffix in _TYPES}
+
+
+def _read(path: Path) -> Asset:
+    body = path.read_bytes()
+    version = hashlib.sha256(body).hexdigest()[:16]
+    return Asset(body, gzip.compress(body, _LEVEL, mtime=0), _TYPES[path.suffix], version)
+
+
+def address(name: str) -> str:
+    """Return where a page finds the asset *name*; the address changes with what is in it."""
+    return f"/assets/{name}?v={assets()[name].version}"

@@ -1,0 +1,11 @@
+"""What the hub offers to programs, by name: the overview shows it to people and tells it to programs."""
+
+from __future__ import annotations
+
+FOR_PROGRAMS = {
+    "federated": "/v1/federated",
+    "repos": "/v1/repos",
+    "openapi": "/openapi.json",
+    "health": "/health",
+}
+"""Where each of them lies under the public URL."""

@@ -1,0 +1,75 @@
+"""A table of sources: which rows, in which order, which page of them; and the addresses of its other views. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from shared.pages.words import NEEDS_A_LOOK
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from shared.pages.summary import Row
+
+ROWS_A_PAGE = 100
+_WORST_FIRST = {state: place for place, state in enumerate((*NEEDS_A_LOOK, "fresh", "disabled"))}
+
+ORDERS: dict[str, Callable[[Row], Any]] = {
+    "repo": lambda row: row.registration.repo,
+    "state": lambda row: _WORST_FIRST[row.source.state],
+    "domain": lambda row: row.registration.domain,
+    "entries": lambda row: row.source.capability_count,
+    "checked": lambda row: row.source.checked_at or "",
+    "succeeded": lambda row: row.source.succeeded_at or "",
+    "changed": lambda row: row.source.changed_at or "",
+    "next": lambda row: row.source.next_check_at or "",
+}
+"""What the table can be sorted by."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What of the table is asked for. *q* is looked for in names, domains, URLs and descriptions, in any case."""
+
+    q: str = ""
+    state: str = ""
+    domain: str = ""
+    sort: str = "repo"
+    down: bool = False
+    page: int = 1
+
+    def rows(self, rows: Sequence[Row]) -> list[Row]:
+        """Return all rows of this view, in its order; rows that are equal in it stay in the order of their names."""
+        wanted = [row for row in rows if self._admits(row)]
+        return sorted(wanted, key=ORDERS[self.sort], reverse=self.down)
+
+    def _admits(self, row: Row) -> bool:
+        about = row.registration
+        text = f"{about.repo}\n{about.domain}\n{about.url}\n{about.description}".casefold()
+        facts = {"state": row.source.state, "domain": about.domain}
+        return self.q.casefold() in text and all(getattr(self, name) in {"", fact} for name, fact in facts.items())
+
+    def cut(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """Return the page of *rows* that this view shows."""
+        return rows[(self.page - 1) * ROWS_A_PAGE : self.page * ROWS_A_PAGE]
+
+    def address(self, **changes: object) -> str:
+        """Return the address of this view with *changes*; a change of anything but the page leads to page 1."""
+        other = replace(self, **{"page": 1, **changes})  # type: ignore[arg-type]
+        given = {"q": other.q, "state": other.state, "domain": other.domain}
+        given["sort"] = other.sort if (other.sort, other.down) != ("repo", False) else ""
+        given |= {"order": "down" if other.down else "", "page": str(other.page) if other.page > 1 else ""}
+        query = urlencode({name: value for name, value in given.items() if value})
+        return f"/sources?{query}" if query else "/sources"
+
+    def sorted_by(self, name: str) -> str:
+        """Return the address of this view sorted by *name*; the other way round where it is already."""
+        return self.address(sort=name, down=not self.down if name == self.sort else False)
+
+    def direction(self, name: str) -> str:
+        """Return how the column *name* is sorted, as ``aria-sort`` puts it."""
+        if name != self.sort:
+            return "none"
+        return "descending" if self.down else "ascending"

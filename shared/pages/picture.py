@@ -1,0 +1,111 @@
+"""The picture of the federation: a disc for each source, its area by what it offers, those of a domain in one flower.
+
+Pure geometry. The discs of a domain lie as the seeds of a sunflower do: the largest in the middle, each next one a
+golden angle further round and as far out as it must be to touch none.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from shared.pages.summary import Domain, Row
+
+MOST_DISCS = 1500
+_INK = 120_000.0
+_LEAST, _MOST = 5.0, 48.0
+_LARGEST_UNIT = 9.0
+_GAP = 2.0
+_DENSEST = 0.75
+_SQUARE = 12.0
+_GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))
+
+
+@dataclass(frozen=True, slots=True)
+class Disc:
+    """Where a source is drawn, in pixels; *x* and *y* are those of the middle."""
+
+    row: Row
+    x: float
+    y: float
+    r: float
+
+
+@dataclass(frozen=True, slots=True)
+class Flower:
+    """One domain and its discs, in a box of *width* by *height*."""
+
+    domain: Domain
+    discs: Sequence[Disc]
+    width: int
+    height: int
+
+
+def flowers(domains: Sequence[Domain]) -> list[Flower]:
+    """Draw *domains*, at most 1,500 discs in all: those of the domains that offer most, the largest first."""
+    unit = _unit(row.served for domain in domains for row in domain.rows)
+    drawn, room = [], MOST_DISCS
+    for domain in domains:
+        drawn.append(_flower(domain, domain.rows[:room], unit))
+        room -= len(drawn[-1].discs)
+    return drawn
+
+
+def _unit(amounts: Iterable[int]) -> float:
+    """Return the radius of a source that offers one thing, so that all discs together take a set amount of ink."""
+    return min(_LARGEST_UNIT, math.sqrt(_INK / (math.pi * max(1, sum(amounts)))))
+
+
+def _flower(domain: Domain, rows: Sequence[Row], unit: float) -> Flower:
+    radii = tuple(round(min(max(unit * math.sqrt(row.served), _LEAST), _MOST), 1) for row in rows)
+    places = sunflower(radii)
+    left = min((x - r for (x, _), r in zip(places, radii, strict=True)), default=0.0) - 1
+    top = min((y - r for (_, y), r in zip(places, radii, strict=True)), default=0.0) - 1
+    discs = [
+        Disc(row, round(x - left, 1), round(y - top, 1), r)
+        for row, (x, y), r in zip(rows, places, radii, strict=True)
+    ]
+    width = math.ceil(max((disc.x + disc.r for disc in discs), default=0.0) + 1)
+    height = math.ceil(max((disc.y + disc.r for disc in discs), default=0.0) + 1)
+    return Flower(domain, discs, width, height)
+
+
+@lru_cache(maxsize=512)
+def sunflower(radii: tuple[float, ...]) -> list[tuple[float, float]]:
+    """Return where discs with these *radii*, the largest first, lie around the origin; none touches another."""
+    ground = _Ground()
+    places, ink = [], 0.0
+    for number, radius in enumerate(radii):
+        distance, angle = math.sqrt(ink / _DENSEST), number * _GOLDEN_ANGLE
+        dx, dy = math.cos(angle), math.sin(angle)
+        while not ground.takes(distance * dx, distance * dy, radius):
+            distance += 1.0
+        places.append((distance * dx, distance * dy))
+        ink += radius * radius
+    return places
+
+
+class _Ground:
+    """Squares that remember which discs reach into them, so that few are looked at to find room for one more."""
+
+    def __init__(self) -> None:
+        self._squares: dict[tuple[int, int], list[tuple[float, float, float]]] = {}
+
+    def takes(self, x: float, y: float, r: float) -> bool:
+        """Take in a disc, or tell that another is in its way."""
+        reach = r + _GAP
+        columns = range(math.floor((x - reach) / _SQUARE), math.floor((x + reach) / _SQUARE) + 1)
+        rows = range(math.floor((y - reach) / _SQUARE), math.floor((y + reach) / _SQUARE) + 1)
+        squares = [(column, row) for column in columns for row in rows]
+        for square in squares:
+            for ox, oy, other in self._squares.get(square, ()):
+                if math.hypot(x - ox, y - oy) < reach + other:
+                    return False
+        for square in squares:
+            self._squares.setdefault(square, []).append((x, y, r))
+        return True

@@ -1,0 +1,105 @@
+"""What all sources together amount to: by state, by domain, by age. Pure, but for collecting the rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from shared.pages.words import NEEDS_A_LOOK
+from shared.sources.status import SERVED, STATES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from shared.hub import Hub
+    from shared.registration import Registration
+    from shared.sources.status import State, Status
+
+
+class Row(NamedTuple):
+    """One repository as a table shows it."""
+
+    registration: Registration
+    source: Status
+
+    @property
+    def served(self) -> int:
+        """How many entries of it are let into the federated index."""
+        return self.source.capability_count if self.source.state in SERVED else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """The repositories of one domain, those that offer most first."""
+
+    name: str
+    rows: Sequence[Row]
+    served: int
+    states: Counter[State]
+
+
+async def all_rows(hub: Hub) -> list[Row]:
+    """Return every registered repository in the order of the names."""
+    return [Row(one, hub.sources.status(one.repo)) for one in await hub.store.registrations()]
+
+
+def by_state(rows: Iterable[Row]) -> Counter[State]:
+    """Return how many sources are in each state, in the order of the states."""
+    counted = Counter(row.source.state for row in rows)
+    return Counter({state: counted[state] for state in STATES})
+
+
+def worth_a_look(rows: Iterable[Row]) -> list[Row]:
+    """Return the rows that a person should look into, the worst first, required ones before others."""
+    worst_first = {state: place for place, state in enumerate(NEEDS_A_LOOK)}
+    found = [row for row in rows if row.source.state in worst_first]
+    return sorted(found, key=lambda row: (worst_first[row.source.state], not row.registration.required))
+
+
+def by_domain(rows: Iterable[Row]) -> list[Domain]:
+    """Return the domains, those that offer most first."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row.registration.domain, []).append(row)
+    domains = [_domain(name, those) for name, those in found.items()]
+    return sorted(domains, key=lambda one: (-one.served, -len(one.rows), one.name))
+
+
+def _domain(name: str, rows: list[Row]) -> Domain:
+    ordered = sorted(rows, key=lambda row: (-row.served, row.registration.repo))
+    return Domain(name, ordered, sum(row.served for row in rows), by_state(rows))
+
+
+AGES = (
+    ("within 10 minutes", 600.0),
+    ("within an hour", 3600.0),
+    ("within a day", 86400.0),
+    ("within a week", 604800.0),
+    ("longer ago", 1e12),
+)
+"""The classes of age, each up to its number of seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Age:
+    """How many sources are in a class of age; *share* is of the largest class, in percent."""
+
+    label: str
+    number: int
+    share: int
+
+
+def ages(rows: Iterable[Row], stamp: Callable[[Status], str | None], now: datetime) -> list[Age]:
+    """Return in classes how long ago *stamp* was for each source that is switched on; those without it come last."""
+    stamps = [stamp(row.source) for row in rows if row.registration.enabled]
+    known = [(now - datetime.fromisoformat(text)).total_seconds() for text in stamps if text is not None]
+    counts, seen = [], 0
+    for label, bound in AGES:
+        within = sum(age < bound for age in known)
+        counts.append((label, within - seen))
+        seen = within
+    counts.append(("never", len(stamps) - len(known)))
+    largest = max(1, *(number for _, number in counts))
+    return [Age(label, number, round(100 * number / largest)) for label, number in counts]

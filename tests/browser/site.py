@@ -1,0 +1,247 @@
+"""A hub with a past, served with its publishers, for browser tests and screenshots: a process of its own.
+
+``python -m tests.browser.site FOLDER SOURCES`` fills FOLDER, serves both on loopback and prints one line of JSON:
+where the hub is, and the folder whose files the publishers serve, for tests that change them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import http.server
+import json
+import random
+import socket
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+
+from router import ENDPOINTS, application
+from shared.clock import Clock
+from shared.hub import Hub, open_hub
+from shared.registration import merged, wanted
+from shared.settings import Settings
+from shared.store import Author
+from tests.builders import TOKEN
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from starlette.applications import Starlette
+
+DAY = 86400.0
+FOR_TROUBLE = 20
+DOMAINS = ("helix_forge", "railiance", "coulomb", "state_works", "agents", "data_commons", "observability", "identity")
+VERBS = ("read", "register", "compose", "validate", "publish", "resolve", "watch", "repair", "measure", "route")
+THINGS = ("invoice", "ledger", "cluster", "schema", "pipeline", "secret", "metric", "model", "tenant", "snapshot")
+STATUSES = ("stable", "stable", "beta", "planned")
+TAGS = ("http", "cli", "python", "kubernetes", "batch", "events", "docs", "internal")
+HOSTILE = "<script>window.hurt=1</script><img src=x onerror=\"window.hurt=2\"> \"'&amp; {{ 7*7 }}"
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Serves the publishers' files without a line per request."""
+
+    disable_nagle_algorithm = True
+
+    def log_message(self, *_args: object) -> None:
+        """Say nothing."""
+
+
+@contextlib.contextmanager
+def publishing(folder: Path) -> Iterator[str]:
+    """Serve *folder* on loopback; yield the URL."""
+    handler = functools.partial(Quiet, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def entry(number: int, chance: random.Random) -> dict[str, Any]:
+    """Return one entry of an index, the same for the same *chance*."""
+    verb, thing = chance.choice(VERBS), chance.choice(THINGS)
+    return {
+        "id": f"capability.{thing}.{verb}.n{number}",
+        "name": f"{verb.capitalize()} a {thing}",
+        "summary": f"Lets a caller {verb} any {thing} that it may see, one at a time or in batches of a hundred.",
+        "vector": " / ".join(f"{letter}{chance.randint(0, 5)}" for letter in "DACR"),
+        "status": chance.choice(STATUSES),
+        "owner": f"team-{chance.randint(1, 9)}",
+        "tags": sorted(chance.sample(TAGS, 2)),
+        "path": f"registry/capabilities/{thing}-{verb}-{number}.md",
+        "consumption_modes": ["http"],
+    }
+
+
+@dataclass
+class Past:
+    """A clock that starts in the past and is brought to the present: time passes only when a story says so."""
+
+    behind: timedelta = field(default_factory=lambda: timedelta(days=30))
+    started: float = field(default_factory=time.monotonic)
+
+    def clock(self) -> Clock:
+        """Return the clock that shows it."""
+        return Clock(lambda: datetime.now(UTC) - self.behind, lambda: time.monotonic() - self.behind.total_seconds())
+
+    def come_to(self, seconds_ago: float) -> None:
+        """Let the time come that was *seconds_ago* before the real one."""
+        self.behind = min(self.behind, timedelta(seconds=seconds_ago))
+
+
+@dataclass
+class Story:
+    """Writes what publishers publish, and has the hub register and read it."""
+
+    hub: Hub
+    past: Past
+    folder: Path
+    base: str
+    chance: random.Random = field(default_factory=lambda: random.Random(7))  # noqa: S311 - made-up data
+    entries: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    disabled: set[str] = field(default_factory=set)
+
+    def amount(self) -> int:
+        """Return how many entries a repo has: few have many."""
+        return max(1, round(self.chance.paretovariate(1.2) * 4)) % 120
+
+    def publish(self, repo: str, entries: list[dict[str, Any]]) -> None:
+        """Write the index of *repo*."""
+        self.entries[repo] = entries
+        self.write(repo, json.dumps({"version": 1, "capabilities": entries}))
+
+    def write(self, repo: str, text: str) -> None:
+        """Write what *repo* publishes as its index, whatever it is."""
+        (self.folder / f"{repo}.yaml").write_text(text, encoding="utf-8")
+
+    async def register(self, repo: str, amount: int, *, read: bool = True, **more: Any) -> None:
+        """Publish *amount* entries as *repo*, register it, and have it read."""
+        start = sum(map(len, self.entries.values()))
+        self.publish(repo, [entry(start + number, self.chance) for number in range(amount)])
+        body = {"repo": repo, "url": f"{self.base}/{repo}.yaml", "domain": self.chance.choice(DOMAINS), **more}
+        made = await self.hub.store.add(wanted(body, self.hub.guard), Author("operator"))
+        self.hub.sources.watch(made)
+        if read:
+            await self.read(repo)
+
+    async def read(self, repo: str) -> None:
+        """Have the source checked now."""
+        await self.hub.sources.refresh(repo)
+
+    async def patch(self, repo: str, **changes: Any) -> None:
+        """Change the registration."""
+        edited = await self.hub.store.update(
+            repo, lambda current: merged(current, changes, self.hub.guard), Author("operator")
+        )
+        self.hub.sources.watch(edited.after)
+
+
+async def tell(story: Story, sources: int) -> None:
+    """Make a federation of *sources* sources, of every state and age."""
+    names = [f"{story.chance.choice(THINGS)}-{story.chance.choice(VERBS)}-{number}" for number in range(sources)]
+    names[:3] = ["reuse-surface", "state-hub", "railiance-apps"][:sources]
+    for batch, repos in enumerate(batches(names)):
+        story.past.come_to(30 * DAY - batch * DAY)
+        await asyncio.gather(*(story.register(repo, story.amount(), required=repo == names[1]) for repo in repos))
+    await checked(story, names, 2 * DAY)
+    if sources >= FOR_TROUBLE:
+        await trouble(story, names[3:])
+    story.past.come_to(5 * 3600)
+    for repo in names[::7]:
+        story.publish(repo, [*story.entries[repo], entry(10**6 + len(story.entries[repo]), story.chance)])
+    await checked(story, names, 3600)
+    story.past.come_to(0)
+
+
+def batches(names: list[str]) -> list[list[str]]:
+    """Return *names* in up to 25 batches."""
+    size = max(1, len(names) // 25)
+    return [names[start : start + size] for start in range(0, len(names), size)]
+
+
+async def checked(story: Story, names: list[str], ago: float) -> None:
+    """Check those of *names* that are switched on, spread over the time since *ago* seconds."""
+    parts = batches(names)
+    for batch, repos in enumerate(parts):
+        story.past.come_to(ago * (1 - batch / len(parts) / 2))
+        await story.hub.sources.refresh_all(repo for repo in repos if repo not in story.disabled)
+
+
+async def trouble(story: Story, names: list[str]) -> None:
+    """Bring some of the sources *names* into each other state, and register those that no list of names holds."""
+    share = max(1, len(names) // 40)
+    stale, failed, held, disabled = (names[part * share : (part + 1) * share] for part in range(4))
+    story.past.come_to(0.8 * DAY)
+    for repo in stale:
+        story.write(repo, "version: 1\ncapabilities:\n- id: Not An Id\n  nmae: typing error\n- name: no id\n")
+    for repo in held:
+        story.publish(repo, story.entries[repo][:1])
+    for repo in failed:
+        (story.folder / f"{repo}.yaml").unlink()
+        await story.patch(repo, url=f"{story.base}/moved/{repo}.yaml")
+    for repo in disabled:
+        await story.patch(repo, enabled=False)
+        story.disabled.add(repo)
+    for number in range(max(share, 2)):
+        await story.register(f"just-registered-{number}", 3, read=False)
+    long = "a-repository-whose-name-was-chosen-by-someone-who-had-never-seen-a-narrow-screen-" + 19 * "x"
+    domain = "a_domain_with_a_name_that_is_as_long_as_names_of_domains_may_be"
+    await story.register(long, 2, domain=domain, description="Long. " * 150)
+    await story.register("hostile", 1, description=HOSTILE)
+    bad = {**entry(9, story.chance), "name": HOSTILE, "summary": HOSTILE, "owner": HOSTILE, "tags": [HOSTILE]}
+    link = {"id": "capability.bad.link", "name": "A bad link", "url": 'https://example.org/?"><b>'}
+    story.publish("hostile", [bad, link])
+    await story.read("hostile")
+
+
+@contextlib.asynccontextmanager
+async def hub_of(folder: Path, base: str, sources: int, port: int) -> AsyncIterator[tuple[Hub, Past]]:
+    """Open a hub with the past of *sources* sources."""
+    past = Past()
+    (folder / "published").mkdir(parents=True)
+    settings = Settings(
+        data_dir=folder / "data", token=TOKEN, refresh=False, allow_networks=("127.0.0.0/8",),
+        public_url=f"http://127.0.0.1:{port}",
+    )  # fmt: skip
+    hub = open_hub(settings, past.clock())
+    async with hub.running():
+        await tell(Story(hub, past, folder / "published", base), sources) if sources else past.come_to(0)
+        await hub.federation.shown()
+        yield hub, past
+
+
+def listening() -> socket.socket:
+    """Return a socket that listens on a free port of loopback."""
+    made = socket.socket()
+    made.bind(("127.0.0.1", 0))
+    made.listen(128)
+    return made
+
+
+async def serve(app: Starlette, sock: socket.socket) -> None:
+    """Serve until the process is told to end."""
+    config = uvicorn.Config(app, log_config=None, server_header=False, lifespan="off", timeout_graceful_shutdown=1)
+    await uvicorn.Server(config).serve([sock])
+
+
+async def main(folder: Path, sources: int) -> None:
+    """Fill *folder*, serve it, and say where."""
+    sock = listening()
+    port = sock.getsockname()[1]
+    with publishing(folder / "published") as base:
+        async with hub_of(folder, base, sources, port) as (hub, _):
+            said = {"url": f"http://127.0.0.1:{port}", "published": str(folder / "published"), "base": base}
+            print(json.dumps(said), flush=True)  # noqa: T201 - that is how it is found
+            await serve(application(hub, ENDPOINTS), sock)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.builders import capability, index, refresh, register, url_of
+from tests.functions.pages.reading import Page, read
+
+if TYPE_CHECKING:
+    import httpx
+    import respx
+
+
+@pytest.fixture
+async def some(client: httpx.AsyncClient, upstream: respx.MockRouter) -> httpx.AsyncClient:
+    """A client of a hub with a source in order, a required one that failed, and one that was not read."""
+    upstream.get(url_of("state-hub")).respond(content=index(capability(1), capability(2)))
+    upstream.get(url_of("bad")).respond(content=b"version: [")
+    await register(client)
+    await register(client, "bad", domain="railiance", required=True)
+    await register(client, "new")
+    for repo in ("state-hub", "bad"):
+        await refresh(client, repo)
+    return client
+
+
+async def overview(client: httpx.AsyncClient) -> Page:
+    return await read(client, "/")
+
+
+async def test_says_how_much_there_is_and_in_which_state(some: httpx.AsyncClient) -> None:
+    page = await overview(some)
+
+    assert page.text("h1") == "2 capabilities offered for reuse by 3 repositories"
+    states = [(link["href"], text) for link, text in page.links() if link["href"].startswith("/sources?state=")]
+    assert states == [(f"/sources?state={state}", f"1 {state}") for state in ("fresh", "failed", "never")]
+
+
+async def test_says_what_is_missing_and_what_is_worth_a_look(some: httpx.AsyncClient) -> None:
+    page = await overview(some)
+
+    assert "Missing: bad. This source is required, and it has nothing to serve." in page.whole
+    assert "Line " in page.whole
+    names = [text for link, text in page.links() if link["href"] in {"/sources/bad", "/sources/new"}]
+    assert names[:3] == ["bad", "bad", "new"]
+
+
+async def test_draws_every_source_and_tells_its_domain_in_words(some: httpx.AsyncClient) -> None:
+    page = await overview(some)
+
+    assert page.markup.count("<use href") >= 3
+    assert "helix_forge 2 capabilities from 2 sources, 1 never" in page.whole
+    assert "railiance 0 capabilities from 1 source, 1 failed" in page.whole
+
+
+async def test_is_a_beginning_where_nothing_is_registered(client: httpx.AsyncClient) -> None:
+    page = await overview(client)
+
+    assert page.text("h1") == "Nothing is registered yet"
+    assert "curl -X POST http://hub/v1/repos" in page.whole
+
+
+@pytest.mark.parametrize("accept", ["", "*/*", "application/json", "application/json, text/html;q=0.9"])
+async def test_tells_programs_where_to_go_on(client: httpx.AsyncClient, accept: str) -> None:
+    answer = await client.get("/", headers={"Accept": accept})
+
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["vary"] == "Accept"
+    for link in answer.json()["links"].values():
+        assert link.startswith("http://hub/")
+        assert (await client.get(link)).status_code == 200, link
+
+
+async def test_ignores_what_others_add_to_its_address(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/?utm_source=mail&state=", headers={"Accept": "text/html"})).status_code == 200

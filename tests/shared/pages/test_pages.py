@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import gzip
+from typing import TYPE_CHECKING
+
+import pytest
+from starlette.requests import Request
+
+from shared.pages import asked_of, for_people, typed
+from shared.problems import BadQuery
+from shared.query import one_of
+from tests.functions.pages.reading import FOR_PEOPLE, read
+
+if TYPE_CHECKING:
+    import httpx
+
+
+def request(query: str = "", path: str = "/sources", accept: str = "text/html") -> Request:
+    headers = [(b"accept", accept.encode())]
+    return Request({"type": "http", "path": path, "query_string": query.encode(), "headers": headers})
+
+
+@pytest.mark.parametrize("query", ["", "colour=red", "state=", "state=+&other=1"])
+def test_a_page_ignores_what_it_does_not_know_and_what_is_empty(query: str) -> None:
+    assert asked_of(request(query), state=one_of("fresh")) == {}
+
+
+def test_a_page_reads_what_it_knows_strictly() -> None:
+    assert asked_of(request("state=fresh&x=1"), state=one_of("fresh")) == {"state": "fresh"}
+    with pytest.raises(BadQuery):
+        asked_of(request("state=red"), state=one_of("fresh"))
+
+
+def test_what_is_typed_is_cut_to_size() -> None:
+    assert typed("  " + "x" * 300 + " ") == "x" * 200
+
+
+@pytest.mark.parametrize(
+    ("path", "accept", "people"),
+    [
+        ("/sources", "text/html,*/*;q=0.8", True),
+        ("/nowhere", "text/html", True),
+        ("/sources", "*/*", False),
+        ("/sources", "application/json", False),
+        ("/v1/repos", "text/html", False),
+    ],
+)
+def test_people_are_those_who_look_at_pages(path: str, accept: str, people: bool) -> None:
+    assert for_people(request(path=path, accept=accept)) is people
+
+
+async def test_a_page_comes_in_gzip_to_those_who_take_it(client: httpx.AsyncClient) -> None:
+    plain = await client.get("/sources", headers={**FOR_PEOPLE, "Accept-Encoding": "identity"})
+    async with client.stream("GET", "/sources", headers={**FOR_PEOPLE, "Accept-Encoding": "gzip"}) as answer:
+        raw = b"".join([piece async for piece in answer.aiter_raw()])
+
+    assert gzip.decompress(raw) == plain.content
+    assert answer.headers["vary"] == plain.headers["vary"] == "Accept, Accept-Encoding"
+
+
+async def test_what_goes_wrong_is_told_as_a_page_to_those_who_take_html(client: httpx.AsyncClient) -> None:
+    page = await read(client, "/nowhere", status=404)
+
+    assert page.text("h1") == "There is nothing here"
+    answer = await client.post("/", headers=FOR_PEOPLE)
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
+    assert answer.headers["cache-control"] == "no-store"

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from shared.pages.summary import ages, all_rows, by_domain, by_state, worth_a_look
+from tests.builders import index, refresh, register, url_of
+from tests.shared.pages.rows import row
+
+if TYPE_CHECKING:
+    import httpx
+    import respx
+
+    from shared.hub import Hub
+
+NOW = datetime(2026, 11, 23, 10, 0, 0, tzinfo=UTC)
+
+
+async def test_a_row_is_a_registration_with_its_source(
+    client: httpx.AsyncClient, hub: Hub, upstream: respx.MockRouter
+) -> None:
+    upstream.get(url_of("b")).respond(content=index())
+    for repo in ("b", "a"):
+        await register(client, repo)
+    await refresh(client, "b")
+
+    rows = await all_rows(hub)
+
+    told = [(one.registration.repo, one.source.state, one.served) for one in rows]
+    assert told == [("a", "never", 0), ("b", "fresh", 1)]
+
+
+def test_only_what_is_served_counts() -> None:
+    states = [row(state=state, served=3).served for state in ("fresh", "stale", "held", "failed", "disabled", "never")]
+
+    assert states == [3, 3, 3, 0, 0, 0]
+
+
+def test_states_are_counted_in_their_order() -> None:
+    counted = by_state([row("a"), row("b"), row("c", state="failed")])
+
+    assert list(counted.items())[:4] == [("never", 0), ("fresh", 2), ("stale", 0), ("failed", 1)]
+
+
+def test_domains_come_by_what_they_offer() -> None:
+    rows = [row("a", served=1), row("b", domain="y", served=9), row("c", served=2), row("d", domain="x", served=9)]
+
+    domains = by_domain(rows)
+
+    assert [(one.name, one.served) for one in domains] == [("x", 9), ("y", 9), ("helix_forge", 3)]
+    assert [one.registration.repo for one in domains[2].rows] == ["c", "a"]
+    assert domains[2].states["fresh"] == 2
+
+
+def test_what_is_worst_and_required_comes_first() -> None:
+    rows = [
+        row("a", state="never"),
+        row("b"),
+        row("c", state="stale"),
+        row("d", state="failed"),
+        row("e", state="failed", required=True),
+        row("f", state="disabled"),
+        row("g", state="held"),
+    ]
+
+    assert [one.registration.repo for one in worth_a_look(rows)] == ["e", "d", "g", "c", "a"]
+
+
+def test_ages_are_counted_in_classes() -> None:
+    stamps = ["2026-11-23T09:59:00Z", "2026-11-23T09:51:00Z", "2026-11-23T09:10:00Z", "2026-11-22T11:00:00Z", None]
+    stamps += ["2026-11-17T11:00:00Z", "2025-11-17T11:00:00Z", "2026-11-23T10:00:09Z"]
+    rows = [row(str(number), succeeded_at=stamp) for number, stamp in enumerate(stamps)]
+    rows.append(row("off", succeeded_at=stamps[0], enabled=False))
+
+    found = ages(rows, lambda source: source.succeeded_at, NOW)
+
+    assert [(one.label, one.number, one.share) for one in found] == [
+        ("within 10 minutes", 3, 100),
+        ("within an hour", 1, 33),
+        ("within a day", 1, 33),
+        ("within a week", 1, 33),
+        ("longer ago", 1, 33),
+        ("never", 1, 33),
+    ]
+
+
+def test_without_sources_no_age_has_any() -> None:
+    assert {(one.number, one.share) for one in ages([], lambda source: source.changed_at, NOW)} == {(0, 0)}
