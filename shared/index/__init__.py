@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared import schemas, strict_json
-from shared.index import yaml_events
+from shared.index import hints, yaml_events
 from shared.index.content import Content, content_of
 from shared.problems import Offence, SourceNotAnIndex, SourceTooLarge
 
@@ -16,15 +16,17 @@ if TYPE_CHECKING:
 __all__ = ["Content", "Fault", "IndexFaulty", "read_index"]
 
 MAX_CAPABILITIES = 20_000
+MAX_FIELDS = 200
 
 
 class Fault(NamedTuple):
-    """One fault of an index: line and column (from 1) in the source text, JSON Pointer, and what is wrong."""
+    """One fault: line and column (from 1) in the source text, JSON Pointer, what is wrong, perhaps what to do."""
 
     line: int
     column: int
     pointer: str
     detail: str
+    hint: str | None = None
 
 
 class IndexFaulty(Exception):  # noqa: N818 - a verdict on a document, not a failure of ours
@@ -48,7 +50,7 @@ def read_index(body: bytes, repo: str, url: str = "") -> Content:
     if isinstance(index, dict) and len(_listed(index)) > MAX_CAPABILITIES:
         raise SourceTooLarge(f"The index has more than {MAX_CAPABILITIES:,} capabilities.")
     if offences := _check(index, repo):
-        raise IndexFaulty(_placed(text, offences))
+        raise IndexFaulty(_placed(text, index, offences))
     return content_of(index, repo, url)
 
 
@@ -57,7 +59,8 @@ def _decode(body: bytes) -> str:
         text = body.removeprefix(b"\xef\xbb\xbf").decode("utf-8")
     except UnicodeDecodeError as fault:
         line = body.count(b"\n", 0, fault.start) + 1
-        raise IndexFaulty([Fault(line, 1, "", "is not UTF-8")]) from fault
+        column = fault.start - body.rfind(b"\n", 0, fault.start)
+        raise IndexFaulty([Fault(line, column, "", "is not UTF-8", "Save the file as UTF-8.")]) from fault
     if text.lstrip()[:1] == "<":
         raise SourceNotAnIndex(
             "The source answered with markup. The hub sends no credentials: publish a raw URL that opens without "
@@ -77,7 +80,8 @@ def _parse(text: str) -> Any:  # noqa: ANN401 - data not yet checked
     try:
         return yaml_events.parse(text)
     except yaml_events.NotPlainYaml as fault:
-        raise IndexFaulty([Fault(fault.line, fault.column, "", str(fault))]) from fault
+        hint = hints.for_text(text, fault.line, fault.column)
+        raise IndexFaulty([Fault(fault.line, fault.column, "", str(fault), hint)]) from fault
 
 
 def _listed(index: dict[str, Any]) -> list[Any]:
@@ -108,11 +112,18 @@ def _check(index: Any, repo: str) -> list[Offence]:  # noqa: ANN401 - data not y
         offences.append(Offence("/repo", f"must be {repo}, the name under which this URL is registered"))
     seen: set[str] = set()
     for place, entry in enumerate(_listed(index)):
-        found = check_entry(entry) + _repeated(entry, seen)
+        found = (_crowded(entry) or check_entry(entry)) + _repeated(entry, seen)
         offences += [Offence(f"/capabilities/{place}{pointer}", detail) for pointer, detail in found]
         if len(offences) >= schemas.MAX_OFFENCES:
             break
     return offences[: schemas.MAX_OFFENCES]
+
+
+def _crowded(entry: object) -> list[Offence]:
+    """Look first at how many fields an entry has: naming all that is wrong with very many would take too long."""
+    if isinstance(entry, dict) and len(entry) > MAX_FIELDS:
+        return [Offence("", f"has more than {MAX_FIELDS} fields")]
+    return []
 
 
 def _repeated(entry: object, seen: set[str]) -> list[Offence]:
@@ -125,11 +136,14 @@ def _repeated(entry: object, seen: set[str]) -> list[Offence]:
     return []
 
 
-def _placed(text: str, offences: list[Offence]) -> list[Fault]:
+def _placed(text: str, index: object, offences: list[Offence]) -> list[Fault]:
     """Say where each offence stands. JSON that YAML can't read has no places; then it is the first line."""
     try:
         marks = yaml_events.locate(text, [offence.pointer for offence in offences])
     except yaml_events.NotPlainYaml:
         marks = [(1, 1)] * len(offences)
-    faults = [Fault(*mark, *offence) for mark, offence in zip(marks, offences, strict=True)]
+    faults = [
+        Fault(*mark, *offence, hints.for_value(index, offence.pointer))
+        for mark, offence in zip(marks, offences, strict=True)
+    ]
     return sorted(faults)

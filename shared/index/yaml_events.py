@@ -20,6 +20,7 @@ from yaml.events import (
     ScalarEvent,
     SequenceEndEvent,
     SequenceStartEvent,
+    StreamEndEvent,
 )
 
 from shared.strict_json import CONTROL, MAX_DEPTH, finite, integer
@@ -84,11 +85,10 @@ class _Builder:
             _refuse(f"the character U+{ord(found[0]):04X} is not allowed", _mark_at(text, found.start()))
         root: list[Any] = []
         self._container = root
-        handlers = self._handlers
+        handlers, next_event = self._handlers, yaml.CSafeLoader(text).get_event
         try:
-            for event in yaml.parse(text, Loader=yaml.CSafeLoader):
-                handler = handlers.get(type(event))
-                if handler is not None:
+            while (kind := type(event := next_event())) is not StreamEndEvent:
+                if handler := handlers.get(kind):
                     handler(event)
         except yaml.MarkedYAMLError as fault:
             raise NotPlainYaml(f"not YAML: {fault.problem}", _mark_of(fault)) from fault
@@ -129,7 +129,7 @@ class _Builder:
         if self._key is None and type(self._container) is dict:
             self._set_key(text, event)
         else:
-            self._place(_plain(text) if event.style is None or event.style == "" else text, event)
+            self._place(text if event.style else _plain(text), event)
 
     def _set_key(self, text: str, event: Any) -> None:  # noqa: ANN401
         if text in self._container:

@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shared.index import IndexFaulty, read_index, reader
+from shared.index.reader import LARGE, Reader
+from shared.problems import SourceNotAnIndex, SourceTooLarge
+from tests.builders import capability, index
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+REPO = "state-hub"
+BIG = index(*(capability(number, summary="x" * 500) for number in range(150)))
+HOSTILE = {
+    "many lists": b"version: 1\ncapabilities: [" + b"[]," * 30_000 + b"]",
+    "many scalars": b"- a\n" * 30_000,
+    "many keys": b"version: 1\ncapabilities:\n- " + b"".join(b"k%d: 1\n  " % number for number in range(30_000)),
+    "one key": b"? " + b"k" * 5_000_000,
+    "one scalar": b"a: " + b"x" * 5_000_000,
+    "one integer": b"a: " + b"9" * 5_000_000,
+    "one float": b"a: 0." + b"9" * 5_000_000 + b"e9",
+    "an integer in JSON": b'{"a": ' + b"9" * 5_000_000 + b"}",
+    "brackets": b"[" * 5_000_000,
+    "brackets in JSON": b'{"a":' * 1_000_000,
+    "dashes": b"- " * 2_500_000,
+    "question marks": b"? " * 2_500_000,
+    "quotes": b'"' * 5_000_000,
+    "spaces": b" " * 5_000_000,
+    "line feeds": b"\n" * 5_000_000,
+    "directives": b"".join(b"%%TAG !a%d! b\n" % number for number in range(6_000)) + b"--- a\n",
+    "aliases": b"a: &a [x,x,x,x,x,x,x,x,x]\n" + b"b: [*a,*a,*a,*a,*a]\n" * 9_000,
+    "merges": b"a: &a {b: 1}\nc: {<<: [" + b"*a," * 30_000 + b"]}",
+}
+
+
+@pytest.fixture
+async def reading() -> AsyncIterator[Reader]:
+    made = Reader()
+    yield made
+    await made.close()
+
+
+def process_of(reading: Reader) -> int | None:
+    """Return the id of the process, if there is one."""
+    return reading._process.pid if reading._process else None
+
+
+def alive(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists() if sys.platform == "linux" else True
+
+
+async def test_small_indexes_are_read_without_a_process(reading: Reader) -> None:
+    assert await reading.read(index(), REPO) == read_index(index(), REPO)
+    with pytest.raises(IndexFaulty):
+        await reading.read(b"[]", REPO)
+
+    assert process_of(reading) is None
+
+
+async def test_large_indexes_are_read_in_one_process(reading: Reader) -> None:
+    assert len(BIG) > LARGE
+
+    contents = await asyncio.gather(*(reading.read(BIG, REPO, "https://h.example/") for _ in range(3)))
+    first = process_of(reading)
+    with pytest.raises(IndexFaulty, match="Line 1"):
+        await reading.read(BIG.replace(b'"version": 1', b'"version": 2'), REPO)
+    with pytest.raises(SourceNotAnIndex):
+        await reading.read(b"<html>" + b" " * LARGE, REPO)
+
+    assert contents == [read_index(BIG, REPO, "https://h.example/")] * 3
+    assert first is not None
+    assert process_of(reading) == first
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+async def test_the_process_holds_neither_sockets_nor_secrets(reading: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REUSE_SURFACE_TOKEN", "a-secret-of-the-hub")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.set_inheritable(True)
+        await reading.read(BIG, REPO)
+        place = Path(f"/proc/{process_of(reading)}")
+
+        held = {str(one.readlink()) for one in (place / "fd").iterdir()}
+        assert f"socket:[{os.fstat(listening.fileno()).st_ino}]" not in held
+        assert len(held) <= 4
+        assert b"a-secret" not in (place / "environ").read_bytes()
+
+
+async def test_an_idle_process_ends_and_the_next_index_starts_another() -> None:
+    reading = Reader(idle_seconds=0.05)
+    await reading.read(BIG, REPO)
+    first = process_of(reading)
+
+    for _ in range(200):
+        if process_of(reading) is None:
+            break
+        await asyncio.sleep(0.01)
+    assert process_of(reading) is None
+    await reading.read(BIG, REPO)
+
+    assert process_of(reading) not in {None, first}
+    await reading.close()
+
+
+async def test_a_process_that_died_is_replaced(reading: Reader) -> None:
+    await reading.read(BIG, REPO)
+    assert reading._process is not None
+    reading._process.kill()
+    await reading._process.wait()
+
+    assert len((await reading.read(BIG, REPO)).entries) == 150
+
+
+async def test_what_takes_too_long_is_the_fault_of_that_index_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "_COMMAND", [sys.executable, "-c", "import time; time.sleep(60)"])
+    reading = Reader(seconds=0.3)
+
+    with pytest.raises(SourceTooLarge, match="too much time or memory"):
+        await reading.read(BIG, REPO)
+    assert process_of(reading) is None
+    monkeypatch.undo()
+    reading._seconds = 20.0
+
+    assert len((await reading.read(BIG, REPO)).entries) == 150
+    await reading.close()
+
+
+@pytest.mark.parametrize("code", ["import sys; sys.stdin.buffer.read(9)", "import os; os.abort()"])
+async def test_a_process_that_ends_without_an_answer_is_too(
+    reading: Reader, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    monkeypatch.setattr(reader, "_COMMAND", [sys.executable, "-c", code])
+
+    with pytest.raises(SourceTooLarge):
+        await reading.read(BIG, REPO)
+
+    assert process_of(reading) is None
+
+
+async def test_whoever_gives_up_leaves_no_answer_for_the_next(reading: Reader) -> None:
+    other = index(*(capability(number, summary="y" * 500) for number in range(150)))
+    given_up = asyncio.create_task(reading.read(other, REPO))
+    while process_of(reading) is None:  # noqa: ASYNC110 - a process has no event
+        await asyncio.sleep(0.01)
+    given_up.cancel()
+
+    content = await reading.read(BIG, REPO)
+
+    assert content == read_index(BIG, REPO)
+    assert given_up.cancelled()
+
+
+async def test_closing_leaves_no_process() -> None:
+    reading = Reader()
+    await reading.read(BIG, REPO)
+    pid = process_of(reading)
+
+    await reading.close()
+
+    assert pid is not None
+    assert not alive(pid)
+
+
+async def test_a_process_that_does_not_end_by_itself_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "_TO_END", 0.05)
+    reading = Reader(idle_seconds=60)
+    await reading.read(BIG, REPO)
+    pid = process_of(reading)
+    assert reading._process is not None
+    reading._process.send_signal(19)
+
+    reading._idle()
+    await asyncio.gather(*reading._ending)
+
+    assert pid is not None
+    assert not alive(pid)
+    await reading.close()
+
+
+@pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE)
+async def test_nothing_takes_more_than_its_share(reading: Reader, body: bytes) -> None:
+    assert len(body) > LARGE
+
+    with pytest.raises((IndexFaulty, SourceTooLarge)):
+        await reading.read(body, REPO)

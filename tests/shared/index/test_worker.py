@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import io
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from shared.index import IndexFaulty, read_index, worker
+from shared.problems import SourceNotAnIndex, SourceTooLarge
+from tests.builders import capability, index
+
+URL = "https://raw.githubusercontent.com/o/r/main/capabilities.yaml"
+
+
+def asked(*bodies: bytes) -> bytes:
+    return b"".join(b"".join(worker.request(body, "state-hub", URL)) for body in bodies)
+
+
+def answers(stream: bytes) -> list[bytes]:
+    """Return the answers in what the process wrote."""
+    found = []
+    while stream:
+        (length,) = worker.LENGTH.unpack_from(stream)
+        found.append(stream[4 : 4 + length])
+        stream = stream[4 + length :]
+    return found
+
+
+@pytest.fixture
+def limits(monkeypatch: pytest.MonkeyPatch) -> dict[int, tuple[int, int]]:
+    """The limits that main sets, kept instead of set."""
+    kept: dict[int, tuple[int, int]] = {}
+    monkeypatch.setattr(resource, "setrlimit", kept.__setitem__)
+    return kept
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *bodies: bytes) -> list[bytes]:
+    """Let main answer in this process."""
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(asked(*bodies))))
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(buffer=written))
+    monkeypatch.setattr(Path, "write_text", lambda *_, **__: 0)
+    worker.main()
+    return answers(written.getvalue())
+
+
+@pytest.mark.usefixtures("limits")
+def test_what_is_said_is_what_reading_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    bodies = [
+        index(*(capability(number, path="a.md", summary='"\n\\ä☺ \u2028') for number in range(30)), domain="d"),
+        index(base_url="https://h.example/"),
+        b"version: 1\ncapabilities: []\n",
+    ]
+
+    said = [worker.said(answer) for answer in run(monkeypatch, *bodies)]
+
+    assert said == [read_index(body, "state-hub", URL) for body in bodies]
+
+
+@pytest.mark.usefixtures("limits")
+def test_faults_and_problems_come_out_as_they_went_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    faulty, markup = run(monkeypatch, b"version: 1\ncapabilities: [{id: A}]\n", b"<html>")
+
+    with pytest.raises(IndexFaulty) as here:
+        read_index(b"version: 1\ncapabilities: [{id: A}]\n", "state-hub")
+    with pytest.raises(IndexFaulty) as there:
+        worker.said(faulty)
+    assert there.value.faults == here.value.faults
+    with pytest.raises(SourceNotAnIndex, match="publish a raw URL"):
+        worker.said(markup)
+
+
+@pytest.mark.usefixtures("limits")
+def test_too_little_memory_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(worker, "read_index", fail)
+
+    (answer,) = run(monkeypatch, b"")
+    with pytest.raises(SourceTooLarge, match="memory"):
+        worker.said(answer)
+
+
+def test_time_is_bounded_for_each_document_and_the_rest_for_good(
+    monkeypatch: pytest.MonkeyPatch, limits: dict[int, tuple[int, int]]
+) -> None:
+    usage = iter([SimpleNamespace(ru_utime=0.5, ru_stime=0.0), SimpleNamespace(ru_utime=6.5, ru_stime=1.0)])
+    monkeypatch.setattr(resource, "getrusage", lambda _: next(usage))
+
+    run(monkeypatch, index(), index())
+
+    assert limits.pop(resource.RLIMIT_CPU) == (7 + worker.CPU_SECONDS + 1, resource.RLIM_INFINITY)
+    assert limits == {
+        resource.RLIMIT_AS: (worker.MEMORY, worker.MEMORY),
+        resource.RLIMIT_FSIZE: (0, 0),
+        resource.RLIMIT_CORE: (0, 0),
+    }
+
+
+def started(code: str) -> Any:
+    """Run *code* in a process with the limits of the worker's."""
+    whole = f"from shared.index import worker; worker._limit(); {code}"
+    return subprocess.run([sys.executable, "-c", whole], capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_the_limits_hold_in_a_process_of_its_own(tmp_path: Any) -> None:
+    assert "MemoryError" in started("bytearray(1 << 30)").stderr
+    file = str(tmp_path / "file")
+    assert "File too large" in started(f"import os; os.write(os.open({file!r}, os.O_CREAT | os.O_WRONLY), b'x')").stderr
