@@ -1,7 +1,9 @@
 """Who may fetch when: a fast lane for what makes progress, and a slow one, so that those who hang delay no one.
 
-Origins that answered lately go first and have places that no stranger takes. A fetch that brings next to nothing for a
-while leaves its place in the fast lane when another one waits for it, and goes on in the slow lane as it was.
+Origins that answered lately go first and have places that no stranger takes. While they are fetched few strangers
+start, because a hundred that fail take as much of the processor as a hundred that do not. A fetch that brings next to
+nothing for a while leaves its place in the fast lane when another one waits for it, and goes on in the slow lane as it
+was.
 """
 
 from __future__ import annotations
@@ -21,11 +23,15 @@ PROGRESS = 1024
 
 @dataclass(frozen=True, slots=True)
 class Widths:
-    """How many fetches go on at a time, and for how long nothing may come: from known origins, and from strangers."""
+    """How many fetches go on at a time, and for how long nothing may come: from known origins, and from strangers.
+
+    *reserved* places of the fast lane are not for strangers, and *beside* known origins they get no more than so many.
+    """
 
     fast: int = 32
     slow: int = 128
     reserved: int = 8
+    beside: int = 2
     patience: float = 2.0
     patience_with_strangers: float = 0.25
 
@@ -87,7 +93,9 @@ class Lanes:
         room = self._widths.fast - len(self._fast)
         if known or room <= 0:
             return room > 0
-        return sum(not place.known for place in self._fast) < self._widths.fast - self._widths.reserved
+        strangers = sum(not place.known for place in self._fast)
+        most = self._widths.fast - self._widths.reserved if strangers == len(self._fast) else self._widths.beside
+        return strangers < most
 
     def _watch(self) -> None:
         """Look after those who hang, for as long as someone waits."""

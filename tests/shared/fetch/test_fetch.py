@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ssl
 import time
 import tracemalloc
@@ -30,9 +29,8 @@ if TYPE_CHECKING:
 
     from tests.shared.fetch.hostile import Behaviour
 
-BOUNDS = Bounds(total_seconds=0.4, connect_seconds=0.2)
-PATIENT = Bounds(total_seconds=60, connect_seconds=60)
-IN_TIME = 30
+PATIENCE = Bounds(total_seconds=60, connect_seconds=60)
+HASTE = Bounds(total_seconds=0.4, connect_seconds=0.2)
 NONE = Validators()
 
 pytestmark = pytest.mark.usefixtures("real_network")
@@ -40,15 +38,16 @@ pytestmark = pytest.mark.usefixtures("real_network")
 
 @pytest.fixture
 async def fetcher() -> AsyncIterator[Fetcher]:
-    """A fetcher that may read from loopback, with little patience."""
-    async with fetching(BOUNDS) as made:
-        yield made
+    """A fetcher that may read from loopback."""
+    made = Fetcher(Guard(["127.0.0.0/8"]), "reuse-surface-hub/0 (+http://hub)", PATIENCE)
+    yield made
+    await made.close()
 
 
-@contextlib.asynccontextmanager
-async def fetching(bounds: Bounds) -> AsyncIterator[Fetcher]:
-    """A fetcher that may read from loopback, within *bounds*."""
-    made = Fetcher(Guard(["127.0.0.0/8"]), "reuse-surface-hub/0 (+http://hub)", bounds)
+@pytest.fixture
+async def hasty() -> AsyncIterator[Fetcher]:
+    """The same with little patience."""
+    made = Fetcher(Guard(["127.0.0.0/8"]), "tests", HASTE)
     yield made
     await made.close()
 
@@ -58,7 +57,7 @@ async def refused(fetcher: Fetcher, url: str, kind: type[SourceProblem], says: s
     started = time.monotonic()
     with pytest.raises(SourceProblem, match=says) as fault:
         await fetcher.fetch(url, NONE)
-    assert time.monotonic() - started < IN_TIME
+    assert time.monotonic() - started < PATIENCE.total_seconds / 2
     assert type(fault.value) is kind
     return fault.value
 
@@ -93,7 +92,7 @@ async def test_the_environment_lends_neither_proxies_nor_credentials(
     for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://user:secret@127.0.0.1:9")
     url = source.at("/", answer(body=INDEX))
-    fetcher = Fetcher(Guard(["127.0.0.0/8"]), "tests", BOUNDS)
+    fetcher = Fetcher(Guard(["127.0.0.0/8"]), "tests", HASTE)
 
     assert (await fetcher.fetch(url, NONE)).body == INDEX
 
@@ -179,16 +178,14 @@ MISBEHAVIOURS: dict[str, tuple[Behaviour | bytes, type[SourceProblem], str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("behaviour", "kind", "says"), MISBEHAVIOURS.values(), ids=MISBEHAVIOURS)
-async def test_a_source_that(
-    source: Hostile, behaviour: Behaviour | bytes, kind: type[SourceProblem], says: str
-) -> None:
+@pytest.mark.parametrize("how", MISBEHAVIOURS)
+async def test_a_source_that(fetcher: Fetcher, hasty: Fetcher, source: Hostile, how: str) -> None:
+    behaviour, kind, says = MISBEHAVIOURS[how]
     bad, good = source.at("/bad", behaviour), source.at("/good", answer(body=INDEX))
 
-    async with fetching(BOUNDS if kind is SourceTimeout else PATIENT) as fetcher:
-        await refused(fetcher, bad, kind, says)
+    await refused(hasty if kind is SourceTimeout else fetcher, bad, kind, says)
 
-        assert (await fetcher.fetch(good, NONE)).body == INDEX, "what one source did, the next does not feel"
+    assert (await fetcher.fetch(good, NONE)).body == INDEX, "what one source did, the next does not feel"
 
 
 async def test_memory_stays_bounded_whatever_comes(fetcher: Fetcher, source: Hostile) -> None:
@@ -231,7 +228,7 @@ async def test_why_a_connection_failed_is_told(
         raise httpx.ConnectError("") from fault
 
     monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", fail)
-    fetcher = Fetcher(Guard(), "tests", BOUNDS)
+    fetcher = Fetcher(Guard(), "tests", HASTE)
 
     await refused(fetcher, "https://h.example/", kind, says)
 
@@ -251,7 +248,7 @@ async def test_a_listener_that_does_not_speak_tls_is_unreachable(fetcher: Fetche
 
 
 async def test_what_may_not_be_read_is_never_contacted(source: Hostile) -> None:
-    fetcher = Fetcher(Guard(), "tests", BOUNDS)
+    fetcher = Fetcher(Guard(), "tests", HASTE)
 
     await refused(fetcher, source.at("/", answer(body=INDEX)), AddressRefused)
     await refused(fetcher, source.url("/", "localhost"), AddressRefused)
@@ -322,14 +319,14 @@ async def test_redirects_to_a_sign_in_page_are_told_as_such(fetcher: Fetcher, so
     assert "publish a raw URL" in problem.detail
     assert len(source.requests) == 1
 
-async def test_redirects_share_one_deadline(fetcher: Fetcher, source: Hostile) -> None:
+async def test_redirects_share_one_deadline(hasty: Fetcher, source: Hostile) -> None:
     for number in range(4):
         moved = answer("302 Found", Location=f"/{number + 1}")
-        source.at(f"/{number}", sends(b"", moved, every=BOUNDS.total_seconds * 0.7))
+        source.at(f"/{number}", sends(b"", moved, every=HASTE.total_seconds * 0.7))
 
-    await refused(fetcher, source.url("/0"), SourceTimeout)
+    await refused(hasty, source.url("/0"), SourceTimeout)
 
-    assert len(source.requests) == 2
+    assert len(source.requests) <= 2
 
 
 async def test_never_from_https_to_http(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -337,7 +334,7 @@ async def test_never_from_https_to_http(monkeypatch: pytest.MonkeyPatch) -> None
         return httpx.Response(302, headers={"Location": "http://h.example/"})
 
     monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", moved)
-    fetcher = Fetcher(Guard(), "tests", BOUNDS)
+    fetcher = Fetcher(Guard(), "tests", HASTE)
 
     await refused(fetcher, "https://h.example/", SourceRedirect, "from https to http")
 
@@ -349,7 +346,7 @@ async def test_a_phase_that_takes_too_long_is_a_timeout(monkeypatch: pytest.Monk
         raise httpx.ConnectTimeout("")
 
     monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", slow)
-    fetcher = Fetcher(Guard(), "tests", BOUNDS)
+    fetcher = Fetcher(Guard(), "tests", HASTE)
 
     await refused(fetcher, "https://h.example/", SourceTimeout, "No connection within 0.2 s")
 
@@ -369,7 +366,7 @@ async def test_a_host_that_asks_to_be_left_alone_is_named(fetcher: Fetcher, sour
 
 
 async def test_sources_that_hang_keep_no_other_waiting(source: Hostile) -> None:
-    fetcher = Fetcher(Guard(["127.0.0.0/8"]), "tests", Bounds(total_seconds=5, widths=Widths(4, 9, 1, 0.1, 0.05)))
+    fetcher = Fetcher(Guard(["127.0.0.0/8"]), "tests", Bounds(total_seconds=5, widths=Widths(4, 9, 1, 1, 0.1, 0.05)))
     good, _ = source.at("/good", answer(body=INDEX)), source.at("/hangs", hangs)
 
     hung = [asyncio.create_task(fetcher.fetch(source.url("/hangs", f"127.0.1.{n}"), NONE)) for n in range(8)]
@@ -392,9 +389,9 @@ async def test_an_origin_gets_four_connections_and_keeps_them(fetcher: Fetcher, 
     assert (source.most_open, source.connections) == (4, 4)
 
 
-async def test_waiting_for_a_place_does_not_count_as_the_sources_time(fetcher: Fetcher, source: Hostile) -> None:
+async def test_waiting_for_a_place_does_not_count_as_the_sources_time(hasty: Fetcher, source: Hostile) -> None:
     url = source.at("/", sends(b"", answer(body=INDEX), every=0.1))
 
-    fetched = await asyncio.gather(*(fetcher.fetch(url, NONE) for _ in range(24)))
+    fetched = await asyncio.gather(*(hasty.fetch(url, NONE) for _ in range(24)))
 
     assert {one.body for one in fetched} == {INDEX}

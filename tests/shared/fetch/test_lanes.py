@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from shared.fetch.lanes import Place
 
-WIDTHS = Widths(fast=4, slow=2, reserved=1, patience=0.08, patience_with_strangers=0.04)
+WIDTHS = Widths(fast=4, slow=2, reserved=1, beside=1, patience=0.08, patience_with_strangers=0.04)
 
 
 class Street:
@@ -88,6 +88,17 @@ async def test_strangers_leave_room_for_known_origins_and_let_them_go_first(stre
     assert street.order == [*"stuabc"]
     await street.leave("u")
     assert street.order == [*"stuabcv"]
+
+
+async def test_few_strangers_start_beside_known_origins(street: Street) -> None:
+    await street.enter("a", act=receives)
+    await street.enter(*"stuv", known=False, act=receives)
+    assert street.order == [*"as"]
+
+    await street.leave("s")
+    assert street.order == [*"ast"]
+    await street.leave("a")
+    assert street.order == [*"astuv"]
 
 
 @pytest.mark.parametrize("act", [None, drips], ids=["nothing", "a drip"])
