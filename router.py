@@ -17,7 +17,7 @@ from functions.capabilities import search as search_capabilities
 from functions.capabilities import show as show_capability
 from functions.federated import compose as compose_federated
 from functions.federated import show as show_federated
-from functions.hub import health, openapi, problem, ready, schema
+from functions.hub import health, metrics, openapi, problem, ready, schema
 from functions.pages import asset, overview, source, sources
 from functions.repos import badge, browse, deregister, history, refresh, register, replace, show, update
 from shared.answers import OPEN
@@ -26,6 +26,7 @@ from shared.hub import Hub, open_hub
 from shared.pages import for_people, problem_page
 from shared.problems import InternalError, MethodNotAllowed, NotFound, Problem
 from shared.settings import Settings
+from shared.traffic import Traffic
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -54,6 +55,7 @@ ENDPOINTS = [
     ("GET", "/assets/{file}", asset.handle),
     ("GET", "/health", health.handle),
     ("GET", "/ready", ready.handle),
+    ("GET", "/metrics", metrics.handle),
     ("GET", "/openapi.json", openapi.handle),
     ("GET", "/schemas/{name}", schema.handle),
     ("GET", "/problems/{slug}", problem.handle),
@@ -84,6 +86,7 @@ def application(hub: Hub, endpoints: Iterable[tuple[str, str, Handle]], lifespan
     routes = [Route(path, resource) for path, resource in resources.items()]
     app = _Application(routes=routes, lifespan=lifespan)
     app.router.redirect_slashes = False
+    app.add_middleware(Traffic, tally=hub.tally, clock=hub.clock)
 
     async def answer_problem(request: Request, fault: Exception) -> Response:
         return render(hub, request, fault)

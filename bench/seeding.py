@@ -11,6 +11,7 @@ from shared.clock import Clock
 from shared.registration import Wanted
 from shared.store import Author
 from shared.store.tiny import TinyStore
+from shared.tally import Tally
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +30,7 @@ def register(folder: Path, urls: dict[str, str]) -> None:
 
 
 async def _register(folder: Path, urls: dict[str, str]) -> None:
-    store = TinyStore(folder, Clock())
+    store = TinyStore(folder, Clock(), Tally())
     author = Author("operator")
     await asyncio.gather(
         *(store.add(Wanted(repo=repo, url=url, domain=DOMAIN), author) for repo, url in urls.items())

@@ -22,6 +22,7 @@ from shared.sources.life import Sources
 from shared.sources.refresher import Refresher
 from shared.sources.shelf import Shelf
 from shared.store.tiny import TinyStore
+from shared.tally import Tally
 from shared.version import VERSION
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Hub:
     refresher: Refresher
     directory: DataDirectory
     clock: Clock
+    tally: Tally
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
     @contextlib.asynccontextmanager
@@ -92,16 +94,17 @@ def open_hub(settings: Settings, clock: Clock | None = None) -> Hub:
 
 
 def _opened(settings: Settings, clock: Clock, directory: DataDirectory) -> Hub:
-    folder = directory.path
-    store = TinyStore(folder, clock)
+    folder, tally = directory.path, Tally()
+    store = TinyStore(folder, clock, tally)
     guard = Guard(settings.allow_networks, settings.allow_ports)
     fetcher = Fetcher(guard, f"reuse-surface-hub/{VERSION} (+{settings.public})")
     shelf, journal = Shelf(folder / "content"), Journal(folder / "sources.json")
-    sources = Sources(Checker(fetcher, shelf, clock), shelf, journal, clock, settings.max_stale_seconds)
+    checker = Checker(fetcher, shelf, clock)
+    sources = Sources(checker, shelf, journal, clock, tally, settings.max_stale_seconds)
     sources.load(store.all())
-    federation = Federation(folder / "federated.json", sources, clock)
+    federation = Federation(folder / "federated.json", sources, clock, tally)
     limits = Limits(settings, clock)
     auth = Auth(settings.token, clock, limits, TokensFile(settings.tokens_file) if settings.tokens_file else None)
     refresher = Refresher(sources, clock)
     search = Search(federation, clock)
-    return Hub(settings, guard, auth, limits, store, sources, federation, search, refresher, directory, clock)
+    return Hub(settings, guard, auth, limits, store, sources, federation, search, refresher, directory, clock, tally)

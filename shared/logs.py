@@ -10,7 +10,10 @@ import orjson
 
 
 class JsonLines(logging.Formatter):
-    """Formats a record as one JSON object: at, level, logger, message, and the traceback where there is one."""
+    """Formats a record as one JSON object: at, level, logger, message, and the traceback where there is one.
+
+    A record may carry more under ``fields`` (``extra={"fields": {...}}``); these keep to names of their own.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
@@ -19,6 +22,7 @@ class JsonLines(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
+            **getattr(record, "fields", {}),
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)

@@ -210,6 +210,7 @@ async def full(client: httpx.AsyncClient, upstream: respx.MockRouter) -> httpx.A
 SAMPLES = [
     ("get", "/health", {}, 200),
     ("get", "/ready", {}, 200),
+    ("get", "/metrics", {}, 200),
     ("get", "/v1/repos", {}, 200),
     ("get", "/v1/repos?limit=2", {}, 200),
     ("get", "/v1/repos?limit=0", {}, 400),

@@ -136,6 +136,7 @@ def test_composing_does_no_input_or_output() -> None:
     [
         ("tinydb", ["shared/store/table.py"]),
         ("fastjsonschema", ["shared/schemas.py"]),
+        ("prometheus_client", ["shared/metrics.py"]),
         ("httpx", ["shared/fetch/__init__.py", "shared/fetch/network.py", "shared/fetch/urls.py"]),
         ("jinja2", ["shared/pages/__init__.py"]),
     ],

@@ -57,6 +57,7 @@ ALONE = {
     ("GET", "/assets/{file}"): Case("/assets/hub.css", 200),
     ("GET", "/health"): Case("/health", 200, says={"status": "ok"}),
     ("GET", "/ready"): Case("/ready", 200, says={"ready": True}),
+    ("GET", "/metrics"): Case("/metrics", 200),
     ("GET", "/openapi.json"): Case("/openapi.json", 200, says={"servers": [{"url": "http://hub"}]}),
     ("GET", "/schemas/{name}"): Case("/schemas/problem", 200, says={"title": "Problem"}),
     ("GET", "/problems/{slug}"): Case("/problems/not-found", 200, says={"slug": "not-found"}),

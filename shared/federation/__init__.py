@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from shared.clock import Clock
     from shared.compose import Part
     from shared.sources.life import Sources
+    from shared.tally import Tally
 
 __all__ = ["Document", "Edition", "Federation"]
 
@@ -38,11 +39,12 @@ class Federation:
     loop, right after another edition is served.
     """
 
-    def __init__(self, path: Path, sources: Sources, clock: Clock) -> None:
+    def __init__(self, path: Path, sources: Sources, clock: Clock, tally: Tally) -> None:
         """Make the document that was served last, or the next one if the sources went on; raise StartError."""
         self._path = path
         self._sources = sources
         self._clock = clock
+        self._tally = tally
         self._serial, self._generated_at, self._substance = self._load()
         self._turn: asyncio.Task[None] | None = None
         self._composing = asyncio.Lock()
@@ -95,11 +97,23 @@ class Federation:
             self._turn = None
             parts = self._sources.parts()
             await self._sources.save()
-            following = await asyncio.to_thread(self._next, parts)
+            started = self._clock.monotonic()
+            following = await self._written(parts)
+            self._tally.compositions.note(self._clock.monotonic() - started)
             if following is not None:
                 self.edition = following
                 for tell in self.on_change:
                     tell()
+
+    async def _written(self, parts: list[Part]) -> Edition | None:
+        """Return the next edition, or None, as ``_next`` does."""
+        try:
+            following = await asyncio.to_thread(self._next, parts)
+        except Problem:
+            self._tally.writes["federation", "failed"] += 1
+            raise
+        self._tally.writes["federation", "done"] += following is not None
+        return following
 
     async def follow(self) -> None:
         """Compose whenever the sources have news, gathering for a second what comes together; never returns."""

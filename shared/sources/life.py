@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from shared.problems import Problem, RepoDisabled, RepoNotFound, SourceProblem
 from shared.sources.source import LEAST_INTERVAL, Outcome, Source, describing, interval
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from shared.sources.check import Checker, Found
     from shared.sources.journal import Journal
     from shared.sources.shelf import Shelf
+    from shared.tally import Tally
 
 _LONGEST_WAIT = 7 * 86400.0
 _log = logging.getLogger("hub.sources")
@@ -28,11 +29,14 @@ _log = logging.getLogger("hub.sources")
 class Sources:
     """The sources by repo. *news* is set whenever the federated index may have to say something else."""
 
-    def __init__(self, checker: Checker, shelf: Shelf, journal: Journal, clock: Clock, max_stale_seconds: int) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 - the parts of which it is the sum
+        self, checker: Checker, shelf: Shelf, journal: Journal, clock: Clock, tally: Tally, max_stale_seconds: int
+    ) -> None:
         self._checker = checker
         self._shelf = shelf
         self._journal = journal
         self._clock = clock
+        self._tally = tally
         self._max_stale = max_stale_seconds
         self._sources: dict[str, Source] = {}
         self._unsaved = False
@@ -58,6 +62,10 @@ class Sources:
     def status(self, repo: str) -> Status:
         """Return what is known about the source of *repo*."""
         return self._sources[repo].status if repo in self._sources else Status()
+
+    def followed(self) -> list[tuple[Registration, Status]]:
+        """Return every registration with what is known about its source."""
+        return [(source.registration, source.status) for source in self._sources.values()]
 
     def parts(self) -> list[Part]:
         """Return what each source contributes at this moment."""
@@ -109,6 +117,12 @@ class Sources:
         enabled = ((repo, source) for repo, source in self._sources.items() if source.registration.enabled)
         return [repo for repo, source in enabled if source.due <= now and source.flight is None]
 
+    def lag(self) -> float:
+        """Return how many seconds the source that waits longest has been due."""
+        now = self._clock.monotonic()
+        waiting = (source.due for source in self._sources.values() if source.registration.enabled and not source.flight)
+        return max(now - min(waiting, default=now), 0.0)
+
     def under_way(self) -> list[str]:
         """Return the repos whose sources are being checked."""
         return [repo for repo, source in self._sources.items() if source.flight is not None]
@@ -157,11 +171,15 @@ class Sources:
         source.kept = found.kept
         status = source.status.checked(now, found.http_status, found.size, duration).succeeded(now)
         self._checked(source, describing(status, source.kept))
-        return Outcome(repo, "unchanged" if found.draft is None else "changed", source.status)
+        return self._outcome(source, "unchanged" if found.draft is None else "changed")
 
     def _fail(self, source: Source, problem: SourceProblem, duration: int) -> Outcome:
         self._checked(source, source.status.failed(self._clock.stamp(), problem, duration))
-        return Outcome(source.registration.repo, "failed", source.status)
+        return self._outcome(source, "failed")
+
+    def _outcome(self, source: Source, outcome: Literal["changed", "unchanged", "failed"]) -> Outcome:
+        self._tally.checked(outcome, (source.status.duration_ms or 0) / 1000)
+        return Outcome(source.registration.repo, outcome, source.status)
 
     def _checked(self, source: Source, status: Status) -> None:
         before = source.served, source.status.state
@@ -196,7 +214,9 @@ class Sources:
                 await asyncio.to_thread(self._write_down, statuses)
             except Problem:
                 self._unsaved = True
+                self._tally.writes["states", "failed"] += 1
                 raise
+            self._tally.writes["states", "done"] += 1
 
     def _write_down(self, statuses: dict[tuple[str, str], Status]) -> None:
         self._shelf.sync()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from shared.clock import Clock
     from shared.registration import Wanted
     from shared.store.ledger import Edit
+    from shared.tally import Tally
 
 _REGISTRATIONS = "registrations.json"
 _HISTORY = "history.jsonl"
@@ -32,9 +33,10 @@ _Outcome = Decision | Exception
 class TinyStore(Store):
     """Keeps the promises of Store. Only the event loop's thread touches the memory, only one thread the files."""
 
-    def __init__(self, folder: Path, clock: Clock) -> None:
+    def __init__(self, folder: Path, clock: Clock, tally: Tally) -> None:
         """Read what *folder* holds, or raise StartError when it can't be trusted."""
         self._clock = clock
+        self._tally = tally
         self._database = Database(folder / _REGISTRATIONS)
         self._ledger = _ledger(self._database, folder / _REGISTRATIONS)
         self._history = History(folder / _HISTORY, self._ledger.last_revision)
@@ -114,7 +116,7 @@ class TinyStore(Store):
         outcomes = [_decided(staged, write, self._clock.exact_stamp(), changes) for write in batch]
         try:
             if changes:
-                await asyncio.to_thread(self._save, staged, changes)
+                await self._save_counted(staged, changes)
         except Exception as fault:  # noqa: BLE001 - whoever waits must be told, whatever it was
             # Refusals wait for the disk too: they may rest on writes of this batch.
             outcomes = [fault] * len(batch)
@@ -123,6 +125,14 @@ class TinyStore(Store):
             self._history.keep(changes)
         for (*_, done), outcome in zip(batch, outcomes, strict=True):
             _tell(done, outcome)
+
+    async def _save_counted(self, staged: Ledger, changes: list[Change]) -> None:
+        started, result = self._clock.monotonic(), "failed"
+        try:
+            await asyncio.to_thread(self._save, staged, changes)
+            result = "done"
+        finally:
+            self._tally.registered(result, len(changes), self._clock.monotonic() - started)
 
     def _save(self, staged: Ledger, changes: list[Change]) -> None:
         self._history.append(changes)

@@ -46,6 +46,15 @@ def test_keeps_a_traceback_in_the_same_line(capsys: pytest.CaptureFixture[str]) 
     assert "ValueError: invalid literal" in json.loads(lines[0])["traceback"]
 
 
+def test_puts_the_fields_of_an_event_beside_its_message(capsys: pytest.CaptureFixture[str]) -> None:
+    configure("json")
+
+    logging.getLogger("hub.requests").info("answered", extra={"fields": {"status": 201, "request_id": None}})
+
+    line = json.loads(capsys.readouterr().err)
+    assert (line["message"], line["status"], line["request_id"]) == ("answered", 201, None)
+
+
 def test_writes_text_for_people_and_leaves_the_chatter_of_libraries_out(capsys: pytest.CaptureFixture[str]) -> None:
     configure("text")
 

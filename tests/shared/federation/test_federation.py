@@ -10,6 +10,7 @@ import shared.federation as module
 from shared.federation import Federation
 from shared.problems import StartError, StorageUnavailable
 from shared.query import JSON
+from shared.tally import Tally
 from tests.builders import Hands, capability
 from tests.shared.sharing import part
 
@@ -54,7 +55,7 @@ def path(tmp_path: Path) -> Path:
 
 def opened(path: Path, shares: Shares, hands: Hands | None = None) -> Federation:
     """Return the federation that a start would open."""
-    return Federation(path, cast("Sources", shares), (hands or Hands()).clock())
+    return Federation(path, cast("Sources", shares), (hands or Hands()).clock(), Tally())
 
 
 def names(federation: Federation) -> list[str]:

@@ -12,6 +12,7 @@ from shared.problems import PreconditionFailed, RepoExists, RepoNotFound, UrlReg
 from shared.registration import Wanted
 from shared.store import PER_REPO, Author, Change, Store
 from shared.store.tiny import TinyStore
+from shared.tally import Tally
 from tests.builders import registration, url_of
 from tests.shared.store.memory import MemoryStore
 
@@ -39,7 +40,8 @@ def required(current: Registration) -> Wanted:
 @pytest.fixture(params=["tiny", "memory"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path, hands: Hands) -> AsyncIterator[Store]:
     """Every store, one after the other."""
-    opened: Store = TinyStore(tmp_path, hands.clock()) if request.param == "tiny" else MemoryStore(hands.clock())
+    clock = hands.clock()
+    opened: Store = TinyStore(tmp_path, clock, Tally()) if request.param == "tiny" else MemoryStore(clock)
     yield opened
     await opened.close()
 

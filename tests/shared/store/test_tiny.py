@@ -13,6 +13,7 @@ from shared.problems import RepoExists, RepoNotFound, StartError, StorageUnavail
 from shared.registration import Wanted
 from shared.store import Author
 from shared.store.tiny import TinyStore
+from shared.tally import Tally
 from tests.builders import registration, url_of
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ async def told(store: TinyStore) -> list[Any]:
 @pytest.fixture
 def reopen(tmp_path: Path, hands: Hands) -> Callable[[], TinyStore]:
     """Open the store, as a start or a restart does."""
-    return lambda: TinyStore(tmp_path, hands.clock())
+    return lambda: TinyStore(tmp_path, hands.clock(), Tally())
 
 
 @pytest.fixture

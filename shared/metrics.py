@@ -1,0 +1,136 @@
+"""The hub as Prometheus metrics: states are read when somebody asks, events from the tally. The home of the library."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from datetime import datetime
+from typing import TYPE_CHECKING, TypeVar
+
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.registry import Collector
+
+from shared.sources.status import STATES
+from shared.version import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from prometheus_client import Metric
+
+    from shared.hub import Hub
+    from shared.registration import Registration
+    from shared.sources.status import Status
+    from shared.tally import Durations
+
+MEDIA_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+_PREFIX = "reuse_surface_"
+Key = TypeVar("Key", bound=tuple[str, ...])
+"""The values of a family's labels, in their order."""
+
+
+def exposition(hub: Hub) -> bytes:
+    """Return the metrics of *hub* and its process in the text format of Prometheus."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Hub(hub))
+    ProcessCollector(registry=registry)
+    return generate_latest(registry)
+
+
+class _Hub(Collector):
+    """Reads the hub once per scrape, all within one turn of the event loop."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every family, with or without samples, so that a query never meets a name that is not there."""
+        yield _gauge("build_info", "The version that runs; always 1", {(VERSION,): 1}, ("version",))
+        yield from self._requests()
+        yield from self._sources()
+        yield from self._federation()
+        yield from self._storage()
+
+    def _requests(self) -> Iterator[Metric]:
+        tally, names = self._hub.tally, ("method", "route", "status")
+        requests = {(method, route, str(status)): count for (method, route, status), count in tally.requests.items()}
+        yield _counter("http_requests", "Requests by method, route and status", requests, names)
+        answers = {(route,): durations for route, durations in tally.answers.items()}
+        yield _histogram("http_request_seconds", "From the request to the end of its answer", answers, ("route",))
+
+    def _sources(self) -> Iterator[Metric]:
+        hub, tally = self._hub, self._hub.tally
+        followed = hub.sources.followed()
+        yield _gauge("sources", "Registered sources by state", _by_state(followed), ("state",))
+        yield _gauge("source_shortest_ttl_seconds", "The shortest time to live of an enabled source", _ttl(followed))
+        about = "When a check last found a source in order; 0 for never"
+        yield _gauge("last_successful_check_timestamp_seconds", about, _last_success(followed))
+        yield _gauge("refresher_lag_seconds", "How long the source that waits longest is due", {(): hub.sources.lag()})
+        checks = {(outcome,): count for outcome, count in tally.checks.items()}
+        yield _counter("checks", "Checks of sources by outcome", checks, ("outcome",))
+        yield _histogram("fetch_seconds", "How long a check took, from request to verdict", {(): tally.fetches})
+
+    def _federation(self) -> Iterator[Metric]:
+        document = self._hub.federation.document
+        missing = set(document.missing_required)
+        required = {(one.repo,): one.repo in missing for one, _ in self._hub.sources.followed() if one.required}
+        yield _gauge("federation_serial", "The serial of the federated index", {(): document.serial})
+        yield _gauge("federation_complete", "1 when no required source is missing", {(): document.complete})
+        yield _gauge("required_source_missing", "1 when a required source serves nothing", required, ("repo",))
+        count = len(self._hub.federation.edition.composition.entries)
+        yield _gauge("capabilities", "Capabilities in the federated index", {(): count})
+        compositions = {(): self._hub.tally.compositions}
+        yield _histogram("compose_seconds", "How long composing and encoding took", compositions)
+
+    def _storage(self) -> Iterator[Metric]:
+        tally, space = self._hub.tally, os.statvfs(self._hub.directory.path)
+        names = ("what", "result")
+        yield _counter("store_writes", "Durable writes by what was written and result", tally.writes, names)
+        yield _histogram("store_write_seconds", "How long a batch of registrations took", {(): tally.write_seconds})
+        yield _gauge("volume_free_bytes", "Free space of the data volume", {(): space.f_bavail * space.f_frsize})
+        yield _gauge("volume_size_bytes", "Size of the data volume", {(): space.f_blocks * space.f_frsize})
+
+
+def _by_state(followed: Iterable[tuple[Registration, Status]]) -> dict[tuple[str, ...], float]:
+    counts = Counter(status.state for _, status in followed)
+    return {(state,): counts[state] for state in STATES}
+
+
+def _ttl(followed: Iterable[tuple[Registration, Status]]) -> dict[tuple[str, ...], float]:
+    enabled = [one.cache_ttl_seconds for one, _ in followed if one.enabled]
+    return {(): min(enabled)} if enabled else {}
+
+
+def _last_success(followed: Iterable[tuple[Registration, Status]]) -> dict[tuple[str, ...], float]:
+    enabled = [status.succeeded_at for one, status in followed if one.enabled]
+    times = [datetime.fromisoformat(stamp).timestamp() for stamp in enabled if stamp]
+    return {(): max(times, default=0)} if enabled else {}
+
+
+def _gauge(
+    name: str, about: str, values: Mapping[Key, float], labels: tuple[str, ...] = ()
+) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(_PREFIX + name, about, labels=labels)
+    for key, value in values.items():
+        family.add_metric(key, value)
+    return family
+
+
+def _counter(
+    name: str, about: str, values: Mapping[Key, float], labels: tuple[str, ...]
+) -> CounterMetricFamily:
+    family = CounterMetricFamily(_PREFIX + name, about, labels=labels)
+    for key, value in values.items():
+        family.add_metric(key, value)
+    return family
+
+
+def _histogram(
+    name: str, about: str, values: Mapping[Key, Durations], labels: tuple[str, ...] = ()
+) -> HistogramMetricFamily:
+    family = HistogramMetricFamily(_PREFIX + name, about, labels=labels)
+    for key, durations in values.items():
+        family.add_metric(key, durations.cumulative(), durations.total)
+    return family

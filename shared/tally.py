@@ -1,0 +1,84 @@
+"""What happened in this process, in plain numbers: cheap to note on any path, read when somebody asks for metrics.
+
+Only the event loop's thread writes here, so nothing needs a lock.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import accumulate, product
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Key = TypeVar("Key")
+
+ANSWERS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+WRITTEN = ("registrations", "states", "federation")
+WORK = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
+
+
+class Durations:
+    """Seconds counted by upper bounds; the last count is of all that took longer."""
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.total = 0.0
+
+    def note(self, seconds: float) -> None:
+        """Count one that took *seconds*."""
+        self.counts[bisect_left(self.bounds, seconds)] += 1
+        self.total += seconds
+
+    def cumulative(self) -> list[tuple[str, float]]:
+        """Return how many took at most each bound, as Prometheus wants them: the last bound is ``+Inf``."""
+        labels = [*map(str, self.bounds), "+Inf"]
+        return list(zip(labels, accumulate(self.counts), strict=True))
+
+
+def _of_work() -> Durations:
+    return Durations(WORK)
+
+
+def _zeros(*keys: Key) -> Callable[[], Counter[Key]]:
+    # A series that first appears at 1 shows no increase: what alerts look at is there from the start.
+    return lambda: Counter(dict.fromkeys(keys, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """The counts since the start.
+
+    *requests* is by method, route and status, *answers* by route, *checks* by outcome, *writes* by what was written and
+    whether that worked (``done``, ``failed``).
+    """
+
+    requests: Counter[tuple[str, str, int]] = field(default_factory=Counter)
+    answers: dict[str, Durations] = field(default_factory=dict)
+    checks: Counter[str] = field(default_factory=_zeros("changed", "unchanged", "held", "failed"))
+    fetches: Durations = field(default_factory=_of_work)
+    compositions: Durations = field(default_factory=_of_work)
+    writes: Counter[tuple[str, str]] = field(default_factory=_zeros(*product(WRITTEN, ("done", "failed"))))
+    write_seconds: Durations = field(default_factory=_of_work)
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one request."""
+        self.requests[method, route, status] += 1
+        durations = self.answers.get(route)
+        if durations is None:
+            durations = self.answers[route] = Durations(ANSWERS)
+        durations.note(seconds)
+
+    def checked(self, outcome: str, seconds: float) -> None:
+        """Count one check of a source."""
+        self.checks[outcome] += 1
+        self.fetches.note(seconds)
+
+    def registered(self, result: str, writes: int, seconds: float) -> None:
+        """Count *writes* of registrations that shared one trip to the disk."""
+        self.writes["registrations", result] += writes
+        self.write_seconds.note(seconds)

@@ -1,0 +1,80 @@
+"""Every request, counted, and told to the log where that is worth a line."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from shared.clock import Clock
+    from shared.tally import Tally
+
+QUIET = frozenset({"/v1/federated", "/health", "/ready", "/metrics"})
+"""Routes that are asked so often that their successes are only counted."""
+
+SLOW_SECONDS = 1.0
+NO_ROUTE = "(none)"
+# What a caller invents must not become the name of a series without end.
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_PATH_SHOWN = 200
+_log = logging.getLogger("hub.requests")
+
+
+class Traffic:
+    """Times what goes through *app*. Neither bodies nor headers nor query strings reach the log."""
+
+    def __init__(self, app: ASGIApp, tally: Tally, clock: Clock) -> None:
+        self._app = app
+        self._tally = tally
+        self._now = clock.monotonic
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass one request on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        watched = _Watched(send)
+        started = self._now()
+        try:
+            await self._app(scope, receive, watched)
+        finally:
+            self._note(scope, watched.status, self._now() - started)
+
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        method = scope["method"] if scope["method"] in METHODS else "other"
+        route = scope["route"].path if "route" in scope else NO_ROUTE
+        self._tally.answered(method, route, status, seconds)
+        if status >= 400 or seconds > SLOW_SECONDS or route not in QUIET:  # noqa: PLR2004 - RFC 9110 §15
+            _tell(scope, method, route, status, seconds)
+
+
+class _Watched:
+    """A ``send`` that remembers the status; it stays 500 when nothing was answered at all."""
+
+    __slots__ = ("_send", "status")
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.status = 500
+
+    def __call__(self, message: Message) -> Awaitable[None]:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        return self._send(message)
+
+
+def _tell(scope: Scope, method: str, route: str, status: int, seconds: float) -> None:
+    milliseconds = round(seconds * 1000, 1)
+    fields = {
+        "request_id": scope.get("request_id"),
+        "method": method,
+        "route": route,
+        "path": scope["path"][:_PATH_SHOWN],
+        "status": status,
+        "duration_ms": milliseconds,
+    }
+    _log.info("%s %s %d in %s ms", method, route, status, milliseconds, extra={"fields": fields})
