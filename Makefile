@@ -5,10 +5,10 @@ RUN := $(VENV)/bin/python
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve bench test check lint types unit format clean
+.PHONY: help demo serve bench test check lint types unit image-test clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/runtime: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
@@ -40,6 +40,10 @@ unit: $(VENV)/checks ## run the tests and hold the coverage
 bench: $(VENV)/checks ## measure the hub against its limits (QUICK=1: under two minutes; PARTS="reading writing")
 	@$(RUN) -m bench $(if $(QUICK),--quick) $(PARTS)
 
+image-test: $(VENV)/checks ## build the image and run it as the pod does (scripts/install-image-tools first; root)
+	$(VENV)/bin/hadolint Dockerfile
+	$(RUN) scripts/image_test.py $(IMAGE_TEST)
+
 clean: ## remove what the other targets made
-	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .coverage* .hypothesis
+	rm -rf $(VENV) .demo .image .mypy_cache .ruff_cache .coverage* .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
