@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from shared.fetch.lanes import Place
 
 MAX_BYTES = 5 * 1024 * 1024
-MAX_PIECES = 50_000
+MAX_PIECES = 10_000
 RETRY_AFTER = 30.0, 3600.0
 """The least and the most seconds for which a host is left alone when it asks for it."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,6 +18,9 @@ __all__ = ["Content", "Fault", "IndexFaulty", "read_index"]
 
 MAX_CAPABILITIES = 20_000
 MAX_FIELDS = 200
+
+# A character as JSON escapes it in two halves, which is no YAML.
+_PAIR = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
 
 
 class Fault(NamedTuple):
@@ -139,7 +143,7 @@ def _repeated(entry: object, seen: set[str]) -> list[Offence]:
 def _placed(text: str, index: object, offences: list[Offence]) -> list[Fault]:
     """Say where each offence stands. JSON that YAML can't read has no places; then it is the first line."""
     try:
-        marks = yaml_events.locate(text, [offence.pointer for offence in offences])
+        marks = yaml_events.locate(_PAIR.sub("x" * 12, text), [offence.pointer for offence in offences])
     except yaml_events.NotPlainYaml:
         marks = [(1, 1)] * len(offences)
     faults = [

@@ -153,6 +153,7 @@ MISBEHAVIOURS: dict[str, tuple[Behaviour | bytes, type[SourceProblem], str]] = {
     "sends chunks without end": (
         repeats(CHUNKED, b"8000\r\n" + b"#" * 32768 + b"\r\n"), SourceTooLarge, "more than",
     ),
+    "sends crumbs": (repeats(CHUNKED, b"1\r\n#\r\n" * 5000), SourceTooLarge, "in crumbs"),
     "claims a body too large": (answer(length=MAX_BYTES + 1), SourceTooLarge, "more than"),
     "closes before the end": (sends(answer(body=b"a", length=9), close=True), SourceUnreachable, "connection|cut off"),
     "breaks a chunk": (sends(CHUNKED + b"5\r\nab", close=True), SourceUnreachable, "connection"),

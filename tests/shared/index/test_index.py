@@ -162,7 +162,13 @@ def test_the_number_of_capabilities_is_bounded(monkeypatch: pytest.MonkeyPatch) 
         read_index(index(*map(capability, range(4))), REPO)
 
 
+def test_characters_that_json_escapes_in_halves_move_no_place() -> None:
+    body = b'{"version":1,"capabilities":[{"name":"\\ud83d\\uDE00","id":"A"}]}'
+
+    assert [fault[:3] for fault in faults(body)] == [(1, 58, "/capabilities/0/id")]
+
+
 def test_json_that_yaml_can_not_read_has_its_faults_at_the_start() -> None:
-    body = b'{"version":1,"capabilities":[{"id":"A","name":"\\ud83d\\ude00"}]}'
+    body = b'{"' + b"k" * 2000 + b'":1,"version":1,"capabilities":[{"id":"A","name":"x"}]}'
 
     assert [fault[:3] for fault in faults(body)] == [(1, 1, "/capabilities/0/id")]

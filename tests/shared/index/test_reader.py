@@ -53,10 +53,6 @@ def process_of(reading: Reader) -> int | None:
     return reading._process.pid if reading._process else None
 
 
-def alive(pid: int) -> bool:
-    return Path(f"/proc/{pid}").exists() if sys.platform == "linux" else True
-
-
 async def test_small_indexes_are_read_without_a_process(reading: Reader) -> None:
     assert await reading.read(index(), REPO) == read_index(index(), REPO)
     with pytest.raises(IndexFaulty):
@@ -166,7 +162,7 @@ async def test_closing_leaves_no_process() -> None:
     await reading.close()
 
     assert pid is not None
-    assert not alive(pid)
+    assert not running(pid)
 
 
 async def test_a_process_that_does_not_end_by_itself_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,8 +177,42 @@ async def test_a_process_that_does_not_end_by_itself_is_ended(monkeypatch: pytes
     await asyncio.gather(*reading._ending)
 
     assert pid is not None
-    assert not alive(pid)
+    assert not running(pid)
     await reading.close()
+
+
+DIES = """
+import asyncio, os, sys
+from shared.index.reader import Reader
+
+async def main():
+    reader = Reader()
+    await reader.read(sys.stdin.buffer.read(), "state-hub")
+    print(reader._process.pid, flush=True)
+    os.kill(os.getpid(), 9)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+async def test_the_process_ends_when_the_hub_is_killed() -> None:
+    hub = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", DIES, cwd=reader._ROOT, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    printed, _ = await hub.communicate(BIG)
+
+    for _ in range(500):
+        if not running(int(printed)):
+            break
+        await asyncio.sleep(0.01)
+    assert not running(int(printed))
+
+
+def running(pid: int) -> bool:
+    """Tell whether a process is there and more than a zombie that nobody waits for."""
+    status = Path(f"/proc/{pid}/stat")
+    return status.exists() and status.read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
 
 
 @pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE)
