@@ -15,12 +15,25 @@ from starlette.routing import Route
 
 from functions.capabilities import search as search_capabilities
 from functions.capabilities import show as show_capability
+from functions.discovery import (
+    ai_catalog,
+    ard_agent,
+    ard_agents,
+    ard_explore,
+    ard_manifest,
+    ard_search,
+    domain_catalog,
+    llms,
+    repo_catalog,
+    robots,
+)
 from functions.federated import compose as compose_federated
 from functions.federated import show as show_federated
 from functions.hub import health, metrics, openapi, problem, ready, schema
 from functions.pages import asset, overview, source, sources
 from functions.repos import badge, browse, deregister, history, refresh, register, replace, show, update
 from shared.answers import OPEN
+from shared.discovery import envelope
 from shared.edge import Edge
 from shared.hub import Hub, open_hub
 from shared.pages import for_people, problem_page
@@ -40,6 +53,16 @@ ENDPOINTS = [
     ("POST", "/v1/federated/compose", compose_federated.handle),
     ("GET", "/v1/capabilities", search_capabilities.handle),
     ("GET", "/v1/capabilities/{repo}/{id}", show_capability.handle),
+    ("GET", "/v1/repos/{repo}/ai-catalog.json", repo_catalog.handle),
+    ("GET", "/.well-known/ard.json", ard_manifest.handle),
+    ("GET", "/.well-known/ai-catalog.json", ai_catalog.handle),
+    ("POST", "/ard/search", ard_search.handle),
+    ("POST", "/ard/explore", ard_explore.handle),
+    ("GET", "/ard/agents", ard_agents.handle),
+    ("GET", "/ard/agents/{identifier}", ard_agent.handle),
+    ("GET", "/ard/catalogs/{domain}", domain_catalog.handle),
+    ("GET", "/llms.txt", llms.handle),
+    ("GET", "/robots.txt", robots.handle),
     ("GET", "/v1/repos", browse.handle),
     ("POST", "/v1/repos", register.handle),
     ("GET", "/v1/repos/{repo}", show.handle),
@@ -133,13 +156,17 @@ class Resource:
         if method in self._handlers:
             return await self._handlers[method](self._hub, request)
         if method == "OPTIONS":
-            return Response(status_code=204, headers={**OPEN, **_preflight(self.allowed)})
+            return Response(status_code=204, headers={**OPEN, **_preflight(request, self.allowed)})
         raise MethodNotAllowed(f"This path offers {self.allowed}.", headers={"Allow": self.allowed})
 
 
-def _preflight(allowed: str) -> dict[str, str]:
-    """Let pages of other hosts read; their writes would need a header that is not allowed."""
-    return {"Allow": allowed, "Access-Control-Allow-Methods": "GET, HEAD", "Access-Control-Max-Age": "86400"}
+def _preflight(request: Request, allowed: str) -> dict[str, str]:
+    """Let pages of other hosts read, for which ARD uses POST; writes would need a header that is not allowed."""
+    headers = {"Allow": allowed, "Access-Control-Allow-Methods": "GET, HEAD", "Access-Control-Max-Age": "86400"}
+    if request.scope["path"].startswith(envelope.PREFIX):
+        posts = {"Access-Control-Allow-Methods": "GET, HEAD, POST", "Access-Control-Allow-Headers": "Content-Type"}
+        return headers | posts
+    return headers
 
 
 def _without_body(send: Send) -> Send:
@@ -152,14 +179,16 @@ def _without_body(send: Send) -> Send:
 
 
 def render(hub: Hub, request: Request, fault: Exception) -> Response:
-    """Return what goes wrong anywhere as ``application/problem+json`` (RFC 9457)."""
+    """Return what goes wrong as ``application/problem+json`` (RFC 9457), or as the clients of ARD read it."""
     if isinstance(fault, HTTPException):
         fault = NotFound("Nothing is served under this path; /openapi.json lists the paths.")
     elif not isinstance(fault, Problem):
         fault = InternalError("Something failed inside the hub; its log has the details.")
+    headers = {**OPEN, "Cache-Control": "no-store", **fault.headers}
+    if request.scope["path"].startswith(envelope.PREFIX):
+        return Response(orjson.dumps(envelope.envelope(fault)), fault.answer_status, headers, "application/json")
     told = fault.as_json(hub.settings.public, quote(request.scope["path"]))
     if for_people(request):
         return problem_page(hub, request, told, fault.headers)
     body = orjson.dumps(told)
-    headers = {**OPEN, "Cache-Control": "no-store", **fault.headers}
     return Response(body, fault.answer_status, headers, "application/problem+json")

@@ -46,12 +46,14 @@ def answer(content: bytes, media_type: str, status: int = 200, headers: Mapping[
     return Response(content, status, {**OPEN, **(headers or UNCACHED)}, media_type)
 
 
-def versioned(request: Request, tag: str, content: bytes, headers: Mapping[str, str]) -> Response:
-    """Return *content*, JSON that may be kept for a while, or 304 where the caller has what *tag* stands for."""
+def versioned(
+    request: Request, tag: str, content: bytes, headers: Mapping[str, str], media_type: str = JSON
+) -> Response:
+    """Return *content*, which may be kept for a while, or 304 where the caller has what *tag* stands for."""
     headers = {**OPEN, **KEPT, **headers, "ETag": tag}
     if not_modified(request, tag):
         return Response(status_code=304, headers=headers)
-    return Response(content, 200, headers, JSON)
+    return Response(content, 200, headers, media_type)
 
 
 def tag_of(*parts: object) -> str:

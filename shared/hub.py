@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from shared.auth import Auth
 from shared.auth.tokens import TokensFile
 from shared.clock import Clock
+from shared.discovery import Catalogs, Naming
 from shared.federation import Federation
 from shared.fetch import Fetcher
 from shared.fetch.guard import Guard
@@ -49,6 +51,16 @@ class Hub:
     clock: Clock
     tally: Tally
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+
+    @cached_property
+    def naming(self) -> Naming:
+        """How capabilities are named to other systems."""
+        return Naming(self.settings.public)
+
+    @cached_property
+    def catalogs(self) -> Catalogs:
+        """The catalogs by which other systems find what is served."""
+        return Catalogs(self.federation, self.naming)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -106,5 +118,5 @@ def _opened(settings: Settings, clock: Clock, directory: DataDirectory) -> Hub:
     limits = Limits(settings, clock)
     auth = Auth(settings.token, clock, limits, TokensFile(settings.tokens_file) if settings.tokens_file else None)
     refresher = Refresher(sources, clock)
-    search = Search(federation, clock)
+    search = Search(federation, clock, Naming(settings.public).facts)
     return Hub(settings, guard, auth, limits, store, sources, federation, search, refresher, directory, clock, tally)

@@ -77,6 +77,16 @@ def problem(answer: httpx.Response, slug: str, *pointers: str) -> dict[str, Any]
     return body
 
 
+def ard_error(answer: httpx.Response, status: int, code: str) -> str:
+    """Check the whole error contract of ARD; return the message."""
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/json"), answer.text
+    assert answer.json().keys() == {"errorCode", "message"}
+    assert answer.json()["errorCode"] == code
+    assert answer.headers["access-control-allow-origin"] == "*"
+    message: str = answer.json()["message"]
+    return message
+
+
 async def world(client: httpx.AsyncClient) -> list[str]:
     """Return all that the hub tells about itself: what a refusal must leave as it was."""
     paths = ("/v1/repos", "/v1/repos/state-hub/history", "/v1/federated")

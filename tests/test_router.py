@@ -12,7 +12,7 @@ import pytest
 from router import ENDPOINTS, application, create_app
 from shared.hub import open_hub
 from shared.problems import StartError
-from tests.builders import TOKEN, WRITER, index, problem, registration, url_of
+from tests.builders import TOKEN, WRITER, ard_error, index, problem, registration, url_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,12 +36,23 @@ class Case(NamedTuple):
     says: Any = None
 
 
+HUB = "urn:air:reuse-surface.invalid:registry:federation"
 KNOWN = "/v1/repos/state-hub"
 ALONE = {
     ("GET", "/v1/federated"): Case("/v1/federated", 200, says={"version": 1, "serial": 1, "complete": True}),
     ("POST", "/v1/federated/compose"): Case("/v1/federated/compose", 200, says={"counts": {"changed": 1}}),
     ("GET", "/v1/capabilities"): Case("/v1/capabilities?q=x", 200, says={"capabilities": [], "total": 0, "next": None}),
     ("GET", "/v1/capabilities/{repo}/{id}"): Case("/v1/capabilities/state-hub/x", 404, says={"status": 404}),
+    ("GET", "/v1/repos/{repo}/ai-catalog.json"): Case(f"{KNOWN}/ai-catalog.json", 200, says={"entries": []}),
+    ("GET", "/.well-known/ard.json"): Case("/.well-known/ard.json", 200, says={"specVersion": "1.0"}),
+    ("GET", "/.well-known/ai-catalog.json"): Case("/.well-known/ai-catalog.json", 200, says={"specVersion": "1.0"}),
+    ("POST", "/ard/search"): Case("/ard/search", 200, {"query": {"text": "x"}}, {"results": []}),
+    ("POST", "/ard/explore"): Case("/ard/explore", 200, {"resultType": {"facets": []}}, {"facets": {}}),
+    ("GET", "/ard/agents"): Case("/ard/agents", 200, says={"items": [], "total": 0}),
+    ("GET", "/ard/agents/{identifier}"): Case(f"/ard/agents/{HUB}", 200, says={"identifier": HUB}),
+    ("GET", "/ard/catalogs/{domain}"): Case("/ard/catalogs/none", 404, says={"errorCode": "NOT_FOUND"}),
+    ("GET", "/llms.txt"): Case("/llms.txt", 200),
+    ("GET", "/robots.txt"): Case("/robots.txt", 200),
     ("GET", "/v1/repos"): Case("/v1/repos", 200, says={"total": 1, "next": None}),
     ("POST", "/v1/repos"): Case("/v1/repos", 201, registration(repo="new", url=url_of("new")), {"repo": "new"}),
     ("GET", "/v1/repos/{repo}"): Case(KNOWN, 200, says={"repo": "state-hub", "revision": 1}),
@@ -133,7 +144,10 @@ async def test_an_unknown_path_is_a_404(client: httpx.AsyncClient, method: str, 
         problem(answer, "not-found")
 
 
-EXAMPLES = {"repo": "a", "id": "b", "name": "problem", "slug": "not-found", "file": "hub.css"}
+EXAMPLES = {"repo": "a", "id": "b", "name": "problem", "slug": "not-found", "file": "hub.css"} | {
+    "domain": "c",
+    "identifier": "d",
+}
 
 
 @pytest.mark.parametrize("path", [path.format_map(EXAMPLES) for _, path, _ in ENDPOINTS if path != "/"])
@@ -142,7 +156,10 @@ async def test_a_slash_at_the_end_makes_another_path_and_is_not_redirected(
 ) -> None:
     answer = await client.get(f"{path}/", follow_redirects=False)
 
-    problem(answer, "not-found")
+    if path.startswith("/ard/"):
+        ard_error(answer, 404, "NOT_FOUND")
+    else:
+        problem(answer, "not-found")
 
 
 async def test_an_instance_is_a_uri_reference(client: httpx.AsyncClient) -> None:

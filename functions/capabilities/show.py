@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from shared.answers import tag_of, versioned
-from shared.problems import CapabilityNotFound, RepoNotFound
+from shared.problems import CapabilityNotFound
 from shared.query import read_query
 
 if TYPE_CHECKING:
@@ -29,8 +29,7 @@ async def handle(hub: Hub, request: Request) -> Response:
     edition = hub.federation.edition
     claim = edition.claim(repo, entry_id)
     if claim is None:
-        if repo not in edition.by_repo:
-            raise RepoNotFound(f"{repo} is not registered.")
+        await hub.store.get(repo)
         raise CapabilityNotFound(f"{repo} offers nothing under this id.")
 
     standing = {"served": claim.winner == repo, "served_from": claim.winner}

@@ -44,6 +44,10 @@ class Edition:
             return None
         return Claim(part, entries[place], self._winner(entry_id) or repo)
 
+    def is_served(self, repo: str, entry_id: str) -> bool:
+        """Tell whether *repo*, which publishes *entry_id*, is the one whose entry is served."""
+        return self._winner(entry_id) in {None, repo}
+
     def _winner(self, entry_id: str) -> str | None:
         conflicts = self.composition.conflicts
         place = bisect_left(conflicts, entry_id, key=itemgetter("id"))

@@ -22,13 +22,14 @@ class Position(NamedTuple):
 class Wanted:
     """A search.
 
-    *terms* are words as ``words`` gives them: all must be found, or with *some* any that tells something. None asks for
-    no words, and an empty tuple for one that nothing has. Each of *filters* is a kind of fact and the values of which
-    one must be stated. *facets* are kinds to count.
+    *terms* are words as ``words`` gives them: all must be found, or with *some* any that tells something; with *named*
+    in names only. None asks for no words, and an empty tuple for one that nothing has. Each of *filters* is a kind of
+    fact and the values of which one must be stated. *facets* are kinds to count.
     """
 
     terms: tuple[str, ...] | None = None
     some: bool = False
+    named: bool = False
     filters: tuple[tuple[str, tuple[str, ...]], ...] = ()
     facets: tuple[str, ...] = ()
     limit: int = 20

@@ -30,7 +30,8 @@ RANKED_AT_MOST = 2000
 """Ranking looks at every row that matches. Where more do, the words tell too little for it to be worth that."""
 
 TELLING_SHARE = 5
-"""A word in more than one of so many entries tells nothing, where other words of the query do."""
+TELLING_LEAST = 20
+"""A word in more than one of five entries, and in more than twenty, tells nothing where other words of a query do."""
 
 
 class Index:
@@ -94,14 +95,15 @@ class Index:
         if not wanted.terms:
             # A text without a word, such as "!", asks for something that nothing has.
             return Query(None, filters if wanted.terms is None else [*filters, []])
-        if not wanted.some:
-            return Query(" AND ".join(map(_expression, wanted.terms)), filters)
-        return Query(" OR ".join(map(_expression, self._telling(wanted.terms))), filters)
+        terms, joint = (self._telling(wanted.terms), " OR ") if wanted.some else (wanted.terms, " AND ")
+        match = joint.join(map(_expression, terms))
+        return Query(f"{{name}} : ({match})" if wanted.named else match, filters)
 
     def _telling(self, terms: tuple[str, ...]) -> list[str]:
-        """Return the *terms* without those that tell nothing because so many entries hold them, unless all are such."""
-        most = self._table.count(Query(None, [])) / TELLING_SHARE
-        return [term for term in terms if self._table.count(Query(_expression(term), [])) <= most] or [*terms]
+        """Return those of *terms* that tell something: some entries hold them, and not too many; at least one."""
+        most = max(self._table.count(Query(None, [])) / TELLING_SHARE, TELLING_LEAST)
+        held = {term: self._table.count(Query(_expression(term), [])) for term in terms}
+        return [term for term in terms if 0 < held[term] <= most] or [max(terms, key=held.__getitem__)]
 
     def _ranked(self, query: Query, total: int) -> list[tuple[int, float]]:
         """Return the rows that come first, best first, each with its rank.

@@ -1,0 +1,21 @@
+"""GET /.well-known/ai-catalog.json: the same catalog as /.well-known/ard.json, under the name of AI Catalog."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared.answers import tag_of, versioned
+from shared.discovery import AI_CATALOG
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from shared.hub import Hub
+
+
+async def handle(hub: Hub, request: Request) -> Response:
+    """Answer the catalog under the media type of AI catalogs."""
+    body = await hub.catalogs.root()
+
+    return versioned(request, tag_of(body), body, {}, AI_CATALOG)

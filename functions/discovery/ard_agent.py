@@ -1,0 +1,41 @@
+"""GET /ard/agents/{identifier}: the entry of ARD with this URN."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import orjson
+
+from shared.answers import tag_of, versioned
+from shared.discovery.lookup import lookup
+from shared.discovery.naming import is_urn
+from shared.discovery.results import One
+from shared.problems import BadQuery, CapabilityNotFound
+from shared.query import read_query
+from shared.search import Wanted
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from shared.hub import Hub
+
+
+async def handle(hub: Hub, request: Request) -> Response:
+    """Answer the entry, whether its publisher named it or the hub did."""
+    read_query(request)
+    identifier = request.path_params["identifier"]
+    if not is_urn(identifier):
+        raise BadQuery("An identifier has the form urn:air:publisher.example:name.")
+
+    entry = lookup(hub.naming, hub.federation.edition, identifier)
+    body = orjson.dumps(entry) if entry else await _published(hub, identifier)
+    if not body:
+        raise CapabilityNotFound("Nothing here has this identifier.")
+
+    return versioned(request, tag_of(body), body, {})
+
+
+async def _published(hub: Hub, identifier: str) -> bytes:
+    wanted = Wanted(filters=(("identifier", (identifier,)),), limit=1)
+    return (await hub.search.answer(wanted, One(hub.naming))).body

@@ -1,0 +1,24 @@
+"""GET /ard/agents: list all capabilities as entries of ARD, in the order of repos and ids."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared.answers import tag_of, versioned
+from shared.discovery.listing import read_list
+from shared.discovery.results import Listing
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from shared.hub import Hub
+
+
+async def handle(hub: Hub, request: Request) -> Response:
+    """Answer one page of entries."""
+    wanted = read_list(request, hub.federation.edition.parts)
+
+    found = await hub.search.answer(wanted, Listing(hub.naming))
+
+    return versioned(request, tag_of(found.body), found.body, {})

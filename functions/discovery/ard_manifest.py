@@ -1,0 +1,24 @@
+"""GET /.well-known/ard.json: the catalog of all that the hub serves, by which ARD clients find it.
+
+It leads to one catalog per repo, or first to one per domain where there are very many. Probes are answered whatever
+they accept.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared.answers import tag_of, versioned
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from shared.hub import Hub
+
+
+async def handle(hub: Hub, request: Request) -> Response:
+    """Answer the catalog as JSON."""
+    body = await hub.catalogs.root()
+
+    return versioned(request, tag_of(body), body, {})

@@ -1,0 +1,28 @@
+"""POST /ard/search: find capabilities by a description of the need, as ARD registries do.
+
+Any word that tells something is enough; the best fit comes first. Other registries are never asked.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared.answers import answer
+from shared.discovery.requests import read_search
+from shared.discovery.results import Results
+from shared.query import JSON
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from shared.hub import Hub
+
+
+async def handle(hub: Hub, request: Request) -> Response:
+    """Answer one page of results."""
+    wanted, referrals = await read_search(request)
+
+    found = await hub.search.answer(wanted, Results(hub.naming, referrals))
+
+    return answer(found.body, JSON)

@@ -1,0 +1,31 @@
+"""GET /ard/catalogs/{domain}: an AI catalog that leads to the repos of one domain.
+
+The catalog under /.well-known leads here where it would be too large with all repos.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared.answers import tag_of, versioned
+from shared.discovery import AI_CATALOG
+from shared.problems import NotFound
+from shared.query import JSON, read_query, whole
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from shared.hub import Hub
+
+
+async def handle(hub: Hub, request: Request) -> Response:
+    """Answer one part of the catalog."""
+    asked = read_query(request, (AI_CATALOG, JSON), part=whole(1, 9999))
+    domain, part = request.path_params["domain"], asked.get("part", 1)
+
+    body = await hub.catalogs.of_domain(domain, part)
+    if body is None:
+        raise NotFound(f"No repo of {domain} serves anything, or there is no part {part}.")
+
+    return versioned(request, tag_of(body), body, {"Vary": "Accept"}, asked.media_type)

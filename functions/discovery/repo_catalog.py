@@ -1,0 +1,31 @@
+"""GET /v1/repos/{repo}/ai-catalog.json: the capabilities of one repo as an AI catalog.
+
+Only those that the federated index serves; in several parts where one document would be too large.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared.answers import tag_of, versioned
+from shared.discovery import AI_CATALOG
+from shared.problems import NotFound
+from shared.query import JSON, read_query, whole
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from shared.hub import Hub
+
+
+async def handle(hub: Hub, request: Request) -> Response:
+    """Answer one part of the catalog."""
+    asked = read_query(request, (AI_CATALOG, JSON), part=whole(1, 9999))
+    registration = await hub.store.get(request.path_params["repo"])
+
+    body = await hub.catalogs.of_repo(registration.repo, asked.get("part", 1))
+    if body is None:
+        raise NotFound("The catalog has fewer parts.")
+
+    return versioned(request, tag_of(body), body, {"Vary": "Accept"}, asked.media_type)

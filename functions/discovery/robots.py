@@ -1,0 +1,20 @@
+"""GET /robots.txt: crawlers are welcome, and the Agentmap line leads agents to the catalog."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared.answers import KEPT, answer
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from shared.hub import Hub
+
+
+async def handle(hub: Hub, _request: Request) -> Response:
+    """Answer the text."""
+    text = f"User-agent: *\nAllow: /\n\nAgentmap: {hub.settings.public}/.well-known/ard.json\n"
+
+    return answer(text.encode(), "text/plain", headers=KEPT)

@@ -1,0 +1,156 @@
+"""AI catalogs: one that leads to one per repo, none larger than the smallest reader takes.
+
+Each is made when it is asked for, once per edition of the federated index.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import orjson
+from cachetools import LRUCache
+
+from shared.discovery import entries
+from shared.discovery.entries import AI_CATALOG
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from shared.compose import Part
+    from shared.discovery.naming import Naming
+    from shared.federation import Edition, Federation
+    from shared.index.content import Entry
+
+__all__ = ["AI_CATALOG", "Catalogs"]
+
+Item = TypeVar("Item")
+
+MOST_BYTES = 1_900_000
+"""No document is larger; the smallest limit among the readers is 2,000,000."""
+
+KEPT_BYTES = 8 << 20
+"""How much is kept of what was made."""
+
+# What an entry of a catalog may have beyond the entry of the index that it is made of: its names and addresses.
+_ADDED = 2_500
+_FRAME = 2_000
+
+
+class Catalogs:
+    """The catalogs of the edition that is served."""
+
+    def __init__(self, federation: Federation, naming: Naming) -> None:
+        self._federation = federation
+        self._naming = naming
+        self._kept: LRUCache[tuple[object, ...], bytes] = LRUCache(KEPT_BYTES, len)
+
+    async def root(self) -> bytes:
+        """Return the catalog that leads to all others."""
+        return await self._made(_root)
+
+    async def of_domain(self, name: str, number: int) -> bytes | None:
+        """Return piece *number* of the catalog of the repos of a domain, or None where there is no such piece."""
+        return await self._made(_of_domain, name, number) or None
+
+    async def of_repo(self, repo: str, number: int) -> bytes | None:
+        """Return piece *number* of the catalog of *repo*, or None where there is no such piece; the first is always."""
+        return await self._made(_of_repo, repo, number) or None
+
+    async def _made(self, make: Callable[..., bytes], *about: str | int) -> bytes:
+        edition = self._federation.edition
+        key = (edition.document.serial, edition.document.generated_at, make, *about)
+        made = self._kept.get(key)
+        if made is None:
+            made = await asyncio.to_thread(make, self._naming, edition, *about)
+            with contextlib.suppress(ValueError):  # larger than all the room
+                self._kept[key] = made
+        return made
+
+
+def _root(naming: Naming, edition: Edition) -> bytes:
+    """Lead to the repos or, where that is too much for one document, to the domains."""
+    listed = [one for _, found in _repos(naming, edition) for one in found]
+    whole = _document(naming, [entries.registry(naming), *listed])
+    if len(whole) <= MOST_BYTES:
+        return whole
+    domains = []
+    for name, pieces in _domains(naming, edition).items():
+        domains += [entries.domain(naming, name, number, len(pieces)) for number in range(1, len(pieces) + 1)]
+    return _document(naming, [entries.registry(naming), *domains])
+
+
+def _repos(naming: Naming, edition: Edition) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Return for each repo that serves something its domain and the entries that lead to its catalog."""
+    found = []
+    for part in sorted(edition.parts, key=lambda part: part.repo):
+        if part.content and part.content.entries:
+            count = len(pieces_of(naming, part))
+            listed = [entries.catalog(naming, part, number, count) for number in range(1, count + 1)]
+            found.append((part.registration.domain, [one for one in listed if entries.valid(one)]))
+    return found
+
+
+def _domains(naming: Naming, edition: Edition) -> dict[str, list[list[dict[str, Any]]]]:
+    """Return what leads to the repos of each domain, in pieces."""
+    by_domain = groupby(sorted(_repos(naming, edition), key=itemgetter(0)), key=itemgetter(0))
+    return {
+        name: _pieces([one for _, listed in repos for one in listed], lambda one: len(orjson.dumps(one)))
+        for name, repos in by_domain
+    }
+
+
+def _of_domain(naming: Naming, edition: Edition, name: str, number: int) -> bytes:
+    pieces = _domains(naming, edition).get(name, [])
+    return _document(naming, pieces[number - 1]) if number <= len(pieces) else b""
+
+
+def _of_repo(naming: Naming, edition: Edition, repo: str, number: int) -> bytes:
+    part = edition.by_repo.get(repo)
+    pieces = pieces_of(naming, part) if part else [[]]
+    if number > len(pieces):
+        return b""
+    served = [entry for entry in pieces[number - 1] if edition.is_served(repo, entry.id)]
+    made = [entries.capability(naming, part, entry) for entry in served] if part else []
+    return _document(naming, _each_once([one for one in made if entries.valid(one)], naming, repo))
+
+
+def _each_once(made: list[dict[str, Any]], naming: Naming, repo: str) -> list[dict[str, Any]]:
+    """Give the hub's own name to what claims the name of an entry before it."""
+    seen: set[str] = set()
+    for one in made:
+        if one["identifier"] in seen:
+            one["identifier"] = naming.urn("capability", repo, *one["capabilities"])
+        seen.add(one["identifier"])
+    return made
+
+
+def pieces_of(naming: Naming, part: Part) -> list[list[Entry]]:
+    """Return the entries of *part* in pieces; none makes one empty piece."""
+    added = _ADDED + len(naming.public) + len(part.registration.url)
+    content = part.content.entries if part.content else ()
+    return _pieces(content, lambda entry: 2 * len(entry.json) + added) or [[]]
+
+
+def _pieces(items: Iterable[Item], size: Callable[[Item], int]) -> list[list[Item]]:
+    pieces: list[list[Item]] = []
+    room = 0
+    for item in items:
+        if (needed := size(item) + 1) > room:
+            pieces.append([])
+            room = MOST_BYTES - _FRAME
+        pieces[-1].append(item)
+        room -= needed
+    return pieces
+
+
+def _document(naming: Naming, listed: list[dict[str, Any]]) -> bytes:
+    host = {
+        "displayName": "reuse-surface federation hub",
+        "identifier": naming.publisher,
+        "documentationUrl": f"{naming.public}/",
+    }
+    return orjson.dumps({"specVersion": "1.0", "host": host, "entries": listed})

@@ -1,0 +1,157 @@
+"""Entries of AI catalogs (ARD, section 4), each valid by the strictest rules of those who read them."""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+import orjson
+
+from shared import schemas
+from shared.search.facts import LETTERS, domain_of, levels
+
+if TYPE_CHECKING:
+    from shared.compose import Part
+    from shared.discovery.naming import Naming
+    from shared.index.content import Entry
+
+AI_CATALOG = "application/ai-catalog+json"
+AI_REGISTRY = "application/ai-registry+json"
+_QUERIES = range(2, 6)
+_LONGEST_QUERY = 200
+_SENTENCE = re.compile(r"(?<=[.!?])\s")
+_TEXTS = {"type": "array", "items": {"type": "string"}}
+_check = schemas.checker_of({
+    "$schema": "http://json-schema.org/draft-07/schema#",
+    "type": "object",
+    "required": ["identifier", "displayName", "type", "url"],
+    "properties": {
+        "identifier": {
+            "type": "string",
+            "maxLength": 1000,
+            "pattern": r"^urn:air:([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}(:[A-Za-z0-9._-]+)+$",
+        },
+        "displayName": {"type": "string", "pattern": r"\S"},
+        "type": {"type": "string", "pattern": r"^[a-z]+/[A-Za-z0-9.+_-]+$"},
+        "url": {"type": "string", "pattern": r"^https?://[^\s/?#]+[^\s]*$"},
+        "data": {"not": {}},
+        "description": {"type": "string"},
+        "tags": _TEXTS,
+        "capabilities": _TEXTS,
+        "representativeQueries": {**_TEXTS, "minItems": _QUERIES.start, "maxItems": _QUERIES.stop - 1},
+        "version": {"type": "string"},
+        "updatedAt": {"type": "string", "pattern": r"^[0-9-]{10}T[0-9:]{8}Z$"},
+        "metadata": {"type": "object", "additionalProperties": {"type": "string"}},
+        "extensions": {"type": "object"},
+    },
+    "additionalProperties": False,
+})
+_log = logging.getLogger("hub.discovery")
+
+
+def valid(entry: dict[str, Any]) -> bool:
+    """Tell whether every reader will take *entry*; one that some would not take is logged."""
+    offences = _check(entry)
+    if not offences and _leads_somewhere(entry["url"]):
+        return True
+    fault = " ".join(offences[0]) if offences else "/url can't be parsed"
+    _log.warning("left out of the catalogs: %s: %s", orjson.dumps(entry.get("identifier")).decode(), fault)
+    return False
+
+
+def _leads_somewhere(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        return False
+
+
+def capability(naming: Naming, part: Part, entry: Entry) -> dict[str, Any]:
+    """Return the catalog entry of a capability."""
+    said = orjson.loads(entry.json)
+    described = {
+        "identifier": naming.identifier(part.repo, said),
+        "displayName": said["name"].strip(),
+        "type": naming.media_type(said),
+        "url": naming.address(part.repo, said),
+        "description": said.get("summary"),
+        "tags": said.get("tags"),
+        "capabilities": [said["id"]],
+        "representativeQueries": _queries(said),
+        "version": said["version"] if isinstance(said.get("version"), str) else None,
+        "updatedAt": part.changed_at,
+        "metadata": _metadata(part, said),
+        "extensions": {naming.extension: _source(part, said)},
+    }
+    return {name: value for name, value in described.items() if value}
+
+
+def _queries(said: dict[str, Any]) -> list[str] | None:
+    """Return the publisher's own sample queries, else the name and the first sentence of the summary."""
+    given = said.get("representativeQueries")
+    if isinstance(given, list) and len(given) in _QUERIES and all(isinstance(one, str) for one in given):
+        return given
+    sentence = _SENTENCE.split(said.get("summary", "").strip())[0][:_LONGEST_QUERY]
+    queries = list(dict.fromkeys([said["name"].strip(), sentence.rstrip(".")]))
+    return queries if all(queries) and len(queries) in _QUERIES else None
+
+
+def _metadata(part: Part, said: dict[str, Any]) -> dict[str, str]:
+    stated = levels(said.get("vector", ""))
+    scalars = {
+        "domain": domain_of(part, said),
+        "source_repo": part.repo,
+        "status": said.get("status"),
+        "owner": said.get("owner"),
+        **{kind: stated.get(kind) for kind in LETTERS},
+    }
+    return {name: value for name, value in scalars.items() if value}
+
+
+def _source(part: Part, said: dict[str, Any]) -> dict[str, Any]:
+    source = {"source_repo": part.repo, "source_url": part.registration.url, "state": part.state}
+    if "entry_url" in said:
+        source["entry_url"] = said["entry_url"]
+    return source
+
+
+def registry(naming: Naming) -> dict[str, Any]:
+    """Return the entry of the hub's own search."""
+    return {
+        "identifier": naming.urn("registry", "federation"),
+        "displayName": "Search over all registered capability indexes",
+        "type": AI_REGISTRY,
+        "url": f"{naming.public}/ard/",
+        "description": "Finds reusable capabilities of many repositories by words, domain, tags and maturity.",
+        "representativeQueries": ["find a reusable capability", "which repository offers what I need"],
+    }
+
+
+def catalog(naming: Naming, part: Part, number: int, count: int) -> dict[str, Any]:
+    """Return the entry of the catalog of one repo, or of one of the *count* numbered pieces that it comes in."""
+    names = ["catalog", part.repo] + ([str(number)] if number > 1 else [])
+    place = f"{naming.public}/v1/repos/{quote(part.repo)}/ai-catalog.json"
+    entry: dict[str, Any] = {
+        "identifier": naming.urn(*names),
+        "displayName": part.repo + (f" ({number} of {count})" if count > 1 else ""),
+        "type": AI_CATALOG,
+        "url": f"{place}?part={number}" if number > 1 else place,
+        "metadata": {"domain": part.registration.domain, "source_url": part.registration.url},
+    }
+    return entry | ({"updatedAt": part.changed_at} if part.changed_at else {})
+
+
+def domain(naming: Naming, name: str, number: int, count: int) -> dict[str, Any]:
+    """Return the entry of the catalog of the repos of one domain, or of one piece of it."""
+    names = ["domain", name] + ([str(number)] if number > 1 else [])
+    place = f"{naming.public}/ard/catalogs/{quote(name)}"
+    return {
+        "identifier": naming.urn(*names),
+        "displayName": name + (f" ({number} of {count})" if count > 1 else ""),
+        "type": AI_CATALOG,
+        "url": f"{place}?part={number}" if number > 1 else place,
+        "metadata": {"domain": name},
+    }

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import shared.discovery.catalogs as module
+from shared.discovery import entries
+from shared.discovery.catalogs import Catalogs, pieces_of
+from shared.discovery.naming import Naming
+from tests.builders import capability
+from tests.shared.search.editions import edition
+from tests.shared.sharing import LATER, part
+
+if TYPE_CHECKING:
+    import pytest
+
+    from shared.compose import Part
+    from shared.federation import Federation
+
+HUB = Naming("https://reuse.example.org")
+
+
+def catalogs(*parts: Part) -> Catalogs:
+    return Catalogs(cast("Federation", SimpleNamespace(edition=edition(*parts))), HUB)
+
+
+def listed(document: bytes | None) -> list[dict[str, Any]]:
+    """Return the entries of a catalog, having checked its frame."""
+    assert document
+    assert len(document) <= module.MOST_BYTES
+    body = json.loads(document)
+    assert body.keys() == {"specVersion", "host", "entries"}
+    assert (body["specVersion"], body["host"]["identifier"]) == ("1.0", "reuse.example.org")
+    made: list[dict[str, Any]] = body["entries"]
+    assert len({one["identifier"] for one in made}) == len(made)
+    assert all(map(entries.valid, made))
+    return made
+
+
+async def test_the_root_leads_to_the_search_and_to_every_repo_that_serves_something() -> None:
+    parts = [part("b", capability(1)), part("a", capability(2)), part("none"), part("off", state="never")]
+
+    root = listed(await catalogs(*parts).root())
+
+    assert [one["displayName"] for one in root[1:]] == ["a", "b"]
+    assert root[0]["type"] == entries.AI_REGISTRY
+
+
+async def test_a_repo_s_catalog_has_what_is_served_of_it() -> None:
+    made = catalogs(
+        part("first", capability(1)), part("second", capability(1), capability(2), capability(3, name=" "), at=LATER)
+    )
+
+    assert [one["capabilities"] for one in listed(await made.of_repo("second", 1))] == [["capability.example.n2"]]
+    assert listed(await made.of_repo("not-there-yet", 1)) == []
+    assert await made.of_repo("second", 2) is None
+
+
+async def test_a_name_is_given_once_in_a_catalog() -> None:
+    own = {"identifier": "urn:air:example.org:x"}
+
+    made = listed(await catalogs(part("ours", capability(1, **own), capability(2, **own))).of_repo("ours", 1))
+
+    assert [one["identifier"] for one in made] == [
+        "urn:air:example.org:x", "urn:air:reuse.example.org:capability:ours:capability.example.n2",
+    ]  # fmt: skip
+
+
+async def test_what_is_too_large_for_one_document_comes_in_parts() -> None:
+    many = part("many", *(capability(number, summary="\n" * 1000, tags=["x" * 200] * 5) for number in range(900)))
+    made = catalogs(many)
+    count = len(pieces_of(HUB, many))
+    assert count > 1
+
+    root = listed(await made.root())
+    pieces = [listed(await made.of_repo("many", number)) for number in range(1, count + 1)]
+
+    assert [one["url"].rpartition("json")[2] for one in root[1:]] == ["", *(f"?part={n}" for n in range(2, count + 1))]
+    assert len({one["identifier"] for piece in pieces for one in piece}) == 900
+    assert await made.of_repo("many", count + 1) is None
+
+
+async def test_many_repos_are_parted_by_domain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_BYTES", 5000)
+    parts = [part(f"repo-{number}", capability(number)) for number in range(30)]
+    for number in range(5):
+        parts[number] = replace(parts[number], registration=replace(parts[number].registration, domain="small"))
+    made = catalogs(*parts)
+
+    root = listed(await made.root())
+
+    names = [one["displayName"] for one in root[1:]]
+    assert names[-1] == "small"
+    assert names[0] == f"helix_forge (1 of {len(names) - 1})"
+    pieces = [listed(await made.of_domain("helix_forge", number)) for number in range(1, len(names))]
+    assert sorted(one["displayName"] for piece in pieces for one in piece) == sorted(f"repo-{n}" for n in range(5, 30))
+    assert len(listed(await made.of_domain("small", 1))) == 5
+    assert await made.of_domain("small", 2) is None
+    assert await made.of_domain("none", 1) is None
+
+
+async def test_a_catalog_is_made_once_per_edition(monkeypatch: pytest.MonkeyPatch) -> None:
+    federation = SimpleNamespace(edition=edition(part("ours", capability(1))))
+    made = Catalogs(cast("Federation", federation), HUB)
+    first = await made.root()
+    assert await made.root() is first
+
+    federation.edition = edition(part("theirs", capability(1)), serial=2)
+
+    assert [one["displayName"] for one in listed(await made.root())[1:]] == ["theirs"]
+    monkeypatch.setattr(module, "KEPT_BYTES", 10)
+    tight = Catalogs(cast("Federation", federation), HUB)
+    assert await tight.root() == await tight.root()

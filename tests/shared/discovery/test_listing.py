@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from shared.discovery.listing import read_list
+from shared.problems import BadQuery
+from shared.search import Position, Wanted, reading
+from tests.builders import capability
+from tests.shared.asking import asking
+from tests.shared.sharing import EARLY, LAST, part
+
+PARTS = [part("early", capability(), at=EARLY), part("last", capability(), at=LAST), part("never", state="never")]
+
+
+def wanted(**params: str) -> Wanted:
+    return read_list(asking(query=urlencode(params)), PARTS)
+
+
+def test_a_listing_shows_everything_twenty_at_a_time() -> None:
+    assert wanted() == Wanted(limit=20)
+
+
+def test_a_listing_goes_on() -> None:
+    after = Position(None, "ours", "x")
+
+    assert wanted(pageSize="7", pageToken=str(reading.position_cursor(after))) == Wanted(limit=7, after=after)
+
+
+@pytest.mark.parametrize(
+    ("condition", "asks"),
+    [
+        ("displayName = 'Weather now'", {"terms": ("weather", "now"), "named": True}),
+        ("type='text/html, a/b'", {"filters": (("type", ("text/html", "a/b")),)}),
+        ("publisherId = 'x.org' AND type = 'a/b'", {"filters": (("publisher", ("x.org",)), ("type", ("a/b",)))}),
+        ("displayName = 'this AND that'", {"terms": ("this", "and", "that"), "named": True}),
+        ("createdAfter > '2026-11-23T10:00:01Z'", {"filters": (("repo", ("last",)),)}),
+        ("createdAfter = '2026-11-23'", {"filters": (("repo", ("early", "last", "never")),)}),
+        ("updatedAfter > '2026-11-23T10:59:59+00:00'", {"filters": (("repo", ("early", "last")),)}),
+        ("updatedAfter > '2026-11-24'", {"filters": (("repo", ()),)}),
+    ],
+)
+def test_conditions_become_filters(condition: str, asks: dict[str, Any]) -> None:
+    assert wanted(filter=condition) == Wanted(limit=20, **asks)
+
+
+@pytest.mark.parametrize(
+    ("params", "says"),
+    [
+        ({"filter": ""}, "conditions such as"),
+        ({"filter": "colour = 'red'"}, "conditions such as"),
+        ({"filter": "type = html"}, "conditions such as"),
+        ({"filter": "type = 'a' OR type = 'b'"}, "conditions such as"),
+        ({"filter": "type > 'a'"}, "type with = only"),
+        ({"filter": "createdAfter > 'today'"}, "can compare times"),
+        ({"filter": "type = 'a' AND "}, "conditions such as"),
+        ({"filter": f"type = '{'a' * 201}'"}, "1 to 200"),
+        ({"orderBy": "displayName"}, "orderBy"),
+        ({"pageSize": "101"}, "pageSize"),
+        ({"pageToken": "x"}, "pageToken"),
+        ({"page": "1"}, "page"),
+    ],
+)
+def test_what_is_not_understood_is_refused(params: dict[str, str], says: str) -> None:
+    with pytest.raises(BadQuery, match=says):
+        wanted(**params)
