@@ -98,10 +98,12 @@ class Table:
     def counted(self, query: Query, kinds: Iterable[str]) -> dict[str, list[tuple[str, int]]]:
         """Return for each kind its values among the rows that match, and how many state each."""
         row, clause, values = self._clause(query)
+        everything = query == Query(None, [])
         names = {number: fact for fact, number in self._facts.items()}
         counts: dict[str, list[tuple[str, int]]] = {kind: [] for kind in kinds}
         matching = f"SELECT {row} FROM {clause}"  # noqa: S608 - see _clause
-        statement = f"SELECT fact, count(*) FROM stated WHERE row IN ({matching}) GROUP BY fact"  # noqa: S608
+        where = "fact >= ?" if everything else f"row IN ({matching})"
+        statement = f"SELECT fact, count(*) FROM stated WHERE {where} GROUP BY fact"  # noqa: S608
         for fact, count in self._all(statement, values):
             kind, value = names[fact]
             if kind in counts:
