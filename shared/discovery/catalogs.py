@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["AI_CATALOG", "Catalogs"]
 
 Item = TypeVar("Item")
+_log = logging.getLogger("hub.discovery")
 
 MOST_BYTES = 1_900_000
 """No document is larger; the smallest limit among the readers is 2,000,000."""
@@ -90,7 +92,7 @@ def _repos(naming: Naming, edition: Edition) -> list[tuple[str, list[dict[str, A
         if part.content and part.content.entries:
             count = len(pieces_of(naming, part))
             listed = [entries.catalog(naming, part, number, count) for number in range(1, count + 1)]
-            found.append((part.registration.domain, [one for one in listed if entries.valid(one)]))
+            found.append((part.registration.domain, _good(listed)))
     return found
 
 
@@ -115,7 +117,16 @@ def _of_repo(naming: Naming, edition: Edition, repo: str, number: int) -> bytes:
         return b""
     served = [entry for entry in pieces[number - 1] if edition.is_served(repo, entry.id)]
     made = [entries.capability(naming, part, entry) for entry in served] if part else []
-    return _document(naming, _each_once([one for one in made if entries.valid(one)], naming, repo))
+    return _document(naming, _each_once(_good(made), naming, repo))
+
+
+def _good(made: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Leave out and log what some reader would not take: for some, one bad entry voids the whole catalog."""
+    faults = [entries.fault(one) for one in made]
+    for one, fault in zip(made, faults, strict=True):
+        if fault is not None:
+            _log.warning("left out of the catalogs: %r: %s", one["identifier"], fault)
+    return [one for one, fault in zip(made, faults, strict=True) if fault is None]
 
 
 def _each_once(made: list[dict[str, Any]], naming: Naming, repo: str) -> list[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
@@ -48,17 +47,14 @@ _check = schemas.checker_of({
     },
     "additionalProperties": False,
 })
-_log = logging.getLogger("hub.discovery")
 
 
-def valid(entry: dict[str, Any]) -> bool:
-    """Tell whether every reader will take *entry*; one that some would not take is logged."""
+def fault(entry: dict[str, Any]) -> str | None:
+    """Return why some reader would not take *entry*, or None where all will."""
     offences = _check(entry)
-    if not offences and _leads_somewhere(entry["url"]):
-        return True
-    fault = " ".join(offences[0]) if offences else "/url can't be parsed"
-    _log.warning("left out of the catalogs: %s: %s", orjson.dumps(entry.get("identifier")).decode(), fault)
-    return False
+    if offences:
+        return " ".join(offences[0])
+    return None if _leads_somewhere(entry["url"]) else "/url can't be parsed"
 
 
 def _leads_somewhere(url: str) -> bool:

@@ -26,4 +26,4 @@ def lookup(naming: Naming, edition: Edition, urn: str) -> dict[str, Any] | None:
         found = entries.catalog(naming, part, 1, len(pieces_of(naming, part)))
     elif kind == "registry":
         found = entries.registry(naming)
-    return found if found and found["identifier"] == urn and entries.valid(found) else None
+    return found if found and found["identifier"] == urn and entries.fault(found) is None else None

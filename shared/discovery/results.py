@@ -64,7 +64,7 @@ class One:
 def _entries(naming: Naming, found: Found) -> Iterator[tuple[Hit, dict[str, Any]]]:
     for hit in found.hits:
         entry = entries.capability(naming, hit.part, hit.entry)
-        if entries.valid(entry):
+        if entries.fault(entry) is None:
             yield hit, entry
 
 

@@ -35,7 +35,7 @@ def listed(document: bytes | None) -> list[dict[str, Any]]:
     assert (body["specVersion"], body["host"]["identifier"]) == ("1.0", "reuse.example.org")
     made: list[dict[str, Any]] = body["entries"]
     assert len({one["identifier"] for one in made}) == len(made)
-    assert all(map(entries.valid, made))
+    assert [entries.fault(one) for one in made] == [None] * len(made)
     return made
 
 
@@ -48,12 +48,14 @@ async def test_the_root_leads_to_the_search_and_to_every_repo_that_serves_someth
     assert root[0]["type"] == entries.AI_REGISTRY
 
 
-async def test_a_repo_s_catalog_has_what_is_served_of_it() -> None:
+async def test_a_repo_s_catalog_has_what_is_served_of_it(caplog: pytest.LogCaptureFixture) -> None:
     made = catalogs(
         part("first", capability(1)), part("second", capability(1), capability(2), capability(3, name=" "), at=LATER)
     )
 
     assert [one["capabilities"] for one in listed(await made.of_repo("second", 1))] == [["capability.example.n2"]]
+    urn = "urn:air:reuse.example.org:capability:second:capability.example.n3"
+    assert caplog.messages == [f"left out of the catalogs: {urn!r}: /displayName is required"]
     assert listed(await made.of_repo("not-there-yet", 1)) == []
     assert await made.of_repo("second", 2) is None
 
