@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shared.answers import BROWSED, json_answer
+from shared.discovery import LINKS
 from shared.pages import asked_of, page
 from shared.pages.links import FOR_PROGRAMS
 from shared.pages.picture import flowers
@@ -21,13 +22,14 @@ if TYPE_CHECKING:
     from shared.hub import Hub
 
 _MOST_LOOKS = 6
+_LEADING = {"Link": LINKS}
 
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer the overview, or the links."""
     if asked_of(request, (JSON, HTML)).media_type == JSON:
         links = {name: hub.settings.public + path for name, path in FOR_PROGRAMS.items()}
-        return json_answer({"name": "reuse-surface", "links": links}, headers={**BROWSED, "Vary": "Accept"})
+        return json_answer({"name": "reuse-surface", "links": links}, headers={**BROWSED, **_LEADING, "Vary": "Accept"})
 
     rows = await all_rows(hub)
     now = hub.clock.now()
@@ -38,6 +40,7 @@ async def handle(hub: Hub, request: Request) -> Response:
         hub,
         request,
         "overview.html",
+        headers=_LEADING,
         document=hub.federation.document,
         rows=rows,
         by_state=by_state(rows),

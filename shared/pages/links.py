@@ -4,7 +4,10 @@ from __future__ import annotations
 
 FOR_PROGRAMS = {
     "federated": "/v1/federated",
+    "capabilities": "/v1/capabilities",
     "repos": "/v1/repos",
+    "catalog": "/.well-known/ard.json",
+    "agents": "/llms.txt",
     "openapi": "/openapi.json",
     "health": "/health",
 }

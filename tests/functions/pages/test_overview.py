@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -70,6 +71,15 @@ async def test_tells_programs_where_to_go_on(client: httpx.AsyncClient, accept: 
     for link in answer.json()["links"].values():
         assert link.startswith("http://hub/")
         assert (await client.get(link)).status_code == 200, link
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/html"])
+async def test_leads_other_systems_to_the_catalogs(client: httpx.AsyncClient, accept: str) -> None:
+    link = (await client.get("/", headers={"Accept": accept})).headers["link"]
+
+    assert re.findall(r'<([^>]*)>; rel="([^"]*)"', link) == [
+        ("/.well-known/ard.json", "ard"), ("/.well-known/ai-catalog.json", "ai-catalog"),
+    ]  # fmt: skip
 
 
 async def test_ignores_what_others_add_to_its_address(client: httpx.AsyncClient) -> None:
