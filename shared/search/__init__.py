@@ -90,9 +90,9 @@ class Search:
         return answer
 
     def _find(self, wanted: Wanted, render: Render, deadline: float) -> Answer:
-        if self._clock.monotonic() >= deadline:
+        index = self._index
+        if index is None or self._clock.monotonic() >= deadline:
             raise SearchTimeout("Too many searches are waiting; try again in a few seconds.")
-        index = self._index or Index(self._federation.edition, self._more)
         found = index.find(wanted, lambda: self._clock.monotonic() >= deadline)
         return Answer(render(found), *_version(index), found.following)
 
