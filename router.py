@@ -29,9 +29,10 @@ from functions.discovery import (
 )
 from functions.federated import compose as compose_federated
 from functions.federated import show as show_federated
-from functions.hub import health, metrics, openapi, problem, ready, schema
+from functions.hub import findings, health, metrics, openapi, problem, ready, schema
 from functions.pages import asset, overview, source, sources
-from functions.repos import badge, browse, deregister, history, refresh, register, replace, show, update
+from functions.repos import accept, badge, browse, deregister, history, refresh, register, replace, show, update
+from functions.sources import validate
 from shared.answers import OPEN
 from shared.discovery import envelope
 from shared.edge import Edge
@@ -70,12 +71,15 @@ ENDPOINTS = [
     ("PATCH", "/v1/repos/{repo}", update.handle),
     ("DELETE", "/v1/repos/{repo}", deregister.handle),
     ("POST", "/v1/repos/{repo}/refresh", refresh.handle),
+    ("POST", "/v1/repos/{repo}/accept", accept.handle),
     ("GET", "/v1/repos/{repo}/history", history.handle),
     ("GET", "/v1/repos/{repo}/badge.svg", badge.handle),
     ("GET", "/", overview.handle),
     ("GET", "/sources", sources.handle),
     ("GET", "/sources/{repo}", source.handle),
     ("GET", "/assets/{file}", asset.handle),
+    ("POST", "/v1/validate", validate.handle),
+    ("GET", "/v1/findings", findings.handle),
     ("GET", "/health", health.handle),
     ("GET", "/ready", ready.handle),
     ("GET", "/metrics", metrics.handle),

@@ -1,4 +1,4 @@
-"""The body of a request: read within a bound, as strict JSON."""
+"""The body of a request: read within a bound, as strict JSON or as it is."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 MAX_BYTES = 64 * 1024
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
+MAX_DOCUMENT_BYTES = 1024 * 1024
+DOCUMENTS = ("application/yaml", JSON, "application/x-yaml", "text/yaml", "text/x-yaml", "text/plain")
 
 
 async def read_json(request: Request, media_types: Collection[str] = (JSON,)) -> Any:  # noqa: ANN401 - not yet checked
@@ -29,6 +31,15 @@ async def read_json(request: Request, media_types: Collection[str] = (JSON,)) ->
     except strict_json.NotStrictJson as fault:
         place = f" (line {fault.line}, column {fault.column})" if fault.line else ""
         raise MalformedBody(f"The body is refused: {fault}{place}.") from fault
+
+
+async def read_document(request: Request) -> bytes:
+    """Return the YAML or JSON document of the body, not read yet.
+
+    Raise UnsupportedMediaType, or BodyTooLarge (more than 1 MiB).
+    """
+    _check_type(request, DOCUMENTS)
+    return await read_bytes(request, MAX_DOCUMENT_BYTES)
 
 
 def _check_type(request: Request, media_types: Collection[str]) -> None:

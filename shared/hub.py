@@ -16,13 +16,17 @@ from shared.federation import Federation
 from shared.fetch import Fetcher
 from shared.fetch.guard import Guard
 from shared.files import DataDirectory
+from shared.findings import Findings
+from shared.index.reader import Reader
 from shared.limits import Limits
 from shared.search import Search
 from shared.sources.check import Checker
 from shared.sources.journal import Journal
 from shared.sources.life import Sources
 from shared.sources.refresher import Refresher
-from shared.sources.shelf import Shelf
+from shared.sources.room import Room
+from shared.sources.shelf import Shelves
+from shared.sources.trial import Trial
 from shared.store.tiny import TinyStore
 from shared.tally import Tally
 from shared.version import VERSION
@@ -43,9 +47,12 @@ class Hub:
     auth: Auth
     limits: Limits
     store: Store
+    reader: Reader
     sources: Sources
+    trial: Trial
     federation: Federation
     search: Search
+    findings: Findings
     refresher: Refresher
     directory: DataDirectory
     clock: Clock
@@ -77,11 +84,11 @@ class Hub:
     def checks(self) -> dict[str, str]:
         """Return what readiness depends on, each ``ok``, ``off`` or what is wrong."""
         checks = {"storage": "ok", "federation": self._task("federation"), "search": self._task("search")}
-        checks["refresher"] = self._task("refresher") if self.settings.refresh else "off"
+        checks["refresher"] = self._task("refresher", self.refresher.health()) if self.settings.refresh else "off"
         return checks
 
-    def _task(self, name: str) -> str:
-        return "ok" if name in self.tasks and not self.tasks[name].done() else "not running"
+    def _task(self, name: str, health: str = "ok") -> str:
+        return health if name in self.tasks and not self.tasks[name].done() else "not running"
 
     async def _close(self) -> None:
         for task in self.tasks.values():
@@ -110,13 +117,33 @@ def _opened(settings: Settings, clock: Clock, directory: DataDirectory) -> Hub:
     store = TinyStore(folder, clock, tally)
     guard = Guard(settings.allow_networks, settings.allow_ports)
     fetcher = Fetcher(guard, f"reuse-surface-hub/{VERSION} (+{settings.public})")
-    shelf, journal = Shelf(folder / "content"), Journal(folder / "sources.json")
-    checker = Checker(fetcher, shelf, clock)
-    sources = Sources(checker, shelf, journal, clock, tally, settings.max_stale_seconds)
+    journal, room = Journal(folder / "sources.json"), Room(settings.max_capabilities, settings.max_mib)
+    stale = settings.max_stale_seconds
+    reader = Reader()
+    checker = Checker(fetcher, reader)
+    trial = Trial(checker, room, clock)
+    sources = Sources(checker, Shelves(folder), journal, room, clock, tally, max_stale_seconds=stale)
     sources.load(store.all())
     federation = Federation(folder / "federated.json", sources, clock, tally)
     limits = Limits(settings, clock)
     auth = Auth(settings.token, clock, limits, TokensFile(settings.tokens_file) if settings.tokens_file else None)
     refresher = Refresher(sources, clock)
     search = Search(federation, clock, Naming(settings.public).facts)
-    return Hub(settings, guard, auth, limits, store, sources, federation, search, refresher, directory, clock, tally)
+    findings = Findings(sources, federation)
+    return Hub(
+        settings,
+        guard,
+        auth,
+        limits,
+        store,
+        reader,
+        sources,
+        trial,
+        federation,
+        search,
+        findings,
+        refresher,
+        directory,
+        clock,
+        tally,
+    )

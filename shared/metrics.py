@@ -67,7 +67,8 @@ class _Hub(Collector):
         yield _gauge("source_shortest_ttl_seconds", "The shortest time to live of an enabled source", _ttl(followed))
         about = "When a check last found a source in order; 0 for never"
         yield _gauge("last_successful_check_timestamp_seconds", about, _last_success(followed))
-        yield _gauge("refresher_lag_seconds", "How long the source that waits longest is due", {(): hub.sources.lag()})
+        lag = hub.sources.schedule.lag()
+        yield _gauge("refresher_lag_seconds", "How long the source that waits longest is due", {(): lag})
         checks = {(outcome,): count for outcome, count in tally.checks.items()}
         yield _counter("checks", "Checks of sources by outcome", checks, ("outcome",))
         yield _histogram("fetch_seconds", "How long a check took, from request to verdict", {(): tally.fetches})

@@ -74,8 +74,8 @@ def checker(name: str, part: str | None = None) -> Callable[[object], list[Offen
 
 
 def checker_of(wanted: dict[str, Any]) -> Callable[[object], list[Offence]]:
-    """Return the checker of a schema given as a dictionary."""
-    accept = fastjsonschema.compile(wanted)
+    """Return the checker of a schema given as a dictionary; it leaves documents as they are, without defaults."""
+    accept = fastjsonschema.compile(wanted, use_default=False)
 
     def check(document: object) -> list[Offence]:
         try:

@@ -98,6 +98,8 @@ class Settings:
     wrong_tokens_per_minute: int = _setting(_count, "20", "Wrong tokens from one address, past which they get 429")
     refreshes_per_minute: int = _setting(_count, "1200", "Fetches that one token may ask for (refresh, dry_run)")
     validations_per_minute: int = _setting(_count, "120", "Indexes that one address may have validated")
+    max_capabilities: int = _setting(_count, "100000", "How many capabilities the hub keeps over all sources")
+    max_mib: int = _setting(_count, "64", "How many MiB of capabilities, as JSON, the hub keeps over all sources")
     refresh: bool = _setting(_switch, "on", "Whether sources are checked in the background (on, off)")
     log: str = _setting(_log, "text", "How the log is written (text, json)")
 

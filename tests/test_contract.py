@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
@@ -14,6 +15,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from router import ENDPOINTS
 from shared import schemas
+from shared.findings import KINDS
 from shared.problems import PROBLEMS
 from shared.settings import PREFIX, Settings
 from shared.version import VERSION
@@ -21,7 +23,6 @@ from tests.builders import WRITER, capability, index, problem, refresh, register
 from tests.functions.pages.reading import FOR_PEOPLE
 
 if TYPE_CHECKING:
-    import httpx
     import respx
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -75,7 +76,7 @@ def test_the_openapi_document_asks_for_a_token_where_the_specification_does(open
         for method in item.keys() - {"parameters"}
     }
     written = {}
-    for endpoint, _, token in table(section("Endpoints")):
+    for endpoint, _, token in table(section("Endpoints").partition("\n### ")[0]):
         method, path = re.findall(r"`(\w+) (\S+)`", endpoint)[0]
         written[method.lower(), path] = token
 
@@ -89,6 +90,13 @@ def test_every_problem_that_an_endpoint_documents_exists(openapi: dict[str, Any]
     assert set(openapi["components"]["schemas"]["source-error"]["properties"]["type"]["enum"]) == {
         slug for slug, kind in PROBLEMS.items() if kind.status == 502
     }
+
+
+def test_the_specification_lists_every_kind_of_finding(openapi: dict[str, Any]) -> None:
+    listed = {row[0].strip("`"): row[1].partition(";")[0] for row in table(section("Endpoints")) if len(row) == 3}
+
+    assert {kind: listed.get(kind) for kind in KINDS} == KINDS
+    assert openapi["components"]["schemas"]["finding"]["properties"]["kind"]["enum"] == [*KINDS]
 
 
 def test_the_specification_lists_every_problem_with_its_status() -> None:
@@ -193,8 +201,10 @@ def test_our_own_manifest_is_valid_and_names_us() -> None:
 
 @pytest.fixture
 async def full(client: httpx.AsyncClient, upstream: respx.MockRouter) -> httpx.AsyncClient:
-    """A client of a hub with something of everything: contents, a conflict, a failure, a disabled repo, a history."""
-    upstream.get(url_of("state-hub")).respond(content=index(capability(1, tags=["a"]), capability(2)))
+    """A client of a hub with something of everything: contents, a conflict, a failure, a hold, and a history."""
+    whole, shrunk = index(capability(1, tags=["a"]), capability(2)), index(capability(3))
+    route = upstream.get(url_of("state-hub"))
+    route.side_effect = [*[httpx.Response(200, content=whole)] * 2, *[httpx.Response(200, content=shrunk)] * 9]
     upstream.get(url_of("rival")).respond(content=index(capability(1, name="Mine")))
     upstream.get(url_of("bad")).respond(content=b"version: [")
     for repo in ("state-hub", "rival", "bad", "new"):
@@ -204,9 +214,11 @@ async def full(client: httpx.AsyncClient, upstream: respx.MockRouter) -> httpx.A
     await register(client, "off", enabled=False)
     await client.patch("/v1/repos/state-hub", json={"description": "d"}, headers=WRITER)
     await refresh(client)
+    await refresh(client)
     return await searchable(client)
 
 
+MANIFEST = (ROOT / "registry/federation/sources.yaml").read_bytes()
 SAMPLES = [
     ("get", "/health", {}, 200),
     ("get", "/ready", {}, 200),
@@ -237,6 +249,8 @@ SAMPLES = [
     ("post", "/v1/repos/state-hub/refresh", {}, 200),
     ("post", "/v1/repos/bad/refresh", {}, 200),
     ("post", "/v1/repos/off/refresh", {}, 409),
+    ("post", "/v1/repos/state-hub/accept", {}, 200),
+    ("post", "/v1/repos/rival/accept", {}, 409),
     ("get", "/v1/repos/state-hub/history", {}, 200),
     ("get", "/v1/repos/nobody/history", {}, 404),
     ("get", "/v1/federated", {}, 200),
@@ -283,6 +297,16 @@ SAMPLES = [
     ("get", "/sources/nobody", {"headers": FOR_PEOPLE}, 404),
     ("get", "/assets/hub.css", {}, 200),
     ("get", "/assets/hub.js", {"headers": {"If-None-Match": "*"}}, 304),
+    ("post", "/v1/repos?dry_run=true", {"json": registration(repo="more", url=url_of("bad"))}, 200),
+    ("post", "/v1/repos?dry_run=true", {"json": registration(repo="more", url=url_of("rival"))}, 200),
+    ("post", "/v1/validate", {"content": index(), "headers": {"Content-Type": "application/json"}}, 200),
+    ("post", "/v1/validate", {"content": b"version: 2", "headers": {"Content-Type": "application/yaml"}}, 200),
+    ("post", "/v1/validate?kind=manifest", {"content": MANIFEST, "headers": {"Content-Type": "text/yaml"}}, 200),
+    ("post", "/v1/validate?kind=manifest", {"content": b"[]", "headers": {"Content-Type": "text/yaml"}}, 200),
+    ("post", "/v1/validate", {"content": b"x", "headers": {"Content-Type": "image/png"}}, 415),
+    ("get", "/v1/findings", {}, 200),
+    ("get", "/v1/findings?limit=1", {}, 200),
+    ("get", "/v1/findings?kind=nothing", {}, 400),
     ("get", "/openapi.json", {}, 200),
     ("get", "/schemas/problem", {}, 200),
     ("get", "/schemas/nothing", {}, 404),

@@ -1,7 +1,8 @@
 """POST /v1/federated/compose: check every source that is due, and compose.
 
-With force=true, which is for admins, every enabled source is checked. Checks under way are joined. The answer comes
-when all checks are done and the federated index shows what they brought.
+With force=true, which is for admins, every enabled source is checked, but none whose host asked to be left alone.
+Checks under way are joined. What arrives is served as it arrives. The answer comes when all checks are done and the
+federated index shows what they brought.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ async def handle(hub: Hub, request: Request) -> Response:
     if asked.get("force"):
         author.must_be_admin()
 
-    due = hub.sources.enabled() if asked.get("force") else hub.sources.due()
+    schedule = hub.sources.schedule
+    due = schedule.forced() if asked.get("force") else schedule.due()
     repos = {*due, *hub.sources.under_way()}
     outcomes = await hub.sources.refresh_all(repos)
     document = await hub.federation.shown()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from shared.store import Change
 
 _NEWEST = 10**12
+_BACKWARDS = str.maketrans("0123456789", "9876543210")
 
 
 async def handle(hub: Hub, request: Request) -> Response:
@@ -30,5 +31,5 @@ async def handle(hub: Hub, request: Request) -> Response:
 
 
 def _age(change: Change) -> str:
-    """Return a key that grows as the revisions go back."""
-    return f"{_NEWEST - change.revision:012}"
+    """Return a key that grows as the revisions, and the times of the lines of one revision, go back."""
+    return f"{_NEWEST - change.revision:012}{change.at.translate(_BACKWARDS)}"

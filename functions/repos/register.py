@@ -1,32 +1,44 @@
 """POST /v1/repos: register a repository by the URL of its capability index.
 
-The index need not answer yet; its first fetch is scheduled at once.
+The index need not answer yet; its first fetch is scheduled at once. With dry_run=true it is fetched and read now, and
+the answer says what registering would come to; nothing is stored.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shared.answers import json_answer
 from shared.body import read_json
-from shared.query import read_query
+from shared.query import flag, read_query
 from shared.registration import wanted
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from shared.auth.author import Author
     from shared.hub import Hub
+    from shared.registration import Wanted
 
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer 201 with the registration, where it lies and its ETag."""
     author = hub.auth.require_writer(request)
-    read_query(request)
+    asked = read_query(request, dry_run=flag)
     new = wanted(await read_json(request), hub.guard)
+    if asked.get("dry_run"):
+        return json_answer(await _tried(hub, new, author))
 
     registration = await hub.store.add(new, author)
     hub.sources.watch(registration)
 
     headers = {"Location": f"/v1/repos/{registration.repo}", "ETag": registration.etag}
     return json_answer(registration.as_json(), 201, headers)
+
+
+async def _tried(hub: Hub, new: Wanted, author: Author) -> dict[str, Any]:
+    refusal = await hub.store.refusal(new, author)
+    hub.limits.count_refresh(author)
+    told = {"type": refusal.slug, "status": refusal.status, "detail": refusal.detail} if refusal else None
+    return {"registration": new.as_json(), "refusal": told} | await hub.trial.run(new, hub.sources.parts())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from shared.compose import compose
+from shared.federation.dates import dated
 from shared.federation.document import Document, encode, substance
 from shared.federation.edition import Edition
 from shared.files import PREVIOUS, parsed, trusted, write_whole
@@ -34,9 +35,9 @@ _log = logging.getLogger("hub.federation")
 class Federation:
     """Serves the document of *edition*, which always says what some moment of the sources amounted to.
 
-    On disk lie only its serial, time and digest: the content and states that it was made of are written before it is
-    served, so that a restart makes the same document again, before any fetch. *on_change* are called, in the event
-    loop, right after another edition is served.
+    On disk lie only its serial, time and digest, and *since* when its troubles last (see ``dates``): the content and
+    states that it was made of are written before it is served, so that a restart makes the same document again, before
+    any fetch. *on_change* are called, in the event loop, right after another edition is served.
     """
 
     def __init__(self, path: Path, sources: Sources, clock: Clock, tally: Tally) -> None:
@@ -45,9 +46,10 @@ class Federation:
         self._sources = sources
         self._clock = clock
         self._tally = tally
-        self._serial, self._generated_at, self._substance = self._load()
+        self._serial, self._generated_at, self._substance, self.since = self._load()
         self._turn: asyncio.Task[None] | None = None
         self._composing = asyncio.Lock()
+        self._version = sources.version
         self.on_change: list[Callable[[], None]] = []
         self.edition = self._next(sources.parts()) or self._again(sources.parts())
 
@@ -56,13 +58,14 @@ class Federation:
         """The document that is served."""
         return self.edition.document
 
-    def _load(self) -> tuple[int, str, str]:
+    def _load(self) -> tuple[int, str, str, dict[str, str]]:
         if not self._path.exists():
-            return 0, "", ""
+            return 0, "", "", {}
         remedy = f"Put back a good copy, such as {self._path.name}{PREVIOUS}: without it the serial would go back."
         with trusted(self._path, remedy):
             saved = parsed(self._path.read_bytes(), FORMAT)
-            return int(saved["serial"]), str(saved["generated_at"]), str(saved["substance"])
+            since = dict(saved.get("since", {}))
+            return int(saved["serial"]), str(saved["generated_at"]), str(saved["substance"]), since
 
     def _next(self, parts: list[Part]) -> Edition | None:
         """Return the next edition, its serial on disk, or None when the sources say what they said before."""
@@ -72,9 +75,10 @@ class Federation:
             return None
         serial, now = self._serial + 1, self._clock.stamp()
         document = encode(composition, serial, now)
-        saved = {"format": FORMAT, "serial": serial, "generated_at": now, "substance": digest}
+        since = dated(composition, self.since, now)
+        saved = {"format": FORMAT, "serial": serial, "generated_at": now, "substance": digest, "since": since}
         write_whole(self._path, orjson.dumps(saved), keep_previous=True)
-        self._serial, self._generated_at, self._substance = serial, now, digest
+        self._serial, self._generated_at, self._substance, self.since = serial, now, digest, since
         return Edition(document, composition, parts)
 
     def _again(self, parts: list[Part]) -> Edition:
@@ -87,6 +91,8 @@ class Federation:
         Raise StorageUnavailable when the new serial can't be written; the old document stays.
         """
         if self._turn is None:
+            if self._version == self._sources.version:
+                return self.document
             self._turn = asyncio.create_task(self._take_turn())
         await asyncio.shield(self._turn)
         return self.document
@@ -95,8 +101,8 @@ class Federation:
         async with self._composing:
             # Whoever asks from here on may know of later changes: for them there will be another turn.
             self._turn = None
-            parts = self._sources.parts()
-            await self._sources.save()
+            parts, version = self._sources.parts(), self._sources.version
+            await self._sources.secure()
             started = self._clock.monotonic()
             following = await self._written(parts)
             self._tally.compositions.note(self._clock.monotonic() - started)
@@ -104,6 +110,7 @@ class Federation:
                 self.edition = following
                 for tell in self.on_change:
                     tell()
+            self._version = version
 
     async def _written(self, parts: list[Part]) -> Edition | None:
         """Return the next edition, or None, as ``_next`` does."""
@@ -125,6 +132,9 @@ class Federation:
                 await self.shown()
             except Problem as fault:
                 _log.error("composing failed: %s", fault.detail)
+                self._sources.news.set()
+            except Exception:  # noqa: BLE001 - logged and tried again; a follower that is gone serves old documents
+                _log.exception("composing failed")
                 self._sources.news.set()
 
     async def close(self) -> None:

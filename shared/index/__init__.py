@@ -14,7 +14,7 @@ from shared.problems import Offence, SourceNotAnIndex, SourceTooLarge
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Content", "Fault", "IndexFaulty", "read_index"]
+__all__ = ["Content", "Fault", "IndexFaulty", "placed", "read_data", "read_index"]
 
 MAX_CAPABILITIES = 20_000
 MAX_FIELDS = 200
@@ -45,17 +45,22 @@ class IndexFaulty(Exception):  # noqa: N818 - a verdict on a document, not a fai
 
 
 def read_index(body: bytes, repo: str, url: str = "") -> Content:
-    """Return what the index in *body* (YAML or JSON, UTF-8) says, published by *repo* at *url*.
+    """Return what the index in *body* (YAML or JSON, UTF-8) says, published by *repo* ("" when unknown) at *url*.
 
     Raise IndexFaulty with all faults, SourceNotAnIndex for a web page, or SourceTooLarge for too many capabilities.
     """
-    text = _decode(body)
-    index = _parse(text)
+    text, index = read_data(body)
     if isinstance(index, dict) and len(_listed(index)) > MAX_CAPABILITIES:
         raise SourceTooLarge(f"The index has more than {MAX_CAPABILITIES:,} capabilities.")
     if offences := _check(index, repo):
-        raise IndexFaulty(_placed(text, index, offences))
+        raise IndexFaulty(placed(text, index, offences))
     return content_of(index, repo, url)
+
+
+def read_data(body: bytes) -> tuple[str, Any]:
+    """Return the text and the data of a document, YAML or JSON; raise IndexFaulty, or SourceNotAnIndex for markup."""
+    text = _decode(body)
+    return text, _parse(text)
 
 
 def _decode(body: bytes) -> str:
@@ -112,7 +117,7 @@ def _check(index: Any, repo: str) -> list[Offence]:  # noqa: ANN401 - data not y
     offences = check_frame(index)
     if not isinstance(index, dict):
         return offences
-    if index.get("repo", repo) != repo:
+    if repo and index.get("repo", repo) != repo:
         offences.append(Offence("/repo", f"must be {repo}, the name under which this URL is registered"))
     seen: set[str] = set()
     for place, entry in enumerate(_listed(index)):
@@ -140,7 +145,7 @@ def _repeated(entry: object, seen: set[str]) -> list[Offence]:
     return []
 
 
-def _placed(text: str, index: object, offences: list[Offence]) -> list[Fault]:
+def placed(text: str, index: object, offences: list[Offence]) -> list[Fault]:
     """Say where each offence stands. JSON that YAML can't read has no places; then it is the first line."""
     try:
         marks = yaml_events.locate(_PAIR.sub("x" * 12, text), [offence.pointer for offence in offences])

@@ -8,9 +8,10 @@ import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shared.index import read_index, worker
+from shared.index.manifest import read_manifest
 from shared.problems import SourceTooLarge
 
 if TYPE_CHECKING:
@@ -52,6 +53,10 @@ class Reader:
         async with self._lock:
             answer = await self._ask(body, repo, url)
         return await loop.run_in_executor(self._thread, worker.said, answer)
+
+    async def read_manifest(self, body: bytes) -> dict[str, Any]:
+        """Return the federation manifest in *body*, or raise as read_manifest does."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, read_manifest, body)
 
     async def _ask(self, body: bytes, repo: str, url: str) -> bytes:
         process = await self._started()

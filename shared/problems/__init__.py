@@ -27,6 +27,7 @@ from shared.problems.requests import (
     MethodNotAllowed,
     NotAcceptable,
     NotFound,
+    NothingHeld,
     PreconditionFailed,
     ReadOnly,
     RepoDisabled,
@@ -41,6 +42,7 @@ from shared.problems.requests import (
 )
 from shared.problems.sources import (
     AddressRefused,
+    HubFull,
     InvalidIndex,
     SourceNotAnIndex,
     SourceProblem,
@@ -62,6 +64,7 @@ __all__ = [
     "CapabilityNotFound",
     "FederationIncomplete",
     "Forbidden",
+    "HubFull",
     "InternalError",
     "InvalidIndex",
     "InvalidRegistration",
@@ -69,6 +72,7 @@ __all__ = [
     "MethodNotAllowed",
     "NotAcceptable",
     "NotFound",
+    "NothingHeld",
     "Offence",
     "PreconditionFailed",
     "Problem",

@@ -126,6 +126,15 @@ class RepoDisabled(Problem):
     remedy = 'Enable it first: PATCH /v1/repos/{repo} with {"enabled": true}.'
 
 
+class NothingHeld(Problem):
+    """Only content that the shrink guard holds can be accepted, and nothing of this repo is held."""
+
+    slug = "nothing-held"
+    status = 409
+    title = "Nothing is held"
+    remedy = "GET /v1/findings?kind=held lists what is held. What a repo publishes otherwise is let in by itself."
+
+
 class PreconditionFailed(Problem):
     """If-Match names a revision that is not the present one. Nothing was changed."""
 

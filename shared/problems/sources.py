@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from shared.problems.base import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
 
 
 class SourceProblem(Problem):
     """What is wrong with a source: the last check's ``error``, told to whoever reads about the source.
 
     *retry_after* is for how many seconds *host* asks to be left alone (RFC 9110 §10.2.3), 30 s to 1 h, if it does.
+    *faults* are all that is wrong with an index, each with its place.
     """
 
     status = 502
 
-    def __init__(self, detail: str, *, source_status: int | None = None) -> None:
+    def __init__(self, detail: str, *, source_status: int | None = None, faults: Sequence[Any] = ()) -> None:
         super().__init__(detail)
         self.source_status = source_status
+        self.faults = tuple(faults)
         self.retry_after: float | None = None
         self.host: str | None = None
 
@@ -85,3 +93,14 @@ class AddressRefused(SourceProblem):
     slug = "address-refused"
     title = "The address is not allowed"
     remedy = "Publish the index at a public URL, or ask the operator."
+
+
+class HubFull(SourceProblem):
+    """The hub keeps a bounded number of capabilities and of bytes over all sources, and this one would pass it.
+
+    The last good content of the source stays served.
+    """
+
+    slug = "hub-full"
+    title = "The hub has no room for the content"
+    remedy = "Publish less, or ask the operator for room (REUSE_SURFACE_MAX_CAPABILITIES, REUSE_SURFACE_MAX_MIB)."

@@ -1,75 +1,61 @@
-"""One check of one source: fetched, read, and where it changed drafted on disk."""
+"""One check of one source: fetched and read. What becomes of it is decided elsewhere."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from shared.fetch import Validators
-from shared.index import IndexFaulty, read_index
-from shared.problems import InvalidIndex, Problem, SourceProblem
-from shared.sources.shelf import Kept
+from shared.index import IndexFaulty
+from shared.problems import InvalidIndex, SourceProblem
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from shared.clock import Clock
-    from shared.fetch import Fetched, Fetcher
-    from shared.registration import Registration
-    from shared.sources.shelf import Shelf
+    from shared.fetch import Fetcher
+    from shared.index import Content
+    from shared.index.reader import Reader
+    from shared.sources.shelf import Kept
 
 _log = logging.getLogger("hub.sources")
 
 
 class Found(NamedTuple):
-    """What a check found: the bytes sent (None for 304), what is to be kept, and its draft where that changed."""
+    """What a check found: the size and the content that were sent, both None for 304, with their validators."""
 
     http_status: int
     size: int | None
-    kept: Kept | None
-    draft: Path | None
+    content: Content | None
+    validators: Validators
 
 
 class Checker:
     """Checks sources; knows nothing of their states."""
 
-    def __init__(self, fetcher: Fetcher, shelf: Shelf, clock: Clock) -> None:
+    def __init__(self, fetcher: Fetcher, reader: Reader) -> None:
         self._fetcher = fetcher
-        self._shelf = shelf
-        self._clock = clock
+        self._reader = reader
 
-    async def check(self, registration: Registration, kept: Kept | None) -> Found:
-        """Return what the source of *registration* holds now, beside what is *kept* of it.
+    async def check(self, repo: str, url: str, known: Kept | None = None) -> Found:
+        """Return what the source of *repo* at *url* holds now; *known* makes the request conditional.
 
-        Raise a SourceProblem for whatever is wrong with the source, or StorageUnavailable.
+        Raise a SourceProblem for whatever is wrong with the source.
         """
-        fetched = await self._fetcher.fetch(registration.url, kept.validators if kept else Validators())
+        fetched = await self._fetcher.fetch(url, known.validators if known else Validators())
         if fetched.body is None:
-            return Found(fetched.status, None, kept, None)
+            return Found(fetched.status, None, None, fetched.validators)
         try:
-            return await asyncio.to_thread(self._read, registration, fetched.body, fetched, kept)
+            content = await self._reader.read(fetched.body, repo, url)
         except IndexFaulty as fault:
-            raise InvalidIndex(str(fault), source_status=fetched.status) from fault
+            raise InvalidIndex(str(fault), source_status=fetched.status, faults=fault.faults) from fault
         except SourceProblem as problem:
             problem.source_status = fetched.status
             raise
-        except Problem:
-            raise
         except Exception as fault:
             # The boundary around one source: whatever its bytes made of us, the others go on.
-            _log.exception("reading the index of %s", registration.repo)
+            _log.exception("reading the index of %s", repo)
             raise InvalidIndex("The index could not be read.", source_status=fetched.status) from fault
-
-    def _read(self, registration: Registration, body: bytes, fetched: Fetched, kept: Kept | None) -> Found:
-        """Read an index; runs in a thread."""
-        content = read_index(body, registration.repo, registration.url)
-        if kept is not None and kept.content.digest == content.digest:
-            return Found(fetched.status, len(body), replace(kept, validators=fetched.validators), None)
-        new = Kept(registration.url, fetched.validators, self._clock.stamp(), content)
-        return Found(fetched.status, len(body), new, self._shelf.draft(registration.repo, new))
+        return Found(fetched.status, len(fetched.body), content, fetched.validators)
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, and end what reads."""
         await self._fetcher.close()
+        await self._reader.close()

@@ -1,67 +1,104 @@
-"""Every source the hub reads, and the rules by which their checks change what is known."""
+"""Every source the hub reads: which are followed, what is known about each, and what they contribute."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from shared.problems import Problem, RepoDisabled, RepoNotFound, SourceProblem
-from shared.sources.source import LEAST_INTERVAL, Outcome, Source, describing, interval
+from shared.problems import Problem, RepoDisabled, RepoNotFound
+from shared.sources.checks import Checks, must_be_readable, must_hold
+from shared.sources.held import Held
+from shared.sources.hosts import Hosts
+from shared.sources.keeper import Keeper
+from shared.sources.memory import Memory
+from shared.sources.schedule import Schedule, longest
+from shared.sources.source import Outcome, Source, describing
 from shared.sources.status import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from shared.clock import Clock
     from shared.compose import Part
     from shared.registration import Registration
-    from shared.sources.check import Checker, Found
+    from shared.sources.check import Checker
     from shared.sources.journal import Journal
-    from shared.sources.shelf import Shelf
+    from shared.sources.room import Room
+    from shared.sources.shelf import Kept, Shelves
     from shared.tally import Tally
 
-_LONGEST_WAIT = 7 * 86400.0
 _log = logging.getLogger("hub.sources")
 
 
 class Sources:
-    """The sources by repo. *news* is set whenever the federated index may have to say something else."""
+    """The sources by repo. *news* is set whenever the federated index may have to say something else.
 
-    def __init__(  # noqa: PLR0913, PLR0917 - the parts of which it is the sum
-        self, checker: Checker, shelf: Shelf, journal: Journal, clock: Clock, tally: Tally, max_stale_seconds: int
+    *version* grows with what the index is made of, *generation* with everything that is known.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 - the parts it is put together from
+        self, checker: Checker, shelves: Shelves, journal: Journal, room: Room, clock: Clock, tally: Tally,
+        *, max_stale_seconds: int,
     ) -> None:
         self._checker = checker
-        self._shelf = shelf
+        self._shelves = shelves
         self._journal = journal
+        self._room = room
         self._clock = clock
-        self._tally = tally
         self._max_stale = max_stale_seconds
         self._sources: dict[str, Source] = {}
-        self._unsaved = False
+        self._hosts = Hosts()
+        self._checks = Checks(checker, shelves, room, self._hosts, clock, tally, told=self._told)
+        self.schedule = Schedule(self._sources, clock)
+        self.version = self.generation = 0
+        self._keeper = Keeper(self._sources, shelves, journal, tally)
         self.news = asyncio.Event()
         self.wake = asyncio.Event()
 
     def load(self, registrations: Iterable[Registration]) -> None:
         """Take up every registration with what was kept of its source; raise StartError for a damaged file."""
-        statuses = self._journal.load()
+        records = self._journal.load()
         for registration in registrations:
-            status = statuses.get((registration.repo, registration.url), Status())
-            kept = self._shelf.load(registration.repo, registration.url)
-            source = Source(registration, describing(status, kept), kept, self._due_again(status))
-            self._sources[registration.repo] = source
-            self._settle(source)
-        self._shelf.drop_all_but(set(self._sources))
+            found = records.get((registration.repo, registration.url))
+            status, memory = (found.status, found.memory) if found else (Status(), Memory())
+            self._follow(self._restored(registration, status, memory))
+        self._shelves.drop_all_but(set(self._sources))
+        self.schedule.spread()
 
-    def _due_again(self, status: Status) -> float:
-        """Return when a source that was checked before the restart is due; what is fresh is not read again."""
+    def _restored(self, registration: Registration, status: Status, memory: Memory) -> Source:
+        repo, url, now = registration.repo, registration.url, self._clock.monotonic()
+        kept, refused = (shelf.load(repo, url) for shelf in (self._shelves.good, self._shelves.held))
+        source = Source(registration, describing(status, kept), kept)
+        source.marks, source.failing_since = memory.marks, memory.failing_since
+        source.due = now + self._wait(status, longest(registration.cache_ttl_seconds))
+        if source.status.succeeded_at is not None:
+            source.good = now - max(self._clock.age(source.status.succeeded_at), 0.0)
+        # What lies on the other shelf without differing is the rest of an acceptance that a crash cut short.
+        if kept and refused and not refused.says_the_same(kept):
+            since = memory.seen_since
+            source.held = Held(refused, None if since is None else now - max(self._clock.age(since), 0.0), since)
+        self._room.take(source.content)
+        return source
+
+    def _wait(self, status: Status, most: float) -> float:
+        """Return in how many seconds a source that was checked before the start is due: what is fresh can wait."""
         wait = 0.0 if status.next_check_at is None else -self._clock.age(status.next_check_at)
-        return self._clock.monotonic() + min(max(wait, 0.0), _LONGEST_WAIT)
+        return min(max(wait, 0.0), most)
+
+    def _follow(self, source: Source) -> None:
+        self._sources[source.registration.repo] = source
+        self._hosts.enter(source)
+        source.settle(self._clock, self._max_stale)
+        source.told = source.served, source.status.state
 
     def status(self, repo: str) -> Status:
         """Return what is known about the source of *repo*."""
         return self._sources[repo].status if repo in self._sources else Status()
+
+    def all(self) -> Mapping[str, Source]:
+        """Return every source by its repo, to look at."""
+        return self._sources
 
     def followed(self) -> list[tuple[Registration, Status]]:
         """Return every registration with what is known about its source."""
@@ -79,148 +116,120 @@ class Sources:
         source = self._sources.get(registration.repo)
         known = source is not None
         if source is None:
-            source = self._sources[registration.repo] = Source(registration, Status())
+            self._follow(Source(registration, due=self._clock.monotonic()))
         elif source.registration.revision >= registration.revision:
             return False
-        self._replace(source, registration)
-        self._settle(source)
-        self._tell()
+        else:
+            self._replace(source, registration)
+        self._noted()
         return known
 
     def _replace(self, source: Source, registration: Registration) -> None:
         """Give *source* its new registration: a check under way for the old one will not count."""
-        known, source.registration = source.registration, registration
+        known, source.registration, source.epoch = source.registration, registration, object()
         if known.url != registration.url:
-            source.kept, source.status = None, Status()
-            self._shelf.drop(registration.repo)
+            self._empty(source)
+            self._hosts.leave(source, known.url)
+            self._hosts.enter(source)
         if source.kept is None or not known.enabled:
-            source.due = self._clock.monotonic()
+            source.due = source.spread_to = self._clock.monotonic()
+        source.settle(self._clock, self._max_stale)
+
+    def _empty(self, source: Source) -> None:
+        """Forget what was read from the URL of *source*."""
+        self._room.leave(source.content)
+        source.kept, source.held, source.status = None, None, Status()
+        source.marks, source.failing_since, source.good = (), None, None
+        self._shelves.drop(source.registration.repo)
 
     def forget(self, repo: str) -> None:
         """Follow *repo* no longer."""
-        self._sources.pop(repo, None)
-        self._shelf.drop(repo)
-        self._tell()
+        source = self._sources.pop(repo, None)
+        if source is not None:
+            source.followed, source.epoch = False, object()
+            self._empty(source)
+            self._hosts.leave(source, source.registration.url)
+        self._noted()
 
-    def _tell(self) -> None:
-        self._unsaved = True
+    def _told(self, source: Source) -> None:
+        """Bring the state of *source* up to date, and tell of it where the federated index has to say it."""
+        source.settle(self._clock, self._max_stale)
+        self.generation += 1
+        before, source.told = source.told, (source.served, source.status.state)
+        if before != source.told:
+            self.version += 1
+            self.news.set()
+        self._keeper.note(state=before[1] != source.told[1], content=before[0] != source.told[0])
+
+    def _noted(self) -> None:
+        self.version += 1
+        self.generation += 1
+        self._keeper.note()
         self.news.set()
         self.wake.set()
 
-    def enabled(self) -> list[str]:
-        """Return the repos whose sources may be fetched."""
-        return [repo for repo, source in self._sources.items() if source.registration.enabled]
-
-    def due(self) -> list[str]:
-        """Return the repos that are due for a check and have none under way."""
-        now = self._clock.monotonic()
-        enabled = ((repo, source) for repo, source in self._sources.items() if source.registration.enabled)
-        return [repo for repo, source in enabled if source.due <= now and source.flight is None]
-
-    def lag(self) -> float:
-        """Return how many seconds the source that waits longest has been due."""
-        now = self._clock.monotonic()
-        waiting = (source.due for source in self._sources.values() if source.registration.enabled and not source.flight)
-        return max(now - min(waiting, default=now), 0.0)
+    def expire(self) -> None:
+        """Give up contents that became too old since their last check."""
+        for source in self._sources.values():
+            if source.status.state == "stale" and source.outlived(self._clock, self._max_stale):
+                self._told(source)
 
     def under_way(self) -> list[str]:
         """Return the repos whose sources are being checked."""
         return [repo for repo, source in self._sources.items() if source.flight is not None]
 
     async def refresh(self, repo: str) -> Outcome:
-        """Check the source of *repo* now, or join the check that is under way.
+        """Check the source of *repo* now, or join the check under way; return what came of it.
 
-        Raise RepoNotFound, RepoDisabled, or StorageUnavailable when good new content could not be kept.
+        Raise RepoNotFound, RepoDisabled, or StorageUnavailable when new content could not be kept.
         """
-        source = self._sources.get(repo)
-        if source is None:
-            raise RepoNotFound(f"{repo} is not registered.")
-        if not source.registration.enabled:
-            raise RepoDisabled(f"{repo} is disabled, so its source is not fetched.")
-        if source.flight is None:
-            source.flight = asyncio.create_task(self._check(source))
-        return await asyncio.shield(source.flight)
+        source = self._source(repo)
+        must_be_readable(source)
+        outcome = None
+        while outcome is None:
+            source.asked = True
+            outcome = await asyncio.shield(self._checks.start(source))
+        return outcome
 
-    async def _check(self, source: Source) -> Outcome:
-        registration, started = source.registration, self._clock.monotonic()
-        try:
-            found = await self._checker.check(registration, source.kept)
-            if self._counts(source, registration):
-                return self._take(source, found, self._elapsed_ms(started))
-            self._shelf.discard(found.draft)
-        except SourceProblem as problem:
-            if self._counts(source, registration):
-                return self._fail(source, problem, self._elapsed_ms(started))
-        finally:
-            source.flight = None
-            # Whatever happened, a full disk included, the schedule does not ask again at once.
-            source.due = max(source.due, self._clock.monotonic() + LEAST_INTERVAL)
-        # The registration changed meanwhile: what was read for the old one does not count.
-        return await self.refresh(registration.repo)
-
-    def _counts(self, source: Source, registration: Registration) -> bool:
-        return source.registration is registration and self._sources.get(registration.repo) is source
-
-    def _elapsed_ms(self, started: float) -> int:
-        return round((self._clock.monotonic() - started) * 1000)
-
-    def _take(self, source: Source, found: Found, duration: int) -> Outcome:
-        repo, now = source.registration.repo, self._clock.stamp()
-        if found.draft is not None:
-            self._shelf.place(found.draft, repo)
-        source.kept = found.kept
-        status = source.status.checked(now, found.http_status, found.size, duration).succeeded(now)
-        self._checked(source, describing(status, source.kept))
-        return self._outcome(source, "unchanged" if found.draft is None else "changed")
-
-    def _fail(self, source: Source, problem: SourceProblem, duration: int) -> Outcome:
-        self._checked(source, source.status.failed(self._clock.stamp(), problem, duration))
-        return self._outcome(source, "failed")
-
-    def _outcome(self, source: Source, outcome: Literal["changed", "unchanged", "failed"]) -> Outcome:
-        self._tally.checked(outcome, (source.status.duration_ms or 0) / 1000)
-        return Outcome(source.registration.repo, outcome, source.status)
-
-    def _checked(self, source: Source, status: Status) -> None:
-        before = source.served, source.status.state
-        wait = interval(source.registration.cache_ttl_seconds, status.consecutive_failures)
-        source.due = self._clock.monotonic() + wait
-        source.status = replace(status, next_check_at=self._clock.stamp(wait))
-        self._settle(source)
-        self._unsaved = True
-        if before != (source.served, source.status.state):
-            self.news.set()
-
-    def _settle(self, source: Source) -> None:
-        source.settle(self._clock, self._max_stale)
+    async def check(self, repo: str) -> Outcome | None:
+        """Check the source of *repo* unless its host wants to be left alone; else like ``refresh``."""
+        return await asyncio.shield(self._checks.start(self._source(repo)))
 
     async def refresh_all(self, repos: Iterable[str]) -> list[Outcome]:
         """Check the sources of *repos* side by side; return what came of each that is still followed, by repo.
 
-        Raise StorageUnavailable, after all have ended, when content could not be kept.
+        Those whose host asks to be left alone are left out. Raise StorageUnavailable, after all have ended, when
+        content could not be kept.
         """
-        outcomes = await asyncio.gather(*map(self.refresh, repos), return_exceptions=True)
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException) and not isinstance(outcome, RepoNotFound | RepoDisabled):
-                raise outcome
-        return sorted(outcome for outcome in outcomes if isinstance(outcome, Outcome))
+        flights = [self._checks.start(self._sources[repo]) for repo in repos if repo in self._sources]
+        outcomes: list[Outcome] = []
+        for ended in await asyncio.gather(*map(asyncio.shield, flights), return_exceptions=True):
+            if isinstance(ended, Outcome):
+                outcomes.append(ended)
+            elif ended is not None and not isinstance(ended, RepoNotFound | RepoDisabled):
+                raise ended
+        return sorted(outcomes)
+
+    async def accept(self, repo: str) -> Outcome:
+        """Let in what is held of *repo*; raise RepoNotFound, NothingHeld or StorageUnavailable."""
+        return await self._checks.accept(self._source(repo))
+
+    def held(self, repo: str) -> tuple[Kept, Kept]:
+        """Return the last good content of *repo* and what is held in its place, or raise RepoNotFound, NothingHeld."""
+        return must_hold(self._source(repo))
+
+    def _source(self, repo: str) -> Source:
+        if repo not in self._sources:
+            raise RepoNotFound(f"{repo} is not registered.")
+        return self._sources[repo]
 
     async def save(self) -> None:
-        """Write the states as they are now, if they changed since the last time; raise StorageUnavailable."""
-        if self._unsaved:
-            self._unsaved = False
-            statuses = {(repo, source.registration.url): source.status for repo, source in self._sources.items()}
-            try:
-                await asyncio.to_thread(self._write_down, statuses)
-            except Problem:
-                self._unsaved = True
-                self._tally.writes["states", "failed"] += 1
-                raise
-            self._tally.writes["states", "done"] += 1
+        """Write down everything that is known, if anything changed; raise StorageUnavailable."""
+        await self._keeper.save()
 
-    def _write_down(self, statuses: dict[tuple[str, str], Status]) -> None:
-        self._shelf.sync()
-        self._journal.save(statuses)
+    async def secure(self) -> None:
+        """Make durable what ``parts`` says at this moment; raise StorageUnavailable."""
+        await self._keeper.secure()
 
     async def close(self) -> None:
         """End the checks that are under way."""

@@ -1,10 +1,10 @@
-"""The last good content of each source, one file each, with the validators it came with."""
+"""The contents of sources, one file each, with their validators: one shelf for the good, one for the held."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -26,6 +26,14 @@ class Kept:
     validators: Validators
     changed_at: str
     content: Content
+
+    def says_the_same(self, other: Kept) -> bool:
+        """Tell whether the contents are equal, however they were written."""
+        return self.content.digest == other.content.digest
+
+    def facts(self) -> dict[str, Any]:
+        """Return what a line of history says about the content."""
+        return {"digest": self.content.digest, "capability_count": len(self.content.entries)}
 
 
 class Shelf:
@@ -55,7 +63,10 @@ class Shelf:
         return path
 
     def place(self, draft: Path, repo: str) -> None:
-        """Make *draft* what is kept of *repo*, or raise StorageUnavailable. ``sync`` makes that durable."""
+        """Make *draft* what is kept of *repo*, or raise StorageUnavailable. ``sync`` makes that durable.
+
+        Whoever drafts must place on the same shelf.
+        """
         rename(draft, self._path(repo))
 
     def discard(self, draft: Path | None) -> None:
@@ -79,3 +90,26 @@ class Shelf:
 
     def _path(self, repo: str) -> Path:
         return self._folder / f"{repo}.json"
+
+
+class Shelves:
+    """Two shelves: *good* for the last content that was let in, *held* for what was not."""
+
+    def __init__(self, folder: Path) -> None:
+        self.good = Shelf(folder / "content")
+        self.held = Shelf(folder / "held")
+
+    def drop(self, repo: str) -> None:
+        """Forget *repo* on both."""
+        self.good.drop(repo)
+        self.held.drop(repo)
+
+    def drop_all_but(self, repos: set[str]) -> None:
+        """Forget what no registration stands behind any more, on both."""
+        self.good.drop_all_but(repos)
+        self.held.drop_all_but(repos)
+
+    def sync(self) -> None:
+        """Make what was placed and dropped survive a power cut. For any thread."""
+        self.good.sync()
+        self.held.sync()

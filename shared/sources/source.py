@@ -2,65 +2,112 @@
 
 from __future__ import annotations
 
-import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from shared.compose import Part
+from shared.sources.hosts import Host
+from shared.sources.memory import Memory
 from shared.sources.status import SERVED, Status, state_of
 
 if TYPE_CHECKING:
     import asyncio
 
     from shared.clock import Clock
+    from shared.index import Content
     from shared.registration import Registration
+    from shared.sources.held import Held
+    from shared.sources.memory import Mark
     from shared.sources.shelf import Kept
 
-LEAST_INTERVAL = 30.0
-MOST_BACKOFF = 3600.0
-JITTER = 0.1
+
+Ending = Literal["changed", "unchanged", "held", "failed"]
 
 
 class Outcome(NamedTuple):
     """What a check came to."""
 
     repo: str
-    outcome: Literal["changed", "unchanged", "failed"]
+    outcome: Ending
     source: Status
 
 
 @dataclass(slots=True, eq=False)
 class Source:
-    """One source. Only the event loop's thread changes it; *due* is on the monotonic clock."""
+    """One source. Only the event loop's thread changes it; *due*, *spread_to* and *good* are on the monotonic clock.
+
+    *epoch* is another object after each decision that outdates a check under way. *asked* tells that somebody asked
+    for this source by name: its check then goes through, whatever its host said. *told* is what the federated index
+    was last told of it.
+    """
 
     registration: Registration
-    status: Status
+    status: Status = field(default_factory=Status)
     kept: Kept | None = None
+    held: Held | None = None
+    marks: tuple[Mark, ...] = ()
+    failing_since: str | None = None
     due: float = 0.0
-    flight: asyncio.Task[Outcome] | None = None
+    spread_to: float = 0.0
+    good: float | None = None
+    host: Host = field(default_factory=Host)
+    epoch: object = field(default_factory=object)
+    flight: asyncio.Task[Outcome | None] | None = None
+    asked: bool = False
+    followed: bool = True
+    told: tuple[str | None, str] = (None, "")
 
     @property
     def served(self) -> str | None:
         """The digest of the content that is in the federated index, None for nothing."""
         return self.kept.content.digest if self.kept and self.status.state in SERVED else None
 
+    @property
+    def content(self) -> Content | None:
+        """The last good content, served or not."""
+        return self.kept.content if self.kept else None
+
+    @property
+    def known(self) -> Kept | None:
+        """The content whose validators the next check sends: what is held, else what is kept."""
+        return self.held.kept if self.held else self.kept
+
+    @property
+    def memory(self) -> Memory:
+        """What is to be remembered beside the status."""
+        return Memory(self.marks, self.failing_since, self.held.seen_since if self.held else None)
+
     def part(self) -> Part:
         """Return what the source contributes to the federated index."""
-        content = self.kept.content if self.kept and self.status.state in SERVED else None
+        content = self.content if self.status.state in SERVED else None
         return Part(self.registration, self.status.state, self.status.changed_at, content)
+
+    def waits(self, now: float) -> bool:
+        """Tell whether the source is due, its host can be asked, and nobody is at it."""
+        return self.registration.enabled and self.flight is None and max(self.due, self.host.cool_until) <= now
+
+    def stamp(self, clock: Clock) -> None:
+        """Let the status say when the next check is due; a disabled source has none."""
+        wait = max(self.due, self.spread_to, self.host.cool_until) - clock.monotonic()
+        at = clock.stamp(wait) if self.registration.enabled else None
+        if at != self.status.next_check_at:
+            self.status = replace(self.status, next_check_at=at)
+
+    def outlived(self, clock: Clock, max_stale: float) -> bool:
+        """Tell whether the content was last found in order longer than *max_stale* seconds ago."""
+        return self.good is not None and clock.monotonic() - self.good > max_stale
 
     def settle(self, clock: Clock, max_stale: float) -> None:
         """Bring the state in line with the facts; content not found in order for *max_stale* seconds is given up."""
-        succeeded = self.status.succeeded_at
-        outlived = succeeded is not None and clock.age(succeeded) > max_stale
         state = state_of(
             self.status,
             enabled=self.registration.enabled,
             has_content=self.kept is not None,
-            outlived=outlived and self.status.error is not None,
+            held=self.held is not None,
+            outlived=self.status.error is not None and self.outlived(clock, max_stale),
         )
-        status = self.status if self.registration.enabled else replace(self.status, next_check_at=None)
-        self.status = status.settled(state, clock.stamp())
+        self.status = self.status.settled(state, clock.stamp())
+        self.stamp(clock)
 
 
 def describing(status: Status, kept: Kept | None) -> Status:
@@ -74,12 +121,3 @@ def describing(status: Status, kept: Kept | None) -> Status:
         capability_count=len(kept.content.entries),
         succeeded_at=status.succeeded_at or kept.changed_at,
     )
-
-
-def interval(ttl: int, failures: int) -> float:
-    """Return the seconds until the next check: the time to live, or after failures an exponential backoff."""
-    regular = max(float(ttl), LEAST_INTERVAL)
-    if failures:
-        regular = min(LEAST_INTERVAL * 2 ** min(failures - 1, 20), max(regular, MOST_BACKOFF))
-    spread = random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - spreads load, hides nothing
-    return max(regular * spread, LEAST_INTERVAL)

@@ -66,14 +66,14 @@ class Status:
         return replace(self, state=state, state_since=now)
 
 
-def state_of(status: Status, *, enabled: bool, has_content: bool, outlived: bool) -> State:
-    """Return the state that the facts amount to; *outlived* content has not been checked for too long to serve."""
+def state_of(status: Status, *, enabled: bool, has_content: bool, held: bool, outlived: bool) -> State:
+    """Return the state that the facts amount to; *outlived* content has not been in order for too long to serve."""
     if not enabled:
         return "disabled"
     if status.checked_at is None and not has_content:
         return "never"
     if status.error is None and has_content and not outlived:
-        return "fresh"
+        return "held" if held else "fresh"
     return "stale" if has_content and not outlived else "failed"
 
 

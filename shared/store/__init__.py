@@ -10,9 +10,12 @@ from shared.auth.author import Author
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from shared.problems import Problem
     from shared.registration import Registration, Wanted
 
 __all__ = ["Author", "Change", "Edited", "Store"]
+
+Facts = dict[str, Any]
 
 PER_REPO = 50
 IN_ALL = 10_000
@@ -20,7 +23,10 @@ IN_ALL = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One line of history. *before* and *after* hold the changed fields; one is None at the ends of a life."""
+    """One line of history. *before* and *after* hold the changed fields; one is None at the ends of a life.
+
+    A line that changes no registration has the revision of the line before it.
+    """
 
     repo: str
     at: str
@@ -59,6 +65,10 @@ class Store(Protocol):
         """Register *wanted*, or raise RepoExists or UrlRegistered."""
         ...
 
+    async def refusal(self, wanted: Wanted, author: Author) -> Problem | None:
+        """Return the RepoExists or UrlRegistered that ``add`` would raise now, or raise Forbidden as it would."""
+        ...
+
     async def replace(self, wanted: Wanted, author: Author, if_match: str | None = None) -> Edited:
         """Make the registration of ``wanted.repo`` say what *wanted* says, registering it where it is new.
 
@@ -78,6 +88,10 @@ class Store(Protocol):
 
     async def remove(self, repo: str, author: Author, if_match: str | None = None) -> Registration:
         """Deregister *repo* and return what was registered; raise RepoNotFound or PreconditionFailed."""
+        ...
+
+    async def note(self, repo: str, action: str, author: Author, before: Facts, after: Facts) -> None:
+        """Add a line to the history of *repo* that changes no registration, or raise RepoNotFound."""
         ...
 
     async def history(self, repo: str) -> Sequence[Change]:

@@ -17,8 +17,9 @@ from shared.store import Change
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from shared.problems import Problem
     from shared.registration import Wanted
-    from shared.store import Author
+    from shared.store import Author, Facts
 
     Edit = Callable[[Registration | None], Wanted | None]
 
@@ -28,6 +29,14 @@ class Decision(NamedTuple):
 
     before: Registration | None
     after: Registration | None
+
+
+class Note(NamedTuple):
+    """A line of history that changes no registration."""
+
+    action: str
+    before: Facts
+    after: Facts
 
 
 class Ledger:
@@ -48,12 +57,14 @@ class Ledger:
         """Return the newest revision of *repo*, registered or retired; 0 when it was never registered."""
         return self.rows[repo].revision if repo in self.rows else self.retired.get(repo, 0)
 
-    def decide(self, repo: str, edit: Edit, author: Author, now: str) -> tuple[Decision, Change | None]:
+    def decide(self, repo: str, edit: Edit | Note, author: Author, now: str) -> tuple[Decision, Change | None]:
         """Return what *edit* makes of *repo* and the line of history, or None where nothing changes.
 
         *edit* gets the registration or None, and returns what is wanted or None; it may raise. Raise Forbidden where
-        *author* may not write the one or the other. Nothing is kept yet.
+        *author* may not write the one or the other. Nothing is kept yet. A note is only a line.
         """
+        if isinstance(edit, Note):
+            return self._noted(self.get(repo), edit, author, now)
         before = self.rows.get(repo)
         holder = None if before is None else before.registered_by
         if before is not None:
@@ -67,6 +78,33 @@ class Ledger:
         revision = self.last_revision(repo) + 1
         decision = Decision(before, None if wanted is None else _made(before, wanted, revision, author, now))
         return decision, _change(decision, revision, author, now)
+
+    def refusal(self, wanted: Wanted, author: Author) -> Problem | None:
+        """Return why *wanted* could not be registered now, or None; raise Forbidden where *author* may not."""
+
+        def edit(current: Registration | None) -> Wanted:
+            must_be_new(current)
+            return wanted
+
+        try:
+            self.decide(wanted.repo, edit, author, "")
+        except (RepoExists, UrlRegistered) as problem:
+            return problem
+        return None
+
+    def _noted(self, row: Registration, note: Note, author: Author, now: str) -> tuple[Decision, Change]:
+        author.must_own(row, row.registered_by)
+        line = Change(
+            repo=row.repo,
+            at=now,
+            by=author.name,
+            action=note.action,
+            revision=row.revision,
+            before=note.before,
+            after=note.after,
+            request_id=author.request_id,
+        )
+        return Decision(row, row), line
 
     def _check_url(self, repo: str, url: str) -> None:
         holder = self._urls.get(urls.normal(url), repo)

@@ -10,7 +10,7 @@ from shared.problems import Problem, RepoNotFound
 from shared.registration import Registration
 from shared.store import Author, Change, Edited, Store
 from shared.store.history import History
-from shared.store.ledger import Decision, Ledger, must_be_new, must_match
+from shared.store.ledger import Decision, Ledger, Note, must_be_new, must_match
 from shared.store.table import REMEDY, Database
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from shared.clock import Clock
     from shared.registration import Wanted
+    from shared.store import Facts
     from shared.store.ledger import Edit
     from shared.tally import Tally
 
@@ -26,7 +27,7 @@ _REGISTRATIONS = "registrations.json"
 _HISTORY = "history.jsonl"
 _BATCH = 256
 
-_Write = tuple[str, "Edit", Author, "asyncio.Future[Decision]"]
+_Write = tuple[str, "Edit | Note", Author, "asyncio.Future[Decision]"]
 _Outcome = Decision | Exception
 
 
@@ -61,6 +62,9 @@ class TinyStore(Store):
 
         return _edited(await self._write(wanted.repo, edit, author)).after
 
+    async def refusal(self, wanted: Wanted, author: Author) -> Problem | None:
+        return self._ledger.refusal(wanted, author)
+
     async def replace(self, wanted: Wanted, author: Author, if_match: str | None = None) -> Edited:
         def edit(current: Registration | None) -> Wanted:
             must_match(current, if_match)
@@ -84,6 +88,9 @@ class TinyStore(Store):
 
         return _known((await self._write(repo, edit, author)).before, repo)
 
+    async def note(self, repo: str, action: str, author: Author, before: Facts, after: Facts) -> None:
+        await self._write(repo, Note(action, before, after), author)
+
     async def history(self, repo: str) -> Sequence[Change]:
         changes = self._history.of(repo)
         if not changes and repo not in self._ledger.rows:
@@ -94,7 +101,7 @@ class TinyStore(Store):
         while self._writer is not None:
             await self._writer
 
-    async def _write(self, repo: str, edit: Edit, author: Author) -> Decision:
+    async def _write(self, repo: str, edit: Edit | Note, author: Author) -> Decision:
         done: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
         self._waiting.append((repo, edit, author, done))
         if self._writer is None:

@@ -84,6 +84,6 @@ def test_what_only_the_quick_check_refuses_is_refused(monkeypatch: pytest.Monkey
     def strict(_: object) -> None:
         raise fastjsonschema.JsonSchemaValueException("data is odd")
 
-    monkeypatch.setattr(fastjsonschema, "compile", lambda _: strict)
+    monkeypatch.setattr(fastjsonschema, "compile", lambda _, **__: strict)
 
     assert schemas.checker_of(DRAFT)({}) == [Offence("", "data is odd")]

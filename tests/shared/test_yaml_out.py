@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from shared.yaml_out import field, flow, list_item, listing, scalar
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
-NUMBERS = st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
+NUMBERS = st.integers(-(2**53) + 1, 2**53 - 1) | st.floats(allow_nan=False, allow_infinity=False)
 SCALARS = st.none() | st.booleans() | NUMBERS | TEXT
 VALUES = SCALARS | st.lists(SCALARS, max_size=4)
 MAPPINGS = st.dictionaries(TEXT, VALUES, min_size=1, max_size=4)

@@ -41,7 +41,7 @@ async def test_shows_every_source_with_what_is_known_about_it(some: httpx.AsyncC
     assert names(page) == ["bad", "new", "state-hub"]
     assert page.text("main").startswith("Sources Find State any")
     assert "state-hub fresh helix_forge 2 10 min ago 10 min ago 10 min ago in" in page.whole
-    assert "new never helix_forge 0 never never never not planned" in page.whole
+    assert "new never helix_forge 0 never never never 10 min ago" in page.whole
     assert re.search("bad required failed railiance 0 10 min ago never never .* Line ", page.whole)
 
 

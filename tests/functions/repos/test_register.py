@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.builders import WRITER, index, problem, register, registration, served, url_of, world
+from tests.builders import WRITER, capability, index, problem, refresh, register, registration, served, url_of, world
 
 if TYPE_CHECKING:
     import httpx
@@ -146,7 +146,7 @@ async def test_counts_revisions_on_when_a_name_is_registered_again(client: httpx
 async def test_asks_nobody_whether_the_url_answers(client: httpx.AsyncClient, hub: Hub) -> None:
     await register(client)
 
-    assert hub.sources.due() == ["state-hub"]
+    assert hub.sources.schedule.due() == ["state-hub"]
     assert (await client.get("/v1/repos/state-hub")).json()["source"]["state"] == "never"
 
 
@@ -167,3 +167,78 @@ async def test_keeps_who_asked_and_in_which_request(client: httpx.AsyncClient) -
 
     line = (await client.get("/v1/repos/state-hub/history")).json()["history"][0]
     assert (line["by"], line["request_id"]) == ("operator", "abc-1")
+
+
+async def try_out(client: httpx.AsyncClient, **changes: Any) -> dict[str, Any]:
+    answer = await client.post("/v1/repos?dry_run=true", json=registration(**changes), headers=WRITER)
+    assert answer.status_code == 200, answer.text
+    told: dict[str, Any] = answer.json()
+    return told
+
+
+async def test_a_dry_run_tells_what_would_come_and_stores_nothing(
+    client: httpx.AsyncClient, upstream: respx.MockRouter
+) -> None:
+    upstream.get(url_of("rival")).respond(content=index(capability(1, name="Mine")))
+    await register(client, "rival")
+    await refresh(client, "rival")
+    upstream.get(url_of("state-hub")).respond(content=index(capability(1), capability(2)))
+    before = await world(client)
+
+    told = await try_out(client, required=True)
+
+    assert told["registration"] == registration(required=True, enabled=True, cache_ttl_seconds=3600, description="")
+    assert (told["refusal"], told["errors"], told["capability_count"]) == (None, [], 2)
+    assert (told["fetch"]["outcome"], told["fetch"]["http_status"], told["fetch"]["error"]) == ("fetched", 200, None)
+    assert [entry["id"] for entry in told["capabilities"]] == [capability(n)["id"] for n in (1, 2)]
+    assert told["conflicts"] == [{"id": capability(1)["id"], "repo": "rival", "identical": False}]
+    assert await world(client) == before
+
+
+async def test_a_dry_run_tells_every_error_of_the_index(client: httpx.AsyncClient, upstream: respx.MockRouter) -> None:
+    upstream.get(url_of("state-hub")).respond(content=b"version: 1\ncapabilities:\n- id: Upper\n  name: 7\n")
+
+    told = await try_out(client)
+
+    assert (told["fetch"]["outcome"], told["fetch"]["error"]["type"]) == ("failed", "invalid-index")
+    assert [(one["line"], one["column"], one["pointer"]) for one in told["errors"]] == [
+        (3, 7, "/capabilities/0/id"),
+        (4, 9, "/capabilities/0/name"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "slug"),
+    [({"url": url_of("new")}, "repo-exists"), ({"repo": "new"}, "url-registered")],
+    ids=["the name is taken", "the URL is taken"],
+)
+async def test_a_dry_run_tells_that_it_would_be_refused(
+    client: httpx.AsyncClient, upstream: respx.MockRouter, changes: dict[str, Any], slug: str
+) -> None:
+    upstream.get(url__regex=".*").respond(content=index())
+    await register(client)
+    before = await world(client)
+
+    told = await try_out(client, **changes)
+
+    assert (told["refusal"]["type"], told["refusal"]["status"]) == (slug, 409)
+    assert told["fetch"]["outcome"] == "fetched"
+    assert await world(client) == before
+
+
+async def test_a_dry_run_refuses_what_breaks_the_rules_and_asks_nobody(
+    client: httpx.AsyncClient, upstream: respx.MockRouter
+) -> None:
+    path = "/v1/repos?dry_run=true"
+
+    problem(await client.post(path, json={"repo": "x"}, headers=WRITER), "invalid-registration", "/domain", "/url")
+    problem(await client.post(path, json=registration()), "unauthorized")
+    problem(await client.post("/v1/repos?dry_run=1", json=registration(), headers=WRITER), "bad-query")
+
+    assert upstream.calls.call_count == 0
+
+
+async def test_false_is_no_dry_run(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/v1/repos?dry_run=false", json=registration(), headers=WRITER)
+
+    assert answer.status_code == 201

@@ -18,7 +18,7 @@ NEVER = {
     "checked_at": None,
     "succeeded_at": None,
     "changed_at": None,
-    "next_check_at": None,
+    "next_check_at": "2026-11-23T10:00:00Z",
     "consecutive_failures": 0,
     "error": None,
     "http_status": None,

@@ -26,21 +26,32 @@ class Shares:
     """Sources whose shares the test lays down by hand."""
 
     def __init__(self, *shares: Part) -> None:
+        self.version = 0
         self.shares = list(shares)
         self.news = asyncio.Event()
         self.saved = 0
-        self.refusing = False
+        self.refusing: Exception | None = None
+
+    @property
+    def shares(self) -> list[Part]:
+        """The shares; laying down others is a new version."""
+        return self._shares
+
+    @shares.setter
+    def shares(self, shares: list[Part]) -> None:
+        self._shares = shares
+        self.version += 1
 
     def parts(self) -> list[Part]:
         """Return the shares as they lie."""
         return list(self.shares)
 
-    async def save(self) -> None:
+    async def secure(self) -> None:
         """Take a moment, and refuse where the test says so."""
         self.saved += 1
         await asyncio.sleep(0)
         if self.refusing:
-            raise StorageUnavailable("No.")
+            raise self.refusing
 
 
 @pytest.fixture
@@ -95,7 +106,7 @@ async def test_news_make_the_next_serial_and_no_news_none(path: Path, shares: Sh
 
     assert (same.serial, after.serial) == (1, 2)
     assert names(federation) == ["Example 2"]
-    assert shares.saved == 2
+    assert shares.saved == 1
 
 
 async def test_a_restart_serves_the_same_document(path: Path, shares: Shares) -> None:
@@ -150,13 +161,13 @@ async def test_who_comes_during_a_turn_sees_what_came_before_the_call(path: Path
 
 async def test_what_cannot_be_written_is_not_served(path: Path, shares: Shares) -> None:
     federation = opened(path, shares)
-    shares.shares, shares.refusing = [], True
+    shares.shares, shares.refusing = [], StorageUnavailable("No.")
 
     with pytest.raises(StorageUnavailable):
         await federation.shown()
     assert (federation.document.serial, names(federation)) == (1, ["Example 1"])
 
-    shares.refusing = False
+    shares.refusing = None
     assert (await federation.shown()).serial == 2
 
 
@@ -187,17 +198,28 @@ async def test_follows_the_news(following: tuple[Federation, asyncio.Task[None]]
     await serial_becomes(following[0], 2)
 
 
-async def test_follows_on_after_a_problem(
-    following: tuple[Federation, asyncio.Task[None]], shares: Shares, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("fault", "text"),
+    [
+        pytest.param(StorageUnavailable("No."), "composing failed: No.", id="a problem"),
+        pytest.param(RuntimeError("spilt"), "RuntimeError: spilt", id="what nobody foresaw"),
+    ],
+)
+async def test_follows_on_after_a_fault(
+    following: tuple[Federation, asyncio.Task[None]],
+    shares: Shares,
+    caplog: pytest.LogCaptureFixture,
+    fault: Exception,
+    text: str,
 ) -> None:
-    shares.shares, shares.refusing = [], True
+    shares.shares, shares.refusing = [], fault
     shares.news.set()
     async with asyncio.timeout(5):
-        while "composing failed: No." not in caplog.text:  # noqa: ASYNC110 - what is waited for tells nobody
+        while text not in caplog.text:  # noqa: ASYNC110 - what is waited for tells nobody
             await asyncio.sleep(0.001)
     assert not following[1].done()
 
-    shares.refusing = False
+    shares.refusing = None
 
     await serial_becomes(following[0], 2)
 
@@ -205,7 +227,7 @@ async def test_follows_on_after_a_problem(
 @pytest.mark.parametrize("refusing", [False, True])
 async def test_closing_waits_for_the_turn_under_way(path: Path, shares: Shares, *, refusing: bool) -> None:
     federation = opened(path, shares)
-    shares.shares, shares.refusing = [], refusing
+    shares.shares, shares.refusing = [], StorageUnavailable("No.") if refusing else None
     turn = asyncio.create_task(federation.shown())
     await asyncio.sleep(0)
 

@@ -390,9 +390,11 @@ async def test_an_origin_gets_four_connections_and_keeps_them(fetcher: Fetcher, 
     assert (source.most_open, source.connections) == (4, 4)
 
 
-async def test_waiting_for_a_place_does_not_count_as_the_sources_time(hasty: Fetcher, source: Hostile) -> None:
-    url = source.at("/", sends(b"", answer(body=INDEX), every=0.1))
+async def test_waiting_for_a_place_does_not_count_as_the_sources_time(source: Hostile) -> None:
+    url = source.at("/", sends(b"", answer(body=INDEX), every=0.5))
+    fetcher = Fetcher(Guard(["127.0.0.0/8"]), "tests", Bounds(total_seconds=2))
 
-    fetched = await asyncio.gather(*(hasty.fetch(url, NONE) for _ in range(24)))
+    fetched = await asyncio.gather(*(fetcher.fetch(url, NONE) for _ in range(24)))
 
     assert {one.body for one in fetched} == {INDEX}
+    await fetcher.close()

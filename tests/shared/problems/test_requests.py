@@ -7,7 +7,7 @@ def test_released_slugs_never_change() -> None:
     assert {slug for slug, kind in PROBLEMS.items() if kind.__module__ == requests.__name__} == {
         *("malformed-body", "bad-query", "unauthorized", "read-only", "not-found", "repo-not-found"),
         *("method-not-allowed", "not-acceptable", "repo-exists", "url-registered", "repo-disabled"),
-        *("precondition-failed", "body-too-large", "unsupported-media-type", "invalid-registration"),
+        *("nothing-held", "precondition-failed", "body-too-large", "unsupported-media-type", "invalid-registration"),
         *("forbidden", "too-many-requests", "internal-error", "federation-incomplete", "storage-unavailable"),
         *("capability-not-found", "search-timeout"),
     }

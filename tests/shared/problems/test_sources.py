@@ -6,7 +6,7 @@ from shared.problems import PROBLEMS, SourceProblem, SourceStatus
 def test_released_slugs_never_change() -> None:
     assert {slug for slug, kind in PROBLEMS.items() if issubclass(kind, SourceProblem)} == {
         *("source-unreachable", "source-timeout", "source-status", "source-redirect", "source-too-large"),
-        *("source-not-an-index", "invalid-index", "address-refused"),
+        *("source-not-an-index", "invalid-index", "address-refused", "hub-full"),
     }
 
 
@@ -16,3 +16,4 @@ def test_a_fault_of_a_source_knows_what_the_source_answered() -> None:
     assert (fault.source_status, fault.answer_status) == (404, 502)
     assert SourceStatus("It answered nothing.").source_status is None
 
+    assert (fault.faults, fault.retry_after) == ((), None)

@@ -6,72 +6,66 @@ import pytest
 
 from shared.fetch import Fetcher, Validators
 from shared.fetch.guard import Guard
-from shared.problems import InvalidIndex, StorageUnavailable
-from shared.registration import Registration
-from shared.sources import shelf as shelf_module
+from shared.index.reader import Reader
+from shared.problems import InvalidIndex, SourceNotAnIndex
 from shared.sources.check import Checker
-from shared.sources.shelf import Shelf
-from tests.builders import Hands, index, registration
+from shared.sources.shelf import Kept
+from tests.builders import index
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     import respx
 
-ROW = Registration(
-    **registration(), registered_at="2026-11-23T10:00:00Z", updated_at="", registered_by="operator", revision=1
-)
+REPO, URL = "state-hub", "https://git.example.org/state-hub/capabilities.yaml"
 
 
 @pytest.fixture
-async def checker(tmp_path: Path, hands: Hands) -> AsyncIterator[Checker]:
-    made = Checker(Fetcher(Guard(), "tests"), Shelf(tmp_path / "content"), hands.clock())
+async def checker() -> AsyncIterator[Checker]:
+    made = Checker(Fetcher(Guard(), "tests"), Reader())
     yield made
     await made.close()
 
 
-async def test_changed_content_comes_with_its_draft(checker: Checker, upstream: respx.MockRouter) -> None:
-    upstream.get(ROW.url).respond(content=index(), headers={"ETag": '"1"'})
+async def test_brings_the_content_and_its_validators(checker: Checker, upstream: respx.MockRouter) -> None:
+    upstream.get(URL).respond(content=index(), headers={"ETag": '"1"'})
 
-    found = await checker.check(ROW, None)
+    found = await checker.check(REPO, URL)
 
-    assert found.draft is not None
-    assert found.draft.exists()
-    assert found.kept is not None
-    assert (found.kept.validators, found.kept.url, found.size) == (Validators('"1"', ""), ROW.url, len(index()))
+    assert found.content is not None
+    assert len(found.content.entries) == 1
+    assert (found.http_status, found.size, found.validators) == (200, len(index()), Validators('"1"', ""))
 
 
-async def test_unchanged_content_comes_without(checker: Checker, upstream: respx.MockRouter) -> None:
-    route = upstream.get(ROW.url).respond(content=index(), headers={"ETag": '"1"'})
-    kept = (await checker.check(ROW, None)).kept
-
-    equal = await checker.check(ROW, kept)
+async def test_asks_by_what_is_known_and_brings_nothing_for_304(checker: Checker, upstream: respx.MockRouter) -> None:
+    route = upstream.get(URL).respond(content=index())
+    content = (await checker.check(REPO, URL)).content
+    assert content is not None
     route.respond(304)
-    same = await checker.check(ROW, kept)
 
-    assert (equal.draft, same.draft) == (None, None)
-    assert (equal.size, same.size) == (len(index()), None)
-    assert same.kept is kept
+    found = await checker.check(REPO, URL, Kept(URL, Validators('"7"'), "T", content))
+
+    assert route.calls.last.request.headers["if-none-match"] == '"7"'
+    assert (found.http_status, found.size, found.content, found.validators) == (304, None, None, Validators('"7"'))
 
 
-async def test_an_invalid_index_names_its_place(checker: Checker, upstream: respx.MockRouter) -> None:
-    upstream.get(ROW.url).respond(content=b"version: 1\ncapabilities:\n- id: Upper\n  name: x\n")
+async def test_an_invalid_index_comes_with_all_its_faults(checker: Checker, upstream: respx.MockRouter) -> None:
+    upstream.get(URL).respond(content=b"version: 1\ncapabilities:\n- id: Upper\n  name: 7\n")
 
     with pytest.raises(InvalidIndex, match=r"Line 3, column 7: /capabilities/0/id does not match") as fault:
-        await checker.check(ROW, None)
+        await checker.check(REPO, URL)
 
     assert fault.value.source_status == 200
+    assert [(one.line, one.column, one.pointer) for one in fault.value.faults] == [
+        (3, 7, "/capabilities/0/id"),
+        (4, 9, "/capabilities/0/name"),
+    ]
 
 
-async def test_a_full_volume_is_not_the_sources_fault(
-    checker: Checker, upstream: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: object) -> None:
-        raise StorageUnavailable("Full.", status=507)
+async def test_what_is_no_index_says_so_with_the_status(checker: Checker, upstream: respx.MockRouter) -> None:
+    upstream.get(URL).respond(content=b"<html>")
 
-    monkeypatch.setattr(shelf_module, "write_draft", full)
-    upstream.get(ROW.url).respond(content=index())
+    with pytest.raises(SourceNotAnIndex) as fault:
+        await checker.check(REPO, URL)
 
-    with pytest.raises(StorageUnavailable):
-        await checker.check(ROW, None)
+    assert fault.value.source_status == 200

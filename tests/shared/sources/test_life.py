@@ -130,7 +130,7 @@ async def test_a_fault_of_the_reader_is_the_sources_and_logged(
     def crash(*_: object) -> None:
         raise RuntimeError("spilt")
 
-    monkeypatch.setattr("shared.sources.check.read_index", crash)
+    monkeypatch.setattr("shared.index.reader.read_index", crash)
     hub.sources.watch(ROW)
 
     outcome = await hub.sources.refresh("state-hub")
@@ -158,7 +158,7 @@ async def test_refuses_what_is_unknown_or_disabled(hub: Hub, source: respx.Route
         await hub.sources.refresh("state-hub")
 
     assert not source.called
-    assert (hub.sources.enabled(), hub.sources.due()) == ([], [])
+    assert (hub.sources.schedule.forced(), hub.sources.schedule.due()) == ([], [])
 
 
 async def test_a_new_url_drops_what_was_read_from_the_old_one(
@@ -171,7 +171,7 @@ async def test_a_new_url_drops_what_was_read_from_the_old_one(
     hub.sources.watch(changed(url="https://example.org/moved"))
 
     assert hub.sources.status("state-hub").state == "never"
-    assert hub.sources.due() == ["state-hub"]
+    assert hub.sources.schedule.due() == ["state-hub"]
     assert (await hub.sources.refresh("state-hub")).source.state == "failed"
     assert "if-none-match" not in moved.calls.last.request.headers
     assert source.call_count == 1
@@ -187,7 +187,7 @@ async def test_disabling_hides_and_enabling_brings_back(hub: Hub, source: respx.
 
     assert (hidden.state, hidden.content) == ("disabled", None)
     assert hub.sources.parts()[0].content is not None
-    assert hub.sources.due() == ["state-hub"]
+    assert hub.sources.schedule.due() == ["state-hub"]
     assert source.call_count == 1
 
 
@@ -275,7 +275,7 @@ async def test_content_that_can_not_be_kept_is_told_and_not_asked_for_again_at_o
         await hub.sources.refresh_all(["state-hub"])
 
     assert hub.sources.status("state-hub").state == "never"
-    assert (hub.sources.due(), source.call_count) == ([], 1)
+    assert (hub.sources.schedule.due(), source.call_count) == ([], 1)
 
 
 async def test_a_restart_serves_what_was_kept_and_reads_again_only_what_is_due(
@@ -291,10 +291,10 @@ async def test_a_restart_serves_what_was_kept_and_reads_again_only_what_is_due(
     again = open_hub(settings, hands.clock())
     async with again.running():
         assert again.sources.status("state-hub") == before
-        assert again.sources.due() == []
+        assert again.sources.schedule.due() == []
         assert again.sources.parts()[0].content is not None
         hands.advance(3600)
-        assert again.sources.due() == ["state-hub"]
+        assert again.sources.schedule.due() == ["state-hub"]
     assert source.call_count == 1
 
 
@@ -309,7 +309,7 @@ async def test_content_outlives_the_loss_of_its_state(settings: Settings, hands:
     async with again.running():
         status = again.sources.status("state-hub")
         assert (status.state, status.capability_count, status.changed_at) == ("fresh", 2, "2026-11-23T10:00:00Z")
-        assert again.sources.due() == ["state-hub"]
+        assert again.sources.schedule.due() == ["state-hub"]
     assert source.call_count == 1
 
 

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
-from shared.problems import StorageUnavailable
+from shared.problems import RepoNotFound, StorageUnavailable
 from shared.registration import Registration
 from shared.sources import refresher as module
 from shared.sources.refresher import Refresher
@@ -28,6 +29,7 @@ ROW = Registration(
 async def running(hub: Hub, hands: Hands, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[asyncio.Task[None]]:
     """The refresher at work, at a pace for tests."""
     monkeypatch.setattr(module, "TICK_SECONDS", 0.005)
+    monkeypatch.setattr(module, "PAUSE_SECONDS", 0.001)
     task = asyncio.create_task(Refresher(hub.sources, hands.clock()).run())
     yield task
     task.cancel()
@@ -61,27 +63,117 @@ async def test_what_is_due_is_read_again(hub: Hub, hands: Hands, upstream: respx
     await until(lambda: route.call_count == 2)
 
 
-async def test_a_problem_does_not_end_it(
+@pytest.mark.parametrize(
+    "told",
+    [
+        pytest.param((StorageUnavailable("No room."), "checking state-hub: No room."), id="a problem"),
+        pytest.param((RepoNotFound("Gone."), "checking state-hub: Gone."), id="a repo that is gone"),
+        pytest.param((RuntimeError("spilt"), "RuntimeError: spilt"), id="what nobody foresaw"),
+    ],
+)
+@pytest.mark.usefixtures("running")
+async def test_a_check_that_goes_wrong_does_not_end_it(
     hub: Hub,
-    running: asyncio.Task[None],
     upstream: respx.MockRouter,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
+    told: tuple[Exception, str],
 ) -> None:
-    refresh = hub.sources.refresh
+    caplog.set_level("INFO")
+    (fault, text), check = told, hub.sources.check
 
-    async def refuse_once(repo: str) -> object:
-        monkeypatch.setattr(hub.sources, "refresh", refresh)
-        raise StorageUnavailable(f"No room for {repo}.")
+    async def refuse_once(_: str) -> None:
+        monkeypatch.setattr(hub.sources, "check", check)
+        raise fault
 
-    monkeypatch.setattr(hub.sources, "refresh", refuse_once)
+    monkeypatch.setattr(hub.sources, "check", refuse_once)
     upstream.get(ROW.url).mock(side_effect=httpx.ConnectError)
 
     hub.sources.watch(ROW)
 
     await until(lambda: hub.sources.status("state-hub").state == "failed")
-    assert "checking state-hub: No room for state-hub." in caplog.text
-    assert not running.done()
+    assert text in caplog.text
+
+
+async def test_a_round_that_goes_wrong_is_told_and_followed_by_the_next(
+    hub: Hub, hands: Hands, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    refresher = Refresher(hub.sources, hands.clock())
+    monkeypatch.setattr(module, "TICK_SECONDS", 0.005)
+    monkeypatch.setattr(hub.sources, "expire", lambda: 1 / 0)
+    task = asyncio.create_task(refresher.run())
+    await until(lambda: refresher.health() != "ok")
+
+    trouble = refresher.health()
+    monkeypatch.undo()
+    await until(lambda: refresher.health() == "ok")
+
+    assert trouble == "a round failed (ZeroDivisionError); the log says how"
+    assert "a round of the refresher failed" in caplog.text
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_one_that_no_longer_comes_round_says_so(hub: Hub, hands: Hands) -> None:
+    refresher = Refresher(hub.sources, hands.clock())
+
+    hands.advance(31)
+
+    assert refresher.health() == "has not come round for 31 s"
+
+
+@pytest.mark.usefixtures("running")
+async def test_after_a_stall_the_overdue_begin_spread_over_time(
+    hub: Hub, hands: Hands, upstream: respx.MockRouter
+) -> None:
+    route = upstream.get(url__regex=".*").respond(content=index())
+    for number in range(60):
+        hub.sources.watch(replace(ROW, repo=f"r{number}", url=f"https://h{number}.example/"))
+    await until(lambda: route.call_count == 60 and not hub.sources.under_way())
+
+    hands.advance(7200)
+    followed = hub.sources.all().values()
+    await until(lambda: max(source.spread_to for source in followed) > hands.clock().monotonic())
+    hands.advance(1.5)
+    await until(lambda: route.call_count > 60)
+    soon = route.call_count
+    hands.advance(1.5)
+
+    await until(lambda: route.call_count == 120)
+    assert soon < 110
+
+
+@pytest.mark.usefixtures("running")
+async def test_a_wall_clock_that_is_set_is_logged_and_moves_no_check(
+    hub: Hub, hands: Hands, upstream: respx.MockRouter, caplog: pytest.LogCaptureFixture
+) -> None:
+    route = upstream.get(ROW.url).respond(content=index())
+    hub.sources.watch(ROW)
+    await until(lambda: hub.sources.status("state-hub").state == "fresh")
+
+    hands.jump(86400)
+    await until(lambda: "the wall clock was set" in caplog.text)
+
+    assert str(hub.sources.status("state-hub").next_check_at).startswith("2026-11-24T1")
+    assert route.call_count == 1
+
+
+@pytest.mark.usefixtures("running")
+async def test_content_is_given_up_when_its_time_has_come(hub: Hub, hands: Hands, upstream: respx.MockRouter) -> None:
+    hub.sources.watch(replace(ROW, cache_ttl_seconds=604800))
+    upstream.get(ROW.url).mock(side_effect=[httpx.Response(200, content=index()), *[httpx.Response(500)] * 30])
+    await until(lambda: hub.sources.status("state-hub").state == "fresh")
+    await hub.sources.refresh("state-hub")
+    hub.sources.all()["state-hub"].due += 10 * 604800
+
+    hands.advance(604799)
+    await asyncio.sleep(0.02)
+    before = hub.sources.status("state-hub").state
+    hands.advance(2)
+    await until(lambda: hub.sources.status("state-hub").state == "failed")
+
+    assert before == "stale"
+    assert hub.sources.parts()[0].content is None
 
 
 async def test_states_are_written_every_few_seconds(

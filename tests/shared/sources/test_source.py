@@ -8,14 +8,16 @@ import pytest
 from shared.fetch import Validators
 from shared.index import read_index
 from shared.registration import Registration
+from shared.sources.held import Held
 from shared.sources.shelf import Kept
-from shared.sources.source import Source, describing, interval
+from shared.sources.source import Source, describing
 from shared.sources.status import Status
 from tests.builders import Hands, capability, index, registration
 
 ROW = Registration(
     **registration(), registered_at="2026-11-23T09:00:00Z", updated_at="", registered_by="operator", revision=1
 )
+LESS = read_index(index(capability(1)), "state-hub")
 KEPT = Kept(ROW.url, Validators(), "2026-11-23T09:30:00Z", read_index(index(capability(1), capability(2)), "state-hub"))
 FAILED: dict[str, Any] = {"consecutive_failures": 1, "error": {"type": "source-timeout", "detail": "Slow."}}
 
@@ -46,8 +48,7 @@ def test_the_state_is_what_the_facts_amount_to(
 @pytest.mark.parametrize(("age", "state"), [(86400, "stale"), (86401, "failed")])
 def test_content_that_fails_for_too_long_is_given_up(age: int, state: str) -> None:
     hands = Hands()
-    status = Status(checked_at="2026-11-23T10:00:00Z", succeeded_at="2026-11-23T10:00:00Z", **FAILED)
-    source = Source(ROW, status, KEPT)
+    source = Source(ROW, Status(checked_at="2026-11-23T10:00:00Z", **FAILED), KEPT, good=hands.clock().monotonic())
 
     hands.advance(age)
     source.settle(hands.clock(), 86400)
@@ -57,12 +58,36 @@ def test_content_that_fails_for_too_long_is_given_up(age: int, state: str) -> No
 
 def test_content_that_nobody_checked_is_not_given_up() -> None:
     hands = Hands()
-    source = Source(ROW, Status(checked_at="2026-11-23T10:00:00Z", succeeded_at="2026-11-23T10:00:00Z"), KEPT)
+    source = Source(ROW, Status(checked_at="2026-11-23T10:00:00Z"), KEPT, good=hands.clock().monotonic())
 
     hands.advance(10 * 86400)
     source.settle(hands.clock(), 86400)
 
     assert source.status.state == "fresh"
+
+
+@pytest.mark.parametrize(("error", "state", "asks_for"), [(None, "held", '"2"'), (FAILED["error"], "stale", '"2"')])
+def test_what_is_held_is_asked_for_and_not_served(error: dict[str, str] | None, state: str, asks_for: str) -> None:
+    held = Held(replace(KEPT, validators=Validators('"2"'), content=LESS), None, None)
+    source = Source(ROW, Status(checked_at="2026-11-23T10:00:00Z", error=error), KEPT, held)
+
+    source.settle(Hands().clock(), 86400)
+
+    assert (source.status.state, source.served) == (state, KEPT.content.digest)
+    assert source.known is not None
+    assert source.known.validators.etag == asks_for
+
+
+def test_the_next_check_waits_for_all_that_it_must_wait_for() -> None:
+    clock = Hands().clock()
+    source = Source(ROW, due=clock.monotonic() + 10, spread_to=clock.monotonic() + 20)
+    source.stamp(clock)
+    spread = source.status.next_check_at
+    source.host.cool_until = clock.monotonic() + 30
+    source.stamp(clock)
+
+    assert (spread, source.status.next_check_at) == ("2026-11-23T10:00:20Z", "2026-11-23T10:00:30Z")
+    assert [source.waits(clock.monotonic() + after) for after in (29, 30)] == [False, True]
 
 
 def test_a_disabled_source_has_no_next_check() -> None:
@@ -82,22 +107,3 @@ def test_the_status_follows_what_is_kept() -> None:
     assert status.succeeded_at == KEPT.changed_at
     assert describing(status, KEPT) is status
     assert describing(known, None) is known
-
-
-@pytest.mark.parametrize(
-    ("ttl", "failures", "least", "most"),
-    [
-        pytest.param(3600, 0, 3240, 3960, id="an hour"),
-        pytest.param(0, 0, 30, 33, id="never more often than every 30 s"),
-        pytest.param(3600, 1, 30, 33, id="the first failure"),
-        pytest.param(3600, 3, 108, 132, id="the third doubles twice"),
-        pytest.param(60, 40, 3240, 3960, id="at most an hour"),
-        pytest.param(86400, 40, 77760, 95040, id="or the time to live"),
-    ],
-)
-def test_the_interval_backs_off_within_its_jitter(ttl: int, failures: int, least: float, most: float) -> None:
-    drawn = [interval(ttl, failures) for _ in range(50)]
-
-    assert least <= min(drawn)
-    assert max(drawn) <= most
-    assert len(set(drawn)) > 1

@@ -38,4 +38,12 @@ def test_a_state_is_dated_when_it_begins() -> None:
 def test_nothing_to_serve_is_failed(outlived: bool) -> None:
     checked = Status(checked_at="T", error={"type": "invalid-index", "detail": "Bad."})
 
-    assert state_of(checked, enabled=True, has_content=False, outlived=outlived) == "failed"
+    assert state_of(checked, enabled=True, has_content=False, held=False, outlived=outlived) == "failed"
+
+
+@pytest.mark.parametrize(("error", "state"), [(None, "held"), ({"type": "source-timeout", "detail": "Slow."}, "stale")])
+def test_what_is_held_shows_while_checks_go_well(error: dict[str, str] | None, state: str) -> None:
+    status = Status(checked_at="T", error=error)
+
+    assert state_of(status, enabled=True, has_content=True, held=True, outlived=False) == state
+    assert state_of(status, enabled=False, has_content=True, held=True, outlived=False) == "disabled"

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 from shared.problems import RepoNotFound
 from shared.store import PER_REPO, Author, Change, Edited, Store
-from shared.store.ledger import Ledger, must_be_new, must_match
+from shared.store.ledger import Ledger, Note, must_be_new, must_match
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from shared.clock import Clock
+    from shared.problems import Problem
     from shared.registration import Registration, Wanted
+    from shared.store import Facts
     from shared.store.ledger import Decision, Edit
 
 
@@ -42,6 +44,10 @@ class MemoryStore(Store):
 
         return _after(self._write(wanted.repo, edit, author)).after
 
+    async def refusal(self, wanted: Wanted, author: Author) -> Problem | None:
+        """Keep the promise."""
+        return self._ledger.refusal(wanted, author)
+
     async def replace(self, wanted: Wanted, author: Author, if_match: str | None = None) -> Edited:
         """Keep the promise."""
 
@@ -66,6 +72,10 @@ class MemoryStore(Store):
         self._write(repo, lambda _: None, author)
         return known
 
+    async def note(self, repo: str, action: str, author: Author, before: Facts, after: Facts) -> None:
+        """Keep the promise."""
+        self._write(repo, Note(action, before, after), author)
+
     async def history(self, repo: str) -> Sequence[Change]:
         """Keep the promise."""
         if repo not in self._changes:
@@ -75,7 +85,7 @@ class MemoryStore(Store):
     async def close(self) -> None:
         """Keep the promise: there is nothing to let go of."""
 
-    def _write(self, repo: str, edit: Edit, author: Author) -> Decision:
+    def _write(self, repo: str, edit: Edit | Note, author: Author) -> Decision:
         decision, change = self._ledger.decide(repo, edit, author, self._clock.exact_stamp())
         if change is not None:
             self._ledger.apply(repo, decision, change.revision)

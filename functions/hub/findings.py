@@ -1,0 +1,38 @@
+"""GET /v1/findings: everything wrong that a person should see, with what to do about it.
+
+Filters: repo, kind, severity. The gravest first; pages by limit and cursor.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared.answers import json_answer, page
+from shared.findings import KINDS, SEVERITIES, Finding
+from shared.query import cursor, one_of, read_query, slug, whole
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from shared.hub import Hub
+    from shared.query import Asked
+
+kind, severity = one_of(*KINDS), one_of(*SEVERITIES)
+
+
+async def handle(hub: Hub, request: Request) -> Response:
+    """Answer one page of findings."""
+    asked = read_query(request, repo=slug, kind=kind, severity=severity, limit=whole(1, 1000), cursor=cursor)
+    asked.setdefault("limit", 100)
+
+    wanted = [finding for finding in hub.findings.all() if _matches(asked, finding)]
+
+    body, headers = page(request, asked, "findings", wanted, Finding.key)
+    body["findings"] = [finding.as_json() for finding in body["findings"]]
+    return json_answer(body, headers=headers)
+
+
+def _matches(asked: Asked, finding: Finding) -> bool:
+    facts = {"repo": finding.repo, "kind": finding.kind, "severity": finding.severity}
+    return all(asked.get(name, fact) == fact for name, fact in facts.items())

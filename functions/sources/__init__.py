@@ -1,0 +1,1 @@
+"""Documents about sources, looked at before they are published."""

@@ -1,0 +1,84 @@
+"""Writing down what is known about the sources: all of it now and then, and at once what the federated index says."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from shared.sources.journal import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from shared.sources.journal import Journal
+    from shared.sources.shelf import Shelves
+    from shared.sources.source import Source
+    from shared.tally import Tally
+
+
+class Keeper:
+    """Knows what is not on disk yet. One write at a time, which no cancelled caller breaks off."""
+
+    def __init__(self, sources: Mapping[str, Source], shelves: Shelves, journal: Journal, tally: Tally) -> None:
+        self._sources = sources
+        self._shelves = shelves
+        self._journal = journal
+        self._tally = tally
+        self._writing = asyncio.Lock()
+        self._unsaved = self._states = self._contents = False
+
+    def note(self, *, state: bool = False, content: bool = False) -> None:
+        """Remember that something changed: a mere check, a *state*, or the *content* that lies on a shelf."""
+        self._unsaved = True
+        self._states |= state
+        self._contents |= content
+
+    async def save(self) -> None:
+        """Write down everything, if anything changed since the last time, or raise StorageUnavailable."""
+        await asyncio.shield(asyncio.create_task(self._save()))
+
+    async def secure(self) -> None:
+        """Make durable what a federated index made now says, so that a restart says it too; raise StorageUnavailable.
+
+        Contents lie in files of their own. What a mere check learnt may wait.
+        """
+        await asyncio.shield(asyncio.create_task(self._secure()))
+
+    async def _save(self) -> None:
+        async with self._writing:
+            await self._save_all()
+
+    async def _secure(self) -> None:
+        # A write under way may still fail; only after it is known what is missing.
+        async with self._writing:
+            if self._states:
+                await self._save_all()
+            elif self._contents:
+                await self._sync()
+
+    async def _save_all(self) -> None:
+        if self._unsaved:
+            records = [
+                Record(repo, source.registration.url, source.status, source.memory)
+                for repo, source in self._sources.items()
+            ]
+            self._unsaved = self._states = self._contents = False
+            try:
+                await asyncio.to_thread(self._write, records)
+            except Exception:
+                self.note(state=True, content=True)
+                self._tally.writes["states", "failed"] += 1
+                raise
+            self._tally.writes["states", "done"] += 1
+
+    def _write(self, records: list[Record]) -> None:
+        self._shelves.sync()
+        self._journal.save(records)
+
+    async def _sync(self) -> None:
+        self._contents = False
+        try:
+            await asyncio.to_thread(self._shelves.sync)
+        except Exception:
+            self.note(content=True)
+            raise

@@ -1,0 +1,37 @@
+"""What the hub remembers about a source beside its status: what findings are made of, and the schedule of its hold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.index import Fault
+
+MOST_FAULTS = 100
+
+
+class Mark(NamedTuple):
+    """One fault of the index that the last check brought: its place, what is wrong, and since when it is."""
+
+    line: int
+    column: int
+    pointer: str
+    detail: str
+    hint: str | None
+    since: str
+
+
+class Memory(NamedTuple):
+    """*failing_since* is the first of the failures in a row; *marks* are the faults of the last check."""
+
+    marks: tuple[Mark, ...] = ()
+    failing_since: str | None = None
+    seen_since: str | None = None
+
+
+def marked(faults: Sequence[Fault], before: tuple[Mark, ...], now: str) -> tuple[Mark, ...]:
+    """Return *faults* as marks, at most 100. One that was there *before*, perhaps on another line, keeps its date."""
+    since = {(mark.pointer, mark.detail): mark.since for mark in before}
+    return tuple(Mark(*fault, since.get((fault.pointer, fault.detail), now)) for fault in faults[:MOST_FAULTS])

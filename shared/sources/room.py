@@ -1,0 +1,53 @@
+"""How much the hub keeps over all sources: a bound on capabilities and on bytes of JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from shared.problems import HubFull
+
+if TYPE_CHECKING:
+    from shared.index import Content
+
+_MIB = 1024 * 1024
+
+
+class Size(NamedTuple):
+    """What a content takes up."""
+
+    capabilities: int = 0
+    bytes: int = 0
+
+
+def size_of(content: Content | None) -> Size:
+    """Return what *content* takes up; nothing takes nothing."""
+    entries = content.entries if content else ()
+    return Size(len(entries), sum(len(entry.json) for entry in entries))
+
+
+class Room:
+    """What all contents take up together, held within the bounds. What was let in is never thrown out."""
+
+    def __init__(self, capabilities: int, mib: int) -> None:
+        self._most = Size(capabilities, mib * _MIB)
+        self._used = Size()
+
+    def take(self, content: Content | None) -> None:
+        """Count *content*, whether there is room or not."""
+        self._used = _sum(self._used, size_of(content))
+
+    def leave(self, content: Content | None) -> None:
+        """Count *content* no longer."""
+        self._used = _sum(self._used, size_of(content), -1)
+
+    def require(self, before: Content | None, after: Content | None) -> None:
+        """Raise HubFull unless *after* may take the place of *before*: it fits, or takes up no more."""
+        old, new = size_of(before), size_of(after)
+        used = _sum(_sum(self._used, old, -1), new)
+        for wanted, was, total, most, what in zip(new, old, used, self._most, ("capabilities", "bytes"), strict=True):
+            if wanted > was and total > most:
+                raise HubFull(f"The hub would hold {total:,} {what}; it keeps at most {most:,} over all sources.")
+
+
+def _sum(one: Size, other: Size, sign: int = 1) -> Size:
+    return Size(one.capabilities + sign * other.capabilities, one.bytes + sign * other.bytes)

@@ -1,0 +1,72 @@
+"""What registering a source would come to: fetched and read like any other, and nothing kept."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from shared.problems import SourceProblem
+from shared.validation import as_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from shared.clock import Clock
+    from shared.compose import Part
+    from shared.index import Content
+    from shared.registration import Wanted
+    from shared.sources.check import Checker, Found
+    from shared.sources.room import Room
+
+
+class Trial:
+    """Tries sources out."""
+
+    def __init__(self, checker: Checker, room: Room, clock: Clock) -> None:
+        self._checker = checker
+        self._room = room
+        self._clock = clock
+
+    async def run(self, wanted: Wanted, parts: Iterable[Part]) -> dict[str, Any]:
+        """Return what the fetch gives, all errors, the entries that would come, and their conflicts with *parts*."""
+        started = self._clock.monotonic()
+        found, problem = await self._fetched(wanted)
+        took = round((self._clock.monotonic() - started) * 1000)
+        content = found.content if found else None
+        entries = content.entries if content else ()
+        return {
+            "fetch": {
+                "outcome": "failed" if problem else "fetched",
+                "http_status": found.http_status if found else problem and problem.source_status,
+                "bytes": found.size if found else None,
+                "duration_ms": took,
+                "error": {"type": problem.slug, "detail": problem.detail} if problem else None,
+            },
+            "errors": as_json(problem.faults) if problem else [],
+            "capability_count": len(entries),
+            "capabilities": [orjson.Fragment(entry.json) for entry in entries],
+            "conflicts": await asyncio.to_thread(conflicts, wanted.repo, content, parts) if content else [],
+        }
+
+    async def _fetched(self, wanted: Wanted) -> tuple[Found | None, SourceProblem | None]:
+        """Return what was found, and what is wrong with it: content may be in order and not have room."""
+        found = None
+        try:
+            found = await self._checker.check(wanted.repo, wanted.url)
+            self._room.require(None, found.content)
+        except SourceProblem as problem:
+            return found, problem
+        return found, None
+
+
+def conflicts(repo: str, content: Content, parts: Iterable[Part]) -> list[dict[str, Any]]:
+    """Return which ids of *content* other repos publish already, who serves each, and whether both say the same."""
+    new = {entry.id: entry for entry in content.entries}
+    found: dict[str, dict[str, Any]] = {}
+    for part in sorted(parts, key=lambda part: (part.registration.registered_at, part.repo)):
+        for entry in part.content.entries if part.content and part.repo != repo else ():
+            if entry.id in new and entry.id not in found:
+                found[entry.id] = {"id": entry.id, "repo": part.repo, "identical": new[entry.id].says_the_same(entry)}
+    return [found[entry_id] for entry_id in sorted(found)]

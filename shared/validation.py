@@ -1,0 +1,43 @@
+"""What a publisher wants to know before the hub does: all that is wrong with a document, and where."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from shared.index import Fault, IndexFaulty
+from shared.problems import SourceProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from shared.index.reader import Reader
+
+
+async def validate_index(reader: Reader, body: bytes, repo: str = "") -> dict[str, Any]:
+    """Return the verdict on an index, published by *repo* where that is known."""
+    try:
+        content = await reader.read(body, repo)
+    except (IndexFaulty, SourceProblem) as fault:
+        return {"valid": False, "capability_count": 0, "errors": as_json(faults_of(fault))}
+    return {"valid": True, "capability_count": len(content.entries), "errors": []}
+
+
+async def validate_manifest(reader: Reader, body: bytes) -> dict[str, Any]:
+    """Return the verdict on a federation manifest and, where it is valid, what it says."""
+    try:
+        manifest = await reader.read_manifest(body)
+    except (IndexFaulty, SourceProblem) as fault:
+        return {"valid": False, "errors": as_json(faults_of(fault)), "manifest": None}
+    return {"valid": True, "errors": [], "manifest": manifest}
+
+
+def faults_of(fault: IndexFaulty | SourceProblem) -> Iterable[Fault]:
+    """Return all faults; what is wrong with a document as a whole stands at its beginning."""
+    if isinstance(fault, IndexFaulty):
+        return fault.faults
+    return fault.faults or (Fault(1, 1, "", fault.detail.rstrip("."), fault.remedy),)
+
+
+def as_json(faults: Iterable[Fault]) -> list[dict[str, Any]]:
+    """Return faults as they are answered; a hint that there is none of is left out."""
+    return [{name: value for name, value in fault._asdict().items() if value is not None} for fault in faults]

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from shared.problems import StorageUnavailable
+from shared.sources import shelf
+from tests.builders import (
+    WRITER,
+    capability,
+    federated,
+    index,
+    problem,
+    refresh,
+    register,
+    served,
+    url_of,
+    world,
+)
+
+if TYPE_CHECKING:
+    import respx
+
+    from shared.settings import Settings
+
+PATH = "/v1/repos/state-hub/accept"
+WHOLE = index(*(capability(n) for n in range(5)))
+LESS = index(capability(1), capability(9))
+
+
+async def hold(client: httpx.AsyncClient, upstream: respx.MockRouter) -> respx.Route:
+    """Let the source of a new repo shrink, and return its route."""
+    route = upstream.get(url_of("state-hub"))
+    route.side_effect = [httpx.Response(200, content=WHOLE), httpx.Response(200, content=LESS)]
+    await register(client)
+    assert (await refresh(client))["outcome"] == "changed"
+    assert (await refresh(client))["outcome"] == "held"
+    return route
+
+
+async def accept(client: httpx.AsyncClient) -> dict[str, Any]:
+    answer = await client.post(PATH, headers={**WRITER, "X-Request-ID": "r-9"})
+    assert answer.status_code == 200, answer.text
+    outcome: dict[str, Any] = answer.json()
+    return outcome
+
+
+async def test_lets_in_what_is_held(client: httpx.AsyncClient, upstream: respx.MockRouter) -> None:
+    await hold(client, upstream)
+    before = await federated(client)
+
+    outcome = await accept(client)
+
+    after = await federated(client)
+    assert (before["sources"][0]["state"], len(before["capabilities"])) == ("held", 5)
+    source = outcome["source"]
+    assert (outcome["outcome"], source["state"], source["capability_count"]) == ("changed", "fresh", 2)
+    assert source == (await client.get("/v1/repos/state-hub")).json()["source"]
+    assert [entry["id"] for entry in after["capabilities"]] == [capability(n)["id"] for n in (1, 9)]
+    assert (after["serial"], after["sources"][0]["state"]) == (before["serial"] + 1, "fresh")
+
+
+async def test_leaves_a_line_that_says_who_let_in_what(client: httpx.AsyncClient, upstream: respx.MockRouter) -> None:
+    await hold(client, upstream)
+    served_before = (await client.get("/v1/repos/state-hub")).json()
+
+    accepted = await accept(client)
+
+    line, first = (await client.get("/v1/repos/state-hub/history")).json()["history"]
+    assert (line["action"], line["by"], line["request_id"], line["revision"]) == ("accept", "operator", "r-9", 1)
+    assert line["before"] == {"digest": served_before["source"]["digest"], "capability_count": 5}
+    assert line["after"] == {"digest": accepted["source"]["digest"], "capability_count": 2}
+    assert first["action"] == "register"
+    assert (await client.get("/v1/repos/state-hub")).headers["etag"] == '"1"'
+
+
+async def test_the_next_check_asks_by_what_was_let_in(client: httpx.AsyncClient, upstream: respx.MockRouter) -> None:
+    route = await hold(client, upstream)
+    await accept(client)
+    route.side_effect = [httpx.Response(200, content=LESS)]
+
+    assert (await refresh(client))["outcome"] == "unchanged"
+    problem(await client.post(PATH, headers=WRITER), "nothing-held")
+
+
+async def test_what_was_let_in_survives_a_restart(settings: Settings, upstream: respx.MockRouter) -> None:
+    async with served(settings) as client:
+        await hold(client, upstream)
+    async with served(settings) as client:
+        assert (await client.get("/v1/repos/state-hub")).json()["source"]["state"] == "held"
+        await accept(client)
+        before = await world(client)
+    async with served(settings) as client:
+        assert await world(client) == before
+        assert list((settings.data_dir / "held").iterdir()) == []
+
+
+@pytest.mark.parametrize("repo", ["state-hub", "nobody"])
+async def test_changes_nothing_where_nothing_is_held(
+    client: httpx.AsyncClient, upstream: respx.MockRouter, repo: str
+) -> None:
+    upstream.get(url_of("state-hub")).respond(content=WHOLE)
+    await register(client)
+    await refresh(client)
+    before = await world(client)
+
+    answer = await client.post(f"/v1/repos/{repo}/accept", headers=WRITER)
+
+    problem(answer, "nothing-held" if repo == "state-hub" else "repo-not-found")
+    assert await world(client) == before
+
+
+async def test_changes_nothing_without_a_token(client: httpx.AsyncClient, upstream: respx.MockRouter) -> None:
+    await hold(client, upstream)
+    before = await world(client)
+
+    problem(await client.post(PATH), "unauthorized")
+    problem(await client.post(f"{PATH}?force=true", headers=WRITER), "bad-query")
+
+    assert await world(client) == before
+
+
+async def test_a_full_volume_leaves_it_held(
+    client: httpx.AsyncClient, upstream: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await hold(client, upstream)
+    before = await federated(client)
+
+    def full(*_: object) -> None:
+        raise StorageUnavailable("Full.", status=507)
+
+    monkeypatch.setattr(shelf, "write_draft", full)
+
+    problem(await client.post(PATH, headers=WRITER), "storage-unavailable")
+
+    monkeypatch.undo()
+    assert await federated(client) == before
+    assert (await accept(client))["outcome"] == "changed"

@@ -1,0 +1,427 @@
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from shared.hub import Hub, open_hub
+from shared.problems import NothingHeld, SourceStatus
+from shared.registration import Registration
+from shared.sources import shelf
+from shared.sources.hosts import AT_A_TIME
+from shared.store import Author
+from tests.builders import Hands, capability, index, registration, url_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import respx
+
+    from shared.settings import Settings
+    from shared.sources.source import Outcome
+
+ROW = Registration(
+    **registration(), registered_at="2026-11-23T10:00:00Z", updated_at="", registered_by="operator", revision=1
+)
+OPERATOR = Author("operator")
+DAY = 24 * 3600
+
+
+def sends(*numbers: int, tag: str = "") -> httpx.Response:
+    """Return the answer of a source that publishes these entries, none when there are no numbers."""
+    body = index(*(capability(n) for n in numbers)) if numbers else b'{"version": 1, "capabilities": []}'
+    return httpx.Response(200, content=body, headers={"ETag": f'"{tag}"'} if tag else {})
+
+
+NOT_MODIFIED = httpx.Response(304)
+
+
+@pytest.fixture
+def route(upstream: respx.MockRouter) -> respx.Route:
+    """The route of the registered URL."""
+    return upstream.get(ROW.url)
+
+
+async def answered(hub: Hub, route: respx.Route, *answers: httpx.Response | type[Exception]) -> Outcome:
+    """Have the source checked once for each answer; return the last outcome."""
+    route.side_effect = list(answers)
+    outcomes = [await hub.sources.refresh("state-hub") for _ in answers]
+    return outcomes[-1]
+
+
+def serving(hub: Hub) -> int:
+    """Return how many capabilities of the source are served."""
+    content = hub.sources.parts()[0].content
+    return len(content.entries) if content else 0
+
+
+def asked_by(route: respx.Route) -> str | None:
+    """Return the entity tag that the last request named."""
+    tag: str | None = route.calls.last.request.headers.get("if-none-match")
+    return tag
+
+
+@pytest.fixture
+async def held(hub: Hub, route: respx.Route) -> Hub:
+    """A hub whose one source lost half of its four entries."""
+    hub.sources.watch(ROW)
+    outcome = await answered(hub, route, sends(1, 2, 3, 4, tag="whole"), sends(1, 2, tag="half"))
+    assert outcome.outcome == "held"
+    return hub
+
+
+async def test_what_shrinks_is_held_and_the_last_good_content_served(held: Hub) -> None:
+    status = held.sources.status("state-hub")
+
+    assert (status.state, status.error, status.consecutive_failures) == ("held", None, 0)
+    assert (status.capability_count, serving(held)) == (4, 4)
+    assert status.changed_at == "2026-11-23T10:00:00Z"
+
+
+async def test_an_empty_index_is_held_too(hub: Hub, route: respx.Route) -> None:
+    hub.sources.watch(ROW)
+
+    assert (await answered(hub, route, sends(1), sends())).outcome == "held"
+    assert serving(hub) == 1
+
+
+async def test_while_held_the_source_is_asked_by_the_validators_of_what_is_held(held: Hub, route: respx.Route) -> None:
+    outcome = await answered(held, route, NOT_MODIFIED)
+
+    assert (asked_by(route), outcome.outcome, outcome.source.state) == ('"half"', "held", "held")
+    assert outcome.source.http_status == 304
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome", "count"),
+    [
+        pytest.param(sends(1, 2, 3, 4, tag="again"), "unchanged", 4, id="the same as before"),
+        pytest.param(sends(1, 2, 3, tag="other"), "changed", 3, id="less, but not too little"),
+        pytest.param(sends(1, 2, 3, 4, 5, tag="more"), "changed", 5, id="more"),
+    ],
+)
+async def test_a_source_that_recovers_leaves_no_trace(
+    held: Hub, route: respx.Route, answer: httpx.Response, outcome: str, count: int
+) -> None:
+    assert (await answered(held, route, answer)).outcome == outcome
+
+    assert (held.sources.status("state-hub").state, serving(held)) == ("fresh", count)
+    assert list((held.settings.data_dir / "held").iterdir()) == []
+    with pytest.raises(NothingHeld):
+        await held.sources.accept("state-hub")
+    await answered(held, route, NOT_MODIFIED)
+    assert asked_by(route) == answer.headers["etag"]
+
+
+async def test_other_content_that_shrinks_is_held_in_its_place(held: Hub, route: respx.Route) -> None:
+    outcome = await answered(held, route, sends(3, tag="one"), NOT_MODIFIED)
+
+    assert (outcome.outcome, asked_by(route)) == ("held", '"one"')
+    await held.sources.accept("state-hub")
+    assert serving(held) == 1
+
+
+async def test_the_same_content_at_every_check_of_a_day_is_let_in(held: Hub, route: respx.Route, hands: Hands) -> None:
+    hands.advance(DAY - 1)
+    early = await answered(held, route, sends(2, 1))
+    hands.advance(1)
+    late = await answered(held, route, NOT_MODIFIED if early.source.http_status == 304 else sends(1, 2, tag="half"))
+
+    assert (early.outcome, late.outcome) == ("held", "changed")
+    assert (late.source.state, late.source.changed_at) == ("fresh", "2026-11-24T10:00:00Z")
+    assert serving(held) == 2
+    assert list((held.settings.data_dir / "held").iterdir()) == []
+
+
+async def test_a_304_counts_as_seeing_it(held: Hub, route: respx.Route, hands: Hands) -> None:
+    hands.advance(DAY)
+
+    assert (await answered(held, route, NOT_MODIFIED)).outcome == "changed"
+    assert serving(held) == 2
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        pytest.param(httpx.Response(500), id="a failure"),
+        pytest.param(sends(3), id="other content"),
+    ],
+)
+async def test_a_check_that_does_not_see_it_begins_the_day_anew(
+    held: Hub, route: respx.Route, hands: Hands, between: httpx.Response
+) -> None:
+    hands.advance(DAY / 2)
+    await answered(held, route, between, sends(1, 2))
+    hands.advance(DAY / 2)
+
+    assert (await answered(held, route, sends(1, 2))).outcome == "held"
+    hands.advance(DAY / 2)
+    assert (await answered(held, route, sends(1, 2))).outcome == "changed"
+
+
+async def test_a_failure_while_held_is_stale_and_what_is_held_stays_for_whoever_accepts_it(
+    held: Hub, route: respx.Route
+) -> None:
+    failed = await answered(held, route, httpx.ConnectError)
+    accepted = await held.sources.accept("state-hub")
+
+    assert (failed.source.state, accepted.outcome, accepted.source.state) == ("stale", "changed", "stale")
+    assert (accepted.source.error, serving(held)) == (failed.source.error, 2)
+
+
+async def test_what_is_held_survives_a_restart_with_its_validators_and_its_day(
+    settings: Settings, hands: Hands, route: respx.Route
+) -> None:
+    first = open_hub(settings, hands.clock())
+    async with first.running():
+        first.sources.watch(await first.store.add(ROW.wanted(), OPERATOR))
+        await answered(first, route, sends(1, 2, 3, 4), sends(1, 2, tag="half"))
+        serial = (await first.federation.shown()).serial
+
+    hands.advance(DAY / 2)
+    again = open_hub(settings, hands.clock())
+    async with again.running():
+        assert (again.sources.status("state-hub").state, serving(again)) == ("held", 4)
+        assert again.federation.document.serial == serial
+        assert (await answered(again, route, NOT_MODIFIED)).outcome == "held"
+        assert asked_by(route) == '"half"'
+        hands.advance(DAY / 2)
+        assert (await answered(again, route, NOT_MODIFIED)).outcome == "changed"
+
+
+async def test_an_acceptance_that_a_crash_cut_short_is_done_after_the_restart(
+    settings: Settings, hands: Hands, route: respx.Route
+) -> None:
+    first = open_hub(settings, hands.clock())
+    async with first.running():
+        first.sources.watch(await first.store.add(ROW.wanted(), OPERATOR))
+        await answered(first, route, sends(1, 2, 3, 4), sends(1, 2))
+        rest = (settings.data_dir / "held" / "state-hub.json").read_bytes()
+        await first.sources.accept("state-hub")
+    (settings.data_dir / "held" / "state-hub.json").write_bytes(rest)
+
+    again = open_hub(settings, hands.clock())
+    async with again.running():
+        assert (again.sources.status("state-hub").state, serving(again)) == ("fresh", 2)
+
+
+async def test_a_new_url_forgets_what_was_held(held: Hub) -> None:
+    held.sources.watch(replace(ROW, revision=2, url=url_of("moved")))
+
+    with pytest.raises(NothingHeld):
+        await held.sources.accept("state-hub")
+    assert list((held.settings.data_dir / "held").iterdir()) == []
+
+
+async def test_what_a_disabled_source_holds_can_be_let_in(held: Hub) -> None:
+    held.sources.watch(replace(ROW, revision=2, enabled=False))
+
+    outcome = await held.sources.accept("state-hub")
+
+    assert (outcome.source.state, outcome.source.capability_count, serving(held)) == ("disabled", 2, 0)
+
+
+async def test_an_acceptance_that_other_content_overtakes_lets_nothing_in(
+    held: Hub, route: respx.Route, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overtaken = asyncio.Event()
+    to_thread = asyncio.to_thread
+
+    async def slow(*arguments: Any) -> Any:
+        monkeypatch.undo()
+        made = await to_thread(*arguments)
+        await overtaken.wait()
+        return made
+
+    monkeypatch.setattr(asyncio, "to_thread", slow)
+    accepting = asyncio.create_task(held.sources.accept("state-hub"))
+    await asyncio.sleep(0)
+    await answered(held, route, sends(3))
+    overtaken.set()
+
+    with pytest.raises(NothingHeld, match="has just been replaced"):
+        await accepting
+    assert (serving(held), held.sources.status("state-hub").state) == (4, "held")
+    assert [path.name for path in (held.settings.data_dir / "content").iterdir()] == ["state-hub.json"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "kept"),
+    [
+        pytest.param([sends(1, 2, 3), sends(1, 2)], 2, id="let in"),
+        pytest.param([sends(1, 2, 3), sends(1), sends(2)], 1, id="held"),
+    ],
+)
+async def test_what_is_written_for_an_older_registration_does_not_count(
+    hub: Hub, route: respx.Route, monkeypatch: pytest.MonkeyPatch, answers: list[httpx.Response], kept: int
+) -> None:
+    hub.sources.watch(ROW)
+    *before, first, second = answers
+    if before:
+        await answered(hub, route, *before)
+    draft = shelf.Shelf.draft
+
+    def moved_meanwhile(self: shelf.Shelf, repo: str, content: shelf.Kept) -> Path:
+        monkeypatch.undo()
+        loop.call_soon_threadsafe(hub.sources.watch, replace(ROW, revision=2, cache_ttl_seconds=60))
+        return draft(self, repo, content)
+
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(shelf.Shelf, "draft", moved_meanwhile)
+    route.side_effect = [first, second]
+
+    outcome = await hub.sources.refresh("state-hub")
+
+    assert route.call_count == len(answers)
+    assert len(hub.sources.all()["state-hub"].known.content.entries) == kept  # type: ignore[union-attr]
+    assert outcome.outcome == ("held" if len(answers) > 2 else "changed")
+    assert not list(hub.settings.data_dir.glob("*/.*"))
+
+
+async def test_content_for_which_there_is_no_room_is_not_let_in(
+    settings: Settings, hands: Hands, route: respx.Route
+) -> None:
+    hub = open_hub(replace(settings, max_capabilities=4), hands.clock())
+    async with hub.running():
+        hub.sources.watch(ROW)
+        full = await answered(hub, route, sends(1, 2, 3, tag="ok"), sends(1, 2, 3, 4, 5, tag="big"))
+        good = await answered(hub, route, NOT_MODIFIED)
+
+        assert (full.outcome, full.source.state, serving(hub)) == ("failed", "stale", 3)
+        assert full.source.error == {
+            "type": "hub-full",
+            "detail": "The hub would hold 5 capabilities; it keeps at most 4 over all sources.",
+        }
+        assert (asked_by(route), good.source.state) == ('"ok"', "fresh")
+
+
+async def test_room_is_free_again_when_a_source_goes(settings: Settings, hands: Hands, route: respx.Route) -> None:
+    hub = open_hub(replace(settings, max_capabilities=2), hands.clock())
+    async with hub.running():
+        hub.sources.watch(ROW)
+        await answered(hub, route, sends(1, 2))
+        hub.sources.forget("state-hub")
+        hub.sources.watch(ROW)
+
+        assert (await answered(hub, route, sends(3, 4))).outcome == "changed"
+
+
+async def test_an_acceptance_for_which_there_is_no_room_fails_like_a_check(
+    settings: Settings, hands: Hands, route: respx.Route
+) -> None:
+    longer = httpx.Response(200, content=index(capability(9, summary="x" * 1000)))
+    small = open_hub(replace(settings, max_mib=1), hands.clock())
+    async with small.running():
+        small.sources.watch(ROW)
+        await answered(small, route, sends(1, 2), longer)
+        small.sources._room._used = small.sources._room._used._replace(bytes=2**20)
+
+        outcome = await small.sources.accept("state-hub")
+
+        assert (outcome.outcome, outcome.source.error["type"]) == ("failed", "hub-full")  # type: ignore[index]
+        assert serving(small) == 2
+
+
+def busy(host: str = "busy.example") -> SourceStatus:
+    """Return what is wrong with a source whose host asks to be left alone for two minutes."""
+    problem = SourceStatus("The source answered 429.", source_status=429)
+    problem.retry_after, problem.host = 120.0, host
+    return problem
+
+
+@pytest.fixture
+def crowd(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Twenty sources of one busy host; the list of who was asked."""
+    asked: list[str] = []
+
+    async def refuse(url: str, *_: object) -> None:
+        asked.append(url)
+        await asyncio.sleep(0)
+        raise busy()
+
+    monkeypatch.setattr(hub.sources._checker._fetcher, "fetch", refuse)
+    for number in range(20):
+        hub.sources.watch(replace(ROW, repo=f"r{number}", url=f"https://busy.example/{number}"))
+    return asked
+
+
+async def test_a_host_that_wants_peace_is_asked_no_more(hub: Hub, hands: Hands, crowd: list[str]) -> None:
+    outcomes = await hub.sources.refresh_all([f"r{n}" for n in range(20)])
+
+    assert len(crowd) == len(outcomes) == AT_A_TIME
+    assert (hub.sources.schedule.due(), hub.sources.schedule.forced()) == ([], [])
+    waiting = {hub.sources.status(f"r{n}").next_check_at for n in range(20)}
+    assert waiting == {"2026-11-23T10:02:00Z"}
+    assert await hub.sources.check("r19") is None
+    hands.advance(120)
+    assert len(hub.sources.schedule.due()) == 20
+
+
+async def test_a_source_that_leads_to_a_host_that_wants_peace_waits_by_itself(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: object) -> None:
+        raise busy("elsewhere.example")
+
+    monkeypatch.setattr(hub.sources._checker._fetcher, "fetch", refuse)
+    for repo in ("a", "b"):
+        hub.sources.watch(replace(ROW, repo=repo, url=f"https://leads.example/{repo}"))
+    hub.sources.watch(replace(ROW, repo="c", url="https://elsewhere.example/c"))
+
+    await hub.sources.refresh("a")
+
+    assert hub.sources.schedule.due() == ["b"]
+    assert {hub.sources.status(repo).next_check_at for repo in "ac"} == {"2026-11-23T10:02:00Z"}
+
+
+async def test_who_is_asked_for_by_name_is_asked_all_the_same(hub: Hub, crowd: list[str]) -> None:
+    await hub.sources.refresh_all(["r0"])
+
+    outcome = await hub.sources.refresh("r9")
+
+    assert (crowd[-1], outcome.outcome) == ("https://busy.example/9", "failed")
+    assert outcome.source.consecutive_failures == 1
+
+
+async def test_a_url_that_moves_to_another_host_while_it_waits_is_asked_there(
+    hub: Hub, upstream: respx.MockRouter
+) -> None:
+    go = asyncio.Event()
+
+    async def slow(_: httpx.Request) -> httpx.Response:
+        await go.wait()
+        return sends(1)
+
+    upstream.get(url__regex="https://slow.example/.*").side_effect = slow
+    upstream.get("https://quick.example/").respond(content=index())
+    for number in range(AT_A_TIME + 1):
+        hub.sources.watch(replace(ROW, repo=f"r{number}", url=f"https://slow.example/{number}"))
+    checks = asyncio.create_task(hub.sources.refresh_all([f"r{n}" for n in range(AT_A_TIME + 1)]))
+    await asyncio.sleep(0.01)
+    hub.sources.watch(replace(ROW, repo=f"r{AT_A_TIME}", revision=2, url="https://quick.example/"))
+    go.set()
+
+    outcomes = await checks
+
+    assert [outcome.outcome for outcome in outcomes] == ["changed"] * (AT_A_TIME + 1)
+    assert {host.busy for host in (source.host for source in hub.sources.all().values())} == {0}
+
+
+async def test_faults_and_the_first_failure_are_remembered_until_all_is_well(
+    hub: Hub, hands: Hands, route: respx.Route
+) -> None:
+    bad = httpx.Response(200, content=b"version: 1\ncapabilities:\n- id: Upper\n  name: x\n")
+    hub.sources.watch(ROW)
+    await answered(hub, route, bad)
+    hands.advance(60)
+    await answered(hub, route, bad)
+    source = hub.sources.all()["state-hub"]
+    found = [(mark.line, mark.pointer, mark.since) for mark in source.marks], source.failing_since
+
+    await answered(hub, route, sends(1))
+
+    assert found == ([(3, "/capabilities/0/id", "2026-11-23T10:00:00Z")], "2026-11-23T10:00:00Z")
+    assert (source.marks, source.failing_since) == ((), None)

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import pytest
+
+from shared.index import Content, read_index
+from shared.problems import HubFull
+from shared.sources.room import Room, size_of
+from tests.builders import capability, index
+
+
+def content(number: int, summary: str = "") -> Content:
+    return read_index(index(*(capability(n, summary=summary) for n in range(number))), "a")
+
+
+SMALL, LARGE = content(2), content(3)
+
+
+def test_counts_entries_and_their_bytes() -> None:
+    assert size_of(None) == (0, 0)
+    assert size_of(SMALL) == (2, sum(len(entry.json) for entry in SMALL.entries))
+
+
+def test_admits_what_fits_and_refuses_what_would_pass_the_bound() -> None:
+    room = Room(5, 1)
+    room.take(SMALL)
+
+    room.require(None, LARGE)
+    with pytest.raises(HubFull, match=r"would hold 6 capabilities; it keeps at most 5 over all sources\."):
+        room.require(None, content(4))
+
+
+def test_what_takes_the_place_of_other_content_needs_only_the_difference() -> None:
+    room = Room(3, 1)
+    room.take(SMALL)
+
+    room.require(SMALL, LARGE)
+    room.leave(SMALL)
+    room.require(None, LARGE)
+
+
+def test_bytes_are_bounded_too() -> None:
+    room = Room(10_000, 1)
+
+    room.require(None, content(900, "x" * 900))
+    with pytest.raises(HubFull, match=r"bytes; it keeps at most 1,048,576"):
+        room.require(None, content(1100, "x" * 900))
+
+
+def test_a_hub_beyond_its_bounds_still_takes_what_is_no_larger() -> None:
+    room = Room(1, 1)
+    room.take(LARGE)
+
+    room.require(LARGE, SMALL)
+    room.require(LARGE, content(3))
+    with pytest.raises(HubFull):
+        room.require(LARGE, content(4))
