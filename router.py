@@ -29,7 +29,7 @@ from functions.discovery import (
 )
 from functions.federated import compose as compose_federated
 from functions.federated import show as show_federated
-from functions.hub import findings, health, metrics, openapi, problem, ready, schema
+from functions.hub import backup, findings, health, metrics, openapi, problem, ready, schema
 from functions.pages import asset, overview, source, sources
 from functions.repos import accept, badge, browse, deregister, history, refresh, register, replace, show, update
 from functions.sources import validate
@@ -80,6 +80,7 @@ ENDPOINTS = [
     ("GET", "/assets/{file}", asset.handle),
     ("POST", "/v1/validate", validate.handle),
     ("GET", "/v1/findings", findings.handle),
+    ("GET", "/v1/backup", backup.handle),
     ("GET", "/health", health.handle),
     ("GET", "/ready", ready.handle),
     ("GET", "/metrics", metrics.handle),

@@ -96,11 +96,24 @@ def damaged(path: Path, what: str, remedy: str) -> StartError:
     return StartError(f"{path} {what}. It was left untouched. {remedy}")
 
 
+class NewerFormatError(ValueError):
+    """A file of a format that only a newer version of the hub knows."""
+
+    def __init__(self, found: int, known: int, written_by: str | None = None) -> None:
+        by = f", by {written_by}" if written_by else ""
+        super().__init__(f"was written in format {found}{by}; this version knows formats up to {known}")
+
+
+_DOWNGRADE = "Start the newer version again, or restore a backup that this version or an older one made."
+
+
 @contextlib.contextmanager
 def trusted(path: Path, remedy: str) -> Iterator[None]:
     """Read *path* within; whatever is wrong with what it holds stops the start, naming it and the *remedy*."""
     try:
         yield
+    except NewerFormatError as fault:
+        raise damaged(path, str(fault), _DOWNGRADE) from fault
     except (ValueError, TypeError, KeyError, AttributeError) as fault:
         raise damaged(path, f"is damaged or in a format of another version ({type(fault).__name__})", remedy) from fault
     except OSError as fault:
@@ -110,9 +123,21 @@ def trusted(path: Path, remedy: str) -> Iterator[None]:
 def parsed(content: bytes, file_format: int) -> Any:  # noqa: ANN401 - JSON not yet checked
     """Return the JSON object in *content*, or raise ValueError when it is not of *file_format*."""
     document = orjson.loads(content)
+    if document["format"] > file_format:
+        raise NewerFormatError(document["format"], file_format)
     if document["format"] != file_format:
         raise ValueError(document["format"])
     return document
+
+
+def keep_aside(path: Path, suffix: str) -> None:
+    """Keep what *path* holds under its name + *suffix* as well, durably, or raise StorageUnavailable."""
+    spare = path.with_name(f".draft-{path.name}{suffix}")
+    with _told(spare):
+        spare.unlink(missing_ok=True)
+        os.link(path, spare)
+        spare.replace(path.with_name(path.name + suffix))
+        sync_folder(path.parent)
 
 
 class DataDirectory:

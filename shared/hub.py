@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from shared.auth import Auth
 from shared.auth.tokens import TokensFile
+from shared.backup import Snapshot, sweep
 from shared.clock import Clock
 from shared.discovery import Catalogs, Naming
 from shared.federation import Federation
@@ -81,6 +82,13 @@ class Hub:
         finally:
             await self._close()
 
+    async def snapshot(self) -> Snapshot:
+        """Return all that is on disk, as of one moment between two writes; raise StorageUnavailable."""
+        await self.sources.save()
+        async with self.store.quiet(), self.federation.quiet():
+            about = {"serial": self.federation.document.serial, "registrations": len(await self.store.registrations())}
+            return await asyncio.to_thread(Snapshot, self.directory.path, self.clock.stamp(), **about)
+
     def checks(self) -> dict[str, str]:
         """Return what readiness depends on, each ``ok``, ``off`` or what is wrong."""
         checks = {"storage": "ok", "federation": self._task("federation"), "search": self._task("search")}
@@ -106,6 +114,7 @@ def open_hub(settings: Settings, clock: Clock | None = None) -> Hub:
     clock = clock or Clock()
     directory = DataDirectory(settings.data_dir)
     try:
+        sweep(directory.path)
         return _opened(settings, clock, directory)
     except BaseException:
         directory.close()
@@ -114,6 +123,7 @@ def open_hub(settings: Settings, clock: Clock | None = None) -> Hub:
 
 def _opened(settings: Settings, clock: Clock, directory: DataDirectory) -> Hub:
     folder, tally = directory.path, Tally()
+    tally.moments["start"] = clock.now().timestamp()
     store = TinyStore(folder, clock, tally)
     guard = Guard(settings.allow_networks, settings.allow_ports)
     fetcher = Fetcher(guard, f"reuse-surface-hub/{VERSION} (+{settings.public})")

@@ -90,6 +90,9 @@ class _Hub(Collector):
         names = ("what", "result")
         yield _counter("store_writes", "Durable writes by what was written and result", tally.writes, names)
         yield _histogram("store_write_seconds", "How long a batch of registrations took", {(): tally.write_seconds})
+        backup = tally.moments.get("backup", tally.moments["start"])
+        about = "When a backup was last taken; until then the start"
+        yield _gauge("last_backup_timestamp_seconds", about, {(): backup})
         yield _gauge("volume_free_bytes", "Free space of the data volume", {(): space.f_bavail * space.f_frsize})
         yield _gauge("volume_size_bytes", "Size of the data volume", {(): space.f_blocks * space.f_frsize})
 

@@ -54,7 +54,8 @@ class Tally:
     """The counts since the start.
 
     *requests* is by method, route and status, *answers* by route, *checks* by outcome, *writes* by what was written and
-    whether that worked (``done``, ``failed``).
+    whether that worked (``done``, ``failed``). *moments* are seconds since the epoch: ``start``, and ``backup`` for the
+    last one that was taken.
     """
 
     requests: Counter[tuple[str, str, int]] = field(default_factory=Counter)
@@ -64,6 +65,7 @@ class Tally:
     compositions: Durations = field(default_factory=_of_work)
     writes: Counter[tuple[str, str]] = field(default_factory=_zeros(*product(WRITTEN, ("done", "failed"))))
     write_seconds: Durations = field(default_factory=_of_work)
+    moments: dict[str, float] = field(default_factory=dict)
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one request."""

@@ -223,6 +223,8 @@ SAMPLES = [
     ("get", "/health", {}, 200),
     ("get", "/ready", {}, 200),
     ("get", "/metrics", {}, 200),
+    ("get", "/v1/backup", {}, 200),
+    ("get", "/v1/backup", {"headers": {"Authorization": ""}}, 401),
     ("get", "/v1/repos", {}, 200),
     ("get", "/v1/repos?limit=2", {}, 200),
     ("get", "/v1/repos?limit=0", {}, 400),

@@ -69,6 +69,7 @@ ALONE = {
     ("GET", "/assets/{file}"): Case("/assets/hub.css", 200),
     ("POST", "/v1/validate"): Case("/v1/validate", 200, registration(), {"valid": False}),
     ("GET", "/v1/findings"): Case("/v1/findings", 200, says={"total": 1, "next": None}),
+    ("GET", "/v1/backup"): Case("/v1/backup", 200),
     ("GET", "/health"): Case("/health", 200, says={"status": "ok"}),
     ("GET", "/ready"): Case("/ready", 200, says={"ready": True}),
     ("GET", "/metrics"): Case("/metrics", 200),

@@ -94,7 +94,7 @@ async def ask(client: httpx.AsyncClient, row: tuple[str, str], **more: Any) -> h
 
 @pytest.mark.parametrize("path", READS)
 async def test_head_answers_as_get_does_but_without_a_body(known: httpx.AsyncClient, path: str) -> None:
-    same = {"X-Request-ID": "one"}
+    same = {"X-Request-ID": "one", **WRITER}
     whole, head = await known.get(path, headers=same), await known.head(path, headers=same)
     if path == "/metrics":  # counts the request that asks, so its length moves
         head.headers["content-length"] = whole.headers["content-length"]

@@ -137,6 +137,10 @@ class Federation:
                 _log.exception("composing failed")
                 self._sources.news.set()
 
+    def quiet(self) -> contextlib.AbstractAsyncContextManager[None]:
+        """Give a time in which nothing is composed: what is under way ends before, the rest waits until after."""
+        return self._composing
+
     async def close(self) -> None:
         """Let the turn under way finish."""
         if self._turn is not None:

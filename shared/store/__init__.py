@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from shared.auth.author import Author
 
 if TYPE_CHECKING:
+    import contextlib
     from collections.abc import Callable, Sequence
 
     from shared.problems import Problem
@@ -99,6 +100,10 @@ class Store(Protocol):
 
         Raise RepoNotFound for a repo that was never registered, or so long ago that nothing is left of it.
         """
+        ...
+
+    def quiet(self) -> contextlib.AbstractAsyncContextManager[None]:
+        """Give a time in which nothing reaches the files: writes under way end before, others wait until after."""
         ...
 
     async def close(self) -> None:

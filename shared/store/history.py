@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from shared.files import storage_problem, trusted, write_all, write_whole
+from shared.files import NewerFormatError, storage_problem, trusted, write_all, write_whole
 from shared.store import IN_ALL, PER_REPO, Change
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-_HEAD = b'{"kind":"reuse-surface history","format":1}\n'
+FORMAT = 1
+_KIND = "reuse-surface history"
+_HEAD = orjson.dumps({"kind": _KIND, "format": FORMAT}) + b"\n"
 _SLACK = 1000
 
 
@@ -43,7 +45,7 @@ class History:
         with trusted(self._path, "Put back a good copy, or move the file away to go on with an empty history."):
             head, *lines = self._path.read_bytes().splitlines(keepends=True)
             if head != _HEAD:
-                raise ValueError(head)
+                raise _foreign(head)
             # Only the last line can be torn, by a crash in the middle of an append that nobody was told had worked.
             torn = bool(lines) and not lines[-1].endswith(b"\n")
             changes = [Change(**orjson.loads(line)) for line in lines[: len(lines) - torn]]
@@ -102,6 +104,13 @@ class History:
         own.popleft()
         if not own:
             del self._by_repo[oldest.repo]
+
+
+def _foreign(head: bytes) -> ValueError:
+    about = orjson.loads(head)
+    if about["kind"] == _KIND and about["format"] > FORMAT:
+        return NewerFormatError(about["format"], FORMAT)
+    return ValueError(head)
 
 
 def _encoded(changes: Iterable[Any]) -> bytes:

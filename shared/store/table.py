@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, cast
 
 import orjson
@@ -9,17 +10,20 @@ import tinydb
 from tinydb.storages import Storage
 from tinydb.table import Table
 
-from shared.files import PREVIOUS, damaged, trusted, write_whole
+from shared.files import PREVIOUS, NewerFormatError, damaged, keep_aside, trusted, write_whole
+from shared.version import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
-FORMAT = 1
+FORMAT = 2
 _KIND = "reuse-surface registrations"
+_log = logging.getLogger("hub.store")
 REMEDY = "Put back a good copy (the name + .prev is the previous generation), or move the file away to begin anew."
 
 Row = dict[str, Any]
+Tables = dict[str, dict[str, Any]]
 
 
 class AtomicStorage(Storage):
@@ -31,29 +35,63 @@ class AtomicStorage(Storage):
     def __init__(self, path: Path) -> None:
         """Read *path*, or start empty where there is none; raise StartError when it is foreign or damaged."""
         self._path = path
-        self._tables: dict[str, dict[str, Any]] = _load(path)
+        self._tables = _load(path)
 
-    def read(self) -> dict[str, dict[str, Any]]:
+    def read(self) -> Tables:
         """Return all tables; the outer dictionary is the caller's to change."""
         return dict(self._tables)
 
-    def write(self, data: dict[str, dict[str, Any]]) -> None:
+    def write(self, data: Tables) -> None:
         """Make *data* the content of the file, or raise StorageUnavailable and keep what was there."""
         write_whole(self._path, orjson.dumps(data), keep_previous=True)
         self._tables = data
 
 
-def _load(path: Path) -> dict[str, dict[str, Any]]:
-    about = {"1": {"kind": _KIND, "format": FORMAT}}
+def _load(path: Path) -> Tables:
     if not path.exists():
         if path.with_name(path.name + PREVIOUS).exists():
             raise damaged(path, "is missing, but its previous generation is there", REMEDY)
-        return {"about": about}
+        return {"about": {"1": _about()}}
     with trusted(path, REMEDY):
-        tables: dict[str, dict[str, Any]] = orjson.loads(path.read_bytes())
-        if tables["about"] != about:
-            raise ValueError(tables["about"])
+        tables: Tables = orjson.loads(path.read_bytes())
+        found = _format_of(tables["about"]["1"])
+        if found < FORMAT:
+            tables = _migrated(path, tables, found)
+        tables["about"] = {"1": _about()}
         return tables
+
+
+def _about() -> Row:
+    return {"kind": _KIND, "format": FORMAT, "written_by": VERSION}
+
+
+def _format_of(about: Row) -> int:
+    """Return the format that a file says it has; raise ValueError for what is no such file, or a newer one."""
+    found = int(about["format"])
+    if about["kind"] != _KIND or found < 1:
+        raise ValueError(about)
+    if found > FORMAT:
+        raise NewerFormatError(found, FORMAT, about.get("written_by"))
+    return found
+
+
+def _migrated(path: Path, tables: Tables, found: int) -> Tables:
+    """Bring *tables*, of the format *found*, to the present one on disk as well; the old file is kept aside."""
+    keep_aside(path, f".format-{found}")
+    for number in range(found, FORMAT):
+        tables = _MIGRATIONS[number](tables)
+    write_whole(path, orjson.dumps(tables), keep_previous=True)
+    _log.warning("%s was brought from format %d to %d; the old file is kept beside it", path, found, FORMAT)
+    return tables
+
+
+def _say_who_writes(tables: Tables) -> Tables:
+    """Format 2 names the version that wrote it, so that a refused downgrade can say which one to go back to."""
+    return {**tables, "about": {"1": _about()}}
+
+
+# From each format to the next.
+_MIGRATIONS: dict[int, Callable[[Tables], Tables]] = {1: _say_who_writes}
 
 
 class _BatchTable(Table):

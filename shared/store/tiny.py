@@ -14,6 +14,7 @@ from shared.store.ledger import Decision, Ledger, Note, must_be_new, must_match
 from shared.store.table import REMEDY, Database
 
 if TYPE_CHECKING:
+    import contextlib
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
@@ -43,6 +44,7 @@ class TinyStore(Store):
         self._history = History(folder / _HISTORY, self._ledger.last_revision)
         self._waiting: list[_Write] = []
         self._writer: asyncio.Task[None] | None = None
+        self._files = asyncio.Lock()
 
     async def get(self, repo: str) -> Registration:
         return self._ledger.get(repo)
@@ -97,6 +99,9 @@ class TinyStore(Store):
             raise RepoNotFound(f"{repo} was never registered, or nothing is left of its history.")
         return changes
 
+    def quiet(self) -> contextlib.AbstractAsyncContextManager[None]:
+        return self._files
+
     async def close(self) -> None:
         while self._writer is not None:
             await self._writer
@@ -136,7 +141,8 @@ class TinyStore(Store):
     async def _save_counted(self, staged: Ledger, changes: list[Change]) -> None:
         started, result = self._clock.monotonic(), "failed"
         try:
-            await asyncio.to_thread(self._save, staged, changes)
+            async with self._files:
+                await asyncio.to_thread(self._save, staged, changes)
             result = "done"
         finally:
             self._tally.registered(result, len(changes), self._clock.monotonic() - started)

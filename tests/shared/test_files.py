@@ -13,6 +13,7 @@ import pytest
 from shared.files import (
     DataDirectory,
     damaged,
+    keep_aside,
     parsed,
     rename,
     storage_problem,
@@ -273,3 +274,22 @@ def test_a_data_directory_that_is_a_file_stops_the_start(tmp_path: Path) -> None
         DataDirectory(tmp_path / "data")
 
     assert (tmp_path / "data").read_bytes() == b"mine"
+
+
+def test_a_newer_format_says_so_and_that_a_backup_is_the_way_back(tmp_path: Path) -> None:
+    path = tmp_path / "sources.json"
+    path.write_bytes(b'{"format": 3}')
+
+    with pytest.raises(StartError, match=r"in format 3; .* up to 2\. .* restore a backup"), trusted(path, "Remove it."):
+        parsed(path.read_bytes(), 2)
+
+    assert path.read_bytes() == b'{"format": 3}'
+
+
+def test_what_is_kept_aside_stays_when_the_file_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    for content in (b"one", b"two"):
+        write_whole(path, content)
+        keep_aside(path, ".old")
+        write_whole(path, b"three")
+        assert (path.with_name("a.json.old").read_bytes(), path.read_bytes()) == (content, b"three")

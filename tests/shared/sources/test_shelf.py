@@ -77,7 +77,7 @@ def test_a_draft_whose_place_is_gone_is_told(shelf: Shelf, tmp_path: Path) -> No
     assert list((tmp_path / "content").iterdir()) == []
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b'{"format":9}', b'{"format":1,"url":"https://example.org/a"}'])
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"format":0}', b'{"format":1,"url":"https://example.org/a"}'])
 def test_a_bad_file_stops_the_start_and_is_left_as_it_is(shelf: Shelf, tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "content" / "a.json"
     path.write_bytes(content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from shared.problems import RepoNotFound
@@ -81,6 +82,10 @@ class MemoryStore(Store):
         if repo not in self._changes:
             raise RepoNotFound(f"{repo} was never registered.")
         return self._changes[repo]
+
+    def quiet(self) -> contextlib.AbstractAsyncContextManager[None]:
+        """Keep the promise: there are no files."""
+        return contextlib.nullcontext()
 
     async def close(self) -> None:
         """Keep the promise: there is nothing to let go of."""

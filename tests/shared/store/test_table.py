@@ -9,6 +9,7 @@ import pytest
 
 from shared.problems import StartError, StorageUnavailable
 from shared.store.table import Database
+from shared.version import VERSION
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +38,9 @@ def test_begins_empty_and_writes_nothing_by_itself(path: Path) -> None:
 def test_says_what_the_file_is(path: Path) -> None:
     Database(path).save(ROWS)
 
-    assert orjson.loads(path.read_bytes())["about"] == {"1": {"kind": "reuse-surface registrations", "format": 1}}
+    assert orjson.loads(path.read_bytes())["about"] == {
+        "1": {"kind": "reuse-surface registrations", "format": 2, "written_by": VERSION}
+    }
 
 
 def test_a_save_that_fails_changes_nothing_here_or_on_disk(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,7 +88,8 @@ def test_a_file_that_is_gone_though_its_previous_generation_is_there_stops_the_s
     [
         pytest.param(b"", id="empty"),
         pytest.param(b"\0" * 64, id="zeros"),
-        pytest.param(b'{"about": {"1": {"kind": "reuse-surface registrations", "format": 2}}}', id="newer"),
+        pytest.param(b'{"about": {"1": {"kind": "reuse-surface registrations", "format": 3}}}', id="newer"),
+        pytest.param(b'{"about": {"1": {"kind": "reuse-surface registrations", "format": 0}}}', id="of no format"),
         pytest.param(b'{"about": {"1": {"kind": "another program", "format": 1}}}', id="another program's"),
         pytest.param(b'{"_default": {}}', id="another TinyDB"),
         pytest.param(b"[]", id="a list"),
@@ -98,3 +102,62 @@ def test_a_file_that_can_not_be_trusted_stops_the_start_and_is_left_as_it_is(pat
         Database(path)
 
     assert path.read_bytes() == content
+
+
+OLD = b'{"about":{"1":{"kind":"reuse-surface registrations","format":1}},"repos":{"a":{"url":"u"},"b":{"retired":3}}}'
+
+
+def test_an_old_file_is_brought_to_the_present_format_and_kept_aside(path: Path) -> None:
+    path.write_bytes(OLD)
+
+    assert Database(path).load() == ROWS
+
+    assert orjson.loads(path.read_bytes())["about"]["1"] == {
+        "kind": "reuse-surface registrations",
+        "format": 2,
+        "written_by": VERSION,
+    }
+    assert path.with_name("registrations.json.format-1").read_bytes() == OLD
+    assert Database(path).load() == ROWS
+
+
+def test_a_second_upgrade_keeps_the_file_of_the_last_one(path: Path) -> None:
+    path.write_bytes(OLD)
+    Database(path)
+    newer = OLD.replace(b'"u"', b'"v"')
+    path.write_bytes(newer)
+
+    assert Database(path).load()["a"] == {"url": "v"}
+
+    assert path.with_name("registrations.json.format-1").read_bytes() == newer
+
+
+@pytest.mark.parametrize("broken", ["link", "fsync"])
+def test_an_upgrade_that_the_volume_refuses_leaves_the_old_file(
+    path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    path.write_bytes(OLD)
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "")
+
+    with monkeypatch.context() as full:
+        full.setattr(os, broken, fail)
+        with pytest.raises(StorageUnavailable):
+            Database(path)
+
+    assert path.read_bytes() == OLD
+    assert Database(path).load() == ROWS
+
+
+def test_a_downgrade_is_refused_and_says_which_version_to_start(path: Path) -> None:
+    content = OLD.replace(b'"format":1', b'"format":3,"written_by":"9.1.0"')
+    path.write_bytes(content)
+
+    with pytest.raises(StartError) as refusal:
+        Database(path)
+
+    assert "was written in format 3, by 9.1.0; this version knows formats up to 2" in str(refusal.value)
+    assert "restore a backup" in str(refusal.value)
+    assert path.read_bytes() == content
+    assert [one.name for one in path.parent.iterdir()] == [path.name]

@@ -1,0 +1,49 @@
+"""GET /v1/backup: everything the hub knows, as it is at this moment, as a tar that `restore` brings back.
+
+For admins only: it holds the history with its request ids. Writing goes on while it is sent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from starlette.responses import StreamingResponse
+
+from shared.answers import OPEN
+from shared.backup import MEDIA_TYPE
+from shared.query import read_query
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.types import Receive, Scope, Send
+
+    from shared.backup import Snapshot
+    from shared.hub import Hub
+
+
+async def handle(hub: Hub, request: Request) -> Backup:
+    """Answer the tar."""
+    hub.auth.require_admin(request)
+    read_query(request, (MEDIA_TYPE,))
+
+    snapshot = await hub.snapshot()
+
+    return Backup(hub, snapshot)
+
+
+class Backup(StreamingResponse):
+    """Streams a snapshot, and gives it back however that ends."""
+
+    def __init__(self, hub: Hub, snapshot: Snapshot) -> None:
+        name = f"reuse-surface-{hub.clock.stamp().replace(':', '')}.tar"
+        headers = {**OPEN, "Cache-Control": "no-store", "Content-Disposition": f'attachment; filename="{name}"'}
+        super().__init__(snapshot.stream(), 200, headers, MEDIA_TYPE)
+        self._hub = hub
+        self._snapshot = snapshot
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it all; only then it counts as taken."""
+        with contextlib.closing(self._snapshot):
+            await super().__call__(scope, receive, send)
+            self._hub.tally.moments["backup"] = self._hub.clock.now().timestamp()

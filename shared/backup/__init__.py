@@ -1,0 +1,112 @@
+"""A backup: every file of a data directory as it was at one moment, as a tar that proves itself whole.
+
+Its first member says what it is, its last one holds the sizes and digests of all between; one that was cut off has no
+last member. Files are replaced, never changed in place, but for the history, which only grows: so hard links and the
+lengths of that moment are all that a moment takes, however long the sending of it lasts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from shared.files import PREVIOUS, storage_problem
+from shared.problems import StartError
+from shared.version import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MEDIA_TYPE = "application/x-tar"
+KIND = "reuse-surface backup"
+FORMAT = 1
+FIRST, LAST = "backup.json", "checksums.json"
+LOCK = "hub.lock"
+SNAPSHOT, RESTORING = ".snapshot-", ".restoring-"
+_BLOCK = tarfile.BLOCKSIZE
+_PIECE = 1 << 18
+
+
+class Snapshot:
+    """The files of a data directory at the moment of its making, until it is closed."""
+
+    def __init__(self, folder: Path, made_at: str, **about: Any) -> None:  # noqa: ANN401 - told as it is, as JSON
+        """Take it; nothing may be written meanwhile. Raise StorageUnavailable when the volume has no room for links."""
+        self.about = {"kind": KIND, "format": FORMAT, "version": VERSION, "made_at": made_at, **about}
+        self._links: Path | None = None
+        try:
+            self._links = Path(tempfile.mkdtemp(prefix=SNAPSHOT, dir=folder))
+            self._files = [(name, _linked(folder, name, self._links)) for name in sorted(_names(folder))]
+        except OSError as fault:
+            self.close()
+            raise storage_problem(fault) from fault
+
+    def stream(self) -> Iterator[bytes]:
+        """Yield the tar; for any thread."""
+        yield from _member(FIRST, orjson.dumps(self.about, option=orjson.OPT_INDENT_2))
+        sums: dict[str, dict[str, Any]] = {}
+        for name, (path, size) in self._files:
+            digest = hashlib.sha256()
+            yield _head(name, size)
+            for piece in _pieces(path, size):
+                digest.update(piece)
+                yield piece
+            yield b"\0" * (-size % _BLOCK)
+            sums[name] = {"bytes": size, "sha256": digest.hexdigest()}
+        yield from _member(LAST, orjson.dumps(sums, option=orjson.OPT_INDENT_2))
+        yield b"\0" * _BLOCK * 2
+
+    def close(self) -> None:
+        """Give the links back."""
+        if self._links is not None:
+            shutil.rmtree(self._links, ignore_errors=True)
+
+
+def _names(folder: Path) -> Iterator[str]:
+    """Yield the names of all that is to be kept: no drafts, no locks, no generations before."""
+    for path in folder.rglob("*"):
+        parts = path.relative_to(folder).parts
+        passing = path.name == LOCK or path.name.endswith(PREVIOUS) or any(part.startswith(".") for part in parts)
+        if path.is_file() and not passing:
+            yield "/".join(parts)
+
+
+def _linked(folder: Path, name: str, links: Path) -> tuple[Path, int]:
+    link = links / name
+    link.parent.mkdir(parents=True, exist_ok=True)
+    os.link(folder / name, link)
+    return link, link.stat().st_size
+
+
+def _head(name: str, size: int) -> bytes:
+    about = tarfile.TarInfo(name)
+    about.size, about.mode = size, 0o600
+    return about.tobuf(tarfile.PAX_FORMAT)
+
+
+def _member(name: str, content: bytes) -> Iterator[bytes]:
+    yield _head(name, len(content)) + content + b"\0" * (-len(content) % _BLOCK)
+
+
+def _pieces(path: Path, size: int) -> Iterator[bytes]:
+    """Yield the first *size* bytes of a file: what was appended after the moment is not part of it."""
+    with path.open("rb") as file:
+        while size > 0:
+            piece = file.read(min(_PIECE, size))
+            size -= len(piece)
+            yield piece
+
+
+def sweep(folder: Path) -> None:
+    """Remove what snapshots left behind in a crash; raise StartError where a restore did not come to its end."""
+    for path in folder.glob(f"{SNAPSHOT}*"):
+        shutil.rmtree(path, ignore_errors=True)
+    for path in folder.glob(f"{RESTORING}*"):
+        raise StartError(f"A restore into {folder} did not end: {path} is left. Empty the folder and restore again.")

@@ -1,0 +1,136 @@
+"""Bringing a backup back, into a data directory that is empty: checked in full before anything counts."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import re
+import shutil
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+
+from shared.backup import FIRST, FORMAT, KIND, LAST, LOCK, RESTORING
+from shared.files import DataDirectory, sync_folder, write_draft
+from shared.hub import open_hub
+from shared.problems import StartError, StorageUnavailable
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_NAME = re.compile(r"[a-z0-9][A-Za-z0-9._-]*(/[a-z0-9][A-Za-z0-9._-]*)*")
+_MOST_BYTES = 1 << 30
+# What a new volume or an earlier start may have left in an otherwise empty folder.
+_NOTHING = {LOCK, "lost+found"}
+
+
+class Restored(NamedTuple):
+    """What came back."""
+
+    about: dict[str, Any]
+    files: int
+    registrations: int
+
+
+def restore(backup: IO[bytes], folder: Path) -> Restored:
+    """Make *folder* what the data directory was when *backup* was taken.
+
+    Raise StartError when *folder* is in use or not empty, or when *backup* is not whole, not ours, or of a newer
+    format; nothing but an empty folder is left then.
+    """
+    with contextlib.closing(DataDirectory(folder)):
+        _must_be_empty(folder)
+        draft = Path(tempfile.mkdtemp(prefix=RESTORING, dir=folder))
+        try:
+            restored = _checked(_unpacked(backup, draft), draft)
+        except BaseException as fault:
+            shutil.rmtree(draft)
+            if isinstance(fault, StorageUnavailable):
+                raise StartError(f"The backup can't be written to {folder}: {fault.detail}") from fault
+            raise
+        _place(draft, folder)
+    return restored
+
+
+def _must_be_empty(folder: Path) -> None:
+    found = sorted(path.name for path in folder.iterdir() if path.name not in _NOTHING)
+    if found:
+        raise StartError(f"{folder} is not empty: it holds {', '.join(found[:5])}. Restore into an empty folder.")
+
+
+class _Unpacked(NamedTuple):
+    about: dict[str, Any]
+    found: dict[str, dict[str, Any]]
+    told: dict[str, dict[str, Any]]
+
+
+def _unpacked(backup: IO[bytes], draft: Path) -> _Unpacked:
+    """Write the files of *backup* to *draft*; raise StartError for what is no whole backup."""
+    try:
+        with tarfile.open(fileobj=backup, mode="r|") as tar:
+            members = _members(tar)
+            about = _about(next(members, None))
+            found: dict[str, dict[str, Any]] = {}
+            for name, content in members:
+                if name == LAST:
+                    return _Unpacked(about, found, orjson.loads(content))
+                found[name] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+                path = draft / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_draft(path, content)
+    except (tarfile.TarError, ValueError, EOFError) as fault:
+        raise StartError(f"The backup is damaged: {fault}.") from fault
+    raise StartError("The backup is cut off: its end is missing.")
+
+
+def _members(tar: tarfile.TarFile) -> Iterator[tuple[str, bytes]]:
+    """Yield what is in *tar*; a backup holds nothing but files, of names that lead nowhere else."""
+    for member in tar:
+        file = tar.extractfile(member) if member.isreg() else None
+        if file is None or not _NAME.fullmatch(member.name) or member.size > _MOST_BYTES:
+            raise StartError(f"The backup holds {member.name!r}, which no backup of a hub does.")
+        content = file.read()
+        if len(content) != member.size:
+            raise StartError("The backup is cut off: its end is missing.")
+        yield member.name, content
+
+
+def _about(first: tuple[str, bytes] | None) -> dict[str, Any]:
+    name, content = first or ("", b"")
+    about = orjson.loads(content) if name == FIRST else {}
+    if not isinstance(about, dict) or about.get("kind") != KIND:
+        raise StartError("This is no backup of a hub.")
+    if about["format"] > FORMAT:
+        raise StartError(
+            f"The backup was made by {about.get('version')} in format {about['format']}; this version knows formats "
+            f"up to {FORMAT}. Restore it with the version that made it, or a newer one."
+        )
+    return about
+
+
+def _checked(unpacked: _Unpacked, draft: Path) -> Restored:
+    """Return what was restored, after every sum and after opening it as the hub will."""
+    about, found, told = unpacked
+    wrong = sorted(name for name in found.keys() | told.keys() if found.get(name) != told.get(name))
+    if wrong:
+        raise StartError(f"The backup is damaged: {', '.join(wrong[:5])} is not what was backed up.")
+    hub = open_hub(Settings(data_dir=draft, refresh=False))
+    count = len(hub.sources.followed())
+    hub.directory.close()
+    if count != about["registrations"]:
+        raise StartError(f"The backup is damaged: {about['registrations']} registrations became {count}.")
+    (draft / LOCK).unlink()
+    return Restored(about, len(found), count)
+
+
+def _place(draft: Path, folder: Path) -> None:
+    """Move what is in *draft* to *folder*. Until that is done the draft is there, and no hub starts."""
+    for path in sorted(draft.iterdir()):
+        path.rename(folder / path.name)
+    sync_folder(folder)
+    draft.rmdir()
+    sync_folder(folder)

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import tarfile
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from shared.backup import FIRST
+from tests.builders import WRITER, problem, register, url_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import httpx
+
+    from shared.hub import Hub
+    from tests.builders import Hands
+
+
+def names(content: bytes) -> list[str]:
+    with tarfile.open(fileobj=io.BytesIO(content)) as tar:
+        return tar.getnames()
+
+
+async def test_streams_a_tar_of_all_that_is_kept(client: httpx.AsyncClient, hub: Hub, hands: Hands) -> None:
+    await register(client)
+    hands.advance(60)
+
+    answer = await client.get("/v1/backup", headers=WRITER)
+
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/x-tar"
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["content-disposition"] == 'attachment; filename="reuse-surface-2026-11-23T100100Z.tar"'
+    assert names(answer.content)[0] == FIRST
+    assert "registrations.json" in names(answer.content)
+    assert hub.tally.moments["backup"] - hub.tally.moments["start"] == 60
+
+
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer another-token-of-nobody"}], ids=["none", "wrong"])
+async def test_is_for_those_with_a_token(client: httpx.AsyncClient, hub: Hub, headers: dict[str, str]) -> None:
+    answer = await client.get("/v1/backup", headers=headers)
+
+    problem(answer, "unauthorized")
+    assert "backup" not in hub.tally.moments
+
+
+@pytest.mark.parametrize(("change", "slug"), [({"params": {"x": "1"}}, "bad-query"), ({}, "not-acceptable")])
+async def test_takes_no_parameters_and_offers_a_tar_only(
+    client: httpx.AsyncClient, change: dict[str, Any], slug: str
+) -> None:
+    accept = "application/json" if slug == "not-acceptable" else "*/*"
+    problem(await client.get("/v1/backup", headers=WRITER | {"Accept": accept}, **change), slug)
+
+
+async def test_leaves_nothing_on_the_volume(client: httpx.AsyncClient, hub: Hub) -> None:
+    def everything() -> list[Path]:
+        return sorted(hub.directory.path.rglob("*"))
+
+    await client.get("/v1/backup", headers=WRITER)
+    before = everything()
+
+    await client.head("/v1/backup", headers=WRITER)
+    await client.get("/v1/backup", headers=WRITER)
+
+    assert everything() == before
+
+
+async def test_is_consistent_under_writes(client: httpx.AsyncClient) -> None:
+    async def write(number: int) -> None:
+        await register(client, f"r{number}", url=url_of(f"r{number}"))
+
+    writes = [asyncio.create_task(write(number)) for number in range(20)]
+    answer = await client.get("/v1/backup", headers=WRITER)
+    await asyncio.gather(*writes)
+
+    with tarfile.open(fileobj=io.BytesIO(answer.content)) as tar:
+        found = {one.name: (tar.extractfile(one) or io.BytesIO()).read() for one in tar}
+    about = json.loads(found[FIRST])
+    rows = json.loads(found["registrations.json"]).get("repos", {}) if "registrations.json" in found else {}
+    lines = found.get("history.jsonl", b"head\n").splitlines()[1:]
+    assert about["registrations"] == len(rows) == len(lines)

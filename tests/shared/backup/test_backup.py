@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import io
+import json
+import os
+import tarfile
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from shared.backup import FIRST, LAST, Snapshot, sweep
+from shared.problems import StartError, StorageUnavailable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+AT = "2026-11-23T10:00:00Z"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder that looks like a data directory."""
+    (tmp_path / "content").mkdir()
+    for name, content in {
+        "registrations.json": b"{}",
+        "registrations.json.prev": b"{old}",
+        "history.jsonl": b"head\nline\n",
+        "hub.lock": b"",
+        ".draft-federated.json": b"{half",
+        "content/a.json": b"x" * 600_000,
+        "content/.a-1": b"draft",
+    }.items():
+        (tmp_path / name).write_bytes(content)
+    return tmp_path
+
+
+def members(backup: bytes) -> dict[str, bytes]:
+    with tarfile.open(fileobj=io.BytesIO(backup), mode="r|") as tar:
+        return {one.name: (tar.extractfile(one) or io.BytesIO()).read() for one in tar}
+
+
+def taken(folder: Path, **about: Any) -> bytes:
+    snapshot = Snapshot(folder, AT, **about)
+    try:
+        return b"".join(snapshot.stream())
+    finally:
+        snapshot.close()
+
+
+def test_holds_every_file_that_counts_between_what_it_is_and_the_sums(folder: Path) -> None:
+    found = members(taken(folder, serial=7))
+
+    assert list(found) == [FIRST, "content/a.json", "history.jsonl", "registrations.json", LAST]
+    about = json.loads(found[FIRST])
+    assert (about["kind"], about["format"], about["made_at"], about["serial"]) == ("reuse-surface backup", 1, AT, 7)
+    assert found["content/a.json"] == b"x" * 600_000
+    assert json.loads(found[LAST])["history.jsonl"]["bytes"] == 10
+
+
+def test_is_of_its_moment_whatever_is_written_while_it_is_sent(folder: Path) -> None:
+    snapshot = Snapshot(folder, AT)
+    (folder / "new").write_bytes(b"new")
+    (folder / "new").rename(folder / "registrations.json")
+    with (folder / "history.jsonl").open("ab") as history:
+        history.write(b"another line\n")
+    (folder / "content/a.json").unlink()
+
+    found = members(b"".join(snapshot.stream()))
+    snapshot.close()
+
+    assert (found["registrations.json"], found["history.jsonl"]) == (b"{}", b"head\nline\n")
+    assert len(found["content/a.json"]) == 600_000
+
+
+def test_leaves_nothing_behind(folder: Path) -> None:
+    before = sorted(folder.rglob("*"))
+
+    taken(folder)
+
+    assert sorted(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize("broken", ["mkdir", "link"])
+def test_a_volume_that_refuses_it_is_told_and_left_as_it_was(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    before = sorted(folder.rglob("*"))
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(28, "")
+
+    with monkeypatch.context() as full:
+        full.setattr(os, broken, fail)
+        with pytest.raises(StorageUnavailable):
+            Snapshot(folder, AT)
+
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_what_a_crash_left_of_one_is_swept_and_a_restore_that_did_not_end_stops_the_start(folder: Path) -> None:
+    Snapshot(folder, AT)
+    assert list(folder.glob(".snapshot-*"))
+
+    sweep(folder)
+
+    assert not list(folder.glob(".snapshot-*"))
+    (folder / ".restoring-x").mkdir()
+    with pytest.raises(StartError, match="did not end"):
+        sweep(folder)

@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import os
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from shared.backup import FIRST, LAST
+from shared.backup.restore import restore
+from shared.files import DataDirectory
+from shared.problems import StartError
+from shared.version import VERSION
+from tests.builders import WRITER, capability, index, refresh, register, served, url_of
+
+if TYPE_CHECKING:
+    import httpx
+    import respx
+
+    from shared.settings import Settings
+    from tests.builders import Hands
+
+ASKED = (
+    "/v1/repos", "/v1/repos/state-hub", "/v1/repos/state-hub/history", "/v1/repos/gone/history", "/v1/federated",
+    "/v1/federated?format=yaml", "/v1/capabilities",
+)  # fmt: skip
+
+
+async def everything(client: httpx.AsyncClient) -> dict[str, Any]:
+    """Return all that a hub tells about what it keeps."""
+    answers = {path: await client.get(path) for path in ASKED}
+    return {path: (answer.status_code, answer.headers.get("etag"), answer.text) for path, answer in answers.items()}
+
+
+async def fill(client: httpx.AsyncClient, upstream: respx.MockRouter) -> None:
+    """Make a hub know something of everything."""
+    upstream.get(url_of("state-hub")).respond(content=index(capability(1), capability(2)), headers={"ETag": '"v1"'})
+    upstream.get(url_of("rival")).respond(content=index(capability(1, name="Mine"), domain="other"))
+    upstream.get(url_of("bad")).respond(500)
+    for repo in ("state-hub", "rival", "bad", "gone", "new"):
+        await register(client, repo, required=repo == "bad")
+    for repo in ("state-hub", "rival", "bad"):
+        await refresh(client, repo)
+    await client.patch("/v1/repos/state-hub", json={"description": "ä “quoted”\n"}, headers=WRITER)
+    await client.patch("/v1/repos/new", json={"enabled": False}, headers=WRITER)
+    await client.delete("/v1/repos/gone", headers=WRITER)
+    upstream.get(url_of("state-hub")).respond(500)
+    await refresh(client, "state-hub")
+
+
+async def take(settings: Settings, upstream: respx.MockRouter, hands: Hands) -> tuple[bytes, dict[str, Any]]:
+    async with served(settings, hands) as client:
+        await fill(client, upstream)
+        told = await everything(client)
+        answer = await client.get("/v1/backup", headers=WRITER)
+        assert answer.status_code == 200, answer.text
+        return answer.content, told
+
+
+@pytest.fixture
+def backup(settings: Settings, upstream: respx.MockRouter, hands: Hands) -> tuple[bytes, dict[str, Any]]:
+    """A backup of a full hub, and what that hub told when it was taken."""
+    return asyncio.run(take(settings, upstream, hands))
+
+
+def repacked(backup: bytes, change: Any) -> bytes:
+    """Return *backup* with its members changed by *change*, which gets and returns the list of (name, content)."""
+    with tarfile.open(fileobj=io.BytesIO(backup)) as tar:
+        found = [(one.name, (tar.extractfile(one) or io.BytesIO()).read()) for one in tar]
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for name, content in change(found):
+            about = tarfile.TarInfo(name)
+            about.size = len(content)
+            tar.addfile(about, io.BytesIO(content))
+    return out.getvalue()
+
+
+async def test_a_new_hub_on_a_restored_backup_tells_what_the_old_one_told(
+    settings: Settings, hands: Hands, tmp_path: Path, backup: tuple[bytes, dict[str, Any]]
+) -> None:
+    content, told = backup
+
+    restored = restore(io.BytesIO(content), tmp_path / "fresh")
+
+    assert restored.registrations == 4
+    assert restored.about["version"] == VERSION
+    async with served(replace(settings, data_dir=tmp_path / "fresh"), hands) as client:
+        assert await everything(client) == told
+
+
+async def test_it_goes_on_from_there(
+    settings: Settings, hands: Hands, tmp_path: Path, backup: tuple[bytes, dict[str, Any]], upstream: respx.MockRouter
+) -> None:
+    restore(io.BytesIO(backup[0]), tmp_path / "fresh")
+    serial = json.loads(backup[1]["/v1/federated"][2])["serial"]
+
+    async with served(replace(settings, data_dir=tmp_path / "fresh"), hands) as client:
+        made = await register(client, "gone")
+        upstream.get(url_of("state-hub")).respond(304)
+        outcome = await refresh(client, "state-hub")
+        asked = upstream.calls.last.request
+        after = (await client.get("/v1/federated")).json()
+
+    assert made["revision"] == 3
+    assert (outcome["outcome"], asked.headers["If-None-Match"]) == ("unchanged", '"v1"')
+    assert after["serial"] > serial
+
+
+def test_an_empty_folder_may_hold_what_a_new_volume_does(tmp_path: Path, backup: tuple[bytes, dict[str, Any]]) -> None:
+    (tmp_path / "fresh" / "lost+found").mkdir(parents=True)
+
+    restore(io.BytesIO(backup[0]), tmp_path / "fresh")
+
+    names = {path.name for path in (tmp_path / "fresh").iterdir()}
+    assert names >= {"registrations.json", "history.jsonl", "sources.json", "federated.json", "content"}
+    assert not [name for name in names if name.startswith(".")]
+
+
+def test_what_is_there_is_never_overwritten(tmp_path: Path, backup: tuple[bytes, dict[str, Any]]) -> None:
+    (tmp_path / "fresh").mkdir()
+    (tmp_path / "fresh" / "registrations.json").write_bytes(b"{}")
+
+    with pytest.raises(StartError, match=r"not empty: it holds registrations\.json"):
+        restore(io.BytesIO(backup[0]), tmp_path / "fresh")
+
+    assert (tmp_path / "fresh" / "registrations.json").read_bytes() == b"{}"
+
+
+def test_a_folder_that_a_hub_holds_is_left_alone(tmp_path: Path, backup: tuple[bytes, dict[str, Any]]) -> None:
+    held = DataDirectory(tmp_path / "fresh")
+    try:
+        with pytest.raises(StartError, match="Another process holds"):
+            restore(io.BytesIO(backup[0]), tmp_path / "fresh")
+    finally:
+        held.close()
+
+
+def without(name: str) -> Any:
+    return lambda members: [one for one in members if one[0] != name]
+
+
+def changed(name: str, content: bytes) -> Any:
+    return lambda members: [(one, content if one == name else was) for one, was in members]
+
+
+def about(**changes: Any) -> Any:
+    return lambda members: [
+        (one, json.dumps(json.loads(was) | changes).encode() if one == FIRST else was) for one, was in members
+    ]
+
+
+BAD = {
+    "without its end": (without(LAST), "cut off"),
+    "without its beginning": (without(FIRST), "no backup of a hub"),
+    "without a file": (without("history.jsonl"), r"history\.jsonl is not what was backed up"),
+    "with another file": (lambda members: [*members[:-1], ("more.json", b""), members[-1]], "more.json is not what"),
+    "with a changed file": (changed("registrations.json", b"{}"), r"registrations\.json is not what"),
+    "of another program": (about(kind="another"), "no backup of a hub"),
+    "of a newer format": (about(format=2, version="9.1.0"), r"made by 9\.1\.0 in format 2"),
+    "of another count": (about(registrations=5), "5 registrations became 4"),
+    "with a path that leads out": (lambda members: [members[0], ("../x", b"")], "which no backup of a hub does"),
+    "with an absolute path": (lambda members: [members[0], ("/etc/x", b"")], "which no backup of a hub does"),
+    "with no JSON": (changed(FIRST, b"{"), "damaged"),
+    "with nothing": (lambda _: [], "no backup of a hub"),
+}
+
+
+@pytest.mark.parametrize(("change", "said"), BAD.values(), ids=BAD)
+def test_what_is_no_whole_backup_is_refused_and_leaves_an_empty_folder(
+    tmp_path: Path, backup: tuple[bytes, dict[str, Any]], change: Any, said: str
+) -> None:
+    with pytest.raises(StartError, match=said):
+        restore(io.BytesIO(repacked(backup[0], change)), tmp_path / "fresh")
+
+    assert {path.name for path in (tmp_path / "fresh").iterdir()} <= {"hub.lock"}
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("length", [0, 100, 700, 3000, -1600])
+def test_a_backup_that_was_cut_off_is_refused(
+    tmp_path: Path, backup: tuple[bytes, dict[str, Any]], length: int
+) -> None:
+    with pytest.raises(StartError, match=r"cut off|damaged|no backup"):
+        restore(io.BytesIO(backup[0][:length]), tmp_path / "fresh")
+
+    assert {path.name for path in (tmp_path / "fresh").iterdir()} <= {"hub.lock"}
+
+
+def test_a_link_in_a_backup_is_refused(tmp_path: Path) -> None:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        link = tarfile.TarInfo(FIRST)
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        tar.addfile(link)
+
+    with pytest.raises(StartError, match="which no backup of a hub does"):
+        restore(io.BytesIO(out.getvalue()), tmp_path / "fresh")
+
+
+def test_a_full_volume_is_told_and_no_hub_starts_on_the_half(
+    tmp_path: Path, backup: tuple[bytes, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: int) -> None:
+        raise OSError(28, "")
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "fsync", fail)
+        with pytest.raises(StartError, match="can't be written"):
+            restore(io.BytesIO(backup[0]), tmp_path / "fresh")
+
+    assert {path.name for path in (tmp_path / "fresh").iterdir()} <= {"hub.lock"}
+
+
+async def test_a_restore_that_was_killed_half_way_stops_the_start(
+    settings: Settings, tmp_path: Path, backup: tuple[bytes, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Path.rename
+
+    def killed(path: Path, target: Path) -> Path:
+        if path.name == "registrations.json":
+            raise KeyboardInterrupt
+        return real(path, target)
+
+    with monkeypatch.context() as dying:
+        dying.setattr(Path, "rename", killed)
+        with pytest.raises(KeyboardInterrupt):
+            restore(io.BytesIO(backup[0]), tmp_path / "fresh")
+
+    with pytest.raises(StartError, match="did not end"):
+        async with served(replace(settings, data_dir=tmp_path / "fresh")):
+            pass
