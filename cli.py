@@ -60,6 +60,8 @@ def serve_hub(host: str, port: int, data_dir: str | None) -> None:
         http="httptools",
         loop="asyncio",
         ws="none",
+        # Never shown, but written together for every request.
+        access_log=False,
         log_config=None,
         server_header=False,
         timeout_graceful_shutdown=8,

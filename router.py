@@ -27,6 +27,7 @@ from functions.discovery import (
     repo_catalog,
     robots,
 )
+from functions.federated import changes as changes_federated
 from functions.federated import compose as compose_federated
 from functions.federated import show as show_federated
 from functions.hub import backup, findings, health, metrics, openapi, problem, ready, schema
@@ -38,19 +39,24 @@ from shared.discovery import envelope
 from shared.edge import Edge
 from shared.hub import Hub, open_hub
 from shared.pages import for_people, problem_page
+from shared.prepared import Shortcut
 from shared.problems import InternalError, MethodNotAllowed, NotFound, Problem
 from shared.settings import Settings
 from shared.traffic import Traffic
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    Handle = Callable[[Hub, Request], Awaitable[Response]]
+    from shared.prepared import Find, Ready
 
-ENDPOINTS = [
-    ("GET", "/v1/federated", show_federated.handle),
+    Handle = Callable[[Hub, Request], Awaitable[Response]]
+    Row = tuple[str, str, Handle | type[Ready]]
+
+ENDPOINTS: list[Row] = [
+    ("GET", "/v1/federated", show_federated.Show),
+    ("GET", "/v1/federated/changes", changes_federated.handle),
     ("POST", "/v1/federated/compose", compose_federated.handle),
     ("GET", "/v1/capabilities", search_capabilities.handle),
     ("GET", "/v1/capabilities/{repo}/{id}", show_capability.handle),
@@ -106,13 +112,15 @@ def create_app(settings: Settings | None = None) -> Starlette:
     return application(hub, ENDPOINTS, lifespan)
 
 
-def application(hub: Hub, endpoints: Iterable[tuple[str, str, Handle]], lifespan: Any = None) -> Starlette:  # noqa: ANN401 - Starlette's own type is not public
+def application(hub: Hub, endpoints: Iterable[Row], lifespan: Any = None) -> Starlette:  # noqa: ANN401 - Starlette's own type is not public
     """Return an application that serves *endpoints*, any part of the table, on *hub*."""
     resources: dict[str, Resource] = {}
     for method, path, handle in endpoints:
         resources.setdefault(path, Resource(hub)).add(method, handle)
     routes = [Route(path, resource) for path, resource in resources.items()]
     app = _Application(routes=routes, lifespan=lifespan)
+    app.hub = hub
+    app.ready = {path: resource.ready for path, resource in resources.items() if resource.ready is not None}
     app.router.redirect_slashes = False
     app.add_middleware(Traffic, tally=hub.tally, clock=hub.clock)
 
@@ -125,23 +133,41 @@ def application(hub: Hub, endpoints: Iterable[tuple[str, str, Handle]], lifespan
 
 
 class _Application(Starlette):
-    """Starlette within the edge: what every answer carries stands on those of crashes too."""
+    """Starlette within the edge: what every answer carries stands on those of crashes and on those that lie ready."""
+
+    hub: Hub
+    ready: Mapping[str, Find]
 
     def build_middleware_stack(self) -> ASGIApp:
         """Return the whole application."""
-        return Edge(super().build_middleware_stack())
+        return Edge(Shortcut(super().build_middleware_stack(), self.ready, self.hub.tally, self.hub.clock))
 
 
 class Resource:
-    """One path: chooses the handler by method, so that a 405 names every method of the path."""
+    """One path: chooses the handler by method, so that a 405 names every method of the path.
+
+    *ready* finds the answers to GET that lie ready, where the handler keeps some.
+    """
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._handlers: dict[str, Handle] = {}
+        self._handlers: dict[str, ASGIApp] = {}
+        self.ready: Find | None = None
 
-    def add(self, method: str, handle: Handle) -> None:
-        """Serve *method* by *handle*."""
-        self._handlers[method] = handle
+    def add(self, method: str, handle: Handle | type[Ready]) -> None:
+        """Serve *method* by *handle*: a function, or a class whose instances answer by themselves."""
+        if isinstance(handle, type):
+            handler = handle(self._hub)
+            self._handlers[method], self.ready = handler, handler.ready
+        else:
+            self._handlers[method] = self._answering(handle)
+
+    def _answering(self, handle: Handle) -> ASGIApp:
+        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+            response = await handle(self._hub, Request(scope, receive))
+            await response(scope, receive, send)
+
+        return answer
 
     @property
     def allowed(self) -> str:
@@ -154,21 +180,20 @@ class Resource:
         method = scope["method"]
         if method == "HEAD":
             method, send = "GET", _without_body(send)
-        response = await self._answer(method, Request(scope, receive))
+        handler = self._handlers.get(method, self._without_handler)
+        await handler(scope, receive, send)
+
+    async def _without_handler(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] != "OPTIONS":
+            raise MethodNotAllowed(f"This path offers {self.allowed}.", headers={"Allow": self.allowed})
+        response = Response(status_code=204, headers={**OPEN, **_preflight(scope["path"], self.allowed)})
         await response(scope, receive, send)
 
-    async def _answer(self, method: str, request: Request) -> Response:
-        if method in self._handlers:
-            return await self._handlers[method](self._hub, request)
-        if method == "OPTIONS":
-            return Response(status_code=204, headers={**OPEN, **_preflight(request, self.allowed)})
-        raise MethodNotAllowed(f"This path offers {self.allowed}.", headers={"Allow": self.allowed})
 
-
-def _preflight(request: Request, allowed: str) -> dict[str, str]:
+def _preflight(path: str, allowed: str) -> dict[str, str]:
     """Let pages of other hosts read, for which ARD uses POST; writes would need a header that is not allowed."""
     headers = {"Allow": allowed, "Access-Control-Allow-Methods": "GET, HEAD", "Access-Control-Max-Age": "86400"}
-    if request.scope["path"].startswith(envelope.PREFIX):
+    if path.startswith(envelope.PREFIX):
         posts = {"Access-Control-Allow-Methods": "GET, HEAD, POST", "Access-Control-Allow-Headers": "Content-Type"}
         return headers | posts
     return headers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,20 +28,33 @@ class Part:
         """The slug of the repo."""
         return self.registration.repo
 
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """The entries it brings."""
+        return self.content.entries if self.content else ()
+
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """The substance of a federated index, in its final order, without serial and time."""
+    """The substance of a federated index, in its final order, without serial and time.
+
+    *shares* has the entries that are served, source by source: one tuple for each of *sources*.
+    """
 
     missing_required: list[str]
     sources: list[dict[str, Any]]
-    entries: list[Entry]
+    shares: list[tuple[Entry, ...]]
     conflicts: list[dict[str, Any]]
 
     @property
     def complete(self) -> bool:
         """Whether every required source has something to serve."""
         return not self.missing_required
+
+    @property
+    def entries(self) -> list[Entry]:
+        """The entries that are served."""
+        return [entry for share in self.shares for entry in share]
 
 
 def compose(parts: Iterable[Part]) -> Composition:
@@ -51,33 +65,35 @@ def compose(parts: Iterable[Part]) -> Composition:
     source is left out; a required one that serves nothing, for whatever reason, is missing.
     """
     ordered = sorted(parts, key=lambda part: part.repo)
-    owners, claims = _owners(ordered)
-    entries = [
-        entry for part in ordered if part.content for entry in part.content.entries if owners[entry.id] is part
-    ]
+    shown = [part for part in ordered if part.state != "disabled"]
+    claims = _claims(shown)
+    winners = {entry_id: claim[0][0] for entry_id, claim in claims.items()}
     return Composition(
         missing_required=[part.repo for part in ordered if part.registration.required and part.content is None],
-        sources=[_source(part) for part in ordered if part.state != "disabled"],
-        entries=entries,
+        sources=[_source(part) for part in shown],
+        shares=[_share(part, winners) for part in shown],
         conflicts=[_conflict(entry_id, claims[entry_id]) for entry_id in sorted(claims)],
     )
 
 
-def _owners(ordered: list[Part]) -> tuple[dict[str, Part], dict[str, list[tuple[Part, Entry]]]]:
-    """Return who serves each id, and for each id that several claim all who do, the one served first."""
-    owners: dict[str, Part] = {}
-    disputed: set[str] = set()
-    by_age = sorted(ordered, key=lambda part: part.registration.registered_at)
-    for part in by_age:
-        for entry in part.content.entries if part.content else ():
-            if owners.setdefault(entry.id, part) is not part:
-                disputed.add(entry.id)
-    claims: dict[str, list[tuple[Part, Entry]]] = {entry_id: [] for entry_id in disputed}
-    for part in by_age if disputed else ():
-        for entry in part.content.entries if part.content else ():
-            if entry.id in disputed:
-                claims[entry.id].append((part, entry))
-    return owners, claims
+def _claims(parts: list[Part]) -> dict[str, list[tuple[Part, Entry]]]:
+    """Return for each id that several repos claim all who do, the one served first."""
+    counts = Counter(entry.id for part in parts for entry in part.entries)
+    if len(counts) == counts.total():
+        return {}
+    claims: dict[str, list[tuple[Part, Entry]]] = {}
+    for part in sorted(parts, key=lambda part: part.registration.registered_at):
+        for entry in part.entries:
+            if counts[entry.id] > 1:
+                claims.setdefault(entry.id, []).append((part, entry))
+    return claims
+
+
+def _share(part: Part, winners: dict[str, Part]) -> tuple[Entry, ...]:
+    """Return what of *part* is served: without a conflict the very tuple of its content, so that it is known again."""
+    if winners.keys().isdisjoint(entry.id for entry in part.entries):
+        return part.entries
+    return tuple(entry for entry in part.entries if winners.get(entry.id, part) is part)
 
 
 def _conflict(entry_id: str, claims: list[tuple[Part, Entry]]) -> dict[str, Any]:
@@ -95,6 +111,6 @@ def _source(part: Part) -> dict[str, Any]:
         "required": registration.required,
         "state": part.state,
         "digest": content.digest if content else None,
-        "capability_count": len(content.entries) if content else 0,
+        "capability_count": len(part.entries),
         "changed_at": part.changed_at if content else None,
     }

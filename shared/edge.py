@@ -36,7 +36,8 @@ class Edge:
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (REQUEST_ID, known)]
+                # Not into the message itself: it may be one that is sent again.
+                message = {**message, "headers": [*message["headers"], (REQUEST_ID, known)]}
             await send(message)
 
         await self._app(scope, receive, send_with_id)

@@ -19,7 +19,7 @@ YAML = "application/yaml"
 HTML = "text/html"
 MOST_TEXT = 200
 _FORMATS = {"json": JSON, "yaml": YAML}
-_ALIASES = {"application/x-yaml": YAML, "text/yaml": YAML, "text/x-yaml": YAML}
+_ALIASES = {"application/x-yaml": YAML, "text/yaml": YAML, "text/x-yaml": YAML, "x-gzip": "gzip"}
 
 
 class Asked(dict[str, Any]):
@@ -128,6 +128,21 @@ def _acceptable(request: Request, offers: Sequence[str]) -> str:
     return best
 
 
+def coding(request: Request, offers: Sequence[str]) -> str:
+    """Choose from *offers*, the best first, by ``Accept-Encoding`` (RFC 9110 §12.5.3); raise NotAcceptable.
+
+    No coding at all is always on offer, and chosen where nothing else is asked for.
+    """
+    wishes = weights(",".join(request.headers.getlist("accept-encoding")))
+    # An asterisk stands for what every reader knows, which the newer codings are not.
+    wishes.setdefault("gzip", wishes.get("*", 0.0))
+    wishes.setdefault("identity", 0.0 if wishes.get("*") == 0 else _LEAST)
+    best = max((*offers, "identity"), key=lambda offer: wishes.get(offer, 0.0))
+    if wishes.get(best, 0.0) <= 0:
+        raise NotAcceptable(f"This endpoint offers the content codings {', '.join(offers)} and none at all.")
+    return best
+
+
 def weights(header: str) -> dict[str, float]:
     """Return each choice of an ``Accept``-like header with its weight; a malformed weight counts as 0."""
     wishes: dict[str, float] = {}
@@ -142,6 +157,10 @@ def weights(header: str) -> dict[str, float]:
 
 def _quality(text: str) -> float:
     return float(text) if re.fullmatch(r"(0(\.[0-9]{0,3})?|1(\.0{0,3})?)", text) else 0.0
+
+
+_LEAST = 0.0001
+"""Less than any weight that a caller can write."""
 
 
 def _weight(wishes: dict[str, float], offer: str) -> float:

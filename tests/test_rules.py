@@ -45,7 +45,8 @@ PLACES = {
 }
 ROWS = [(method, path.format_map(PLACES)) for method, path, _ in ENDPOINTS]
 PATHS = {path: {method for method, other in ROWS if other == path} for _, path in ROWS}
-READS = [path for method, path in ROWS if method == "GET"]
+NEEDED = {"/v1/federated/changes": "?since=1"}
+READS = [path + NEEDED.get(path, "") for method, path in ROWS if method == "GET"]
 ARD, VALIDATE = "/ard/", ("POST", "/v1/validate")
 WRITES = [row for row in ROWS if row[0] != "GET" and row != VALIDATE and not row[1].startswith(ARD)]
 BODIES: dict[tuple[str, str], dict[str, Any]] = {

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from starlette.responses import Response
+from starlette.requests import Request
 
 from shared.answers import OPEN, not_modified
+from shared.federation.document import CODINGS, Form
+from shared.prepared import Answer, Prepared
 from shared.problems import FederationIncomplete
-from shared.query import JSON, YAML, flag, read_query, weights
+from shared.query import JSON, YAML, coding, flag, read_query
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
+    from starlette.types import Receive, Scope, Send
 
     from shared.federation import Document
     from shared.hub import Hub
+    from shared.prepared import Messages
 
 _CACHING = {
     "Cache-Control": "public, max-age=30, stale-if-error=86400",
@@ -25,30 +28,34 @@ _CACHING = {
 }
 
 
-async def handle(hub: Hub, request: Request) -> Response:
-    """Answer the representation asked for, or 304."""
-    asked = read_query(request, (JSON, YAML), strict=flag)
+class Show:
+    """A plain ASGI callable, since nothing is read as often: what it sends is made once per serial and form."""
 
-    document = hub.federation.document
-    if asked.get("strict") and not document.complete:
-        missing = ", ".join(document.missing_required)
-        raise FederationIncomplete(f"Required sources with nothing to serve: {missing}.")
+    def __init__(self, hub: Hub) -> None:
+        self._federation = hub.federation
+        self._prepared = Prepared()
+        hub.federation.on_change.append(self._prepared.forget)
 
-    coding = _coding(request)
-    encoded = document.representations[asked.media_type, coding]
-    headers = _headers(document) | {"ETag": encoded.etag}
-    if not_modified(request, encoded.etag):
-        return Response(status_code=304, headers=headers)
-    if coding != "identity":
-        headers["Content-Encoding"] = coding
-    return Response(encoded.body, 200, headers, asked.media_type)
+    def ready(self, scope: Scope) -> Messages | None:
+        """Return the answer where it was given before to a request in the same words, else None."""
+        return self._prepared.find(scope, self._federation.document)
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the representation asked for, or 304."""
+        request = Request(scope, receive)
+        asked = read_query(request, (JSON, YAML), strict=flag)
+        form = Form(asked.media_type, coding(request, CODINGS))
 
-def _coding(request: Request) -> str:
-    """Choose a content coding by ``Accept-Encoding`` (RFC 9110 §12.5.3)."""
-    wishes = weights(request.headers.get("accept-encoding", ""))
-    gzip = wishes.get("gzip", wishes.get("*", 0.0))
-    return "gzip" if gzip > 0 and gzip >= wishes.get("identity", 0.0) else "identity"
+        document = self._federation.document
+        if asked.get("strict") and not document.complete:
+            missing = ", ".join(document.missing_required)
+            raise FederationIncomplete(f"Required sources with nothing to serve: {missing}.")
+        body, etag = await document.representation(form)
+
+        answer = Answer.of(body, etag, _headers(document), _about(form))
+        self._prepared.keep(scope, document, form, answer)
+        for message in answer.unchanged if not_modified(request, etag) else answer.whole:
+            await send(message)
 
 
 def _headers(document: Document) -> dict[str, str]:
@@ -58,3 +65,8 @@ def _headers(document: Document) -> dict[str, str]:
         "Reuse-Surface-Serial": str(document.serial),
         "Reuse-Surface-Complete": str(document.complete).lower(),
     }
+
+
+def _about(form: Form) -> dict[str, str]:
+    coded = {} if form.coding == "identity" else {"Content-Encoding": form.coding}
+    return {"Content-Type": form.media_type, **coded}

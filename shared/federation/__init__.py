@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import orjson
 
 from shared.compose import compose
+from shared.federation.changes import Changes, Delta, Line
 from shared.federation.dates import dated
-from shared.federation.document import Document, encode, substance
+from shared.federation.document import Document, Press, substance
 from shared.federation.edition import Edition
 from shared.files import PREVIOUS, parsed, trusted, write_whole
 from shared.problems import Problem
@@ -46,12 +47,14 @@ class Federation:
         self._sources = sources
         self._clock = clock
         self._tally = tally
-        self._serial, self._generated_at, self._substance, self.since = self._load()
+        self.since: dict[str, str] = {}
+        self._press = Press()
+        self.changes = Changes(path.with_name("changes.jsonl"))
         self._turn: asyncio.Task[None] | None = None
         self._composing = asyncio.Lock()
         self._version = sources.version
         self.on_change: list[Callable[[], None]] = []
-        self.edition = self._next(sources.parts()) or self._again(sources.parts())
+        self.edition = self._first(sources.parts())
 
     @property
     def document(self) -> Document:
@@ -67,23 +70,44 @@ class Federation:
             since = dict(saved.get("since", {}))
             return int(saved["serial"]), str(saved["generated_at"]), str(saved["substance"]), since
 
-    def _next(self, parts: list[Part]) -> Edition | None:
-        """Return the next edition, its serial on disk, or None when the sources say what they said before."""
+    def _first(self, parts: list[Part]) -> Edition:
+        """Return what was served last, or the next edition where the sources say something else by now."""
+        serial, generated_at, saved, self.since = self._load()
         composition = compose(parts)
         digest = substance(composition)
-        if digest == self._substance:
-            return None
-        serial, now = self._serial + 1, self._clock.stamp()
-        document = encode(composition, serial, now)
-        since = dated(composition, self.since, now)
-        saved = {"format": FORMAT, "serial": serial, "generated_at": now, "substance": digest, "since": since}
-        write_whole(self._path, orjson.dumps(saved), keep_previous=True)
-        self._serial, self._generated_at, self._substance, self.since = serial, now, digest, since
+        self.changes.load(serial, saved)
+        if digest == saved:
+            return Edition(self._press.document(composition, digest, serial, generated_at), composition, parts)
+        document = self._press.document(composition, digest, serial + 1, self._clock.stamp())
+        # Before the first serial there was nothing; what another was is not here to be compared with.
+        line = None if serial else Line.of(1, digest, Delta.between(compose([]), composition))
+        self._save(document, line)
+        self.changes.start_anew(serial + (line is None))
+        if line is not None:
+            self.changes.keep(line)
         return Edition(document, composition, parts)
 
-    def _again(self, parts: list[Part]) -> Edition:
-        composition = compose(parts)
-        return Edition(encode(composition, self._serial, self._generated_at), composition, parts)
+    def _next(self, parts: list[Part]) -> tuple[Edition, Line] | None:
+        """Return the next edition, its serial on disk, or None when the sources say what they said before."""
+        before, composition = self.edition, compose(parts)
+        digest = substance(composition)
+        if digest == before.document.substance:
+            return None
+        serial = before.document.serial + 1
+        document = self._press.document(composition, digest, serial, self._clock.stamp())
+        line = Line.of(serial, digest, Delta.between(before.composition, composition))
+        self._save(document, line)
+        return Edition(document, composition, parts), line
+
+    def _save(self, document: Document, line: Line | None) -> None:
+        """Make the serial of *document* one that is never given again."""
+        if line is not None:
+            self.changes.write(line)
+        since = dated(document.composition, self.since, document.generated_at)
+        told = {"format": FORMAT, "serial": document.serial, "generated_at": document.generated_at}
+        told |= {"substance": document.substance, "since": since}
+        write_whole(self._path, orjson.dumps(told), keep_previous=True)
+        self.since = since
 
     async def shown(self) -> Document:
         """Return once the document says what the sources say now; callers that come together share one turn.
@@ -107,12 +131,17 @@ class Federation:
             following = await self._written(parts)
             self._tally.compositions.note(self._clock.monotonic() - started)
             if following is not None:
-                self.edition = following
-                for tell in self.on_change:
-                    tell()
+                self._publish(*following)
             self._version = version
 
-    async def _written(self, parts: list[Part]) -> Edition | None:
+    def _publish(self, edition: Edition, line: Line) -> None:
+        # Both in one step of the loop: what is told about a serial is never ahead of it or behind.
+        self.edition = edition
+        self.changes.keep(line)
+        for tell in self.on_change:
+            tell()
+
+    async def _written(self, parts: list[Part]) -> tuple[Edition, Line] | None:
         """Return the next edition, or None, as ``_next`` does."""
         try:
             following = await asyncio.to_thread(self._next, parts)
@@ -142,9 +171,8 @@ class Federation:
         return self._composing
 
     async def close(self) -> None:
-        """Let the turn under way finish."""
-        if self._turn is not None:
-            with contextlib.suppress(Problem):
-                await self._turn
+        """Let the turn under way finish, and serve what came last, so that the next start has nothing new to tell."""
+        with contextlib.suppress(Problem):
+            await self.shown()
         async with self._composing:
             pass

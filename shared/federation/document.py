@@ -2,88 +2,181 @@
 
 from __future__ import annotations
 
-import gzip
+import asyncio
 import hashlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import zlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
+import zstandard
 
 from shared import yaml_out
+from shared.federation.blocks import Gzip, blocks
 from shared.query import JSON, YAML
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from shared.compose import Composition
+    from shared.index.content import Entry
 
-_GZIP_LEVEL = 6
+CODINGS = ("zstd", "gzip")
+"""The content codings on offer, the one that is smaller and read faster first."""
+
+# Grows whenever the same composition is written in other bytes, so that no copy of the old ones counts as the new.
+_ENCODING = 1
+_MADE_WITH = [_ENCODING, zlib.ZLIB_RUNTIME_VERSION, [*zstandard.ZSTD_VERSION]]
+_ZSTD_LEVEL = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
+class Form(NamedTuple):
+    """What a representation is told by: its media type and content coding."""
+
+    media_type: str
+    coding: str
+
+
+class Encoded(NamedTuple):
     """The bytes of one representation and its strong entity tag (RFC 9110 §8.8.3)."""
 
     body: bytes
     etag: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Document:
-    """One federated index: what its head says, and its representations by media type and content coding."""
+    """One federated index: what its head says, and its representations.
+
+    JSON, plain and in gzip, is there from the start; the others are made when somebody first asks, once, in a thread.
+    """
 
     serial: int
     generated_at: str
-    complete: bool
-    missing_required: tuple[str, ...]
-    representations: dict[tuple[str, str], Encoded]
+    composition: Composition
+    substance: str
+    press: Press
+    representations: dict[Form, Encoded] = field(default_factory=dict)
+    _making: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every required source has something to serve."""
+        return self.composition.complete
+
+    @property
+    def missing_required(self) -> list[str]:
+        """The required sources that serve nothing."""
+        return self.composition.missing_required
+
+    def head(self) -> dict[str, Any]:
+        """Return what stands before the sources."""
+        return {
+            "version": 1,
+            "serial": self.serial,
+            "generated_at": self.generated_at,
+            "complete": self.complete,
+            "missing_required": self.missing_required,
+        }
+
+    @property
+    def tag(self) -> str:
+        """What tells this document from any other, another hub's too."""
+        told = orjson.dumps([self.serial, self.generated_at, self.substance, _MADE_WITH])
+        return hashlib.sha256(told).hexdigest()[:32]
+
+    async def representation(self, form: Form) -> Encoded:
+        """Return the document in *form*; those who ask for the same at once wait for one encoding."""
+        if form not in self.representations:
+            async with self._making:
+                if form not in self.representations:
+                    self.representations.update(await asyncio.to_thread(self.press.more, self, form))
+        return self.representations[form]
 
 
 def substance(composition: Composition) -> str:
-    """Return a digest of all that *composition* says: equal digests make no new serial."""
-    digest = hashlib.sha256(orjson.dumps([composition.missing_required, composition.sources, composition.conflicts]))
-    for entry in composition.entries:
-        digest.update(entry.json)
-    return digest.hexdigest()
+    """Return a digest of all that *composition* says: equal digests make no new serial.
+
+    The entries are in it by the digests of their sources, and by who serves what is disputed.
+    """
+    said = [_ENCODING, composition.missing_required, composition.sources, composition.conflicts]
+    return hashlib.sha256(orjson.dumps(said)).hexdigest()
 
 
-def encode(composition: Composition, serial: int, generated_at: str) -> Document:
-    """Return *composition* as the document with this serial and time."""
-    head = {
-        "version": 1,
-        "serial": serial,
-        "generated_at": generated_at,
-        "complete": composition.complete,
-        "missing_required": composition.missing_required,
-    }
-    representations: dict[tuple[str, str], Encoded] = {}
-    for media_type, body in (
-        (JSON, json_document(head, composition)),
-        (YAML, yaml_document(head, composition)),
-    ):
-        tag = hashlib.sha256(body).hexdigest()[:32]
-        representations[media_type, "identity"] = Encoded(body, f'"{tag}"')
-        representations[media_type, "gzip"] = Encoded(gzip.compress(body, _GZIP_LEVEL, mtime=0), f'"{tag}-gzip"')
-    missing = tuple(composition.missing_required)
-    return Document(serial, generated_at, composition.complete, missing, representations)
+class Press:
+    """Makes documents, one after the other, and reuses what went into the last one where it says the same again."""
+
+    def __init__(self) -> None:
+        self._gzip = {JSON: Gzip(), YAML: Gzip()}
+        self._yaml: dict[str, tuple[tuple[Entry, ...], bytes]] = {}
+
+    def document(self, composition: Composition, digest: str, serial: int, generated_at: str) -> Document:
+        """Return *composition*, whose substance is *digest*, as the document with this serial and time."""
+        document = Document(serial, generated_at, composition, digest, self)
+        document.representations.update(self._both(document, JSON))
+        return document
+
+    def more(self, document: Document, form: Form) -> dict[Form, Encoded]:
+        """Return *form* of *document*, and what else was made on the way."""
+        made = {}
+        plain = Form(form.media_type, "identity")
+        if plain not in document.representations:
+            made = self._both(document, form.media_type)
+        if form.coding == "zstd":
+            body = (made or document.representations)[plain].body
+            made[form] = _encoded(document, form, zstandard.ZstdCompressor(_ZSTD_LEVEL).compress(body))
+        return made
+
+    def _both(self, document: Document, media_type: str) -> dict[Form, Encoded]:
+        units = list(_json_units(document) if media_type == JSON else self._yaml_units(document))
+        body = b"".join(units)
+        packed = self._gzip[media_type].compress(body, blocks(units))
+        bodies = {Form(media_type, "identity"): body, Form(media_type, "gzip"): packed}
+        return {form: _encoded(document, form, one) for form, one in bodies.items()}
+
+    def _yaml_units(self, document: Document) -> Iterator[bytes]:
+        composition = document.composition
+        for name, value in document.head().items():
+            yield yaml_out.field(name, value)
+        yield from yaml_out.listing("sources", map(yaml_out.list_item, composition.sources))
+        yield from yaml_out.listing("capabilities", self._yaml_shares(composition))
+        yield from yaml_out.listing("conflicts", map(_conflict_item, composition.conflicts))
+
+    def _yaml_shares(self, composition: Composition) -> Iterator[bytes]:
+        known, self._yaml = self._yaml, {}
+        for source, share in zip(composition.sources, composition.shares, strict=True):
+            if share:
+                before = known.get(source["repo"])
+                text = before[1] if before and before[0] == share else b"".join([entry.yaml for entry in share])
+                self._yaml[source["repo"]] = share, text
+                yield text
 
 
-def json_document(head: dict[str, object], composition: Composition) -> bytes:
-    """Return the whole document as JSON, joined from entries that were encoded when they were fetched."""
-    parts = [
-        orjson.dumps(head)[:-1],
-        b',"sources":' + orjson.dumps(composition.sources),
-        b',"capabilities":[' + b",".join([entry.json for entry in composition.entries]) + b"]",
-        b',"conflicts":' + orjson.dumps(composition.conflicts) + b"}",
-    ]
-    return b"".join(parts)
+def _encoded(document: Document, form: Form, body: bytes) -> Encoded:
+    kind = "" if form.media_type == JSON else "-yaml"
+    coding = "" if form.coding == "identity" else f"-{form.coding}"
+    return Encoded(body, f'"{document.tag}{kind}{coding}"')
 
 
-def yaml_document(head: dict[str, object], composition: Composition) -> bytes:
-    """Return the whole document as YAML."""
-    parts = [yaml_out.field(name, value) for name, value in head.items()]
-    parts += yaml_out.listing("sources", map(yaml_out.list_item, composition.sources))
-    parts += yaml_out.listing("capabilities", (entry.yaml for entry in composition.entries))
-    parts += yaml_out.listing("conflicts", map(_conflict_item, composition.conflicts))
-    return b"".join(parts)
+def _json_units(document: Document) -> Iterator[bytes]:
+    """Yield the whole document as JSON, joined from entries that were encoded when they were fetched."""
+    composition = document.composition
+    yield orjson.dumps(document.head())[:-1]
+    yield b',"sources":['
+    yield from _separated(map(orjson.dumps, composition.sources))
+    yield b'],"capabilities":['
+    yield from _separated(b",".join([entry.json for entry in share]) for share in composition.shares if share)
+    yield b'],"conflicts":'
+    yield orjson.dumps(composition.conflicts)
+    yield b"}"
+
+
+def _separated(units: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield *units* with a comma before each but the first."""
+    comma = b""
+    for unit in units:
+        yield comma + unit
+        comma = b","
 
 
 def _conflict_item(conflict: dict[str, object]) -> bytes:

@@ -135,6 +135,15 @@ class NothingHeld(Problem):
     remedy = "GET /v1/findings?kind=held lists what is held. What a repo publishes otherwise is let in by itself."
 
 
+class SerialGone(Problem):
+    """The changes since this serial are not known, or not all of them: it is too old, or lies ahead."""
+
+    slug = "serial-gone"
+    status = 410
+    title = "The changes since this serial are not known"
+    remedy = "Read /v1/federated whole, put it in the place of your copy, and go on from the serial it has."
+
+
 class PreconditionFailed(Problem):
     """If-Match names a revision that is not the present one. Nothing was changed."""
 

@@ -19,7 +19,7 @@ PATH = "/v1/federated"
 REPRESENTATIONS = [
     pytest.param(accept, coding, id=f"{accept} {coding}")
     for accept in ("application/json", "application/yaml")
-    for coding in ("identity", "gzip")
+    for coding in ("identity", "gzip", "zstd")
 ]
 
 
@@ -120,6 +120,13 @@ async def test_does_not_come_in_what_nobody_offers(client: httpx.AsyncClient, ac
     ("accepted", "coding"),
     [
         pytest.param("gzip", "gzip", id="gzip"),
+        pytest.param("x-gzip", "gzip", id="gzip by its older name"),
+        pytest.param("zstd", "zstd", id="zstd"),
+        pytest.param("gzip, deflate, br, zstd", "zstd", id="the best of all"),
+        pytest.param("gzip, zstd;q=0.9", "gzip", id="rather gzip"),
+        pytest.param("zstd;q=0, *", "gzip", id="anything but zstd"),
+        pytest.param("gzip;q=0.1, identity;q=0.5, zstd;q=0.2", None, id="rather none than any"),
+        pytest.param("deflate;q=1.0, *;q=0.5", "gzip", id="anything rather than none"),
         pytest.param("br, gzip;q=0.5, *;q=0.1", "gzip", id="gzip rather than none"),
         pytest.param("*", "gzip", id="anything"),
         pytest.param("GZIP", "gzip", id="in capitals"),
@@ -131,13 +138,40 @@ async def test_does_not_come_in_what_nobody_offers(client: httpx.AsyncClient, ac
         pytest.param("gzip;q=0.5, identity", None, id="rather none"),
     ],
 )
-async def test_comes_in_gzip_to_those_who_take_it(two: httpx.AsyncClient, accepted: str, coding: str | None) -> None:
+async def test_comes_in_the_best_coding_that_the_reader_takes(
+    two: httpx.AsyncClient, accepted: str, coding: str | None
+) -> None:
     plain = await two.get(PATH, headers={"Accept-Encoding": "identity"})
 
     answer = await two.get(PATH, headers={"Accept-Encoding": accepted})
 
     assert answer.headers.get("content-encoding") == coding
     assert answer.content == plain.content
+
+
+@pytest.mark.parametrize("accepted", ["identity;q=0", "*;q=0", "br, identity;q=0", "gzip;q=0, zstd;q=0, *;q=0"])
+async def test_does_not_come_in_a_coding_that_is_ruled_out(two: httpx.AsyncClient, accepted: str) -> None:
+    problem(await two.get(PATH, headers={"Accept-Encoding": accepted}), "not-acceptable")
+
+
+async def test_a_second_request_in_the_same_words_gets_the_same(two: httpx.AsyncClient) -> None:
+    for wish in ({"Accept": "text/yaml"}, {"Accept-Encoding": "zstd"}, {"Accept": "*/*", "X-Other": "1"}):
+        wish["X-Request-ID"] = "7"
+        first, second = await two.get(PATH, headers=wish), await two.get(PATH, headers=wish)
+        condition = {**wish, "If-None-Match": first.headers["etag"]}
+
+        assert (second.content, second.headers) == (first.content, first.headers)
+        assert [(await two.get(PATH, headers=condition)).status_code for _ in range(2)] == [304, 304]
+        assert (await two.get(PATH, headers={**wish, "If-None-Match": '"other"'})).status_code == 200
+
+
+@pytest.mark.parametrize("condition", [{}, {"If-None-Match": "*"}])
+async def test_head_says_what_get_would_without_the_body(two: httpx.AsyncClient, condition: dict[str, str]) -> None:
+    headers = {**condition, "X-Request-ID": "7"}
+    for _ in range(2):
+        head, get = await two.head(PATH, headers=headers), await two.get(PATH, headers=headers)
+
+        assert (head.status_code, head.headers, head.content) == (get.status_code, get.headers, b"")
 
 
 @pytest.mark.parametrize(("accept", "coding"), REPRESENTATIONS)

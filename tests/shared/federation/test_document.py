@@ -1,22 +1,36 @@
 from __future__ import annotations
 
+import asyncio
 import gzip
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
 import yaml
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.compose import Composition, compose
-from shared.federation.document import encode, substance
+from shared.federation import document as module
+from shared.federation.document import CODINGS, Document, Form, Press, substance
 from shared.query import JSON, YAML
+from shared.yaml_out import list_item
 from tests.builders import capability
 from tests.shared.sharing import EARLY, LATER, part
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 NOW = "2026-11-23T10:00:00Z"
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20)
+NOTES = TEXT | st.integers(-(2**53), 2**53) | st.none()
+UNDO: dict[str, Callable[[bytes], bytes]] = {
+    "identity": bytes,
+    "gzip": gzip.decompress,
+    "zstd": zstandard.decompress,
+}
+FORMS = [Form(kind, coding) for kind in (JSON, YAML) for coding in ("identity", *CODINGS)]
 
 
 def composition(*entries: dict[str, Any], **changes: Any) -> Composition:
@@ -26,10 +40,21 @@ def composition(*entries: dict[str, Any], **changes: Any) -> Composition:
     return compose([part("ours", *entries, at=EARLY, **changes), rival])
 
 
-def test_the_whole_document_stands_in_the_documented_order() -> None:
-    document = encode(composition(capability(1, tags=["x"]), capability(2)), 7, NOW)
+def document(made: Composition, serial: int = 7, at: str = NOW, press: Press | None = None) -> Document:
+    """Return the document that says *made*."""
+    return (press or Press()).document(made, substance(made), serial, at)
 
-    read = orjson.loads(document.representations[JSON, "identity"].body)
+
+def bodies(of: Document) -> dict[Form, bytes]:
+    """Return every representation, as its readers read it."""
+    made = {form: asyncio.run(of.representation(form)).body for form in FORMS}
+    return {form: UNDO[form.coding](body) for form, body in made.items()}
+
+
+def test_the_whole_document_stands_in_the_documented_order() -> None:
+    made = document(composition(capability(1, tags=["x"]), capability(2)))
+
+    read = orjson.loads(bodies(made)[Form(JSON, "identity")])
     assert list(read) == [
         *["version", "serial", "generated_at", "complete", "missing_required"],
         *["sources", "capabilities", "conflicts"],
@@ -45,42 +70,87 @@ def test_the_whole_document_stands_in_the_documented_order() -> None:
 
 
 def test_the_head_tells_what_is_missing() -> None:
-    document = encode(compose([part("ours", state="failed", required=True)]), 7, NOW)
+    made = document(compose([part("ours", state="failed", required=True)]))
 
-    assert (document.serial, document.generated_at) == (7, NOW)
-    assert (document.complete, document.missing_required) == (False, ("ours",))
-    assert orjson.loads(document.representations[JSON, "identity"].body)["missing_required"] == ["ours"]
-
-
-NOTES = TEXT | st.integers(-(2**53), 2**53) | st.none()
+    assert (made.serial, made.generated_at) == (7, NOW)
+    assert (made.complete, made.missing_required) == (False, ["ours"])
+    read = orjson.loads(bodies(made)[Form(JSON, "identity")])
+    assert made.head() == {name: read[name] for name in made.head()}
 
 
 @given(st.lists(st.fixed_dictionaries({"name": TEXT, "summary": TEXT, "note": NOTES})))
-def test_yaml_and_gzip_say_what_json_says(given_entries: list[dict[str, Any]]) -> None:
+def test_every_representation_says_the_same(given_entries: list[dict[str, Any]]) -> None:
     entries = [{"id": f"n{number}", **entry} for number, entry in enumerate(given_entries)]
 
-    bodies = {kind: one.body for kind, one in encode(composition(*entries), 7, NOW).representations.items()}
+    read = bodies(document(composition(*entries)))
 
-    assert yaml.safe_load(bodies[YAML, "identity"]) == orjson.loads(bodies[JSON, "identity"])
-    for kind in (JSON, YAML):
-        assert gzip.decompress(bodies[kind, "gzip"]) == bodies[kind, "identity"]
+    assert yaml.safe_load(read[Form(YAML, "identity")]) == orjson.loads(read[Form(JSON, "identity")])
+    for form in FORMS:
+        assert read[form] == read[Form(form.media_type, "identity")]
 
 
-def test_encoding_again_gives_the_same_bytes_and_tags() -> None:
-    assert encode(composition(), 7, NOW) == encode(composition(), 7, NOW)
+def test_a_document_that_follows_another_is_as_if_it_were_the_first() -> None:
+    press = Press()
+    for made in (composition(capability(1)), composition(capability(1), capability(2)), composition()):
+        following = document(made, press=press)
+        alone = document(made)
+        assert bodies(following) == bodies(alone)
+        assert following.representations == alone.representations
+
+
+def test_only_json_is_made_before_anybody_asks() -> None:
+    assert set(document(composition()).representations) == {Form(JSON, "identity"), Form(JSON, "gzip")}
+
+
+async def test_those_who_ask_at_once_wait_for_one_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    more = Press.more
+
+    def counted(press: Press, of: Document, form: Form) -> Any:
+        asked.append(form)
+        return more(press, of, form)
+
+    monkeypatch.setattr(Press, "more", counted)
+    made = document(composition())
+
+    got = await asyncio.gather(*(made.representation(Form(YAML, "gzip")) for _ in range(5)))
+
+    assert len({id(one) for one in got}) == len(asked) == 1
+    assert (await made.representation(Form(YAML, "identity"))).etag == f'"{made.tag}-yaml"'
+    assert len(asked) == 1
+
+
+def test_yaml_of_what_did_not_change_is_not_written_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = []
+
+    def noted(mapping: dict[str, Any]) -> bytes:
+        written.append(mapping["id"])
+        return list_item(mapping)
+
+    monkeypatch.setattr("shared.index.content.list_item", noted)
+    press, ours = Press(), part("ours", capability(1))
+    bodies(document(compose([ours, part("other", capability(2))]), press=press))
+    written.clear()
+
+    bodies(document(compose([ours, part("other", capability(3))]), press=press))
+
+    assert written == [capability(3)["id"]]
 
 
 def tags(made: Composition, serial: int = 7, at: str = NOW) -> list[str]:
-    return [one.etag for one in encode(made, serial, at).representations.values()]
+    of = document(made, serial, at)
+    bodies(of)
+    return [one.etag for one in of.representations.values()]
 
 
 def test_every_tag_is_quoted_strong_and_of_one_representation_alone() -> None:
     known = tags(composition())
 
     assert all(tag[0] == tag[-1] == '"' and tag.isascii() and len(tag) > 20 for tag in known)
-    assert len(set(known)) == len(known)
-    assert not {*known} & {*tags(composition(), 8)}
-    assert not {*known} & {*tags(composition(capability(9)))}
+    assert len(set(known)) == len(known) == len(FORMS)
+    for other in (tags(composition(), 8), tags(composition(), 7, LATER), tags(composition(capability(9)))):
+        assert not {*known} & {*other}
+    assert tags(composition()) == known
 
 
 @pytest.mark.parametrize(
@@ -102,3 +172,12 @@ def test_who_else_claims_an_id_is_part_of_what_is_said() -> None:
 
     assert substance(compose([ours, rival])) != substance(compose([ours, part("rival", at=LATER)]))
     assert substance(compose([ours, rival])) == substance(compose([rival, ours]))
+
+
+def test_a_version_that_writes_other_bytes_makes_another_serial_and_tag(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, tag = substance(composition()), document(composition()).tag
+
+    monkeypatch.setattr(module, "_ENCODING", 99)
+
+    assert substance(composition()) != before
+    assert document(composition()).tag != tag

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from shared.compose import compose
-from shared.federation.document import encode
+from shared.federation.document import Press, substance
 from shared.federation.edition import Edition
 from tests.builders import capability
 from tests.shared.sharing import LATER, part
@@ -19,7 +19,7 @@ def edition() -> Edition:
         part("off", capability(5), state="disabled"),
     ]
     composition = compose(parts)
-    return Edition(encode(composition, 1, "2026-11-23T10:00:00Z"), composition, parts)
+    return Edition(Press().document(composition, substance(composition), 1, "2026-11-23T10:00:00Z"), composition, parts)
 
 
 @pytest.mark.parametrize(

@@ -9,5 +9,5 @@ def test_released_slugs_never_change() -> None:
         *("method-not-allowed", "not-acceptable", "repo-exists", "url-registered", "repo-disabled"),
         *("nothing-held", "precondition-failed", "body-too-large", "unsupported-media-type", "invalid-registration"),
         *("forbidden", "too-many-requests", "internal-error", "federation-incomplete", "storage-unavailable"),
-        *("capability-not-found", "search-timeout"),
+        *("capability-not-found", "search-timeout", "serial-gone"),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shared.compose import compose
-from shared.federation.document import encode
+from shared.federation.document import Press, substance
 from shared.federation.edition import Edition
 
 if TYPE_CHECKING:
@@ -15,4 +15,5 @@ if TYPE_CHECKING:
 def edition(*parts: Part, serial: int = 1) -> Edition:
     """Return the edition that *parts* make."""
     composition = compose(parts)
-    return Edition(encode(composition, serial, "2026-11-23T10:00:00Z"), composition, list(parts))
+    document = Press().document(composition, substance(composition), serial, "2026-11-23T10:00:00Z")
+    return Edition(document, composition, list(parts))

@@ -1,0 +1,52 @@
+"""GET /v1/federated/changes: what makes the present federated index of a copy at an older serial.
+
+The copy applies every page, until next is null; then it is at serial. Where not all is known that happened since, the
+answer is a 410, and the copy starts anew from /v1/federated.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import orjson
+from starlette.responses import Response
+
+from shared.answers import OPEN, UNCACHED, answer, next_page, not_modified
+from shared.federation.feed import Place, page
+from shared.problems import BadQuery
+from shared.query import JSON, read_query, whole
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from shared.hub import Hub
+    from shared.query import Asked
+
+_MOST_SERIAL, _MOST_NAMES, _NAMES = 999_999_999, 10_000, 1000
+
+
+async def handle(hub: Hub, request: Request) -> Response:
+    """Answer one page of what changed, or 304."""
+    asked = _read(request)
+    since, limit, after = asked["since"], asked.get("limit", _NAMES), asked.get("cursor")
+
+    document = hub.federation.document
+    lines = hub.federation.changes.since(since)
+    if after is not None and not since <= after.serial <= document.serial:
+        raise BadQuery("cursor must be the next of an earlier page since the same serial.")
+
+    headers = {**UNCACHED, "ETag": f'"{document.tag}-{since}-{limit}-{after or ""}"'}
+    if not_modified(request, headers["ETag"]):
+        return Response(status_code=304, headers={**OPEN, **headers})
+    told = await asyncio.to_thread(page, document, since, lines, limit, after)
+    if told["next"] is not None:
+        headers["Link"] = f"<{next_page(request, told['next'])}>; rel=\"next\""
+    return answer(orjson.dumps(told), JSON, headers=headers)
+
+
+def _read(request: Request) -> Asked:
+    asked = read_query(request, since=whole(0, _MOST_SERIAL), limit=whole(1, _MOST_NAMES), cursor=Place.read)
+    if "since" not in asked:
+        raise BadQuery("since must be given: the serial of the copy.")
+    return asked

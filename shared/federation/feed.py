@@ -1,0 +1,90 @@
+"""Changes told page by page, by what is served now: each name once, with what it is or that it is gone."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+
+from shared.federation.changes import merged
+from shared.query import cursor, cursor_to
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from shared.federation.changes import Line
+    from shared.federation.document import Document
+
+_SOURCE, _GONE_SOURCE, _CAPABILITY, _GONE_CAPABILITY = range(4)
+
+
+_PLACE = re.compile("([0-9]{1,9}) ([0-3]) ([a-z0-9._-]{1,100}) ([a-z0-9._-]{0,200})")
+
+
+class Place(NamedTuple):
+    """Where a page ended: the serial that its reader will be at, and the name it told last."""
+
+    serial: int
+    kind: int
+    repo: str
+    id: str
+
+    @classmethod
+    def read(cls, text: str) -> Place:
+        """Return the place that a ``next`` names, or raise ValueError."""
+        found = _PLACE.fullmatch(cursor(text))
+        if found is None:
+            raise ValueError("must be the next of an earlier page of changes, as it was given")
+        return cls(int(found[1]), int(found[2]), found[3], found[4])
+
+    def __str__(self) -> str:
+        return cursor_to(" ".join(map(str, self)))
+
+
+def page(document: Document, since: int, lines: Iterable[Line], limit: int, after: Place | None) -> dict[str, Any]:
+    """Return what *lines*, all those since *since*, changed: at most *limit* names, those *after* a place.
+
+    The document may have gone on since the first page. Each page tells what is served now, but the reader will be at
+    the serial of the first, and so be told again what happened to names that stood on earlier pages.
+    """
+    serial = after.serial if after else document.serial
+    names = [name for name in _names(lines) if after is None or name > after[1:]]
+    shown = names[:limit]
+    return {
+        "since": since,
+        "serial": serial,
+        "head": document.head() | {"conflicts": document.composition.conflicts},
+        **_told(document, shown),
+        "next": str(Place(serial, *shown[-1])) if len(shown) < len(names) else None,
+    }
+
+
+def _names(lines: Iterable[Line]) -> list[tuple[int, str, str]]:
+    """Return what changed in the order in which it is told: kind, repo, id."""
+    delta = merged(lines)
+    names = [(_SOURCE if there else _GONE_SOURCE, repo, "") for repo, there in delta.sources.items()]
+    for repo, ids in delta.capabilities.items():
+        names += [(_CAPABILITY if there else _GONE_CAPABILITY, repo, name) for name, there in ids.items()]
+    return sorted(names)
+
+
+def _told(document: Document, names: list[tuple[int, str, str]]) -> dict[str, Any]:
+    composition = document.composition
+    by_kind: list[list[tuple[str, str]]] = [[], [], [], []]
+    for kind, repo, name in names:
+        by_kind[kind].append((repo, name))
+    sources = {row["repo"]: row for row in composition.sources}
+    shares = {row["repo"]: share for row, share in zip(composition.sources, composition.shares, strict=True)}
+    repos = {repo for repo, _ in by_kind[_CAPABILITY]}
+    entries = {(repo, entry.id): entry for repo in repos for entry in shares[repo]}
+    return {
+        "sources": {
+            "upserted": [sources[repo] for repo, _ in by_kind[_SOURCE]],
+            "removed": [repo for repo, _ in by_kind[_GONE_SOURCE]],
+        },
+        "capabilities": {
+            "upserted": [orjson.Fragment(entries[name].json) for name in by_kind[_CAPABILITY]],
+            "removed": [{"repo": repo, "id": name} for repo, name in by_kind[_GONE_CAPABILITY]],
+        },
+    }

@@ -1,0 +1,128 @@
+"""Answers made beforehand: ASGI messages that are sent as they are, and the words that asked for them before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Mapping
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from shared.clock import Clock
+    from shared.hub import Hub
+    from shared.tally import Tally
+
+    Messages = tuple[Message, Message]
+    Find = Callable[[Scope], Messages | None]
+
+_HEEDED = frozenset({b"accept", b"accept-encoding", b"if-none-match"})
+MOST_WISHES, LONGEST_WISH = 256, 200
+"""So many ways to ask are remembered, of so many bytes at most: callers choose their words."""
+
+
+class Ready(Protocol):
+    """A handler that is a plain ASGI callable, because most of what it answers lies ready."""
+
+    def __init__(self, hub: Hub) -> None:
+        """Serve what *hub* knows."""
+
+    def ready(self, scope: Scope) -> Messages | None:
+        """Return what answers *scope*, where that lies ready."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, whatever it asks for."""
+
+
+class Shortcut:
+    """Sends answers that lie ready, and passes everything else on to *app*: its middleware and its list of routes."""
+
+    def __init__(self, app: ASGIApp, ready: Mapping[str, Find], tally: Tally, clock: Clock) -> None:
+        """Look for answers in *ready*, by path, and count those that are sent."""
+        self._app = app
+        self._ready = ready
+        self._answered = tally.answered
+        self._now = clock.monotonic
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        find = self._ready.get(scope["path"]) if scope["type"] == "http" else None
+        messages = None if find is None else find(scope)
+        if messages is None:
+            await self._app(scope, receive, send)
+        else:
+            started = self._now()
+            for message in messages:
+                await send(message)
+            self._answered("GET", scope["path"], messages[0]["status"], self._now() - started)
+
+
+class Answer(NamedTuple):
+    """One representation: the whole of it, or the word that the caller's copy is still good."""
+
+    etag: str
+    whole: Messages
+    unchanged: Messages
+
+    @classmethod
+    def of(cls, body: bytes, etag: str, headers: Mapping[str, str], about: Mapping[str, str]) -> Answer:
+        """Return the answers for *body*: *headers* stand in both, those *about* the body only where it is sent."""
+        shared = {**headers, "ETag": etag}
+        length = {"Content-Length": str(len(body))}
+        return cls(etag, _messages(200, {**shared, **about, **length}, body), _messages(304, shared, b""))
+
+
+def _messages(status: int, headers: Mapping[str, str], body: bytes) -> Messages:
+    pairs = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    return (
+        {"type": "http.response.start", "status": status, "headers": pairs},
+        {"type": "http.response.body", "body": body},
+    )
+
+
+class Prepared:
+    """The answers of one resource, for as long as what they tell of is the same object."""
+
+    def __init__(self) -> None:
+        self._told: object = None
+        self._answers: dict[Hashable, Answer] = {}
+        self._choices: dict[tuple[bytes, bytes], Hashable] = {}
+
+    def keep(self, scope: Scope, told: object, choice: Hashable, answer: Answer) -> None:
+        """Remember that the words of *scope* came to *choice*, and that *answer* is what that gives while *told* is."""
+        if told is not self._told:
+            self._told, self._answers = told, {}
+        self._answers[choice] = answer
+        words = _words(scope)
+        if words is not None and len(words[0]) + len(words[1]) <= LONGEST_WISH:
+            if len(self._choices) >= MOST_WISHES:
+                self._choices.clear()
+            self._choices[words[:2]] = choice
+
+    def forget(self) -> None:
+        """Let go of the answers; the words stay."""
+        self._told, self._answers = None, {}
+
+    def find(self, scope: Scope, told: object) -> Messages | None:
+        """Return the answer to a plain GET in words that were understood before, or None for any other."""
+        words = _words(scope) if told is self._told else None
+        choice = self._choices.get(words[:2]) if words else None
+        answer = self._answers.get(choice) if choice is not None else None
+        if words is None or answer is None:
+            return None
+        if not words[2]:
+            return answer.whole
+        return answer.unchanged if words[2].decode("latin-1") == answer.etag else None
+
+
+def _words(scope: Scope) -> tuple[bytes, bytes, bytes] | None:
+    """Return ``Accept``, ``Accept-Encoding`` and ``If-None-Match`` of a GET without a query, or None for any other."""
+    if scope["query_string"] or scope["method"] != "GET":
+        return None
+    found: dict[bytes, bytes] = {}
+    for name, value in scope["headers"]:
+        if name in _HEEDED:
+            if name in found:
+                return None
+            found[name] = value
+    return found.get(b"accept", b""), found.get(b"accept-encoding", b""), found.get(b"if-none-match", b"")

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from shared.prepared import LONGEST_WISH, MOST_WISHES, Answer, Prepared, Shortcut
+from shared.tally import Tally
+from tests.builders import Hands
+
+ANSWER = Answer.of(b"body", '"tag"', {"Vary": "Accept"}, {"Content-Type": "text/plain"})
+
+
+def scope(*headers: tuple[str, str], method: str = "GET", query: str = "") -> dict[str, Any]:
+    """Return the scope of a request with these headers."""
+    pairs = [(name.encode(), value.encode("latin-1")) for name, value in headers]
+    return {"type": "http", "method": method, "query_string": query.encode(), "headers": pairs}
+
+
+@pytest.fixture
+def told() -> object:
+    return object()
+
+
+@pytest.fixture
+def prepared(told: object) -> Prepared:
+    """What was asked for as text, once."""
+    made = Prepared()
+    made.keep(scope(("accept", "text/*")), told, "text", ANSWER)
+    return made
+
+
+def test_an_answer_is_the_messages_of_asgi() -> None:
+    headers = [(b"vary", b"Accept"), (b"etag", b'"tag"')]
+
+    start, body = ANSWER.whole
+    about = [(b"content-type", b"text/plain"), (b"content-length", b"4")]
+    assert start == {"type": "http.response.start", "status": 200, "headers": headers + about}
+    assert body == {"type": "http.response.body", "body": b"body"}
+    start, body = ANSWER.unchanged
+    assert start == {"type": "http.response.start", "status": 304, "headers": headers}
+    assert body == {"type": "http.response.body", "body": b""}
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        pytest.param(scope(("accept", "text/*")), 200, id="the same words"),
+        pytest.param(scope(("host", "h"), ("accept", "text/*"), ("x", "y")), 200, id="and others that do not matter"),
+        pytest.param(scope(("accept", "text/*"), ("if-none-match", '"tag"')), 304, id="with the tag"),
+        pytest.param(scope(("accept", "text/*"), ("if-none-match", '"tag\xff"')), None, id="with another tag"),
+        pytest.param(scope(("accept", "text/*"), ("if-none-match", "*")), None, id="with a condition of another form"),
+        pytest.param(scope(("accept", "text/plain")), None, id="other words"),
+        pytest.param(scope(("accept", "text/*"), ("accept-encoding", "gzip")), None, id="more words"),
+        pytest.param(scope(("accept", "text/*"), ("accept", "text/*")), None, id="a header in two lines"),
+        pytest.param(scope(("accept", "text/*"), query="a=b"), None, id="a query"),
+        pytest.param(scope(("accept", "text/*"), method="HEAD"), None, id="another method"),
+    ],
+)
+def test_finds_what_was_asked_for_before(
+    prepared: Prepared, told: object, asked: dict[str, Any], status: int | None
+) -> None:
+    found = prepared.find(asked, told)
+
+    assert (None if found is None else found[0]["status"]) == status
+
+
+def test_finds_nothing_once_something_else_is_told(prepared: Prepared, told: object) -> None:
+    asked = scope(("accept", "text/*"))
+
+    assert prepared.find(asked, object()) is None
+    other = object()
+    prepared.keep(scope(("accept", "other")), other, "other", ANSWER)
+    assert prepared.find(asked, other) is None
+    prepared.keep(scope(("accept", "x")), other, "text", ANSWER)
+    assert prepared.find(asked, other) == ANSWER.whole
+    assert prepared.find(asked, told) is None
+
+
+def test_forgets_the_answers_and_keeps_the_words(prepared: Prepared, told: object) -> None:
+    asked = scope(("accept", "text/*"))
+    prepared.forget()
+    assert prepared.find(asked, told) is None
+
+    prepared.keep(scope(("accept", "other")), told, "text", ANSWER)
+
+    assert prepared.find(asked, told) == ANSWER.whole
+
+
+def test_remembers_neither_long_words_nor_too_many(prepared: Prepared, told: object) -> None:
+    long = scope(("accept", "x" * (LONGEST_WISH + 1)))
+    prepared.keep(long, told, "text", ANSWER)
+    assert prepared.find(long, told) is None
+    for number in range(MOST_WISHES * 3):
+        prepared.keep(scope(("accept", str(number))), told, "text", ANSWER)
+
+    assert len(prepared._choices) <= MOST_WISHES
+    assert prepared.find(scope(("accept", str(MOST_WISHES * 3 - 1))), told) == ANSWER.whole
+
+
+def test_words_that_were_no_plain_request_are_not_remembered(told: object) -> None:
+    prepared = Prepared()
+    prepared.keep(scope(query="format=yaml"), told, "yaml", ANSWER)
+
+    assert prepared.find(scope(), told) is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "sent"),
+    [
+        pytest.param({"type": "http", "path": "/ready", **scope()}, [*ANSWER.whole], id="what lies ready"),
+        pytest.param({"type": "http", "path": "/ready", **scope(method="HEAD")}, ["app"], id="what does not"),
+        pytest.param({"type": "http", "path": "/other", **scope()}, ["app"], id="another path"),
+        pytest.param({"type": "lifespan"}, ["app"], id="the lifespan"),
+    ],
+)
+async def test_only_what_lies_ready_takes_the_shortcut(asked: dict[str, Any], sent: list[Any], told: object) -> None:
+    prepared, seen = Prepared(), []
+    prepared.keep(scope(), told, "text", ANSWER)
+
+    async def app(*_: Any) -> None:
+        seen.append("app")
+
+    async def send(message: Any) -> None:
+        seen.append(message)
+
+    async def receive() -> Any:
+        """Hear nothing."""
+
+    tally = Tally()
+    await Shortcut(app, {"/ready": lambda one: prepared.find(one, told)}, tally, Hands().clock())(asked, receive, send)
+
+    assert seen == sent
+    assert tally.requests == ({("GET", "/ready", 200): 1} if sent != ["app"] else {})
