@@ -5,10 +5,10 @@ RUN := $(VENV)/bin/python
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve bench test check lint types unit image-test clean
+.PHONY: help demo serve bench test check lint types unit image-test manifests validate-registry release clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/runtime: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
@@ -26,7 +26,7 @@ demo: $(VENV)/runtime ## start a hub on local data, register real indexes, show 
 serve: $(VENV)/runtime ## run the hub on ./data at http://127.0.0.1:8080
 	@$(RUN) cli.py serve
 
-test: lint types unit ## pass every check: lint, types, tests, coverage
+test: lint types validate-registry unit ## pass every check: lint, types, tests, coverage
 
 lint: $(VENV)/checks ## check the style of the code
 	$(RUN) -m ruff check .
@@ -43,6 +43,15 @@ bench: $(VENV)/checks ## measure the hub against its limits (QUICK=1: under two 
 image-test: $(VENV)/checks ## build the image and run it as the pod does (scripts/install-image-tools first; root)
 	$(VENV)/bin/hadolint Dockerfile
 	$(RUN) scripts/image_test.py $(IMAGE_TEST)
+
+manifests: $(VENV)/checks ## check the manifests, the Dockerfile, the alerts and the dashboard
+	$(RUN) -m pytest tests/deploy tests/test_secrets.py
+
+validate-registry: $(VENV)/runtime ## check this repository's own index, its entries and its federation manifest
+	$(RUN) scripts/validate_registry.py
+
+release: $(VENV)/runtime ## check that everything says VERSION and tell how to release it
+	$(RUN) scripts/release.py $(VERSION)
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) .demo .image .mypy_cache .ruff_cache .coverage* .hypothesis

@@ -12,6 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
+from shared.findings import KINDS
 from shared.sources.status import STATES
 from shared.version import VERSION
 
@@ -80,6 +81,9 @@ class _Hub(Collector):
         yield _gauge("federation_serial", "The serial of the federated index", {(): document.serial})
         yield _gauge("federation_complete", "1 when no required source is missing", {(): document.complete})
         yield _gauge("required_source_missing", "1 when a required source serves nothing", required, ("repo",))
+        kinds = Counter(finding.kind for finding in self._hub.findings.all())
+        findings = {(kind,): kinds[kind] for kind in KINDS}
+        yield _gauge("findings", "What a person should see, by kind", findings, ("kind",))
         count = len(self._hub.federation.edition.composition.entries)
         yield _gauge("capabilities", "Capabilities in the federated index", {(): count})
         compositions = {(): self._hub.tally.compositions}

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[a-z0-9][A-Za-z0-9._-]*(/[a-z0-9][A-Za-z0-9._-]*)*")
 _MOST_BYTES = 1 << 30
-# What a new volume or an earlier start may have left in an otherwise empty folder.
-_NOTHING = {LOCK, "lost+found"}
+# What a new volume, an earlier start, or a careful operator may have left in an otherwise empty folder.
+_NOTHING = {LOCK, "lost+found", ".before-restore"}
 
 
 class Restored(NamedTuple):

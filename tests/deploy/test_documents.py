@@ -1,0 +1,99 @@
+"""The documents of the deployment and the forge's workflow, held against what they speak of."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from shared.version import VERSION
+from tests.deploy.rendering import K8S, ROOT, one, rendered
+
+DOCUMENTS = [
+    *sorted((ROOT / "docs" / "deploy").glob("*.md")), ROOT / "SCOPE.md", ROOT / "docs" / "IntentScopeGapAnalysis.md",
+]  # fmt: skip
+WORKFLOW = yaml.safe_load((ROOT / ".gitea" / "workflows" / "ci.yaml").read_text(encoding="utf-8"))
+TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def anchors(text: str) -> set[str]:
+    heads = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_of_a_document_leads_somewhere(document: Any) -> None:
+    text = document.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#]*#?[^)]*)\)", text):
+        if not target.startswith("http"):
+            name, _, anchor = target.partition("#")
+            path = (document.parent / name).resolve() if name else document
+            assert path.exists(), target
+            assert not anchor or anchor in anchors(path.read_text(encoding="utf-8")), target
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_what_is_to_be_typed_exists(document: Any) -> None:
+    text = document.read_text(encoding="utf-8")
+
+    assert set(re.findall(r"(?:`|\$ )make ([a-z-]+)", text)) <= TARGETS
+    assert all((ROOT / path).exists() for path in re.findall(r"\bscripts/[\w-]+(?:\.py)?", text))
+    assert all((ROOT / path).exists() for path in re.findall(r"-[kf] ((?:k8s|docs)/[\w/.-]+)", text))
+
+
+def steps() -> list[str]:
+    return [step["run"] for job in WORKFLOW["jobs"].values() for step in job["steps"] if "run" in step]
+
+
+def test_the_workflow_types_what_exists() -> None:
+    text = "\n".join(steps())
+
+    assert set(re.findall(r"\bmake ([a-z-]+)", text)) <= TARGETS
+    assert {"validate-registry", "manifests", "image-test", "release"} <= set(re.findall(r"\bmake ([a-z-]+)", text))
+    assert all((ROOT / path).exists() for path in re.findall(r"\bscripts/[\w-]+|\.ci/\w+", text))
+    assert "bash .ci/run" in text
+
+
+def test_only_a_tag_pushes_an_image_and_only_after_every_check() -> None:
+    jobs = WORKFLOW["jobs"]
+    pushing = [name for name, job in jobs.items() if any("push" in step.get("run", "") for step in job["steps"])]
+
+    assert pushing == ["release"]
+    assert jobs["release"]["if"] == "startsWith(github.ref, 'refs/tags/v')"
+    assert set(jobs["image"]["needs"]) == {"test", "validate-registry", "manifests"}
+    assert jobs["release"]["needs"] == ["image"]
+    assert not re.search(r"--password[ =]", "\n".join(steps()))
+
+
+def test_the_values_for_helm_say_what_the_manifests_say() -> None:
+    values = yaml.safe_load((ROOT / "docs/deploy/helm-values.example.yaml").read_text(encoding="utf-8"))
+    manifests = rendered(K8S / "overlays" / "railiance01")
+    deployment, ingress = one(manifests, "Deployment")["spec"], one(manifests, "Ingress")
+    pod = deployment["template"]["spec"]
+    claims = {name: one(manifests, "PersistentVolumeClaim", f"reuse-surface-{name}") for name in ("data", "backup")}
+    volumes = {name: claim["spec"] for name, claim in claims.items()}
+
+    assert f"{values['image']['repository']}:{values['image']['tag']}" == pod["containers"][0]["image"]
+    assert values["image"]["tag"] == VERSION
+    assert values["settings"] == one(manifests, "ConfigMap", "reuse-surface-settings")["data"]
+    assert values["resources"] == pod["containers"][0]["resources"]
+    assert (values["replicaCount"], values["strategy"]) == (deployment["replicas"], deployment["strategy"])
+    assert values["terminationGracePeriodSeconds"] == pod["terminationGracePeriodSeconds"]
+    assert values["nodeSelector"] == pod["nodeSelector"]
+    assert values["ingress"]["annotations"] == ingress["metadata"]["annotations"]
+    assert values["ingress"]["host"] == ingress["spec"]["rules"][0]["host"]
+    assert values["persistence"]["size"] == volumes["data"]["resources"]["requests"]["storage"]
+    assert values["persistence"]["storageClass"] == volumes["data"]["storageClassName"]
+    assert values["backup"]["size"] == volumes["backup"]["resources"]["requests"]["storage"]
+    assert values["backup"]["schedule"] == one(manifests, "CronJob", "reuse-surface-backup")["spec"]["schedule"]
+
+
+def test_the_pod_for_a_restore_is_as_bound_as_the_hub() -> None:
+    pod = yaml.safe_load((ROOT / "docs/deploy/restore-pod.yaml").read_text(encoding="utf-8"))["spec"]
+    hub = one(rendered(K8S / "base"), "Deployment")["spec"]["template"]["spec"]
+
+    assert pod["containers"][0]["securityContext"] == hub["containers"][0]["securityContext"]
+    assert pod["containers"][0]["image"] == hub["containers"][0]["image"]
+    assert pod["securityContext"].items() <= hub["securityContext"].items()
