@@ -1,92 +1,1368 @@
 #!/usr/bin/env python3
-"""reuse-surface: the command line of the federation hub.
+"""reuse-surface: the client of a federation hub, in one file that needs nothing but Python 3.9 or newer.
 
-    cli.py serve [--host 127.0.0.1] [--port 8080] [--data-dir ./data]    run the hub
-    cli.py version                                                       print the version
+usage: reuse-surface COMMAND [options]      reuse-surface COMMAND --help tells a command's options
 
-Environment of `serve`: REUSE_SURFACE_DATA_DIR, REUSE_SURFACE_TOKEN and the other settings of the hub.
-Exit codes: 0 done, 1 refused, 2 usage.
+Environment:
+  REUSE_SURFACE_URL      the hub (https://reuse.coulomb.social); --base-url outranks it
+  REUSE_SURFACE_TOKEN    the token that writes need; it is never taken from the command line
+  HTTPS_PROXY, HTTP_PROXY, NO_PROXY, SSL_CERT_FILE, NO_COLOR    as everywhere
+
+Options of every command, before or after its name:
+  --base-url URL         the hub
+  --json                 print exactly one JSON document on stdout, also for a failure
+  --timeout SECONDS      how long one answer may take (30; checking sources: 600)
+  --insecure-http        send the token over plain http to another machine
+
+Exit codes:
+  0  done
+  1  the hub refused, or what was asked for is not so (an incomplete federation, an invalid index)
+  2  the command line is wrong
+  3  the hub can't be reached, or what answers is no hub
+  4  not authorised
+  5  not found
+  6  conflict
 """
 
 from __future__ import annotations
 
-import argparse
-import os
 import sys
-from pathlib import Path
+
+if sys.version_info < (3, 9):  # noqa: UP036 - it is for those who have an older one
+    sys.exit("reuse-surface needs Python 3.9 or newer; this is " + sys.version.split()[0])
+
+import argparse
+import io
+import json
+import os
+import re
+import time
+
+TYPE_CHECKING = False  # typing's own would cost two milliseconds of every start
+if TYPE_CHECKING:
+    import http.client
+    import socket
+    from argparse import Namespace
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import Any, NoReturn, Union
+    from urllib.parse import SplitResult
+
+    Option = tuple[tuple[str, ...], dict[str, Any]]
+    Block = Union[str, list[Sequence[object]]]
 
 VERSION = "0.1.0"
+REPOSITORY = "https://gitea.coulomb.social/coulomb/reuse-surface"
+DEFAULT_URL = "https://reuse.coulomb.social"
+
+# --- Errors -----------------------------------------------------------------------------------------------------------
+
+DONE, REFUSED, USAGE, UNREACHABLE, UNAUTHORISED, NOT_FOUND, CONFLICT = range(7)
+INTERRUPTED, PIPE_CLOSED = 130, 141
 
 
 class Failure(Exception):  # noqa: N818 - a refusal, told to the user
-    """What was asked for can't be done; the message says why and what to do."""
+    """What was asked for can't be done: the message says why and what to do next, *code* is the exit code.
+
+    *problem* is what the hub answered (RFC 9457), where it did.
+    """
+
+    def __init__(self, message: str, code: int = REFUSED, problem: dict[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.problem = problem or {}
 
 
-def serve_hub(host: str, port: int, data_dir: str | None) -> None:
-    """Run the hub until it is told to stop; raise Failure when it can't start."""
-    sys.path.insert(0, str(Path(__file__).resolve().parent))
+# --- HTTP -------------------------------------------------------------------------------------------------------------
+
+MOST = 256 * 2**20  # a hub serves up to 64 MiB of JSON, which is more as YAML
+SECONDS, SECONDS_OF_CHECKS = 30.0, 600.0
+ATTEMPTS, LONGEST_PAUSE = 3, 30.0
+CODES = {401: UNAUTHORISED, 403: UNAUTHORISED, 404: NOT_FOUND, 409: CONFLICT, 412: CONFLICT}
+HINTS = {
+    "unauthorized": "Set REUSE_SURFACE_TOKEN to a token of this hub; its operator hands them out.",
+    "read-only": "Its operator sets REUSE_SURFACE_TOKEN or REUSE_SURFACE_TOKENS_FILE to let someone write.",
+    "repo-exists": "To change it: reuse-surface hub update --repo REPO ...",
+    "repo-disabled": "To enable it: reuse-surface hub update --repo REPO --enabled true",
+    "not-found": "This hub does not offer that: is the URL right, and the hub as new as this client?",
+}
+
+
+class Answer:
+    """What a hub answered, its body read to the end and unpacked."""
+
+    def __init__(self, status: int, headers: http.client.HTTPMessage, body: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+    def header(self, name: str) -> str:
+        """Return a header, empty where it was not sent."""
+        return str(self.headers.get(name, ""))
+
+    def json(self) -> dict[str, Any]:
+        """Return the body, which is a JSON object in every answer of a hub but the documents; raise Failure."""
+        kind = self.header("content-type").partition(";")[0]
+        if kind not in {"application/json", "application/problem+json"}:
+            raise no_hub(f"it answered {self.status} with {kind or 'no type'}, not as a hub does")
+        try:
+            document = json.loads(self.body)
+        except (ValueError, RecursionError) as fault:
+            raise no_hub("its JSON is broken") from fault
+        if not isinstance(document, dict):
+            raise no_hub("its JSON is not that of a hub")
+        return document
+
+    def pause(self) -> float | None:
+        """Return the seconds after which the same request may be sent again, None where it may not."""
+        after = self.header("retry-after")
+        return float(after) if self.status in {429, 503} and re.fullmatch("[0-9]{1,6}", after) else None
+
+
+def no_hub(what: str) -> Failure:
+    """Return the failure of whatever answers and is no hub."""
+    return Failure(f"This is no hub: {what}. Check --base-url or REUSE_SURFACE_URL.", UNREACHABLE)
+
+
+class Timed(io.RawIOBase):
+    """A socket as a file of which every read gets only what is left of the time for the whole answer.
+
+    A socket's own time-out starts anew with each byte, so that a drip could last for ever. *tick* is called about once
+    a second while nothing comes.
+    """
+
+    def __init__(self, sock: socket.socket, until: float, tick: Callable[[], None]) -> None:
+        self._sock, self._until, self._tick = sock, until, tick
+        self._held = sock.makefile("rb", 0)  # keeps the socket open, though its connection may let go of it
+
+    def makefile(self, *_args: object) -> io.BufferedReader:
+        """Return the file to read; http.client asks for it as it asks a socket."""
+        return io.BufferedReader(self, 2**16)
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - any buffer
+        """Receive into *buffer*, or raise TimeoutError when the time is over."""
+        import socket
+
+        while (left := self._until - time.monotonic()) > 0:
+            self._sock.settimeout(min(left, 1.0))
+            try:
+                return self._sock.recv_into(buffer)
+            except socket.timeout:
+                self._tick()
+        raise TimeoutError
+
+    def close(self) -> None:
+        """Let go of the socket."""
+        self._held.close()
+        super().close()
+
+
+class Api:
+    """A hub over HTTP/1.1: bounded in time and size, one connection for all requests, no redirect is followed.
+
+    Every failure is a Failure. What can't do harm twice is tried again, at most three times in all.
+    """
+
+    def __init__(self, url: str, token: str, screen: Screen, *, insecure: bool, seconds: float | None) -> None:
+        self.url = url.strip().rstrip("/")
+        self.progress = screen.progress
+        self._screen = screen
+        self._token = token.strip()
+        self._insecure = insecure
+        self.seconds = seconds
+        self._connection: http.client.HTTPConnection | None = None
+
+    def read(self, path: str, **query: object) -> dict[str, Any]:
+        """Return the JSON that a GET of *path* answers; parameters that are None are left out."""
+        return self.expect(self.ask("GET", with_query(path, query)))
+
+    def rows(self, path: str, name: str, **query: object) -> list[dict[str, Any]]:
+        """Return the whole list *name*, page by page."""
+        found: list[dict[str, Any]] = []
+        query = {"limit": 1000, **query, "cursor": None}
+        while True:
+            page = self.read(path, **query)
+            found += listed(page, name)
+            if not page.get("next") or page["next"] == query["cursor"]:
+                return found
+            query["cursor"] = page["next"]
+            self.progress(f"{len(found)} of {page.get('total', '?')}")
+
+    def write(self, method: str, path: str, body: object = None, **how: Any) -> dict[str, Any]:  # noqa: ANN401 - as ask
+        """Send a change and return the JSON answer."""
+        return self.expect(self.ask(method, path, body, **how))
+
+    def expect(self, answer: Answer) -> dict[str, Any]:
+        """Return the JSON of a good answer, else raise the Failure that it is."""
+        if 300 <= answer.status < 400:
+            raise no_hub(f"it redirects to {answer.header('location')}, and redirects are not followed")
+        if answer.status >= 400:
+            raise self._refusal(answer.status, answer.json())
+        return {} if answer.status == 204 else answer.json()
+
+    def _refusal(self, status: int, problem: dict[str, Any]) -> Failure:
+        slug = str(problem.get("type", "")).rpartition("/")[2]
+        lines = [str(problem.get("detail") or problem.get("title") or f"The hub answered {status}.")]
+        lines += [f"  {one.get('pointer') or '/'} {one.get('detail')}" for one in listed(problem, "errors")]
+        if slug == "repo-not-found":
+            lines += self._nearest(str(problem.get("instance", "")))
+        elif slug in HINTS:
+            lines.append(HINTS[slug])
+        return Failure("\n".join(lines), CODES.get(status, REFUSED), problem)
+
+    def _nearest(self, instance: str) -> list[str]:
+        from difflib import get_close_matches
+
+        asked = instance.partition("/v1/repos/")[2].partition("/")[0]
+        answer = self.ask("GET", "/v1/repos?limit=1000")
+        if answer.status != 200:
+            return []
+        names = [str(row.get("repo")) for row in listed(answer.json(), "repos")]
+        near = get_close_matches(asked, names)
+        return [f"Did you mean {' or '.join(near)}?" if near else "reuse-surface hub list names those that are there."]
+
+    def ask(  # noqa: PLR0913 - a request has that many sides
+        self, method: str, path: str, body: object = None, *,
+        headers: dict[str, str] | None = None, public: bool = False, seconds: float = SECONDS,
+    ) -> Answer:  # fmt: skip
+        """Send one request and return the answer, whatever its status; *body* is JSON unless it is bytes.
+
+        All but GET carry the token, unless they are *public*. Raise Failure where there is no whole answer.
+        """
+        sent = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": f"reuse-surface/{VERSION}"}
+        if body is not None and not isinstance(body, bytes):
+            sent["Content-Type"], body = "application/json", json.dumps(body).encode()
+        if method != "GET" and not public:
+            sent["Authorization"] = f"Bearer {self._sendable_token()}"
+        sent.update(headers or {})
+        attempt = 0
+        while True:
+            attempt += 1
+            answer = self._once((method, path, body, sent), self.seconds or seconds, last=attempt == ATTEMPTS)
+            pause = answer.pause() if answer else 0.3 * attempt
+            if answer and (pause is None or pause > LONGEST_PAUSE or attempt == ATTEMPTS):
+                return answer
+            if answer:
+                self._screen.say(f"The hub asks to wait {pause:.0f} s.")
+            self._drop()
+            time.sleep(pause or 0)
+
+    def _sendable_token(self) -> str:
+        if not re.fullmatch("[!-~]+", self._token):
+            hint = "holds characters that no token has" if self._token else "is not set; this needs a token"
+            raise Failure(f"REUSE_SURFACE_TOKEN {hint}.", UNAUTHORISED)
+        place = self._place()
+        if place.scheme == "http" and not _is_loopback(place.hostname) and not self._insecure:
+            raise Failure(
+                f"The token is not sent to {place.hostname} over plain http, where others could read it. Use https, "
+                "or --insecure-http if the network is yours.",
+                UNAUTHORISED,
+            )
+        return self._token
+
+    def _place(self) -> SplitResult:
+        """Return the parts of the hub's URL."""
+        from urllib.parse import urlsplit
+
+        try:
+            parts = urlsplit(self.url)
+            good = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        except ValueError:
+            good = False
+        if not good or not re.fullmatch(r"[!-~]+", self.url) or set(self.url) & set("@?#\\"):
+            raise Failure(f"{self.url!r} is not the URL of a hub, such as {DEFAULT_URL}.", USAGE)
+        return parts
+
+    def _once(self, request: tuple[str, str, Any, dict[str, str]], seconds: float, *, last: bool) -> Answer | None:
+        """Send a request; return None for a failure after which it may be sent again, unless it is the *last* time."""
+        from http.client import HTTPException
+
+        reused = self._connection is not None
+        try:
+            return self._exchange(request, seconds)
+        except (OSError, HTTPException) as fault:
+            self._drop()
+            # Refused: nothing was sent. Reset on a connection that had been idle: the hub had closed it.
+            closed = isinstance(fault, ConnectionError) and reused and request[0] != "POST"
+            if (closed or isinstance(fault, ConnectionRefusedError)) and not last:
+                return None
+            raise Failure(f"The hub at {self.url} can't be reached: {why(fault, seconds)}.", UNREACHABLE) from fault
+
+    def _exchange(self, request: tuple[str, str, Any, dict[str, str]], seconds: float) -> Answer:
+        from http.client import HTTPResponse
+
+        method, path, body, headers = request
+        place, until, tick = self._place(), time.monotonic() + seconds, self._screen.ticker()
+        if self._connection is None:
+            self._connection, self._prefix, self._extra = opened(place)
+        connection = self._connection
+        connection.timeout = seconds
+        if connection.sock is not None:
+            connection.sock.settimeout(seconds)
+        connection.response_class = lambda sock, **how: HTTPResponse(Timed(sock, until, tick), **how)  # type: ignore[arg-type, assignment]
+        connection.request(method, self._prefix + place.path + path, body, {**headers, **self._extra})
+        response = connection.getresponse()
+        return Answer(response.status, response.headers, whole(response))
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+
+
+def opened(place: SplitResult) -> tuple[http.client.HTTPConnection, str, dict[str, str]]:
+    """Return a connection for the hub at *place*, what stands before each path, and further headers.
+
+    A proxy comes from the environment, but never stands before loopback: the token may go there in clear.
+    """
+    from http.client import HTTPConnection, HTTPSConnection
+
+    kind, host = HTTPSConnection if place.scheme == "https" else HTTPConnection, place.hostname or ""
+    proxy = None if _is_loopback(host) else proxy_for(place.scheme, host)
+    if proxy is None:
+        return kind(host, place.port), "", {}
+    headers = {}
+    if proxy.username:
+        from base64 import b64encode
+        from urllib.parse import unquote
+
+        pair = unquote(f"{proxy.username}:{proxy.password or ''}")
+        headers["Proxy-Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
+    connection = kind(proxy.hostname or "", proxy.port or 8080)
+    if place.scheme == "http":
+        return connection, f"http://{place.netloc}", headers
+    connection.set_tunnel(host, place.port or 443, headers)
+    return connection, "", {}
+
+
+def proxy_for(scheme: str, host: str) -> SplitResult | None:
+    """Return the proxy that the environment names for a host."""
+    if not any(name.lower().endswith("_proxy") for name in os.environ):
+        return None  # and what follows costs ten milliseconds
+    from urllib.parse import urlsplit
+    from urllib.request import getproxies_environment, proxy_bypass
+
+    proxies = getproxies_environment()
+    url = proxies.get(scheme) or proxies.get("all")
+    return None if not url or proxy_bypass(host) else urlsplit(url if "://" in url else f"http://{url}")
+
+
+def _is_loopback(host: str | None) -> bool:
+    return re.fullmatch(r"localhost|::1|127(\.[0-9]{1,3}){3}", host or "") is not None
+
+
+def whole(response: http.client.HTTPResponse) -> bytes:
+    """Return the body of an answer, unpacked; raise Failure where either form is too large."""
+    from http.client import IncompleteRead
+
+    body = response.read(MOST + 1)
+    if response.length and len(body) <= MOST:
+        raise IncompleteRead(body, response.length)
+    if len(body) <= MOST and response.getheader("content-encoding", "").lower() == "gzip":
+        import zlib
+
+        try:
+            body = zlib.decompressobj(31).decompress(body, MOST + 1)
+        except zlib.error as fault:
+            raise no_hub("its compression is broken") from fault
+    if len(body) > MOST:
+        raise no_hub(f"it answers with more than {MOST // 2**20} MiB")
+    return body
+
+
+def why(fault: Exception, seconds: float) -> str:
+    """Say in plain words why there was no answer."""
+    import socket
+    import ssl
+    from http.client import HTTPException, RemoteDisconnected
+
+    if isinstance(fault, (socket.timeout, TimeoutError)):
+        return f"there was no whole answer within {seconds:g} s"
+    if isinstance(fault, socket.gaierror):
+        return "its name has no address"
+    if isinstance(fault, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted ({fault.verify_message}); SSL_CERT_FILE may name another authority"
+    if isinstance(fault, HTTPException) and not isinstance(fault, RemoteDisconnected):
+        return f"the answer was cut off, or is not HTTP ({type(fault).__name__})"
+    return str(getattr(fault, "strerror", None) or fault).lower()
+
+
+def with_query(path: str, query: dict[str, object]) -> str:
+    """Return *path* with the parameters of *query*; None is left out, booleans are written as the hub reads them."""
+    from urllib.parse import urlencode
+
+    given = {name: str(value).lower() if isinstance(value, bool) else value for name, value in query.items()}
+    return f"{path}?{urlencode({k: v for k, v in given.items() if v is not None})}".rstrip("?")
+
+
+def path_of(repo: str, *more: str) -> str:
+    """Return the path of a repo, or of something below it."""
+    from urllib.parse import quote
+
+    return "/".join(["/v1/repos", quote(repo, safe=""), *more])
+
+
+def listed(document: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """Return the objects in the list *name* of what a hub answered, whatever else it put there."""
+    rows = document.get(name)
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+
+
+# --- Output -----------------------------------------------------------------------------------------------------------
+
+# Nothing of these reaches a terminal: controls, and what reorders or hides text. A line ends where we end it.
+_UNSEEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff\U000e0000-\U000e007f]"
+)
+_UNSEEN_IN_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+STATES = {
+    "fresh": ("\u25cf", "+", "32"),
+    "stale": ("\u25d0", "~", "33"),
+    "held": ("\u25d4", "=", "33"),
+    "failed": ("\u2717", "x", "31"),
+    "never": ("\u25cb", "o", "2"),
+    "disabled": ("-", "-", "2"),
+}
+
+
+TROUBLED = ("stale", "held", "failed")
+
+
+class State(str):
+    """The state of a source, shown with its mark."""
+
+    __slots__ = ()
+
+
+class Result:
+    """What a command found: *data* for programs, *blocks* for people (lines, and tables: lists of rows), exit code.
+
+    A *document* is printed as it is, for both.
+    """
+
+    def __init__(self, data: object, *blocks: Block, code: int = DONE, document: str | None = None) -> None:
+        self.data = data
+        self.blocks = blocks
+        self.code = code
+        self.document = document
+
+
+def clean(value: object) -> str:
+    """Return *value* as text of one line that does nothing to a terminal."""
+    return "" if value is None else _UNSEEN.sub("", str(value).replace("\n", " "))
+
+
+class Screen:
+    """Prints: data on stdout, all else on stderr; colour and progress only where a person looks."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.as_json = as_json
+        terminal = sys.stdout.isatty()
+        self._colour = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        self._width: int | None = None
+        self._unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+        self._watched = sys.stderr.isatty()
+        self._open = False
+        if terminal:
+            from shutil import get_terminal_size
+
+            self._width = get_terminal_size().columns
+
+    def show(self, result: Result) -> None:
+        """Print a result."""
+        self._clear()
+        if result.document is not None:
+            lines = [result.document.rstrip("\n")]
+        elif self.as_json:
+            lines = [json.dumps(result.data, indent=2).replace("\x7f", "\\u007f")]
+        else:
+            lines = [line for block in result.blocks for line in self._lines(block)]
+        if lines:
+            sys.stdout.buffer.write(("\n".join(lines) + "\n").encode(sys.stdout.encoding or "utf-8", "replace"))
+            sys.stdout.flush()
+
+    def fail(self, fault: Failure) -> None:
+        """Print a failure, for programs on stdout too."""
+        if self.as_json:
+            self.show(Result({"error": {**fault.problem, "detail": str(fault), "exit_code": fault.code}}))
+        first, *more = str(fault).split("\n")
+        self.say(f"reuse-surface: {first}", *more)
+
+    def say(self, *lines: str) -> None:
+        """Print lines on stderr."""
+        self._clear()
+        for line in lines:
+            sys.stderr.write(f"{clean(line)}\n")
+        sys.stderr.flush()
+
+    def progress(self, text: str) -> None:
+        """Show how far something is, in place of what was shown before."""
+        if self._watched:
+            sys.stderr.write(f"\r\x1b[K{clean(text)}")
+            sys.stderr.flush()
+            self._open = True
+
+    def ticker(self) -> Callable[[], None]:
+        """Return what shows, at each call, how long the hub has been waited for."""
+        started = time.monotonic()
+        return lambda: self.progress(f"waiting for the hub, {time.monotonic() - started:.0f} s")
+
+    def _clear(self) -> None:
+        if self._open:
+            sys.stderr.write("\r\x1b[K")
+            self._open = False
+
+    def _lines(self, block: Block) -> Iterator[str]:
+        if isinstance(block, str):
+            yield from map(clean, block.split("\n"))
+            return
+        texts = [[self._text(cell) for cell in row] for row in block]
+        widths = [max(map(cells, column)) for column in zip(*texts)]
+        room = self._width and max(self._width - sum(widths[:-1]) - 2 * len(widths[:-1]), 10)
+        for row, line in zip(block, texts):
+            if room and cells(line[-1]) > room:
+                line[-1] = line[-1][: room - 1] + "\u2026"
+            padded = [text + " " * (width - cells(text)) for text, width in zip(line, widths)]
+            yield "  ".join(map(self._painted, row, padded)).rstrip()
+
+    def _text(self, cell: object) -> str:
+        known = isinstance(cell, State) and cell in STATES
+        return f"{STATES[str(cell)][0 if self._unicode else 1]} {cell}" if known else clean(cell)
+
+    def _painted(self, cell: object, text: str) -> str:
+        colour = STATES.get(cell, ("", "", ""))[2] if isinstance(cell, State) and self._colour else ""
+        return f"\x1b[{colour}m{text}\x1b[0m" if colour else text
+
+
+def cells(text: str) -> int:
+    """Return how many cells *text* takes on a terminal."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width
+
+    return sum(0 if combining(one) else 2 if east_asian_width(one) in "WF" else 1 for one in text)
+
+
+def age(stamp: object) -> str:
+    """Return how long ago, or in how long, a time of the hub is."""
+    from datetime import datetime, timezone
+
     try:
-        import signal  # noqa: PLC0415
+        then = datetime.fromisoformat(str(stamp)[:19]).replace(tzinfo=timezone.utc)
+    except ValueError:
+        return "never" if stamp is None else clean(stamp)
+    seconds = round((datetime.now(timezone.utc) - then).total_seconds())
+    size, unit = next((pair for pair in ((86400, "d"), (3600, "h"), (60, "min")) if abs(seconds) >= pair[0]), (1, "s"))
+    if abs(seconds) < 2:
+        return "just now"
+    return f"{seconds // size} {unit} ago" if seconds > 0 else f"in {-seconds // size} {unit}"
 
-        import uvicorn  # noqa: PLC0415
 
-        from router import create_app  # noqa: PLC0415
-        from shared.logs import configure  # noqa: PLC0415
-        from shared.problems import StartError  # noqa: PLC0415
-        from shared.settings import Settings  # noqa: PLC0415
+
+
+# --- Commands ---------------------------------------------------------------------------------------------------------
+
+COMMANDS: dict[str, tuple[Callable[[Api, Namespace], Result], tuple[Option, ...]]] = {}
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse's, but a wrong command line is a Failure like every other."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise Failure."""
+        raise Failure(f"{message}\n{self.format_usage().rstrip()}", USAGE)
+
+
+def parser_of(name: str) -> Parser:
+    """Return the parser of one command; those of the others are not made."""
+    run, options = COMMANDS[name]
+    parser = Parser(prog=f"reuse-surface {name}", description=run.__doc__, allow_abbrev=False)
+    for names, how in (*options, *GLOBALS):
+        parser.add_argument(*names, **how)
+    return parser
+
+
+def command(name: str, *options: Option) -> Callable[[Callable[[Api, Namespace], Result]], None]:
+    """Put a function into the table of commands, in the order of the help; its docstring is its help."""
+
+    def add(run: Callable[[Api, Namespace], Result]) -> None:
+        COMMANDS[name] = run, options
+
+    return add
+
+
+def arg(*names: str, **how: Any) -> Option:  # noqa: ANN401 - as argparse takes it
+    """Declare an option or a word of a command."""
+    return names, how
+
+
+def flag(name: str, about: str) -> Option:
+    """Declare an option without a value."""
+    return arg(name, action="store_true", help=about)
+
+
+def truth(text: str) -> bool:
+    """Read true or false."""
+    return ("false", "true").index(text) == 1
+
+
+def seconds(text: str) -> float:
+    """Read a positive number of seconds."""
+    if not 0 < float(text) < 86400:
+        raise ValueError
+    return float(text)
+
+
+GLOBALS = (
+    arg("--base-url", metavar="URL", help="the hub (REUSE_SURFACE_URL, else " + DEFAULT_URL + ")"),
+    flag("--json", "print one JSON document on stdout"),
+    arg("--timeout", metavar="SECONDS", type=seconds, help="how long one answer may take"),
+    flag("--insecure-http", "send the token over plain http to another machine"),
+)
+REPO = arg("--repo", required=True, metavar="REPO", help="the name of the repo")
+THIS_REPO = arg("--repo", metavar="REPO", help="only this repo")
+THIS_DOMAIN = arg("--domain", metavar="DOMAIN", help="only those of this domain")
+REVISION = arg("--revision", type=int, metavar="N", help="only if it is still at this revision")
+TRUTH: dict[str, Any] = {"type": truth, "metavar": "true|false"}
+FIELDS = (
+    arg("--enabled", **TRUTH, help="false: not fetched, its capabilities hidden, nothing forgotten"),
+    arg("--required", **TRUTH, help="true: the federated index is complete only with it"),
+    arg("--cache-ttl-seconds", type=int, metavar="N", help="how long a check stays good (3600)"),
+    arg("--description", metavar="TEXT", help="a word for people"),
+)
+WANTED = ("repo", "url", "domain", "enabled", "required", "cache_ttl_seconds", "description")
+DEFAULTS = {"enabled": True, "required": False, "cache_ttl_seconds": 3600, "description": ""}
+
+
+def given(args: Namespace, *names: str) -> dict[str, Any]:
+    """Return the options among *names* that were given."""
+    return {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+
+
+def table(rows: Iterable[dict[str, Any]], **columns: Any) -> list[Sequence[object]]:  # noqa: ANN401 - see below
+    """Return *rows* as a table; each column has a head, and is a field or a function of the row."""
+    cells = [[how(row) if callable(how) else row.get(how) for how in columns.values()] for row in rows]
+    return [[*columns], *cells]
+
+
+@command("hub status", flag("--expect-ready", "wait until the hub is ready (at most --timeout), and fail if it is not"))
+def show_status(hub: Api, args: Namespace) -> Result:
+    """Tell on one screen how the hub and its federation are; exit 1 while the federation is incomplete."""
+    ready = readiness(hub, wait=args.expect_ready)
+    data = {"url": hub.url, "version": hub.read("/health").get("version"), **ready}
+    index = hub.read("/v1/federated")
+    data.update({name: index.get(name) for name in ("serial", "generated_at", "complete", "missing_required")})
+    data.update({name: len(listed(index, name)) for name in ("capabilities", "conflicts")})
+    sources = listed(index, "sources")
+    states = {state: sum(row.get("state") == state for row in sources) for state in STATES}
+    states["disabled"] = int(hub.read("/v1/repos", enabled=False, limit=1).get("total") or 0)
+    data.update(sources=states, client=(client := client_news(hub)))
+    code = DONE if index.get("complete") is True and (ready["ready"] or not args.expect_ready) else REFUSED
+    return Result(data, *status_blocks(data, sources), *client["notes"], code=code)
+
+
+def readiness(hub: Api, *, wait: bool) -> dict[str, Any]:
+    """Return what /ready says; with *wait* ask until the hub is ready or the time is over."""
+    until = time.monotonic() + (hub.seconds or SECONDS) * wait
+    while True:
+        answer = {}
+        try:
+            answer = hub.ask("GET", "/ready").json()
+        except Failure as fault:
+            if fault.code != UNREACHABLE or time.monotonic() >= until:
+                raise
+        ready = {"ready": answer.get("ready") is True, "checks": answer.get("checks")}
+        if ready["ready"] or time.monotonic() >= until:
+            return ready
+        time.sleep(0.5)
+
+
+def status_blocks(data: dict[str, Any], sources: list[dict[str, Any]]) -> Iterator[Block]:
+    """Yield the screen of ``hub status``."""
+    yield f"reuse-surface hub {data['version']} at {data['url']}"
+    failing = [f"{name}: {state}" for name, state in (data["checks"] or {}).items() if state not in {"ok", "off"}]
+    missing = ", ".join(map(str, data["missing_required"] or []))
+    claimed = f", {data['conflicts']} of them claimed by several repos" if data["conflicts"] else ""
+    yield [
+        ("ready", "yes" if data["ready"] else f"no ({', '.join(failing) or 'it does not say why'})"),
+        ("complete", "yes" if data["complete"] is True else f"no: nothing to serve from {missing}"),
+        ("serial", f"{data['serial']}, changed {age(data['generated_at'] or None)}"),
+        ("capabilities", f"{data['capabilities']}{claimed}"),
+        ("sources", sum(data["sources"].values())),
+    ]
+    named = {state: [str(row.get("repo")) for row in sources if row.get("state") == state] for state in TROUBLED}
+    counts = [(State(state), count) for state, count in data["sources"].items() if count]
+    yield [(state, count, ", ".join(named.get(state, [])[:5])) for state, count in counts]
+
+
+def client_news(hub: Api) -> dict[str, Any]:
+    """Return what the hub serves as its client, compared with this file."""
+    answer = hub.ask("GET", "/cli.py.sha256", headers={"Accept": "text/plain"})
+    served, notes = answer.header("reuse-surface-client-version"), []
+    if answer.status == 200 and not answer.body.startswith(sha256(read_file(__file__)).encode()):
+        if [int(one) for one in re.findall("[0-9]{1,9}", served)] > [*map(int, VERSION.split("."))]:
+            notes = [f"The hub serves a newer client, {served} (this is {VERSION}): see {REPOSITORY}#install"]
+        elif served == VERSION:
+            notes = [f"This client differs from the one that the hub serves under the same version, {VERSION}."]
+    return {"version": VERSION, "served": served or None, "notes": notes}
+
+
+@command(
+    "hub list",
+    THIS_DOMAIN,
+    arg("--enabled", **TRUTH, help="only those that are enabled, or are not"),
+    arg("--state", choices=[*STATES], help="only those whose source is in this state"),
+)
+def list_repos(hub: Api, args: Namespace) -> Result:
+    """List the registered repositories and how fresh each is."""
+    rows = hub.rows("/v1/repos", "repos", domain=args.domain, enabled=args.enabled, state=args.state)
+    shown = table(
+        rows,
+        REPO="repo",
+        STATE=lambda row: State(_source_of(row).get("state")),
+        DOMAIN="domain",
+        CAPABILITIES=lambda row: _source_of(row).get("capability_count"),
+        CHECKED=lambda row: age(_source_of(row).get("checked_at")),
+        TROUBLE=lambda row: _trouble_of(_source_of(row)),
+    )
+    return Result({"repos": rows, "total": len(rows)}, shown if rows else "No repository is registered.")
+
+
+def _source_of(row: dict[str, Any]) -> dict[str, Any]:
+    source = row.get("source")
+    return source if isinstance(source, dict) else {}
+
+
+def _trouble_of(source: dict[str, Any]) -> str:
+    error = source.get("error")
+    return str(error.get("detail")) if isinstance(error, dict) else ""
+
+
+@command("hub show", REPO)
+def show_repo(hub: Api, args: Namespace) -> Result:
+    """Show one registration and all that is known about its source."""
+    row = hub.read(path_of(args.repo))
+    return Result(row, [*_facts(row)])
+
+
+def _facts(row: dict[str, Any]) -> Iterator[tuple[str, object]]:
+    for name, value in [*row.items(), *_source_of(row).items()]:
+        if name == "state":
+            yield name, State(value)
+        elif name.endswith("_at") or name == "state_since":
+            yield name, f"{age(value)} ({value})" if value else "never"
+        elif name == "error":
+            yield name, _trouble_of(_source_of(row)) or "none"
+        elif name != "source":
+            yield name, scalar(value) if isinstance(value, bool) else value
+
+
+@command(
+    "hub register",
+    REPO,
+    arg("--url", required=True, metavar="URL", help="the published raw URL of its capability index"),
+    arg("--domain", required=True, metavar="DOMAIN", help="its domain, e.g. helix_forge"),
+    *FIELDS,
+    flag("--dry-run", "have the index fetched and read, tell what would come of it, and store nothing"),
+)
+def register(hub: Api, args: Namespace) -> Result:
+    """Register the index at a URL, have it fetched, and tell what came of that; exit 1 if it could not be read."""
+    if args.dry_run:
+        return tried(args.url, hub.write("POST", "/v1/repos?dry_run=true", given(args, *WANTED)))
+    made = hub.write("POST", "/v1/repos", given(args, *WANTED))
+    said = f"Registered {made.get('repo')} (revision {made.get('revision')})."
+    if made.get("enabled") is False:
+        return Result(made, said, "It is disabled, so nothing was fetched.")
+    outcome = hub.write("POST", path_of(args.repo, "refresh"), seconds=SECONDS_OF_CHECKS)
+    return Result({**made, **outcome}, said, *told([outcome]), code=_code_of([outcome]))
+
+
+def tried(url: str, answer: dict[str, Any]) -> Result:
+    """Tell what registering would have come to."""
+    refusal, fetch = answer.get("refusal") or {}, answer.get("fetch") or {}
+    claimed = [f"{one.get('id')} is published by {one.get('repo')} already" for one in listed(answer, "conflicts")]
+    trouble = [*filter(None, [refusal.get("detail"), _trouble_of(fetch)]), *faults(url, answer)]
+    said = f"Nothing was stored. It would bring {answer.get('capability_count')} capabilities."
+    return Result(answer, *trouble, *claimed, said, code=REFUSED if trouble else DONE)
+
+
+def _code_of(outcomes: list[dict[str, Any]]) -> int:
+    return DONE if all(one.get("outcome") in {"changed", "unchanged"} for one in outcomes) else REFUSED
+
+
+def told(outcomes: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield a line for each outcome, and what to do about those that need it."""
+    for one in outcomes:
+        source = _source_of(one)
+        yield f"{one.get('repo')}: {one.get('outcome')}, {source.get('capability_count')} capabilities served"
+        if _trouble_of(source):
+            yield f"  {_trouble_of(source)}"
+        if one.get("outcome") == "held":
+            yield f"  To see what would vanish: reuse-surface hub findings --repo {one.get('repo')}"
+            yield f"  To let it in: reuse-surface hub accept --repo {one.get('repo')}"
+
+
+@command(
+    "hub update",
+    REPO,
+    arg("--url", metavar="URL", help="another URL; what the old one brought is forgotten"),
+    arg("--domain", metavar="DOMAIN", help="another domain"),
+    *FIELDS,
+    REVISION,
+)
+def update(hub: Api, args: Namespace) -> Result:
+    """Change fields of a registration; the others stay."""
+    changes = given(args, *WANTED[1:])
+    if not changes:
+        raise Failure("Nothing to change: give at least one field, such as --enabled true.", USAGE)
+    row = hub.write("PATCH", path_of(args.repo), changes, headers=_condition(args))
+    return Result(row, f"{row.get('repo')} is at revision {row.get('revision')}.", [*_facts(row)])
+
+
+def _condition(args: Namespace) -> dict[str, str]:
+    return {} if args.revision is None else {"If-Match": f'"{args.revision}"'}
+
+
+@command("hub deregister", REPO, REVISION)
+def deregister(hub: Api, args: Namespace) -> Result:
+    """Remove a registration; its name and URL are free at once, its history stays."""
+    hub.write("DELETE", path_of(args.repo), headers=_condition(args))
+    return Result({"repo": args.repo, "deregistered": True}, f"Deregistered {args.repo}.")
+
+
+@command(
+    "hub refresh",
+    THIS_REPO,
+    flag("--all", "check every source that is due"),
+    flag("--force", "with --all: those that are not due, too"),
+)
+def refresh(hub: Api, args: Namespace) -> Result:
+    """Have one source or all of them checked now; exit 1 if one could not be read or was held."""
+    if bool(args.repo) == args.all or (args.force and not args.all):
+        raise Failure("Give either --repo REPO or --all, with --force or without.", USAGE)
+    if args.repo:
+        outcome = hub.write("POST", path_of(args.repo, "refresh"), seconds=SECONDS_OF_CHECKS)
+        return Result(outcome, *told([outcome]), code=_code_of([outcome]))
+    path = with_query("/v1/federated/compose", {"force": args.force or None})
+    report = hub.write("POST", path, seconds=SECONDS_OF_CHECKS)
+    outcomes = listed(report, "results")
+    bad = [one for one in outcomes if _code_of([one])]
+    counts = ", ".join(f"{count} {name}" for name, count in (report.get("counts") or {}).items())
+    said = f"Checked {len(outcomes)} sources ({counts or 'none was due'}); serial {report.get('serial')}."
+    return Result(report, said, *told(bad), code=_code_of(bad))
+
+
+@command("hub accept", REPO)
+def accept(hub: Api, args: Namespace) -> Result:
+    """Let in content that was held because much of what was there has vanished from it."""
+    outcome = hub.write("POST", path_of(args.repo, "accept"))
+    return Result(outcome, *told([outcome]), code=_code_of([outcome]))
+
+
+@command(
+    "hub search",
+    arg("words", nargs="*", metavar="WORD", help="what to look for in ids, names, summaries and tags"),
+    THIS_DOMAIN,
+    THIS_REPO,
+    arg("--status", metavar="STATUS", help="only those of this status"),
+    arg("--tag", metavar="TAG", help="only those with this tag"),
+    arg("--owner", metavar="OWNER", help="only those of this owner"),
+    arg("--limit", type=int, default=20, metavar="N", help="at most so many (20)"),
+)
+def search(hub: Api, args: Namespace) -> Result:
+    """Find capabilities, the best match first."""
+    filters = given(args, "domain", "repo", "status", "tag", "owner", "limit")
+    answer = hub.read("/v1/capabilities", q=" ".join(args.words) or None, **filters)
+    rows = listed(answer, "capabilities")
+    if not rows:
+        return Result(answer, "Nothing matches; fewer or shorter words find more.")
+    shown = table(rows, ID="id", REPO="source_repo", VECTOR="vector", NAME="name")
+    return Result(answer, shown, f"{len(rows)} of {answer.get('total')}")
+
+
+@command("hub findings", THIS_REPO)
+def findings(hub: Api, args: Namespace) -> Result:
+    """List all that is wrong in the federation, since when, and what to do about it."""
+    rows = hub.rows("/v1/findings", "findings", repo=args.repo)
+    shown = table(
+        rows,
+        SEVERITY="severity",
+        REPO="repo",
+        KIND="kind",
+        SINCE=lambda row: age(row.get("since")),
+        FINDING=lambda row: f"{_where('', row)}{row.get('detail')} {row.get('action') or ''}",
+    )
+    return Result({"findings": rows, "total": len(rows)}, shown if rows else "Nothing is wrong.")
+
+
+@command("hub history", REPO, arg("--limit", type=int, metavar="N", help="at most so many changes"))
+def history(hub: Api, args: Namespace) -> Result:
+    """Tell who changed a registration, newest first, also of a repo that was deregistered."""
+    answer = hub.read(path_of(args.repo, "history"), limit=args.limit)
+    when = {"WHEN": lambda row: age(row.get("at")), "BY": "by", "ACTION": "action", "REVISION": "revision"}
+    return Result(answer, table(listed(answer, "history"), **when, FIELDS=_changed))
+
+
+def _changed(row: dict[str, Any]) -> str:
+    after = row.get("after")
+    return ", ".join(f"{name}={scalar(value)}" for name, value in after.items()) if isinstance(after, dict) else ""
+
+
+@command(
+    "hub validate",
+    arg("file", metavar="FILE", help="a capability index, YAML or JSON; - is standard input"),
+    arg("--repo", metavar="REPO", help="the name that the index is registered under"),
+    flag("--manifest", "FILE is a federation manifest"),
+)
+def validate(hub: Api, args: Namespace) -> Result:
+    """Check an index before it is published; exit 1 with every fault as file:line:column: message."""
+    answer = check(hub, read_file(args.file), kind="manifest" if args.manifest else None, repo=args.repo)
+    if answer.get("valid") is True:
+        count = answer.get("capability_count")
+        return Result(answer, f"{args.file}: valid" + ("" if count is None else f", {count} capabilities"))
+    return Result(answer, *faults(args.file, answer), code=REFUSED)
+
+
+def check(hub: Api, content: bytes, **query: object) -> dict[str, Any]:
+    """Have the hub check a document."""
+    headers = {"Content-Type": "application/yaml"}
+    return hub.write("POST", with_query("/v1/validate", query), content, headers=headers, public=True)
+
+
+def faults(path: str, answer: dict[str, Any]) -> Iterator[str]:
+    """Yield a line ``file:line:column: message`` for each fault of a document."""
+    for one in listed(answer, "errors"):
+        hint = f" ({one['hint']})" if one.get("hint") else ""
+        yield f"{_where(path, one)}{one.get('pointer') or '/'} {one.get('detail')}{hint}"
+
+
+def _where(path: str, fault: dict[str, Any]) -> str:
+    place = f"{fault['line']}:{fault.get('column')}: " if "line" in fault else ""
+    return f"{path}:{place}" if path else place
+
+
+@command(
+    "hub federated",
+    arg("--format", choices=["json", "yaml"], help="the form of the document (json)"),
+    arg("--out", metavar="FILE", help="write it there, whole or not at all; asked for only if it changed since"),
+    flag("--strict", "fail while a required source has nothing to serve"),
+)
+def federated(hub: Api, args: Namespace) -> Result:
+    """Print the federated index, or write it to a file."""
+    form = args.format or "json"
+    if args.json and form == "yaml" and not args.out:
+        raise Failure("--json prints JSON: leave out --format yaml, or write it with --out.", USAGE)
+    path = with_query("/v1/federated", {"format": form, "strict": args.strict or None})
+    headers = {"Accept": f"application/{form}", **(noted(args.out, hub.url + path) if args.out else {})}
+    answer = hub.ask("GET", path, headers=headers)
+    changed = not (args.out and answer.status == 304)
+    text = document_of(hub, answer, form) if changed else ""
+    if not args.out:
+        return Result(None, document=text)
+    if changed:
+        write_whole(args.out, answer.body)
+        note = [answer.header("etag"), hub.url + path, sha256(answer.body)]
+        write_whole(f"{args.out}.etag", json.dumps(note).encode())
+    serial, complete = answer.header("reuse-surface-serial"), answer.header("reuse-surface-complete") == "true"
+    data = {"out": args.out, "changed": changed, "serial": int(serial or 0), "complete": complete}
+    said = f"{args.out}: {_said(changed)}, serial {serial}"
+    return Result(data, said if complete else f"{said}, incomplete")
+
+
+def _said(changed: bool) -> str:  # noqa: FBT001 - the one fact it turns into a word
+    return "written" if changed else "unchanged"
+
+
+def document_of(hub: Api, answer: Answer, form: str) -> str:
+    """Return the federated index in an answer, or raise Failure for what is none."""
+    if answer.status != 200:
+        hub.expect(answer)
+    text = answer.body.decode("utf-8", "replace")
+    good = answer.header("content-type").partition(";")[0] == f"application/{form}" and '"capabilities":' in text
+    if not good or _UNSEEN_IN_TEXT.search(text):
+        raise no_hub("what it sends is not a federated index")
+    return text
+
+
+def noted(path: str, url: str) -> dict[str, str]:
+    """Return the header that asks for *url* only if it changed since, where *path* still holds what was noted."""
+    try:
+        tag, *rest = json.loads(read_file(f"{path}.etag"))
+        same = rest == [url, sha256(read_file(path))] and str(tag).isprintable()
+    except (Failure, ValueError, TypeError):
+        same = False
+    return {"If-None-Match": str(tag)} if same else {}
+
+
+def sha256(content: bytes) -> str:
+    """Return the SHA-256 in hexadecimal."""
+    import hashlib
+
+    return hashlib.sha256(content).hexdigest()
+
+
+def write_whole(path: str, content: bytes) -> None:
+    """Replace the file at *path* by *content* or leave it as it was; raise Failure where it can't be written."""
+    target = os.path.realpath(path)
+    draft = f"{target}.{os.getpid()}.draft"
+    try:
+        with open(draft, "xb") as file:
+            if os.path.exists(target):
+                os.chmod(draft, os.stat(target).st_mode & 0o777)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, target)
+    except OSError as fault:
+        if os.path.exists(draft):
+            os.unlink(draft)
+        raise Failure(f"{path} can't be written: {fault.strerror}. It was left as it is.") from fault
+
+
+def read_file(path: str) -> bytes:
+    """Return what is in a file, ``-`` being standard input; raise Failure where it can't be read."""
+    try:
+        if path == "-":
+            return sys.stdin.buffer.read()
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as fault:
+        raise Failure(f"{path} can't be read: {fault.strerror}.", NOT_FOUND) from fault
+
+
+MANIFEST = "registry/federation/sources.yaml"
+MARK = "# Written by reuse-surface hub sync"
+_LINE = re.compile(r'(- |  )?"([a-z_]+)":(?: (.*))?')
+
+
+@command(
+    "hub sync",
+    arg("--out", default=MANIFEST, metavar="FILE", help=f"where to ({MANIFEST})"),
+    flag("--keep-local", "keep the entries of the file that have a local index"),
+    flag("--force", "overwrite a file that hub sync did not write"),
+)
+def sync(hub: Api, args: Namespace) -> Result:
+    """Write the hub's federation manifest to a file, whole or not at all; unchanged files stay untouched."""
+    old = read_file(args.out) if os.path.exists(args.out) else b""
+    if old and not old.startswith(MARK.encode()) and not args.force:
+        raise Failure(f"{args.out} was not written by hub sync. --force overwrites it.")
+    entries = listed(hub.read("/v1/sources"), "sources")
+    kept = [one for one in read_manifest(hub, args.out, old) if "index" in one] if args.keep_local and old else []
+    mine = {entry.get("repo") for entry in kept}
+    entries = [*kept, *(entry for entry in entries if entry.get("repo") not in mine)]
+    content = manifest_of(sorted(entries, key=lambda entry: str(entry.get("repo"))), hub.url).encode()
+    if content != old:
+        os.makedirs(os.path.dirname(os.path.abspath(args.out)), exist_ok=True)
+        write_whole(args.out, content)
+    data = {"out": args.out, "changed": content != old, "sources": len(entries), "local": len(kept)}
+    said = f"{args.out}: {_said(content != old)}, {len(entries)} sources"
+    return Result(data, f"{said}, {len(kept)} of them local" if kept else said)
+
+
+def manifest_of(entries: list[dict[str, Any]], url: str) -> str:
+    """Return a federation manifest as YAML, each value on its line as JSON writes it."""
+    lines = [f"{MARK} from {url}. Changes are lost, but local entries stay with --keep-local.", '"version": 1']
+    lines.append('"sources":' if entries else '"sources": []')
+    lines += ["- " + "\n  ".join(f"{scalar(name)}: {scalar(value)}" for name, value in one.items()) for one in entries]
+    return "\n".join(lines) + "\n"
+
+
+def scalar(value: object) -> str:
+    """Return *value* as JSON that every reader of YAML takes, too."""
+    text = json.dumps(value, ensure_ascii=False)
+    return re.sub("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]", lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def read_manifest(hub: Api, path: str, content: bytes) -> list[dict[str, Any]]:
+    """Return the sources of a manifest: JSON, or YAML as ``hub sync`` writes it; any other YAML is read by the hub."""
+    try:
+        text = content.decode()
+        document = json.loads(text) if text.lstrip()[:1] == "{" else _own_yaml(text)
+    except ValueError as fault:
+        raise Failure(f"{path} is not a manifest: {fault}.") from fault
+    if document is None:
+        answer = check(hub, content, kind="manifest")
+        if not isinstance(answer.get("manifest"), dict):
+            raise Failure("\n".join([f"{path} is not a federation manifest.", *faults(path, answer)]))
+        document = answer["manifest"]
+    if document.get("version") != 1 or not isinstance(document.get("sources"), list):
+        raise Failure(f"{path} is not a federation manifest: it needs version: 1 and a list of sources.")
+    return listed(document, "sources")
+
+
+def _own_yaml(text: str) -> dict[str, Any] | None:
+    """Return the manifest in *text* where it is YAML as manifest_of writes it, else None."""
+    document: dict[str, Any] = {}
+    sources: list[dict[str, Any]] = []
+    for line in text.split("\n"):
+        if not line.strip() or line.startswith("#"):
+            continue
+        found = _LINE.fullmatch(line)
+        if found is None or (found[1] == "  " and not sources):
+            return None
+        sources += [{}] if found[1] == "- " else []
+        try:
+            (sources[-1] if found[1] else document)[found[2]] = json.loads(found[3]) if found[3] else sources
+        except ValueError:
+            return None
+    return document
+
+
+@command(
+    "hub apply",
+    arg("file", metavar="FILE", help="a federation manifest, YAML or JSON; - is standard input"),
+    flag("--prune", "deregister what the manifest does not name"),
+    flag("--dry-run", "tell what would be done, and do nothing"),
+)
+def apply(hub: Api, args: Namespace) -> Result:
+    """Register or update every source of a manifest; safe to repeat. One that fails does not stop the others."""
+    entries = read_manifest(hub, args.file, read_file(args.file))
+    names = [str(entry.get("repo")) for entry in entries]
+    if len(set(names)) < len(names) or not names:
+        raise Failure(f"{args.file} names no repo, or one of them twice.")
+    known = {str(row.get("repo")): row for row in hub.rows("/v1/repos", "repos")}
+    # What is to go goes first: a new name may take over the URL of an old one.
+    gone: list[tuple[str, dict[str, Any]]] = [(repo, {}) for repo in known if args.prune and repo not in names]
+    done: list[dict[str, str]] = []
+    for repo, entry in [*gone, *zip(names, entries)]:
+        hub.progress(f"{len(done)} of {len(gone) + len(names)}: {repo}")
+        outcome, detail = apply_one(hub, repo, entry, known.get(repo, {}), dry=args.dry_run)
+        done.append({"repo": repo, "outcome": outcome, "detail": detail})
+    outcomes = [one["outcome"] for one in done]
+    counts = {outcome: outcomes.count(outcome) for outcome in outcomes}
+    said = ", ".join(f"{count} {outcome}" for outcome, count in counts.items()) + args.dry_run * " (dry run)"
+    data = {"dry_run": args.dry_run, "counts": counts, "results": done}
+    shown = table(done, REPO="repo", OUTCOME="outcome", DETAIL="detail")
+    return Result(data, shown, said, code=REFUSED if "failed" in counts else DONE)
+
+
+def apply_one(hub: Api, repo: str, entry: dict[str, Any], known: dict[str, Any], *, dry: bool) -> tuple[str, str]:
+    """Make the registration of a repo what *entry* says, none where it says nothing; return outcome and detail."""
+    if entry and "url" not in entry:
+        return "skipped", "only this machine has its index: publish it, and name its raw URL as url"
+    changed = [name for name, value in {**DEFAULTS, **entry}.items() if known.get(name) != value]
+    outcome = "deregistered" if not entry else "created" if not known else "changed" if changed else "unchanged"
+    try:
+        if outcome != "unchanged" and not dry:
+            hub.write("PUT" if entry else "DELETE", path_of(repo), entry or None)
+    except Failure as fault:
+        # What all the others would meet, too, ends the command.
+        if fault.code == UNREACHABLE or str(fault.problem.get("type")).endswith(("/unauthorized", "/read-only")):
+            raise
+        return "failed", str(fault)
+    return outcome, ", ".join(changed) if outcome == "changed" else ""
+
+
+def _server(module: str) -> Any:  # noqa: ANN401 - a module
+    """Import a module of the hub itself, which lies beside this file in a checkout of the repository."""
+    from importlib import import_module
+
+    sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+    try:
+        return import_module(module)
     except ImportError as fault:
         raise Failure(
-            f"the hub's packages are missing ({fault.name}). Clone the repository and run "
-            "python3 -m pip install -r requirements.txt in it."
+            f"the hub's packages are missing ({fault.name}). git clone {REPOSITORY}, and in it: "
+            "python3 -m pip install -r requirements.txt && python3 cli.py ..."
         ) from fault
-    shown = f"[{host}]" if ":" in host else host
-    environ = {"REUSE_SURFACE_PUBLIC_URL": f"http://{shown}:{port}"} | {k: v for k, v in os.environ.items() if v}
-    if data_dir is not None:
-        environ["REUSE_SURFACE_DATA_DIR"] = data_dir
+
+
+@command(
+    "token new",
+    arg("--name", required=True, metavar="NAME", help="who it is for, as the history will say"),
+    arg("--repos", metavar="PATTERNS", help="the repos it may write, e.g. state-hub,railiance-*"),
+    arg("--domains", metavar="PATTERNS", help="limit it to these domains"),
+    arg("--expires-at", metavar="TIME", help="when it ends, e.g. 2027-06-30T00:00:00Z"),
+    flag("--admin", "it may write everything"),
+)
+def new_token(_hub: Api, args: Namespace) -> Result:
+    """Make a token: it is shown once; its line belongs into the file that REUSE_SURFACE_TOKENS_FILE names."""
+    import secrets
+    from zlib import crc32
+
+    if bool(args.repos) == args.admin:
+        raise Failure("Give either --repos PATTERNS or --admin.", USAGE)
+    body = secrets.token_urlsafe(32)
+    token = f"hub_{body}{crc32(body.encode()):08x}"
+    line = {"name": args.name, "sha256": sha256(token.encode()), **({"admin": True} if args.admin else {})}
+    line.update({name: text.split(",") for name, text in given(args, "repos", "domains").items()})
+    line.update(given(args, "expires_at"))
+    said = ["The token, shown this once:", f"  {token}", "Its line in the file of tokens, under tokens:"]
+    return Result({"token": token, "entry": line}, *said, f"  - {json.dumps(line)}")
+
+
+@command(
+    "federation compose",
+    arg("--sources", default=MANIFEST, metavar="FILE", help=f"the federation manifest ({MANIFEST})"),
+    arg("--out", default="federated.yaml", metavar="FILE", help="where to; JSON if it ends so (federated.yaml)"),
+    arg("--cache-dir", metavar="FOLDER", help="what was fetched is kept there (~/.cache/reuse-surface)"),
+    flag("--offline", "fetch nothing: compose what was kept"),
+)
+def compose(_hub: Api, args: Namespace) -> Result:
+    """Compose a federated index without a hub; exit 1, and write nothing, if a required source has nothing to give."""
+    offline, problems = _server("shared.offline"), _server("shared.problems")
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    cache = args.cache_dir or os.path.join(home, "reuse-surface")
+    form = "json" if args.out.endswith(".json") else "yaml"
     try:
-        settings = Settings.from_environment(environ)
-        configure(settings.log)
-        app = create_app(settings)
-    except StartError as fault:
+        report = offline.compose_offline(args.sources, cache, offline=args.offline, form=form)
+    except (problems.StartError, problems.Problem) as fault:
         raise Failure(str(fault)) from fault
-    print(f"reuse-surface hub {VERSION} at {environ['REUSE_SURFACE_PUBLIC_URL']}", file=sys.stderr)  # noqa: T201
-    # uvicorn shuts down on SIGTERM and then raises it again; having been told to stop is no failure.
-    signal.signal(signal.SIGTERM, lambda *_: None)
-    uvicorn.run(
-        app,
-        host=host,
-        port=port,
-        # Named, so that it is the same on every machine, whatever else is installed there.
-        http="httptools",
-        loop="asyncio",
-        ws="none",
-        # Never shown, but written together for every request.
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        timeout_graceful_shutdown=8,
-    )
+    document = report.pop("document").encode()
+    shown = table(
+        report["sources"], REPO="repo", STATE=lambda one: State(one["state"]),
+        CHECKED=lambda one: age(one["checked_at"]), TROUBLE="detail",
+    )  # fmt: skip
+    if not report["complete"]:
+        said = f"{args.out}: not written, nothing to serve from {', '.join(report['missing_required'])}"
+        return Result({**report, "out": args.out, "written": False}, shown, said, code=REFUSED)
+    write_whole(args.out, document)
+    said = f"{args.out}: written, {report['capabilities']} capabilities"
+    return Result({**report, "out": args.out, "written": True}, shown, said)
+
+
+@command(
+    "serve",
+    arg("--host", default="127.0.0.1", help="the address to listen on (127.0.0.1)"),
+    arg("--port", type=int, default=8080, help="the port to listen on (8080)"),
+    arg("--data-dir", metavar="FOLDER", help="the folder that holds what the hub knows (./data)"),
+)
+def serve(_hub: Api, args: Namespace) -> Result:
+    """Run the hub until it is told to stop. Its settings are the REUSE_SURFACE_ variables of the specification."""
+    router, server, problems = _server("router"), _server("shared.server"), _server("shared.problems")
+    try:
+        return Result({"url": server.run_server(router.create_app, args.host, args.port, args.data_dir)})
+    except problems.StartError as fault:
+        raise Failure(str(fault)) from fault
+
+
+@command("version")
+def version(_hub: Api, _args: Namespace) -> Result:
+    """Print the version of this client."""
+    return Result({"version": VERSION}, VERSION)
+
+
+_ASK = "reuse-surface completion words --"
+_SCRIPTS = {
+    "bash": f"""\
+_reuse_surface() {{
+    local IFS=$'\\n'
+    COMPREPLY=($({_ASK} "${{COMP_WORDS[@]:1:COMP_CWORD}}" 2>/dev/null))
+}}
+complete -o default -F _reuse_surface reuse-surface""",
+    "zsh": f"""\
+#compdef reuse-surface
+_reuse_surface() {{
+    local -a found
+    found=("${{(@f)$({_ASK} "${{(@)words[2,CURRENT]}}" 2>/dev/null)}}")
+    [[ -n "$found" ]] && compadd -a found || _files
+}}
+compdef _reuse_surface reuse-surface""",
+    "fish": f"complete -c reuse-surface -a '({_ASK} (commandline -opc)[2..] (commandline -ct) 2>/dev/null)'",
+}
+
+
+@command(
+    "completion",
+    arg("shell", choices=[*_SCRIPTS, "words"], help="the shell; words prints what may follow, as the scripts ask"),
+    arg("typed", nargs="*", metavar="WORD", help="after words: what was typed so far"),
+)
+def completion(hub: Api, args: Namespace) -> Result:
+    """Print what completes commands, options and names of repos in a shell: eval "$(reuse-surface completion bash)"."""
+    if args.shell != "words":
+        return Result({"script": _SCRIPTS[args.shell]}, document=None if args.json else _SCRIPTS[args.shell])
+    *before, last = args.typed or [""]
+    words = sorted(word for word in following(hub, before) if word.startswith(last))
+    return Result({"words": words}, *words)
+
+
+def following(hub: Api, before: list[str]) -> Iterable[str]:
+    """Return what may follow the words typed before."""
+    words = [word for word in before if not word.startswith("-")]
+    name = next((name for name in COMMANDS if words[: name.count(" ") + 1] == name.split()), None)
+    if name is None:
+        starts = [one.split() for one in COMMANDS if one.split()[: len(words)] == words]
+        return {one[len(words)] for one in starts}
+    options = {names[0]: how for names, how in (*COMMANDS[name][1], *GLOBALS)}
+    asked = options.get(before[-1], {})
+    if before[-1] == "--repo":
+        return [str(row.get("repo")) for row in hub.rows("/v1/repos", "repos")]
+    if "metavar" in asked or "choices" in asked:
+        return list(asked.get("choices", ["true", "false"] if asked.get("type") is truth else []))
+    words = options.get("shell", {}).get("choices", [])
+    return [*words, *(one for one in options if one.startswith("-") and one not in before)]
+
+
+# --- Main -------------------------------------------------------------------------------------------------------------
+
+
+def chosen(argv: list[str]) -> tuple[str, list[str]]:
+    """Return the command that *argv* names and the rest of it; raise Failure where it names none."""
+    words: list[str] = []
+    rest: list[str] = []
+    todo = iter(argv)
+    for word in todo:
+        if word.startswith("-"):
+            rest.append(word)
+            rest += [value for value in [next(todo, None)] if value] if word in {"--base-url", "--timeout"} else []
+            continue
+        words.append(word)
+        name = " ".join(words)
+        if name in COMMANDS:
+            return name, [*rest, *todo]
+        if not any(known.startswith(f"{name} ") for known in COMMANDS):
+            raise Failure(_unknown(name), USAGE)
+    if {"-h", "--help"} & set(rest):
+        sys.stdout.write(manual(words))
+        raise SystemExit(DONE)
+    raise Failure(f"Which command?\n{manual(words)}", USAGE)
+
+
+def _unknown(name: str) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, COMMANDS) or get_close_matches(name, [one.split()[-1] for one in COMMANDS])
+    return f"There is no command {name!r}; " + (f"did you mean {near[0]!r}?" if near else "--help lists them.")
+
+
+def manual(words: list[str]) -> str:
+    """Return the manual and the table of commands, or the commands that start with *words* alone."""
+    shown = [name for name in COMMANDS if name.split()[: len(words)] == words]
+    lines = "\n".join(f"  {name:<20}{COMMANDS[name][0].__doc__}" for name in shown)
+    about = "" if words else f"{__doc__ or ''}\n"
+    return f"{about}Commands:\n{lines}\n"
+
+
+def run(argv: list[str], screen: Screen) -> int:
+    """Run one command, print what came of it and return the exit code."""
+    try:
+        name, rest = chosen(argv)
+        args = parser_of(name).parse_args(rest)
+        url = args.base_url or os.environ.get("REUSE_SURFACE_URL") or DEFAULT_URL
+        token = os.environ.get("REUSE_SURFACE_TOKEN", "")
+        hub = Api(url, token, screen, insecure=args.insecure_http, seconds=args.timeout)
+        result = COMMANDS[name][0](hub, args)
+    except Failure as fault:
+        screen.fail(fault)
+        return fault.code
+    screen.show(result)
+    return result.code
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    parser = argparse.ArgumentParser(prog="reuse-surface", description="The federation hub and its client.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    serve = commands.add_parser("serve", help="run the hub")
-    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
-    serve.add_argument("--port", type=int, default=8080, help="port to listen on (8080)")
-    serve.add_argument("--data-dir", help="folder that holds what the hub knows (./data)")
-    commands.add_parser("version", help="print the version")
-    args = parser.parse_args(argv)
-    if args.command == "version":
-        print(VERSION)  # noqa: T201
-        return 0
+    argv = sys.argv[1:] if argv is None else argv
     try:
-        serve_hub(args.host, args.port, args.data_dir)
-    except Failure as fault:
-        print(f"reuse-surface: {fault}", file=sys.stderr)  # noqa: T201
-        return 1
-    return 0
+        return run(argv, Screen(as_json="--json" in argv))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read has seen enough; what Python flushes at its end must not complain again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
 
 
 if __name__ == "__main__":

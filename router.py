@@ -30,10 +30,10 @@ from functions.discovery import (
 from functions.federated import changes as changes_federated
 from functions.federated import compose as compose_federated
 from functions.federated import show as show_federated
-from functions.hub import backup, findings, health, metrics, openapi, problem, ready, schema
+from functions.hub import backup, client, client_digest, findings, health, metrics, openapi, problem, ready, schema
 from functions.pages import asset, overview, source, sources
 from functions.repos import accept, badge, browse, deregister, history, refresh, register, replace, show, update
-from functions.sources import validate
+from functions.sources import manifest, validate
 from shared.answers import OPEN
 from shared.discovery import envelope
 from shared.edge import Edge
@@ -87,6 +87,9 @@ ENDPOINTS: list[Row] = [
     ("POST", "/v1/validate", validate.handle),
     ("GET", "/v1/findings", findings.handle),
     ("GET", "/v1/backup", backup.handle),
+    ("GET", "/v1/sources", manifest.handle),
+    ("GET", "/cli.py", client.handle),
+    ("GET", "/cli.py.sha256", client_digest.handle),
     ("GET", "/health", health.handle),
     ("GET", "/ready", ready.handle),
     ("GET", "/metrics", metrics.handle),

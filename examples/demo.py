@@ -1,7 +1,7 @@
 """make demo: a hub on local data, fed with this repository's own index and those of two example siblings.
 
-Serves the index files over HTTP on loopback, starts the hub, registers the indexes through its API, prints the
-federated index and stays up until Ctrl-C. What it stores lies in .demo/, and the next run starts from it.
+Serves the index files over HTTP on loopback, starts the hub, registers the indexes with the client, showing each
+command it types, and stays up until Ctrl-C. What it stores lies in .demo/, and the next run starts from it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import functools
 import http.server
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -88,8 +89,7 @@ def hub() -> Iterator[str]:
 def wait_until_ready(process: subprocess.Popen[bytes], url: str) -> None:
     """Return once the hub answers /ready; end the demo when it stopped instead."""
     for _ in range(200):
-        with contextlib.suppress(OSError):
-            ask("GET", f"{url}/ready")
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/ready", timeout=20):  # noqa: S310 - loopback
             return
         if process.poll() is not None:
             sys.exit(f"The hub did not start: {LOG.read_text()}")
@@ -97,16 +97,18 @@ def wait_until_ready(process: subprocess.Popen[bytes], url: str) -> None:
     sys.exit("The hub did not become ready within 10 seconds.")
 
 
-def ask(method: str, url: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
-    """Send one request, with the token where it writes, and return the JSON of the answer."""
-    request = urllib.request.Request(url, method=method)  # noqa: S310 - loopback
-    if method != "GET":
-        request.add_header("Authorization", f"Bearer {TOKEN}")
-    if body is not None:
-        request.data = json.dumps(body).encode()
-        request.add_header("Content-Type", "application/json")
-    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - loopback
-        return json.load(answer)
+def typed(url: str, *words: str) -> None:
+    """Show a command as one would type it, and run it."""
+    shown = " ".join(word if re.fullmatch(r"[\w./:@=,-]+", word) else repr(word) for word in words)
+    say(f"$ python3 cli.py {shown}")
+    environ = os.environ | {"REUSE_SURFACE_URL": url, "REUSE_SURFACE_TOKEN": TOKEN}
+    subprocess.run([sys.executable, str(HERE / "cli.py"), *words], env=environ, check=False)  # noqa: S603 - our own
+
+
+def known(url: str) -> dict[str, str]:
+    """Return the URLs of what the hub has stored, by repo."""
+    with urllib.request.urlopen(f"{url}/v1/sources", timeout=20) as answer:  # noqa: S310 - loopback
+        return {source["repo"]: source["url"] for source in json.load(answer)["sources"]}
 
 
 def say(text: str = "") -> None:
@@ -115,36 +117,30 @@ def say(text: str = "") -> None:
 
 
 def register(url: str, base: str) -> None:
-    """Register every source through the API and have it composed."""
-    known = ask("GET", f"{url}/v1/federated")
-    if known["sources"]:
-        say(f"The hub remembers: serial {known['serial']}, {len(known['capabilities'])} capabilities.")
+    """Register every source as a publisher would; of what was stored before, only what changed."""
+    stored = known(url)
     for source in SOURCES:
-        wanted = {"url": f"{base}/{source['path']}", "domain": source["domain"]}
-        wanted |= {"required": True} if source.get("required") else {}
-        made = ask("PUT", f"{url}/v1/repos/{source['repo']}", wanted)
-        say(f"PUT /v1/repos/{made['repo']}  revision {made['revision']}  {made['url']}")
-    report = ask("POST", f"{url}/v1/federated/compose?force=true")
-    for result in report["results"]:
-        count = result["source"]["capability_count"]
-        say(f"checked {result['repo']}: {result['outcome']}, {result['source']['state']}, {count} capabilities")
+        repo, place = source["repo"], f"{base}/{source['path']}"
+        required = ["--required", "true"] if source.get("required") else []
+        if repo not in stored:
+            typed(url, "hub", "register", "--repo", repo, "--url", place, "--domain", source["domain"], *required)
+        elif stored[repo] != place:
+            typed(url, "hub", "update", "--repo", repo, "--url", place)
+    if stored:
+        typed(url, "hub", "refresh", "--all", "--force")
 
 
 def show(url: str) -> None:
-    """Print the federated index, shortened, and where to look."""
-    index = ask("GET", f"{url}/v1/federated")
-    shown = index["capabilities"]
-    index["capabilities"] = [{name: one[name] for name in ("id", "name", "source_repo")} for one in shown[:3]]
-    index["sources"] = [{name: one[name] for name in ("repo", "state", "capability_count")} for one in index["sources"]]
-    say(f"\nGET /v1/federated (shortened: 3 of {len(shown)} capabilities, some fields)")
-    say(json.dumps(index, indent=2))
-    say(f"\nThe hub is up at {url}. Look at:")
+    """Look at the federation as a reader would, and tell where to go on."""
+    typed(url, "hub", "status")
+    typed(url, "hub", "list")
+    typed(url, "hub", "search", "deploy", "--limit", "3")
+    say(f"\nThe hub is up at {url}. In another terminal:")
     for line in (
+        f"export REUSE_SURFACE_URL={url} REUSE_SURFACE_TOKEN={TOKEN}",
+        "python3 cli.py --help",
         f"curl -s {url}/v1/federated",
         f"curl -s -H 'Accept: application/yaml' {url}/v1/federated",
-        f"curl -s {url}/v1/repos",
-        f"curl -s {url}/openapi.json",
-        f"curl -s -X POST -H 'Authorization: Bearer {TOKEN}' {url}/v1/repos/state-hub/refresh",
     ):
         say(f"  {line}")
     say(f"Its log is {LOG.relative_to(HERE)}.")

@@ -42,6 +42,12 @@ def upstream(request: pytest.FixtureRequest) -> Iterator[respx.MockRouter | None
         yield mock
 
 
+@pytest.fixture(autouse=True)
+def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the programs that a test starts at their full speed; only tests/cli has their lines counted."""
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+
+
 @pytest.fixture
 def real_network() -> None:
     """Let the hub's own client connect, for tests with real servers on loopback."""

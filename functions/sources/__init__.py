@@ -1,1 +1,1 @@
-"""Documents about sources, looked at before they are published."""
+"""The documents about sources: the federation manifest, and the check of what is to be published."""

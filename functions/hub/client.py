@@ -1,0 +1,31 @@
+"""GET /cli.py: the client, byte for byte as it lies beside the hub; for curl and then for use.
+
+It is a convenience copy: whoever could replace it here could replace its digest, too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+
+from shared.answers import answer, not_modified
+from shared.client_file import client_file
+from shared.query import read_query
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from shared.hub import Hub
+
+
+async def handle(_hub: Hub, request: Request) -> Response:
+    """Answer the file, or 304."""
+    read_query(request, ("text/x-python",))
+
+    file = client_file()
+
+    headers = file.headers(file.etag)
+    if not_modified(request, file.etag):
+        return Response(status_code=304, headers=headers)
+    return answer(file.body, "text/x-python; charset=utf-8", headers=headers)

@@ -1,0 +1,38 @@
+"""GET /v1/sources: the federation manifest, as JSON or YAML: what is registered, for those who keep it in a file."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import orjson
+from starlette.responses import Response
+
+from shared import yaml_out
+from shared.answers import OPEN, answer, not_modified
+from shared.query import JSON, YAML, read_query
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from starlette.requests import Request
+
+    from shared.hub import Hub
+
+
+async def handle(hub: Hub, request: Request) -> Response:
+    """Answer the manifest, its sources in the order of their names, or 304."""
+    asked = read_query(request, (JSON, YAML))
+
+    sources = [registration.wanted().as_json() for registration in await hub.store.registrations()]
+
+    body = _yaml(sources) if asked.media_type == YAML else orjson.dumps({"version": 1, "sources": sources})
+    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    headers = {**OPEN, "ETag": etag, "Cache-Control": "no-cache", "Vary": "Accept"}
+    if not_modified(request, etag):
+        return Response(status_code=304, headers=headers)
+    return answer(body, asked.media_type, headers=headers)
+
+
+def _yaml(sources: list[dict[str, Any]]) -> bytes:
+    return yaml_out.field("version", 1) + b"".join(yaml_out.listing("sources", map(yaml_out.list_item, sources)))

@@ -1,0 +1,47 @@
+"""The client that the hub hands out: cli.py beside it, read once."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from shared.answers import OPEN
+from shared.version import VERSION
+
+_PATH = Path(__file__).resolve().parent.parent / "cli.py"
+
+
+@dataclass(frozen=True, slots=True)
+class ClientFile:
+    """The bytes of the file and its SHA-256."""
+
+    body: bytes
+    sha256: str
+
+    @property
+    def digest_line(self) -> bytes:
+        """The digest as ``sha256sum --check`` reads it."""
+        return f"{self.sha256}  cli.py\n".encode()
+
+    @property
+    def etag(self) -> str:
+        """The entity tag of the file."""
+        return f'"{self.sha256[:32]}"'
+
+    @property
+    def digest_etag(self) -> str:
+        """The entity tag of the line with the digest."""
+        return f'"{self.sha256[:32]}-sha256"'
+
+    def headers(self, etag: str) -> dict[str, str]:
+        """Return the headers of an answer with this *etag*; they say which version of the client it is."""
+        return {**OPEN, "ETag": etag, "Cache-Control": "no-cache", "Reuse-Surface-Client-Version": VERSION}
+
+
+@cache
+def client_file() -> ClientFile:
+    """Return the client; its version is the hub's."""
+    body = _PATH.read_bytes()
+    return ClientFile(body, hashlib.sha256(body).hexdigest())

@@ -1,0 +1,132 @@
+"""What publishers and operators look for: validate, the dry run, findings, accept, search, token new."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shared.auth.tokens import read_tokens
+from tests.builders import capability, index
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Publisher, Shell
+
+BAD = "version: 1\ncapabilities:\n- id: capability.a\n  name: 7\n"
+
+
+def test_validate_of_a_good_index_counts_its_capabilities(cli: Shell) -> None:
+    (cli.folder / "index.yaml").write_bytes(index())
+
+    said = cli.good("hub", "validate", "index.yaml", REUSE_SURFACE_TOKEN="").out
+
+    assert said == "index.yaml: valid, 1 capabilities\n"
+
+
+def test_validate_tells_every_fault_with_its_place(cli: Shell) -> None:
+    (cli.folder / "index.yaml").write_text(BAD.replace("version: 1", "version: 3"))
+
+    ran = cli("hub", "validate", "index.yaml")
+
+    assert (ran.code, ran.err) == (1, "")
+    assert [line.split(": ")[0] for line in ran.out.splitlines()] == ["index.yaml:1:10", "index.yaml:4:9"]
+    assert "(Put it in quotes" in ran.out
+    assert cli("hub", "validate", "-", "--json", sent=BAD).json["valid"] is False
+
+
+def test_validate_compares_the_name_and_reads_manifests(cli: Shell) -> None:
+    document = json.dumps({"version": 1, "sources": [{"repo": "a", "url": "https://git.example.org/a", "domain": "d"}]})
+
+    assert cli("hub", "validate", "-", "--repo", "state-hub", sent=index(repo="other")).code == 1
+    assert cli.good("hub", "validate", "-", "--manifest", sent=document).out == "-: valid\n"
+
+
+def test_a_dry_run_tells_what_would_come_and_stores_nothing(federation: Shell, publisher: Publisher) -> None:
+    publisher.pages["new"] = index(capability(1), capability(2))
+    argv = ("hub", "register", "--repo", "new", "--url", publisher.url_of("new"), "--domain", "d", "--dry-run")
+
+    ran = federation.good(*argv)
+
+    assert ran.out.splitlines()[-1] == "Nothing was stored. It would bring 2 capabilities."
+    assert "capability.example.n1 is published by state-hub already" in ran.out
+    assert federation("hub", "show", "--repo", "new").code == 5
+
+
+@pytest.mark.parametrize(
+    ("repo", "page", "told"),
+    [
+        ("new", b"", "answered 404"),
+        ("new", BAD.encode(), ":4:9: /capabilities/0/name"),
+        ("state-hub", index(), "registered"),
+    ],
+    ids=["no index", "bad index", "taken name"],
+)
+def test_a_dry_run_tells_what_would_go_wrong(
+    federation: Shell, publisher: Publisher, repo: str, page: bytes, told: str
+) -> None:
+    publisher.pages["x"] = page
+
+    ran = federation("hub", "register", "--repo", repo, "--url", publisher.url_of("x"), "--domain", "d", "--dry-run")
+
+    assert ran.code == 1
+    assert told in ran.out
+
+
+def test_what_is_held_is_told_found_and_accepted(cli: Shell, publisher: Publisher) -> None:
+    publisher.pages["state-hub"] = index(*(capability(number) for number in range(6)))
+    cli.good("hub", "register", "--repo", "state-hub", "--url", publisher.url_of("state-hub"), "--domain", "d")
+    assert cli.good("hub", "findings").out == "Nothing is wrong.\n"
+    publisher.pages["state-hub"] = index()
+
+    held = cli("hub", "refresh", "--repo", "state-hub")
+    found = cli.good("hub", "findings", "--repo", "state-hub")
+    status = cli.good("hub", "status")
+
+    assert held.code == 1
+    assert "reuse-surface hub accept --repo state-hub" in held.out
+    assert found.out.splitlines()[1].split()[:3] == ["warning", "state-hub", "held"]
+    assert "◔ held  1  state-hub" in status.out
+    assert cli.good("hub", "accept", "--repo", "state-hub").out == "state-hub: changed, 1 capabilities served\n"
+    assert cli("hub", "accept", "--repo", "state-hub").code == 6
+
+
+def test_findings_name_the_line(cli: Shell, publisher: Publisher) -> None:
+    publisher.pages["bad"] = BAD.encode()
+    cli("hub", "register", "--repo", "bad", "--url", publisher.url_of("bad"), "--domain", "d")
+
+    assert "4:9: " in cli.good("hub", "findings").out
+
+
+def test_search_finds_by_words_and_facts(federation: Shell, publisher: Publisher) -> None:
+    publisher.pages["state-hub"] = index(capability(1, name="Record a decision", tags=["x"]), capability(2))
+    federation.good("hub", "refresh", "--repo", "state-hub")
+
+    found = federation.good("hub", "search", "decision", "rec", "--tag", "x", "--repo", "state-hub")
+
+    assert found.out.splitlines()[0].split() == ["ID", "REPO", "VECTOR", "NAME"]
+    assert found.out.splitlines()[1].endswith("Record a decision")
+    assert found.out.endswith("1 of 1\n")
+    assert federation.good("hub", "search", "nowhere").out.startswith("Nothing matches")
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [["--repos", "a,b*", "--domains", "d", "--expires-at", "2027-06-30T00:00:00Z"], ["--admin"]],
+    ids=["limited", "admin"],
+)
+def test_a_new_token_fits_the_file_of_tokens_and_is_never_in_it(alone: Shell, argv: list[str]) -> None:
+    ran = alone.good("token", "new", "--name", "ci", *argv)
+
+    token = re.findall(r"^  (hub_\S+)$", ran.out, re.MULTILINE)[0]
+    line = ran.out.splitlines()[-1]
+    assert re.fullmatch(r"hub_[\w-]{43}[0-9a-f]{8}", token)
+    assert token not in line
+    assert [one.name for one in read_tokens(f"tokens:\n{line}\n".encode())] == ["ci"]
+    assert alone.good("token", "new", "--name", "ci", *argv, "--json").json["token"] != token
+
+
+@pytest.mark.parametrize("argv", [[], ["--admin", "--repos", "a"]], ids=["nothing", "both"])
+def test_a_token_covers_repos_or_everything(alone: Shell, argv: list[str]) -> None:
+    assert alone("token", "new", "--name", "ci", *argv).code == 2

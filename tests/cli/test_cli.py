@@ -1,0 +1,175 @@
+"""The file as a program: help, usage, versions of Python, starting the hub."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import cli
+from shared.version import VERSION
+from tests.builders import TOKEN
+from tests.cli.conftest import CLI, Shell
+
+
+def test_version_prints_the_version(alone: Shell) -> None:
+    assert alone.good("version").out == f"{VERSION}\n"
+    assert alone.good("--json", "version").json == {"version": VERSION}
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["-h"]], ids=" ".join)
+def test_help_tells_every_command_and_exit_code(alone: Shell, argv: list[str]) -> None:
+    said = alone.good(*argv).out
+
+    assert [name for name in cli.COMMANDS if name not in said] == []
+    assert re.findall(r"^  (\d)  ", said, re.MULTILINE) == [*"0123456"]
+    assert TOKEN not in said
+
+
+def test_help_of_a_group_tells_its_commands_alone(alone: Shell) -> None:
+    said = alone.good("hub", "--help").out
+
+    assert "hub register" in said
+    assert "serve" not in said
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_has_a_help_that_names_its_options_and_no_token(name: str) -> None:
+    said = cli.parser_of(name).format_help()
+
+    assert (cli.COMMANDS[name][0].__doc__ or "").split()[0] in said
+    assert "--base-url" in said
+
+
+def test_the_help_of_a_command_is_its_own(alone: Shell) -> None:
+    assert "--cache-ttl-seconds" in alone.good("hub", "register", "--help", REUSE_SURFACE_TOKEN=TOKEN).out
+
+
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        ([], "Which command?"),
+        (["hub"], "hub register"),
+        (["hub", "lst"], "'hub list'"),
+        (["dance"], "--help lists them"),
+        (["serve", "--port", "x"], "--port"),
+        (["hub", "list", "--enabled", "maybe"], "--enabled"),
+        (["hub", "list", "--timeout", "0"], "--timeout"),
+        (["hub", "list", "--base"], "--base"),
+        (["--base-url"], "Which command?"),
+    ],
+    ids=lambda one: " ".join(one) if isinstance(one, list) else "",
+)
+def test_what_it_does_not_know_is_a_usage_error(alone: Shell, argv: list[str], told: str) -> None:
+    ran = alone(*argv)
+
+    assert (ran.code, ran.out) == (2, "")
+    assert told in ran.err
+    assert alone(*argv, "--json").json["error"]["exit_code"] == 2
+
+
+@pytest.mark.parametrize("where", ["before", "after"])
+def test_the_url_may_stand_before_and_after_the_command(cli: Shell, where: str) -> None:
+    url = ["--base-url", cli.environ["REUSE_SURFACE_URL"] + "/"]
+    argv = [*url, "hub", "list"] if where == "before" else ["hub", "list", *url]
+
+    assert cli.good(*argv, REUSE_SURFACE_URL="http://127.0.0.1:9").out == "No repository is registered.\n"
+
+
+def test_an_older_python_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "version_info", (3, 8, 0))
+
+    with pytest.raises(SystemExit, match="needs Python 3"):
+        runpy.run_path(str(CLI))
+
+
+def test_nothing_in_it_is_newer_than_python_3_9() -> None:
+    vermin = Path(sys.executable).with_name("vermin")
+    found = subprocess.run(
+        [vermin, "-t=3.9-", "--no-tips", "--eval-annotations", "--violations", str(CLI)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert found.returncode == 0, found.stdout
+
+
+def test_it_needs_nothing_but_the_standard_library(cli: Shell) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-I", "-S", str(CLI), "hub", "status"],
+        cwd=cli.folder, env=cli.environ, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(cli: Shell) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    ran = subprocess.run(
+        [sys.executable, "-I", str(CLI), "hub", "list"],
+        cwd=cli.folder, env=os.environ | cli.environ, stdout=writing, stderr=subprocess.PIPE, check=False,
+    )  # fmt: skip
+    os.close(writing)
+
+    assert (ran.returncode, ran.stderr) == (141, b"")
+
+
+def test_ctrl_c_ends_it_quietly(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupt(*_args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "run", interrupt)
+
+    assert cli.main(["version"]) == 130
+    assert capsys.readouterr() == ("", "")
+
+
+def test_serve_says_what_keeps_the_hub_from_starting(alone: Shell) -> None:
+    ran = alone("serve", "--port", "0", REUSE_SURFACE_TOKEN=TOKEN[:5])
+
+    assert ran.code == 1
+    assert ran.err.startswith("reuse-surface: REUSE_SURFACE_TOKEN")
+
+
+def test_serve_runs_the_hub_until_it_is_told_to_stop(alone: Shell) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-I", str(CLI), "serve", "--port", str(port), "--json"]
+    process = subprocess.Popen(command, cwd=alone.folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+    ready = alone("hub", "status", "--expect-ready", "--base-url", f"http://127.0.0.1:{port}")
+    process.send_signal(signal.SIGTERM)
+
+    assert (ready.code, process.wait(20)) == (0, 0)
+    assert json.loads(process.communicate()[0]) == {"url": f"http://127.0.0.1:{port}"}
+    assert (alone.folder / "data" / "hub.lock").exists()
+
+
+def test_serve_without_the_packages_is_a_failure(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "router", None)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+
+    assert cli.main(["serve"]) == 1
+    assert "pip install -r requirements.txt" in capsys.readouterr().err
+
+
+def test_the_file_alone_says_what_serve_needs(tmp_path: Path) -> None:
+    command = tmp_path / "reuse-surface"
+    command.write_bytes(CLI.read_bytes())
+
+    argv = [sys.executable, "-I", "-S", str(command), "serve"]
+    ran = subprocess.run(argv, capture_output=True, text=True, check=False)
+
+    assert ran.returncode == 1
+    assert f"git clone {cli.REPOSITORY}" in ran.stderr

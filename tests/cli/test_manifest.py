@@ -1,0 +1,184 @@
+"""hub sync and hub apply: the federation manifest of a machine, from the hub and to it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from shared import schemas
+from tests.builders import url_of
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Publisher, Shell
+
+OUT = "registry/federation/sources.yaml"
+
+
+def manifest(*repos: str, **changes: Any) -> dict[str, Any]:
+    sources = [{"repo": repo, "url": url_of(repo), "domain": "helix_forge"} for repo in repos]
+    return {"version": 1, "sources": sources, **changes}
+
+
+def outcomes(shell: Shell, document: object, *argv: str, code: int = 0) -> dict[str, str]:
+    ran = shell("hub", "apply", "-", "--json", *argv, sent=json.dumps(document))
+    assert ran.code == code, ran
+    return {one["repo"]: one["outcome"] for one in ran.json["results"]}
+
+
+def test_sync_writes_what_the_hub_serves_and_the_schema_takes(federation: Shell) -> None:
+    ran = federation.good("hub", "sync")
+
+    written = yaml.safe_load((federation.folder / OUT).read_text())
+    assert ran.out == f"{OUT}: written, 2 sources\n"
+    assert [one["repo"] for one in written["sources"]] == ["railiance-apps", "state-hub"]
+    assert schemas.checker("federation")(written) == []
+
+
+def test_sync_leaves_an_equal_file_untouched(federation: Shell) -> None:
+    federation.good("hub", "sync")
+    file = federation.folder / OUT
+    before = file.stat()
+
+    assert federation.good("hub", "sync").out == f"{OUT}: unchanged, 2 sources\n"
+    assert (file.stat().st_mtime_ns, file.stat().st_ino) == (before.st_mtime_ns, before.st_ino)
+
+
+def test_sync_of_an_empty_hub_is_an_empty_manifest(cli: Shell) -> None:
+    cli.good("hub", "sync", "--out", "s.yaml")
+
+    assert yaml.safe_load((cli.folder / "s.yaml").read_text()) == {"version": 1, "sources": []}
+
+
+def test_sync_overwrites_a_file_of_others_only_when_told(federation: Shell) -> None:
+    file = federation.folder / "s.yaml"
+    file.write_text("version: 1\nsources: []\n")
+
+    refused = federation("hub", "sync", "--out", "s.yaml")
+    assert (refused.code, file.read_text()) == (1, "version: 1\nsources: []\n")
+
+    federation.good("hub", "sync", "--out", "s.yaml", "--force")
+    assert "state-hub" in file.read_text()
+
+
+def test_sync_keeps_local_entries_in_place_of_the_hubs(federation: Shell) -> None:
+    federation.good("hub", "sync")
+    file = federation.folder / OUT
+    local = '- "repo": "state-hub"\n  "index": "../state-hub/capabilities.yaml"\n  "domain": "d"\n'
+    file.write_text(file.read_text() + local)
+
+    ran = federation.good("hub", "sync", "--keep-local", "--json").json
+
+    sources = yaml.safe_load(file.read_text())["sources"]
+    assert (ran["sources"], ran["local"]) == (2, 1)
+    assert ["index" in one for one in sources] == [False, True]
+    assert "1 of them local" in federation.good("hub", "sync", "--keep-local").out
+
+
+def test_what_sync_wrote_can_be_applied_to_another_hub(federation: Shell) -> None:
+    federation.good("hub", "update", "--repo", "state-hub", "--description", 'Ü \u2028 😀 "q"\n')
+    federation.good("hub", "sync")
+    before = federation.good("hub", "list", "--json").json["repos"]
+    for row in before:
+        federation.good("hub", "deregister", "--repo", row["repo"])
+
+    federation.good("hub", "apply", OUT)
+
+    after = federation.good("hub", "list", "--json").json["repos"]
+    fields = ("repo", "url", "domain", "enabled", "required", "cache_ttl_seconds", "description")
+    assert [[row[name] for name in fields] for row in after] == [[row[name] for name in fields] for row in before]
+
+
+def test_yaml_written_by_hand_is_read_by_the_hub(cli: Shell) -> None:
+    by_hand = "version: 1\nsources:\n- repo: a # mine\n  url: https://git.example.org/a\n  domain: d\n"
+
+    assert cli.good("hub", "apply", "-", sent=by_hand).out.endswith("1 created\n")
+    ran = cli("hub", "apply", "-", sent=by_hand.replace("  domain: d\n", "  colour: red\n"))
+    assert ran.code == 1
+    assert "-:3:3: /sources/0/domain is required" in ran.err
+
+
+def test_apply_creates_changes_and_leaves(cli: Shell) -> None:
+    assert outcomes(cli, manifest("a", "b")) == {"a": "created", "b": "created"}
+    assert outcomes(cli, manifest("a", "b")) == {"a": "unchanged", "b": "unchanged"}
+    changed = manifest("a", "b")
+    changed["sources"][0]["required"] = True
+    assert outcomes(cli, changed) == {"a": "changed", "b": "unchanged"}
+    assert cli.good("hub", "show", "--repo", "b", "--json").json["revision"] == 1
+
+
+def test_apply_goes_on_past_what_fails(cli: Shell) -> None:
+    document = manifest("a", "b")
+    document["sources"][0]["colour"] = "red"
+
+    assert outcomes(cli, document, code=1) == {"a": "failed", "b": "created"}
+
+
+def test_apply_skips_a_local_index_and_says_what_to_publish(cli: Shell) -> None:
+    document = manifest("a")
+    document["sources"] += [{"repo": "b", "index": "x.yaml", "domain": "d"}]
+
+    ran = cli.good("hub", "apply", "-", sent=json.dumps(document))
+
+    assert "b     skipped  only this machine has its index: publish it, and name its raw URL as url" in ran.out
+    assert ran.out.endswith("1 created, 1 skipped\n")
+
+
+def test_apply_prunes_only_when_told_and_lets_a_new_name_take_over_a_url(cli: Shell) -> None:
+    outcomes(cli, manifest("old", "kept"))
+    renamed = manifest("kept", "new")
+    renamed["sources"][1]["url"] = url_of("old")
+
+    assert outcomes(cli, renamed, code=1) == {"kept": "unchanged", "new": "failed"}
+    assert outcomes(cli, renamed, "--prune") == {"old": "deregistered", "kept": "unchanged", "new": "created"}
+
+
+def test_a_dry_run_tells_and_does_nothing(cli: Shell) -> None:
+    outcomes(cli, manifest("old"))
+    before = cli.good("hub", "list", "--json").out
+
+    told = outcomes(cli, manifest("new"), "--prune", "--dry-run")
+
+    assert told == {"old": "deregistered", "new": "created"}
+    assert cli.good("hub", "list", "--json").out == before
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", '{"version": 2, "sources": []}', '{"version": 1, "sources": []}', '"sources":\n- "repo": x\n',
+     '  "repo": "x"\n', "- nonsense", json.dumps(manifest("a", "a"))],
+    ids=["empty", "torn", "list", "version", "no sources", "not JSON", "no entry", "other YAML", "twice"],
+)  # fmt: skip
+def test_what_is_no_manifest_changes_nothing(cli: Shell, text: str) -> None:
+    ran = cli("hub", "apply", "-", "--prune", sent=text)
+
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.startswith("reuse-surface: - ")
+    assert cli.good("hub", "list", "--json").json["total"] == 0
+
+
+def test_a_file_that_is_not_there_is_not_found(cli: Shell) -> None:
+    assert cli("hub", "apply", "nowhere.yaml").code == 5
+
+
+def test_a_file_that_is_not_text_is_no_manifest(cli: Shell) -> None:
+    assert cli("hub", "apply", "-", sent=b"\xff\xfe").code == 1
+
+
+def test_without_a_token_apply_ends_at_once(cli: Shell) -> None:
+    ran = cli("hub", "apply", "-", "--json", sent=json.dumps(manifest("a", "b")), REUSE_SURFACE_TOKEN="x" * 20)
+
+    assert (ran.code, ran.json["error"]["status"]) == (4, 401)
+
+
+def test_sync_and_apply_understand_each_other_after_a_change(federation: Shell, publisher: Publisher) -> None:
+    federation.good("hub", "sync")
+    text = (federation.folder / OUT).read_text()
+    (federation.folder / OUT).write_text(text.replace('"required": false', '"required": true'))
+
+    ran = federation.good("hub", "apply", OUT)
+
+    assert ran.out.splitlines()[1] == "railiance-apps  changed  required"
+    assert publisher.url in text

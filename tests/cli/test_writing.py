@@ -1,0 +1,129 @@
+"""The commands that write: register, update, deregister, refresh."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.builders import index
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Publisher, Shell
+
+
+def test_register_tells_what_came_of_the_first_fetch(cli: Shell, publisher: Publisher) -> None:
+    url = publisher.url_of("state-hub")
+
+    ran = cli.good("hub", "register", "--repo", "state-hub", "--url", url, "--domain", "d", "--description", "a b")
+
+    assert ran.out == "Registered state-hub (revision 1).\nstate-hub: changed, 1 capabilities served\n"
+    assert cli.good("hub", "show", "--repo", "state-hub", "--json").json["description"] == "a b"
+
+
+def test_register_of_an_index_that_can_not_be_read_is_kept_and_fails(cli: Shell, publisher: Publisher) -> None:
+    publisher.pages["bad"] = index(version=2)
+
+    ran = cli("hub", "register", "--repo", "bad", "--url", publisher.url_of("bad"), "--domain", "d", "--json")
+
+    assert (ran.code, ran.json["outcome"], ran.json["revision"]) == (1, "failed", 1)
+    assert "/version" in cli("hub", "refresh", "--repo", "bad").out
+
+
+def test_register_of_a_disabled_repo_fetches_nothing(cli: Shell, publisher: Publisher) -> None:
+    url = publisher.url_of("gone")
+
+    ran = cli.good("hub", "register", "--repo", "gone", "--url", url, "--domain", "d", "--enabled", "false")
+
+    assert "so nothing was fetched" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("repo", "url", "code", "told"),
+    [
+        ("state-hub", "https://git.example.org/other", 6, "reuse-surface hub update"),
+        ("other", "", 6, "state-hub"),
+        ("Other!", "file:///etc/passwd", 1, "/repo"),
+    ],
+    ids=["name", "url", "fields"],
+)
+def test_what_the_hub_refuses_is_told_with_every_offence(  # noqa: PLR0917 - a case has that many parts
+    federation: Shell, publisher: Publisher, repo: str, url: str, code: int, told: str
+) -> None:
+    url = url or publisher.url_of("state-hub")
+
+    ran = federation("hub", "register", "--repo", repo, "--url", url, "--domain", "d")
+
+    assert (ran.code, ran.out) == (code, "")
+    assert told in ran.err
+    assert len(federation.good("hub", "list", "--json").json["repos"]) == 2
+
+
+def test_update_changes_what_is_named_and_nothing_else(federation: Shell) -> None:
+    before = federation.good("hub", "show", "--repo", "state-hub", "--json").json
+
+    after = federation.good("hub", "update", "--repo", "state-hub", "--cache-ttl-seconds", "60", "--json").json
+
+    changed = {name for name in after if after[name] != before[name]}
+    assert changed == {"cache_ttl_seconds", "updated_at", "revision"}
+
+
+def test_update_of_nothing_is_a_usage_error(federation: Shell) -> None:
+    assert federation("hub", "update", "--repo", "state-hub").code == 2
+
+
+@pytest.mark.parametrize("command", ["update", "deregister"])
+def test_a_revision_that_is_not_the_present_one_is_a_conflict(federation: Shell, command: str) -> None:
+    fields = ["--required", "true"] if command == "update" else []
+
+    assert federation("hub", command, "--repo", "state-hub", "--revision", "7", *fields).code == 6
+    assert federation.good("hub", "show", "--repo", "state-hub", "--json").json["revision"] == 1
+
+
+def test_deregister_frees_the_name(federation: Shell) -> None:
+    assert federation.good("hub", "deregister", "--repo", "state-hub").out == "Deregistered state-hub.\n"
+
+    assert federation("hub", "deregister", "--repo", "state-hub").code == 5
+
+
+def test_refresh_of_all_tells_which_source_is_in_trouble(federation: Shell, publisher: Publisher) -> None:
+    publisher.pages["state-hub"] = index(domain="other")
+    del publisher.pages["railiance-apps"]
+
+    ran = federation("hub", "refresh", "--all", "--force")
+
+    lines = ran.out.splitlines()
+    assert ran.code == 1
+    assert lines[0].startswith("Checked 2 sources (1 failed, 1 changed")
+    assert lines[1:] == ["railiance-apps: failed, 1 capabilities served", "  The source answered 404."]
+    assert federation.good("hub", "refresh", "--all").out.startswith("Checked 0 sources (none was due)")
+
+
+@pytest.mark.parametrize("argv", [[], ["--repo", "state-hub", "--all"], ["--force"]], ids=["none", "both", "force"])
+def test_refresh_wants_one_repo_or_all(federation: Shell, argv: list[str]) -> None:
+    assert federation("hub", "refresh", *argv).code == 2
+
+
+def test_a_disabled_repo_is_not_fetched_and_the_way_out_is_told(federation: Shell) -> None:
+    federation.good("hub", "update", "--repo", "state-hub", "--enabled", "false")
+
+    ran = federation("hub", "refresh", "--repo", "state-hub")
+
+    assert ran.code == 6
+    assert "--enabled true" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("token", "told"),
+    [("", "is not set"), ("wrong-token-of-good-length", "REUSE_SURFACE_TOKEN"), ("with blank\r\nX: y", "characters")],
+    ids=["none", "wrong", "hostile"],
+)
+def test_without_a_good_token_nothing_is_written_and_no_token_is_shown(
+    federation: Shell, token: str, told: str
+) -> None:
+    ran = federation("hub", "deregister", "--repo", "state-hub", REUSE_SURFACE_TOKEN=token)
+
+    assert ran.code == 4
+    assert told in ran.err
+    assert not token or token not in ran.err
+    assert federation.good("hub", "show", "--repo", "state-hub").code == 0

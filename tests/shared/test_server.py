@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import uvicorn
+
+from router import create_app
+from shared.problems import StartError
+from shared.server import run_server
+from tests.builders import TOKEN
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from starlette.applications import Starlette
+
+
+async def start_and_stop(app: Starlette) -> None:
+    async with app.router.lifespan_context(app):
+        pass
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What uvicorn was asked to serve, in place of serving it."""
+    calls: list[dict[str, Any]] = []
+
+    def run(app: Starlette, **options: Any) -> None:
+        calls.append(options)
+        asyncio.run(start_and_stop(app))
+
+    monkeypatch.setattr(uvicorn, "run", run)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    for name in ("PUBLIC_URL", "DATA_DIR", "TOKEN"):
+        monkeypatch.delenv(f"REUSE_SURFACE_{name}", raising=False)
+    return calls
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"), [("127.0.0.1", "http://127.0.0.1:8099"), ("::1", "http://[::1]:8099")], ids=["IPv4", "IPv6"]
+)
+def test_runs_the_hub_at_the_address_on_the_data_directory(
+    served: list[dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str], host: str, shown: str
+) -> None:
+    assert run_server(create_app, host, 8099, str(tmp_path / "data")) == shown
+
+    assert [(call["host"], call["port"]) for call in served] == [(host, 8099)]
+    assert (tmp_path / "data" / "hub.lock").exists()
+    assert shown in capsys.readouterr().err
+
+
+def test_takes_the_data_directory_from_the_environment_unless_told(
+    served: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REUSE_SURFACE_DATA_DIR", str(tmp_path / "data"))
+
+    run_server(create_app, "127.0.0.1", 8099, None)
+
+    assert len(served) == 1
+    assert (tmp_path / "data" / "hub.lock").exists()
+
+
+def test_a_bad_setting_stops_the_start(served: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REUSE_SURFACE_TOKEN", TOKEN[:5])
+
+    with pytest.raises(StartError, match="REUSE_SURFACE_TOKEN"):
+        run_server(create_app, "127.0.0.1", 8099, None)
+
+    assert served == []
