@@ -15,6 +15,8 @@ from shared.backup import MEDIA_TYPE
 from shared.query import read_query
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from starlette.requests import Request
     from starlette.types import Receive, Scope, Send
 
@@ -38,12 +40,16 @@ class Backup(StreamingResponse):
     def __init__(self, hub: Hub, snapshot: Snapshot) -> None:
         name = f"reuse-surface-{hub.clock.stamp().replace(':', '')}.tar"
         headers = {**OPEN, "Cache-Control": "no-store", "Content-Disposition": f'attachment; filename="{name}"'}
-        super().__init__(snapshot.stream(), 200, headers, MEDIA_TYPE)
-        self._hub = hub
+        super().__init__(_sent(hub, snapshot), 200, headers, MEDIA_TYPE)
         self._snapshot = snapshot
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it all; only then it counts as taken."""
+        """Send it all."""
         with contextlib.closing(self._snapshot):
             await super().__call__(scope, receive, send)
-            self._hub.tally.moments["backup"] = self._hub.clock.now().timestamp()
+
+
+def _sent(hub: Hub, snapshot: Snapshot) -> Iterator[bytes]:
+    """Yield the snapshot; only when all of it was sent it counts as taken."""
+    yield from snapshot.stream()
+    hub.tally.moments["backup"] = hub.clock.now().timestamp()

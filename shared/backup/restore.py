@@ -93,10 +93,7 @@ def _members(tar: tarfile.TarFile) -> Iterator[tuple[str, bytes]]:
         file = tar.extractfile(member) if member.isreg() else None
         if file is None or not _NAME.fullmatch(member.name) or member.size > _MOST_BYTES:
             raise StartError(f"The backup holds {member.name!r}, which no backup of a hub does.")
-        content = file.read()
-        if len(content) != member.size:
-            raise StartError("The backup is cut off: its end is missing.")
-        yield member.name, content
+        yield member.name, file.read()
 
 
 def _about(first: tuple[str, bytes] | None) -> dict[str, Any]:

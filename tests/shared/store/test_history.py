@@ -96,6 +96,7 @@ def test_a_line_torn_by_a_crash_is_dropped(path: Path, cut: int) -> None:
     [
         pytest.param(b"something else\n", id="foreign"),
         pytest.param(b"", id="empty"),
+        pytest.param(b'{"kind":"something else","format":1}\n', id="of another kind"),
         pytest.param(b'{"kind":"reuse-surface history","format":2}\n', id="newer"),
         pytest.param(b'{"kind":"reuse-surface history","format":1}\n{"repo": "a"}\n', id="a line that lacks fields"),
         pytest.param(b'{"kind":"reuse-surface history","format":1}\n{"re\n{}\n', id="torn in the middle"),
