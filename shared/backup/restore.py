@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[a-z0-9][A-Za-z0-9._-]*(/[a-z0-9][A-Za-z0-9._-]*)*")
 _MOST_BYTES = 1 << 30
+SERIALS_APART = 1_000_000
 # What a new volume, an earlier start, or a careful operator may have left in an otherwise empty folder.
 _NOTHING = {LOCK, "lost+found", ".before-restore"}
 
@@ -37,7 +38,7 @@ class Restored(NamedTuple):
 
 
 def restore(backup: IO[bytes], folder: Path) -> Restored:
-    """Make *folder* what the data directory was when *backup* was taken.
+    """Make *folder* what the data directory was when *backup* was taken, with a serial far ahead of it.
 
     Raise StartError when *folder* is in use or not empty, or when *backup* is not whole, not ours, or of a newer
     format; nothing but an empty folder is left then.
@@ -47,6 +48,7 @@ def restore(backup: IO[bytes], folder: Path) -> Restored:
         draft = Path(tempfile.mkdtemp(prefix=RESTORING, dir=folder))
         try:
             restored = _checked(_unpacked(backup, draft), draft)
+            _move_on(draft)
         except BaseException as fault:
             shutil.rmtree(draft)
             if isinstance(fault, StorageUnavailable):
@@ -122,6 +124,17 @@ def _checked(unpacked: _Unpacked, draft: Path) -> Restored:
         raise StartError(f"The backup is damaged: {about['registrations']} registrations became {count}.")
     (draft / LOCK).unlink()
     return Restored(about, len(found), count)
+
+
+def _move_on(draft: Path) -> None:
+    """Leave the serials behind that the hub may have given away since the backup, and what led to the last one.
+
+    A reader that saw one of them is told to read the whole document, instead of changes to one that it never saw.
+    """
+    path = draft / "federated.json"
+    told = orjson.loads(path.read_bytes())
+    write_draft(path, orjson.dumps(told | {"serial": told["serial"] + SERIALS_APART}))
+    (draft / "changes.jsonl").unlink(missing_ok=True)
 
 
 def _place(draft: Path, folder: Path) -> None:
