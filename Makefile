@@ -5,7 +5,7 @@ RUN := $(VENV)/bin/python
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve bench test check lint types unit image-test manifests validate-registry release clean
+.PHONY: help demo serve bench test check lint types unit fuzz chaos image-test manifests validate-registry release clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,14 @@ validate-registry: $(VENV)/runtime ## check this repository's own index, its ent
 release: $(VENV)/runtime ## check that everything says VERSION and tell how to release it
 	$(RUN) scripts/release.py $(VERSION)
 
+fuzz: $(VENV)/checks ## throw thousands of new examples at everything that reads hostile input (minutes)
+	HYPOTHESIS_PROFILE=fuzz $(RUN) -m pytest -n $(JOBS) --timeout=0 tests/test_fuzz.py tests/test_schemathesis.py
+
+chaos: $(VENV)/checks ## kill, fill, cut and crowd a real hub for half an hour, and write down the sums
+	rm -f chaos-figures.jsonl
+	CHAOS=full CHAOS_FIGURES=chaos-figures.jsonl $(RUN) -m pytest tests/chaos
+	@cat chaos-figures.jsonl
+
 clean: ## remove what the other targets made
-	rm -rf $(VENV) .demo .image .mypy_cache .ruff_cache .coverage* .hypothesis
+	rm -rf $(VENV) .demo .image .mypy_cache .ruff_cache .coverage* .hypothesis chaos-figures.jsonl
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

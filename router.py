@@ -9,7 +9,7 @@ from urllib.parse import quote
 import orjson
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -46,6 +46,7 @@ from shared.traffic import Traffic
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+    from contextlib import AbstractContextManager
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -132,7 +133,13 @@ def application(hub: Hub, endpoints: Iterable[Row], lifespan: Any = None) -> Sta
 
     for kind in (Problem, HTTPException, Exception):
         app.add_exception_handler(kind, answer_problem)
+    app.add_exception_handler(ClientDisconnect, _nobody_listens)
     return app
+
+
+async def _nobody_listens(_request: Request, _fault: Exception) -> Response:
+    """Answer a client that went away before its body had arrived: nobody reads it, and nothing is wrong here."""
+    return Response(status_code=400)
 
 
 class _Application(Starlette):
@@ -143,7 +150,8 @@ class _Application(Starlette):
 
     def build_middleware_stack(self) -> ASGIApp:
         """Return the whole application."""
-        return Edge(Shortcut(super().build_middleware_stack(), self.ready, self.hub.tally, self.hub.clock))
+        whole = Shortcut(super().build_middleware_stack(), self.ready, self.hub.tally, self.hub.clock)
+        return Edge(whole, self.hub.settings.max_body_bytes)
 
 
 class Resource:
@@ -163,11 +171,14 @@ class Resource:
             handler = handle(self._hub)
             self._handlers[method], self.ready = handler, handler.ready
         else:
-            self._handlers[method] = self._answering(handle)
+            # Reads are answered from memory at once; only what may take a while is bounded in number.
+            bound = contextlib.nullcontext if method == "GET" else self._hub.limits.under_way
+            self._handlers[method] = self._answering(handle, bound)
 
-    def _answering(self, handle: Handle) -> ASGIApp:
+    def _answering(self, handle: Handle, bound: Callable[[], AbstractContextManager[None]]) -> ASGIApp:
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-            response = await handle(self._hub, Request(scope, receive))
+            with bound():
+                response = await handle(self._hub, Request(scope, receive))
             await response(scope, receive, send)
 
         return answer

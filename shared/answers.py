@@ -24,8 +24,13 @@ OPEN = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": "ETag, Link, Retry-After, Reuse-Surface-Serial, Reuse-Surface-Complete",
     "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
 }
-"""Anyone may read what the hub says, from anywhere; nobody should guess its type."""
+"""Anyone may read what the hub says, from anywhere; no browser should guess its type, run it or tell where it was.
+
+A page that needs more says so itself.
+"""
 
 BROWSED = {
     "Content-Security-Policy": (

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-MAX_BYTES = 64 * 1024
+USUAL_BYTES = 64 * 1024
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 MAX_DOCUMENT_BYTES = 1024 * 1024
@@ -22,10 +22,10 @@ DOCUMENTS = ("application/yaml", JSON, "application/x-yaml", "text/yaml", "text/
 async def read_json(request: Request, media_types: Collection[str] = (JSON,)) -> Any:  # noqa: ANN401 - not yet checked
     """Return the JSON value of the body.
 
-    Raise UnsupportedMediaType, BodyTooLarge (more than 64 KiB) or MalformedBody.
+    Raise UnsupportedMediaType, BodyTooLarge (more than REUSE_SURFACE_MAX_BODY_BYTES) or MalformedBody.
     """
     _check_type(request, media_types)
-    content = await read_bytes(request, MAX_BYTES)
+    content = await read_bytes(request, request.scope.get("max_body_bytes", USUAL_BYTES))
     try:
         return strict_json.parse(content)
     except strict_json.NotStrictJson as fault:

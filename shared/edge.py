@@ -1,4 +1,4 @@
-"""What holds for every request before any endpoint sees it: it gets an id."""
+"""What holds for every request before any endpoint sees it: its id, and how large its body may be."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ _SANE = re.compile(rb"[!-~]{1,100}")
 class Edge:
     """The outermost layer. Each request has an id, in ``scope["request_id"]`` and in the answer's ``X-Request-ID``.
 
-    The caller's own is kept when it is sane: at most 100 visible ASCII characters.
+    The caller's own is kept when it is sane: at most 100 visible ASCII characters. ``scope["max_body_bytes"]`` is for
+    those who read the body.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
         self._app = app
+        self._max_body_bytes = max_body_bytes
         # Random once, then counted: unique over restarts at next to no cost.
         self._begin = secrets.token_hex(6)
         self._numbers = itertools.count(1)
@@ -33,6 +35,7 @@ class Edge:
             return
         known = self._id_of(scope)
         scope["request_id"] = known.decode()
+        scope["max_body_bytes"] = self._max_body_bytes
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":

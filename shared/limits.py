@@ -1,17 +1,18 @@
-"""How often one client may do what costs the hub or others something: so many times a minute, then 429."""
+"""How often one client may do what costs the hub or others something, and how much may be under way in all."""
 
 from __future__ import annotations
 
+import contextlib
 import math
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING
 
 from cachetools import TTLCache
 
-from shared.problems import TooManyRequests
+from shared.problems import Overloaded, TooManyRequests
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from starlette.requests import Request
 
@@ -29,9 +30,21 @@ class Limits:
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._clients = Clients(settings.trusted_proxies)
+        self._most_under_way, self._under_way = settings.max_requests, 0
         self._wrong_tokens = _Counter(settings.wrong_tokens_per_minute, clock, "wrong tokens from one address")
         self._refreshes = _Counter(settings.refreshes_per_minute, clock, "fetches for one token")
         self._validations = _Counter(settings.validations_per_minute, clock, "validations for one address")
+
+    @contextlib.contextmanager
+    def under_way(self) -> Iterator[None]:
+        """Do within what takes a while, or raise Overloaded where too much of that is being done already."""
+        if self._under_way >= self._most_under_way:
+            raise Overloaded("The hub has as much under way as it takes on.", headers={"Retry-After": "1"})
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
 
     def count_wrong_token(self, request: Request) -> None:
         """Count a wrong token, or raise TooManyRequests; right ones are never counted, and so never refused."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import httpx
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
-# The same examples in every run, however slow the machine; make fuzz is what looks for new ones.
-hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
-hypothesis.settings.load_profile("repeatable")
+# The same examples in every run, however busy the machine is; make fuzz asks for many more, and new ones each time.
+hypothesis.settings.register_profile("checks", derandomize=True, deadline=None, database=None, max_examples=60)
+hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=5000, print_blob=True)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "checks"))
 
 
 @pytest.fixture

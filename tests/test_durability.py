@@ -12,117 +12,22 @@ import json
 import os
 import random
 import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.builders import TOKEN, WRITER, index, registration, url_of
+from tests.builders import index, registration, url_of
+from tests.processes import Answer, Server, ask, refused, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-CLI = Path(__file__).resolve().parent.parent / "cli.py"
 ROUNDS = int(os.environ.get("DURABILITY_ROUNDS", "12"))
 WRITERS = 6
-START_SECONDS = 30
-
-
-class Answer(NamedTuple):
-    """What the hub answered."""
-
-    status: int
-    etag: str | None
-    body: bytes
-
-    def json(self) -> Any:
-        """Return the body as JSON."""
-        return json.loads(self.body)
-
-
-@dataclass
-class Server:
-    """A hub in a process of its own."""
-
-    process: subprocess.Popen[str]
-    port: int
-
-    def connect(self) -> http.client.HTTPConnection:
-        """Return a connection that waits no longer than a test may."""
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-
-    def ask(self, method: str, path: str, body: object = None) -> Answer:
-        """Send one request on a connection of its own."""
-        with contextlib.closing(self.connect()) as connection:
-            return ask(connection, method, path, body)
-
-    def end(self, how: signal.Signals) -> int:
-        """Send a signal and return the exit code."""
-        self.process.send_signal(how)
-        return self.process.wait(20)
-
-
-def ask(connection: http.client.HTTPConnection, method: str, path: str, body: object = None) -> Answer:
-    headers = WRITER if method != "GET" else {}
-    content = None if body is None else json.dumps(body)
-    connection.request(method, path, content, {**headers, "Content-Type": "application/json"})
-    response = connection.getresponse()
-    return Answer(response.status, response.getheader("etag"), response.read())
-
-
-def launch(data: Path, **environ: str) -> Server:
-    """Start a hub on *data*; nothing is said yet about whether it comes up."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("REUSE_SURFACE_", "COV"))}
-    settings = {"REUSE_SURFACE_TOKEN": TOKEN, "REUSE_SURFACE_REFRESH": "off"}
-    command = [sys.executable, str(CLI), "serve", "--port", str(port), "--data-dir", str(data)]
-    process = subprocess.Popen(command, env=clean | settings | environ, stderr=subprocess.PIPE, text=True)
-    return Server(process, port)
-
-
-@contextlib.contextmanager
-def running(data: Path, **environ: str) -> Iterator[Server]:
-    """Run a hub on *data* until the block ends."""
-    server = launch(data, **environ)
-    try:
-        wait_until_up(server)
-        yield server
-    finally:
-        if server.process.poll() is None:
-            server.end(signal.SIGKILL)
-        if server.process.stderr is not None:
-            server.process.stderr.close()
-
-
-def wait_until_up(server: Server) -> None:
-    end = time.monotonic() + START_SECONDS
-    while time.monotonic() < end:
-        with contextlib.suppress(OSError):
-            assert server.ask("GET", "/ready").status == 200
-            return
-        assert server.process.poll() is None, server.process.communicate()[1]
-        time.sleep(0.02)
-    raise AssertionError("the hub did not come up")
-
-
-def refused(data: Path, **environ: str) -> str:
-    """Start a hub that must not come up, and return what it says."""
-    process = launch(data, **environ).process
-    try:
-        said = process.communicate(timeout=START_SECONDS)[1]
-    finally:
-        process.kill()
-    assert process.returncode == 1, said
-    assert "Traceback" not in said
-    return said
 
 
 @dataclass
@@ -235,8 +140,7 @@ def test_sigterm_ends_it_cleanly(tmp_path: Path) -> None:
     with running(tmp_path) as server:
         server.ask("POST", "/v1/repos", registration())
         assert server.end(signal.SIGTERM) == 0
-        assert server.process.stderr is not None
-        said = server.process.stderr.read()
+        said = server.said()
     with running(tmp_path) as server:
         assert all_registered(server).keys() == {"state-hub"}
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from router import ENDPOINTS
+from router import ENDPOINTS, application
 from tests.builders import (
     TOKEN,
     WRITER,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     import httpx
     import respx
 
+    from shared.hub import Hub
     from shared.settings import Settings
 
 PLACES = {
@@ -359,4 +361,51 @@ async def test_anyone_may_read_from_anywhere(known: httpx.AsyncClient, path: str
     exposed = "ETag, Link, Retry-After, Reuse-Surface-Serial, Reuse-Surface-Complete"
     assert headers["access-control-expose-headers"] == exposed
     assert headers["x-content-type-options"] == "nosniff"
+    assert headers["content-security-policy"].startswith("default-src 'none'")
+    assert headers["referrer-policy"] == "no-referrer"
+    assert "server" not in headers
     assert "cache-control" in headers
+
+
+@every_write
+async def test_more_than_the_hub_takes_on_at_a_time_is_refused_at_once(
+    known: httpx.AsyncClient, hub: Hub, row: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = await world(known)
+    with monkeypatch.context() as busy:
+        busy.setattr(hub.limits, "_under_way", hub.settings.max_requests)
+        answer = await ask(known, row)
+        assert (await known.get("/health")).status_code == 200
+
+    problem(answer, "overloaded")
+    assert answer.headers["retry-after"] == "1"
+    assert await world(known) == before
+    assert (await ask(known, row)).status_code != answer.status_code
+
+
+@every_body
+async def test_the_size_of_a_body_is_as_the_operator_sets_it(settings: Settings, row: tuple[str, str]) -> None:
+    async with served(replace(settings, max_body_bytes=10)) as client:
+        answer = await client.request(*row, json=BODIES[row], headers=WRITER)
+
+    assert "at most 10 bytes" in problem(answer, "body-too-large")["detail"]
+
+
+async def test_a_client_that_goes_away_before_its_body_has_arrived_is_no_fault(
+    hub: Hub, caplog: pytest.LogCaptureFixture
+) -> None:
+    sent: list[Any] = []
+
+    async def gone() -> dict[str, str]:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(name.lower().encode(), value.encode()) for name, value in WRITER.items()]
+    scope = {"type": "http", "method": "POST", "path": "/v1/repos", "query_string": b"",
+             "headers": [*headers, (b"content-type", b"application/json")]}  # fmt: skip
+    await application(hub, ENDPOINTS)(scope, gone, send)
+
+    assert [record for record in caplog.records if record.levelno > logging.INFO] == []
+    assert list(await hub.store.registrations()) == []

@@ -79,14 +79,18 @@ _check_explore = _checker(
 async def read_search(request: Request) -> tuple[Wanted, bool]:
     """Return what a search asks for, and whether it asks for other registries too."""
     body = await _read(request, _check_search)
-    wanted = _wanted(body["query"], limit=body.get("pageSize", 10), after=page(body.get("pageToken")))
+    # JSON knows one kind of number: 10.0 is the integer 10.
+    wanted = _wanted(body["query"], limit=int(body.get("pageSize", 10)), after=page(body.get("pageToken")))
     return wanted, body.get("federation") == "referrals"
 
 
 async def read_explore(request: Request) -> tuple[Wanted, list[dict[str, Any]]]:
     """Return what an exploration asks for, and the fields to count, each with its ``limit`` and ``minCount``."""
     body = await _read(request, _check_explore)
-    asked = [{"limit": 20, "minCount": 1, **one} for one in body["resultType"]["facets"]]
+    asked = [
+        {**one, "limit": int(one.get("limit", 20)), "minCount": int(one.get("minCount", 1))}
+        for one in body["resultType"]["facets"]
+    ]
     kinds = tuple(_kind(one["field"]) for one in asked)
     return _wanted(body.get("query", {}), limit=1, facets=kinds), asked
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shared.problems.base import Offence, Problem, StartError
+from shared.problems.clients import HeadTooLarge, MalformedRequest, Overloaded, RequestTimeout, TooManyRequests
 from shared.problems.requests import (
     BadQuery,
     BodyTooLarge,
@@ -36,7 +37,6 @@ from shared.problems.requests import (
     SearchTimeout,
     SerialGone,
     StorageUnavailable,
-    TooManyRequests,
     Unauthorized,
     UnsupportedMediaType,
     UrlRegistered,
@@ -65,22 +65,26 @@ __all__ = [
     "CapabilityNotFound",
     "FederationIncomplete",
     "Forbidden",
+    "HeadTooLarge",
     "HubFull",
     "InternalError",
     "InvalidIndex",
     "InvalidRegistration",
     "MalformedBody",
+    "MalformedRequest",
     "MethodNotAllowed",
     "NotAcceptable",
     "NotFound",
     "NothingHeld",
     "Offence",
+    "Overloaded",
     "PreconditionFailed",
     "Problem",
     "ReadOnly",
     "RepoDisabled",
     "RepoExists",
     "RepoNotFound",
+    "RequestTimeout",
     "SearchTimeout",
     "SerialGone",
     "SourceNotAnIndex",

@@ -180,15 +180,6 @@ class InvalidRegistration(Problem):
     remedy = "Mend every field that errors points at. The rules are at /schemas/hub-registration."
 
 
-class TooManyRequests(Problem):
-    """One client asked more often than this hub lets one client ask."""
-
-    slug = "too-many-requests"
-    status = 429
-    title = "Too many requests"
-    remedy = "Wait as many seconds as Retry-After says; the operator can raise the limit."
-
-
 class InternalError(Problem):
     """A fault of the hub itself; its log has the details."""
 

@@ -21,7 +21,10 @@ class Shape:
     sides: int
 
 
-OPEN_NAMES = {"access-control-allow-origin", "access-control-expose-headers", "x-content-type-options"}
+OPEN_NAMES = {
+    *("access-control-allow-origin", "access-control-expose-headers", "x-content-type-options"),
+    *("content-security-policy", "referrer-policy"),
+}
 
 
 def test_an_answer_carries_what_every_public_answer_does() -> None:

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from shared.body import JSON, MAX_BYTES, MERGE_PATCH, read_bytes, read_json
+from shared.body import JSON, MERGE_PATCH, read_bytes, read_json
 from shared.problems import BodyTooLarge, MalformedBody, UnsupportedMediaType
 from tests.shared.asking import asking
 
 TYPE = ("content-type", JSON)
+
+MAX_BYTES = 65536
 
 
 def text_of(size: int) -> bytes:

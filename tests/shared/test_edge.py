@@ -22,7 +22,7 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
 
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(Edge(echo)), base_url="http://hub") as session:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(Edge(echo, 7)), base_url="http://hub") as session:
         yield session
 
 
@@ -45,7 +45,7 @@ async def test_no_two_requests_share_one(client: httpx.AsyncClient) -> None:
     answers = await asyncio.gather(*(client.get("/") for _ in range(50)))
 
     assert len({answer.text for answer in answers}) == 50
-    other = httpx.AsyncClient(transport=httpx.ASGITransport(Edge(echo)), base_url="http://hub")
+    other = httpx.AsyncClient(transport=httpx.ASGITransport(Edge(echo, 7)), base_url="http://hub")
     assert (await other.get("/")).text not in {answer.text for answer in answers}
 
 
@@ -58,6 +58,6 @@ async def test_lets_the_lifespan_pass() -> None:
     async def nothing(*_: Any) -> Any:
         """Say nothing, hear nothing."""
 
-    await Edge(app)({"type": "lifespan"}, nothing, nothing)
+    await Edge(app, 7)({"type": "lifespan"}, nothing, nothing)
 
     assert seen == [({"type": "lifespan"}, nothing, nothing)]

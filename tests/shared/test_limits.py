@@ -6,7 +6,7 @@ import pytest
 
 from shared.auth import Author
 from shared.limits import CLIENTS, Clients, Limits
-from shared.problems import TooManyRequests
+from shared.problems import Overloaded, TooManyRequests
 from shared.settings import Settings
 from tests.shared.asking import asking
 
@@ -105,3 +105,13 @@ def test_believes_only_the_proxies_that_the_operator_named(peer: str, forwarded:
 
 def test_believes_nobody_unless_told_so() -> None:
     assert Clients(()).of(asking(("x-forwarded-for", "198.51.100.9"), client="127.0.0.1")) == "127.0.0.1"
+
+
+def test_what_is_under_way_is_bounded(hands: Hands) -> None:
+    limits = Limits(Settings(max_requests=2), hands.clock())
+
+    with limits.under_way(), limits.under_way(), pytest.raises(Overloaded), limits.under_way():
+        raise AssertionError
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError), limits.under_way():
+            raise ZeroDivisionError

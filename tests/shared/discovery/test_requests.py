@@ -113,3 +113,10 @@ async def test_a_body_that_is_not_json_is_refused() -> None:
 def test_no_token_is_the_first_page() -> None:
     assert page(None) is None
     assert "metadata.domain" in FIELDS
+
+
+async def test_a_whole_number_may_be_written_with_a_point() -> None:
+    wanted, _ = await read_search(sending({"query": {"text": "x"}, "pageSize": 7.0}))
+    _, asked = await read_explore(sending({"resultType": {"facets": [{"field": "type", "limit": 3.0}]}}))
+
+    assert (repr(wanted.limit), repr(asked[0]["limit"])) == ("7", "3")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,7 +10,8 @@ import uvicorn
 
 from router import create_app
 from shared.problems import StartError
-from shared.server import run_server
+from shared.server import SHUTDOWN_SECONDS, run_server
+from shared.server.guard import GuardedProtocol
 from tests.builders import TOKEN
 
 if TYPE_CHECKING:
@@ -61,6 +63,22 @@ def test_takes_the_data_directory_from_the_environment_unless_told(
 
     assert len(served) == 1
     assert (tmp_path / "data" / "hub.lock").exists()
+
+
+def test_serves_within_its_bounds_and_says_nothing_of_itself(
+    served: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REUSE_SURFACE_IDLE_SECONDS", "7")
+    monkeypatch.setenv("REUSE_SURFACE_MAX_HEAD_BYTES", "9")
+
+    run_server(create_app, "127.0.0.1", 8099, str(tmp_path / "data"))
+
+    [options] = served
+    assert isinstance(options["http"], partial)
+    assert options["http"].func is GuardedProtocol
+    assert options["http"].args[0].head_bytes == 9
+    assert (options["server_header"], options["proxy_headers"], options["access_log"]) == (False, False, False)
+    assert (options["timeout_keep_alive"], options["timeout_graceful_shutdown"]) == (7, SHUTDOWN_SECONDS)
 
 
 def test_a_bad_setting_stops_the_start(served: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,50 @@
+"""What a client does to the connection or to the hub, whatever it asks for."""
+
+from __future__ import annotations
+
+from shared.problems.base import Problem
+
+
+class MalformedRequest(Problem):
+    """What came over the connection is no HTTP request. The connection is closed."""
+
+    slug = "malformed-request"
+    status = 400
+    title = "The request can't be read"
+    remedy = "Use an HTTP library; send no request with both Content-Length and Transfer-Encoding."
+
+
+class RequestTimeout(Problem):
+    """The head or the body of the request did not arrive in time. The connection is closed."""
+
+    slug = "request-timeout"
+    status = 408
+    title = "The request took too long to arrive"
+    remedy = "Send the request in one go."
+
+
+class HeadTooLarge(Problem):
+    """The request line and the headers are larger together than this hub takes. The connection is closed."""
+
+    slug = "head-too-large"
+    status = 431
+    title = "The head of the request is too large"
+    remedy = "Send fewer or shorter headers, and a shorter URL."
+
+
+class TooManyRequests(Problem):
+    """One client asked more often than this hub lets one client ask."""
+
+    slug = "too-many-requests"
+    status = 429
+    title = "Too many requests"
+    remedy = "Wait as many seconds as Retry-After says; the operator can raise the limit."
+
+
+class Overloaded(Problem):
+    """More writes than the hub takes on at a time are under way. Reading goes on as ever."""
+
+    slug = "overloaded"
+    status = 503
+    title = "Too much is under way"
+    remedy = "Wait as many seconds as Retry-After says, and repeat the request."

@@ -1,0 +1,183 @@
+"""A connection that can't be held for nothing: what a client may send, how long it may take, what it may leave unread.
+
+uvicorn gives a request all the time it wants and its head all the space, and keeps an answer that nobody reads for
+ever. This stands on uvicorn's protocol and ends such connections. On the path of a request lies nothing of it but the
+count of its bytes; how long things take is looked at now and then.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from shared.problems import HeadTooLarge, MalformedRequest, Problem, RequestTimeout
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from shared.server.bounds import Bounds
+
+MESSAGE_BYTES = 16 * 1024 * 1024
+"""More of one request is not even thrown away: whoever was told 413 and sends on and on is cut off here."""
+
+LEAST_PER_SECOND = 4096
+"""The bytes per second that a reader takes at least, or it counts as one that does not read."""
+
+
+class GuardedProtocol(HttpToolsProtocol):
+    """A connection within *bounds*."""
+
+    def __init__(self, bounds: Bounds, **named: Any) -> None:  # noqa: ANN401 - uvicorn's own, passed on
+        super().__init__(**named)
+        self._bounds = bounds
+        self._received = 0
+        self._begun = self._ended = self._refused = False
+        self._phase: object = None
+        self._since = self.loop.time()
+        self._unread = 0
+        self._next_look: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+        """Begin to watch, and make room where there are too many."""
+        super().connection_made(transport)
+        self._next_look = self.loop.call_later(self._bounds.tick, self._look)
+        self._bounds.make_room(self.connections)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop watching."""
+        if self._next_look is not None:
+            self._next_look.cancel()
+        self._bounds.taken(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Count what comes, and pass it on."""
+        self._received += len(data)
+        super().data_received(data)
+        if self._ended:
+            # What came after the end belongs to the next request.
+            self._ended, self._received = False, int(self._begun)
+        elif self._received > self._bounds.head_bytes:
+            self._weigh()
+
+    def _weigh(self) -> None:
+        """Look closely at a request that is larger than its head may be."""
+        if self._receives_body():
+            if self._received > MESSAGE_BYTES:
+                self.transport.abort()
+        else:
+            self._refuse_head()
+
+    def on_message_begin(self) -> None:
+        """Note that a request begins, with whatever else came in one piece."""
+        self._begun = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Begin the request, unless its head is too large."""
+        if self._received > self._bounds.head_bytes and self._head() > self._bounds.head_bytes:
+            self._refuse_head()
+        if not self._refused:
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body."""
+        if not self._refused:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Note that the request ends."""
+        self._begun, self._ended = False, True
+        if not self._refused:
+            super().on_message_complete()
+            # Where the answer came first, uvicorn does not note that the body has ended.
+            self.cycle.more_body = False
+
+    def _head(self) -> int:
+        # ": " and the line's end are four bytes.
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+
+    def _refuse_head(self) -> None:
+        self.refuse(HeadTooLarge(f"The head of a request may have {self._bounds.head_bytes:,} bytes."))
+
+    def _receives_body(self) -> bool:
+        return self.cycle is not None and self.cycle.more_body
+
+    def is_idle(self) -> bool:
+        """Tell whether nothing is under way: no answer, and not a byte of a request."""
+        return self._received == 0 and (self.cycle is None or self.cycle.response_complete)
+
+    @property
+    def idle_since(self) -> float:
+        """Since when, by the clock of the loop, the connection is as it is; to the tick."""
+        return self._since
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP request as every other failure is answered."""
+        self.refuse(MalformedRequest(msg))
+
+    def refuse(self, problem: Problem) -> None:
+        """Answer with *problem* where that can't be taken for another answer, and close."""
+        cycle = self.cycle
+        if not self._refused and (cycle is None or cycle.response_complete or not self._answer_under_way()):
+            self.transport.write(_refusal(problem, self._bounds.public_url))
+        self._refused = True
+        self.transport.close()
+
+    def _answer_under_way(self) -> bool:
+        return self.cycle.response_started or not self.cycle.more_body
+
+    def pause_writing(self) -> None:
+        """Note that an answer is not read as fast as it is written."""
+        super().pause_writing()
+        self._bounds.untaken(self, self.transport.get_write_buffer_size())
+
+    def resume_writing(self) -> None:
+        """Note that it is read."""
+        super().resume_writing()
+        self._bounds.taken(self)
+
+    def _look(self) -> None:
+        """See for how long nothing has moved that the client has to move."""
+        now, phase = self.loop.time(), self._waits_for()
+        self._next_look = self.loop.call_later(self._bounds.tick, self._look)
+        if phase is None or phase != self._phase:
+            self._phase, self._since = phase, now
+        elif self._unread:
+            if now - self._since >= self._bounds.send_seconds:
+                self.transport.abort()
+        elif now - self._since >= self._bounds.receive_seconds:
+            self._end_the_wait()
+
+    def _waits_for(self) -> object:
+        """Return what the client has to do, the same for as long as it is the same; None where it has nothing to do."""
+        before, self._unread = self._unread, self.transport.get_write_buffer_size()
+        if self._unread:
+            moved = before - self._unread
+            return "read" if before and 0 <= moved < LEAST_PER_SECOND * self._bounds.tick else None
+        if self.is_idle():
+            # After an answer uvicorn waits for the next request, and ends that itself.
+            return "begin" if self.cycle is None else None
+        if self._received:
+            return "send", self.cycle
+        return None
+
+    def _end_the_wait(self) -> None:
+        if self._received:
+            self.refuse(RequestTimeout("The request did not arrive in time."))
+        else:
+            self.transport.close()
+
+
+def _refusal(problem: Problem, public_url: str) -> bytes:
+    body = orjson.dumps(problem.as_json(public_url, "/"))
+    head = (
+        b"content-type: application/problem+json\r\n"
+        b"access-control-allow-origin: *\r\n"
+        b"x-content-type-options: nosniff\r\n"
+        b"cache-control: no-store\r\n"
+        b"connection: close\r\n"
+    )
+    return b"".join([STATUS_LINE[problem.answer_status], head, b"content-length: %d\r\n\r\n" % len(body), body])

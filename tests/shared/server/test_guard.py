@@ -1,0 +1,271 @@
+"""The guard, on real sockets, with bounds of tenths of seconds and a few kilobytes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import uvicorn
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from uvicorn.server import ServerState
+
+from shared.problems import PROBLEMS
+from shared.server import guard
+from shared.server.bounds import Bounds
+from shared.server.guard import GuardedProtocol
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.types import Receive, Scope, Send
+
+GET = b"GET / HTTP/1.1\r\nHost: hub\r\n\r\n"
+SOON = 0.15
+"""How long, in these tests, a client may take, in seconds."""
+
+
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer with the body that was sent; at /large with more than sockets hold, at /wait after a while."""
+    body = await Request(scope, receive).body() if scope["method"] == "POST" else b"hello"
+    if scope["path"] == "/wait":
+        await asyncio.sleep(3 * SOON)
+    await PlainTextResponse(b"x" * 30_000_000 if scope["path"] == "/large" else body)(scope, receive, send)
+
+
+@dataclass
+class Served:
+    """A server, and what it knows of its connections."""
+
+    port: int
+    bounds: Bounds
+    state: ServerState
+    writers: list[asyncio.StreamWriter] = field(default_factory=list)
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Open a connection."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port, limit=2**26)
+        self.writers.append(writer)
+        return reader, writer
+
+    async def say(self, *pieces: bytes) -> bytes:
+        """Send pieces on a connection of their own, and return all that comes until the server ends it."""
+        reader, writer = await self.connect()
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+        return await self.rest(reader)
+
+    async def rest(self, reader: asyncio.StreamReader) -> bytes:
+        """Return what comes until the server ends the connection; fail when it does not."""
+        async with asyncio.timeout(10):
+            with contextlib.suppress(ConnectionError):
+                return await reader.read()
+            return b""
+
+    async def has(self, connections: int) -> None:
+        """Wait until the server has as many connections."""
+        async with asyncio.timeout(5):
+            while len(self.state.connections) != connections:  # noqa: ASYNC110 - the server tells nobody
+                await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+async def server(real_network: None) -> AsyncIterator[Served]:
+    """A server of the app with tight bounds."""
+    del real_network
+    bounds = Bounds(Settings(max_head_bytes=2000, max_connections=20, public_url="http://hub"), 9999)
+    bounds.receive_seconds = bounds.send_seconds = SOON
+    bounds.tick = SOON / 4
+    config, state = uvicorn.Config(app, log_config=None, timeout_keep_alive=60), ServerState()
+    make = partial(GuardedProtocol, bounds, config=config, server_state=state, app_state={})
+    listening = await asyncio.get_running_loop().create_server(make, "127.0.0.1", 0)
+    served = Served(listening.sockets[0].getsockname()[1], bounds, state)
+    yield served
+    listening.close()
+    for one in (*state.connections, *served.writers):
+        one.transport.abort()
+    await asyncio.sleep(0)
+
+
+def problem(answer: bytes, slug: str) -> dict[str, Any]:
+    """Check that an answer is this problem, and that the connection ends with it."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    document: dict[str, Any] = json.loads(body)
+    assert head.startswith(b"HTTP/1.1 %d " % PROBLEMS[slug].status)
+    assert b"content-type: application/problem+json" in head
+    assert b"connection: close" in head
+    assert document["type"] == f"http://hub/problems/{slug}"
+    return document
+
+
+async def test_answers_as_ever(server: Served) -> None:
+    reader, writer = await server.connect()
+    for _ in range(3):
+        writer.write(GET)
+        assert (await reader.readuntil(b"hello")).startswith(b"HTTP/1.1 200 OK")
+    await asyncio.sleep(2 * SOON)
+    writer.write(GET)
+    assert (await reader.readuntil(b"hello")).startswith(b"HTTP/1.1 200 OK")
+
+
+async def test_takes_time_for_what_the_hub_does_itself(server: Served) -> None:
+    answer = await server.say(b"GET /wait HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n")
+
+    assert answer.endswith(b"hello")
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        pytest.param([b"GET / HT"], id="a line that is cut off"),
+        pytest.param([b"GET / HTTP/1.1\r\nHost: hub\r\n"], id="a head that is cut off"),
+        pytest.param([b"\r\n"], id="an empty line"),
+        pytest.param([b"POST / HTTP/1.1\r\nHost: hub\r\nContent-Length: 9\r\n\r\n"], id="a body that is missing"),
+        pytest.param([b"POST / HTTP/1.1\r\nHost: hub\r\nContent-Length: 9\r\n\r\nabc"], id="a body that is cut off"),
+        pytest.param([b"POST / HTTP/1.1\r\nHost: hub\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"], id="chunks"),
+    ],
+)
+async def test_a_request_has_to_arrive_in_time(server: Served, pieces: list[bytes]) -> None:
+    problem(await server.say(*pieces), "request-timeout")
+    await server.has(0)
+
+
+async def test_a_request_that_arrives_drop_by_drop_has_no_more_time(server: Served) -> None:
+    reader, writer = await server.connect()
+
+    async def drip() -> None:
+        for number in range(1000):
+            writer.write(b"GET /" if number == 0 else b"x")
+            await asyncio.sleep(SOON / 10)
+
+    drops = asyncio.create_task(drip())
+    problem(await server.rest(reader), "request-timeout")
+    drops.cancel()
+
+
+async def test_a_later_request_has_to_arrive_in_time_too(server: Served) -> None:
+    answer = await server.say(GET, b"GET / HT")
+
+    first, _, second = answer.partition(b"hello")
+    assert first.startswith(b"HTTP/1.1 200 OK")
+    problem(second, "request-timeout")
+
+
+async def test_a_connection_that_says_nothing_ends(server: Served) -> None:
+    assert await server.say() == b""
+    await server.has(0)
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        pytest.param([b"GET / HTTP/1.1\r\nHost: hub\r\nX: " + b"x" * 3000], id="a header without an end"),
+        pytest.param([b"GET / HTTP/1.1\r\n", *[b"X: y\r\n"] * 1000], id="headers without an end"),
+        pytest.param([b"GET /" + b"x" * 3000], id="a URL without an end"),
+        pytest.param([b"GET / HTTP/1.1\r\nHost: hub\r\nX: " + b"x" * 3000 + b"\r\n\r\n"], id="one that is complete"),
+        pytest.param([b"POST / HTTP/1.1\r\nContent-Length: 3\r\nX: " + b"x" * 3000 + b"\r\n\r\nabc"], id="with a body"),
+        pytest.param([GET + b"GET / HTTP/1.1\r\nX: " + b"x" * 3000 + b"\r\n\r\n"], id="one that follows at once"),
+    ],
+)
+async def test_a_head_has_a_bound(server: Served, pieces: list[bytes]) -> None:
+    answer = await server.say(*pieces)
+
+    if b"hello" in answer:
+        answer = answer.partition(b"hello")[2]
+    document = problem(answer, "head-too-large") if answer else {"detail": "2,000 bytes"}
+    assert "2,000 bytes" in document["detail"]
+
+
+async def test_a_body_larger_than_a_head_may_be_is_none_of_its_business(server: Served) -> None:
+    body = b"b" * 100_000
+    head = b"POST / HTTP/1.1\r\nHost: hub\r\nContent-Length: %d\r\n\r\n" % len(body)
+    reader, writer = await server.connect()
+
+    for _ in range(2):
+        writer.write(head + body)
+        await reader.readuntil(b"\r\n\r\n")
+        assert await reader.readexactly(len(body)) == body
+
+
+async def test_a_body_without_an_end_is_cut_off(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "MESSAGE_BYTES", 200_000)
+    head = b"POST / HTTP/1.1\r\nHost: hub\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    with contextlib.suppress(ConnectionError):
+        assert await server.say(head, *[b"2710\r\n" + b"x" * 10_000 + b"\r\n"] * 50) == b""
+    await server.has(0)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        pytest.param(b"hello\r\n\r\n", id="no HTTP"),
+        pytest.param(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc", id="TLS"),
+        pytest.param(b"GET / HTTP/1.1\r\nA b: c\r\n\r\n", id="no header"),
+        pytest.param(b"POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+                     id="two lengths"),
+        pytest.param(b"POST / HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", id="a length twice"),
+        pytest.param(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", id="no chunk"),
+    ],
+)  # fmt: skip
+async def test_what_is_no_request_is_told_so(server: Served, request_: bytes) -> None:
+    problem(await server.say(request_), "malformed-request")
+
+
+async def test_an_answer_under_way_is_not_mixed_with_a_refusal(server: Served) -> None:
+    answer = await server.say(b"GET /wait HTTP/1.1\r\nHost: hub\r\n\r\nnonsense\r\n\r\n")
+
+    assert b"malformed-request" not in answer
+
+
+async def test_a_reader_that_stops_is_let_go(server: Served) -> None:
+    reader, writer = await server.connect()
+    writer.write(b"GET /large HTTP/1.1\r\nHost: hub\r\n\r\n")
+    await reader.readuntil(b"\r\n\r\n")
+    writer.transport.pause_reading()  # type: ignore[attr-defined]  # the transport of a socket can
+
+    await server.has(0)
+
+
+async def test_a_reader_that_reads_gets_all_though_it_takes_its_time(server: Served) -> None:
+    reader, writer = await server.connect()
+    writer.write(b"GET /large HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n")
+    await reader.readuntil(b"\r\n\r\n")
+    got = 0
+    while piece := await reader.read(3_000_000):
+        got += len(piece)
+        await asyncio.sleep(SOON / 2)
+
+    assert got == 30_000_000
+
+
+async def test_readers_that_stop_do_not_pin_more_than_the_bound(server: Served) -> None:
+    server.bounds.send_seconds = 60
+    server.bounds._most_unread = 50_000_000
+    for _ in range(3):
+        reader, writer = await server.connect()
+        writer.write(b"GET /large HTTP/1.1\r\nHost: hub\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+
+    await server.has(1)
+    assert sum(server.bounds._unread.values()) <= 50_000_000
+
+
+async def test_idle_connections_make_room_for_new_ones(server: Served) -> None:
+    server.bounds.receive_seconds = 60
+    for _ in range(60):
+        await server.connect()
+
+    reader, writer = await server.connect()
+    writer.write(GET)
+
+    assert (await reader.readuntil(b"hello")).startswith(b"HTTP/1.1 200 OK")
+    assert len(server.state.connections) <= 20
