@@ -134,7 +134,8 @@ def test_the_probes_ask_endpoints_that_exist_on_the_port_that_is_served(manifest
 def test_a_stop_has_the_time_that_the_server_takes_for_it(manifests: list[Manifest]) -> None:
     spec = one(manifests, "Deployment")["spec"]["template"]["spec"]
     pause = int(spec["containers"][0]["lifecycle"]["preStop"]["exec"]["command"][1])
-    (graceful,) = re.findall(r"timeout_graceful_shutdown=(\d+)", (ROOT / "cli.py").read_text(encoding="utf-8"))
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "cli.py", *(ROOT / "shared").glob("*.py"))]
+    (graceful,) = re.findall(r"timeout_graceful_shutdown=(\d+)", "".join(texts))
 
     assert spec["terminationGracePeriodSeconds"] >= pause + int(graceful) + 10
 
