@@ -236,7 +236,7 @@ class Api:
         if body is not None and not isinstance(body, bytes):
             sent["Content-Type"], body = "application/json", json.dumps(body).encode()
         if method != "GET" and not public:
-            sent["Authorization"] = f"Bearer {self._sendable_token()}"
+            sent["Authorization"] = f"Bearer {self.sendable_token()}"
         sent.update(headers or {})
         attempt = 0
         while True:
@@ -250,7 +250,8 @@ class Api:
             self._drop()
             time.sleep(pause or 0)
 
-    def _sendable_token(self) -> str:
+    def sendable_token(self) -> str:
+        """Return the token, or raise Failure where it is none, or would be sent in clear."""
         if not re.fullmatch("[!-~]+", self._token):
             hint = "holds characters that no token has" if self._token else "is not set; this needs a token"
             raise Failure(f"REUSE_SURFACE_TOKEN {hint}.", UNAUTHORISED)
@@ -1237,6 +1238,93 @@ def serve(_hub: Api, args: Namespace) -> Result:
         return Result({"url": server.run_server(router.create_app, args.host, args.port, args.data_dir)})
     except problems.StartError as fault:
         raise Failure(str(fault)) from fault
+
+
+TAR = "application/x-tar"
+_TAKEN = re.compile(r"reuse-surface-\d{8}T\d{6}Z\.tar")
+
+
+@command(
+    "backup",
+    arg("--out", required=True, metavar="PATH", help="the file to write; a folder, if it ends in /"),
+    arg("--keep", type=int, metavar="N", help="keep the newest N backups of that folder, remove the others"),
+    arg("--data-dir", metavar="FOLDER", help="the data directory of a stopped hub, instead of asking a hub"),
+)
+def backup(hub: Api, args: Namespace) -> Result:
+    """Take a backup of everything a hub knows; an admin's token is needed."""
+    folder = args.out.endswith("/")
+    if args.keep is not None and (args.keep < 1 or not folder):
+        raise Failure("--keep takes a number from 1 on, with a folder as --out.", USAGE)
+    content = _from_folder(args.data_dir) if args.data_dir else _from_hub(hub)
+    about = _backed_up(content)
+    path = args.out
+    if folder:
+        path += time.strftime("reuse-surface-%Y%m%dT%H%M%SZ.tar", time.gmtime())
+    write_whole(path, content)
+    removed = _thinned(args.out, args.keep) if args.keep else []
+    said = f"{path}: {len(content)} bytes, {about['registrations']} registrations, serial {about['serial']}"
+    return Result({"out": path, "bytes": len(content), "removed": removed, **about}, said)
+
+
+def _from_hub(hub: Api) -> bytes:
+    sent = {"Accept": TAR, "Authorization": f"Bearer {hub.sendable_token()}"}
+    answer = hub.ask("GET", "/v1/backup", headers=sent, seconds=SECONDS_OF_CHECKS)
+    if answer.status != 200 or answer.header("content-type") != TAR:
+        hub.expect(answer)
+        raise no_hub("it answers with something else than a backup")
+    return answer.body
+
+
+def _from_folder(folder: str) -> bytes:
+    from pathlib import Path
+
+    offline, problems = _server("shared.backup.offline"), _server("shared.problems")
+    try:
+        content: bytes = offline.back_up(Path(folder))
+    except (problems.StartError, problems.Problem) as fault:
+        raise Failure(str(fault)) from fault
+    return content
+
+
+def _backed_up(content: bytes) -> dict[str, Any]:
+    """Return what a backup says about itself; raise Failure where its end is missing."""
+    import tarfile
+
+    try:
+        with tarfile.open(fileobj=io.BytesIO(content)) as tar:
+            first, *_, last = tar.getmembers()
+            about = json.loads((tar.extractfile(first) or io.BytesIO()).read())
+        if (first.name, last.name) == ("backup.json", "checksums.json"):
+            return {name: about[name] for name in ("made_at", "version", "serial", "registrations")}
+    except (tarfile.TarError, ValueError, KeyError, TypeError):
+        pass
+    raise Failure("The backup did not arrive whole; nothing was written.", UNREACHABLE)
+
+
+def _thinned(folder: str, keep: int) -> list[str]:
+    """Remove all backups in *folder* but the newest *keep*, and return their names."""
+    old = sorted(filter(_TAKEN.fullmatch, os.listdir(folder)))[:-keep]
+    for name in old:
+        os.unlink(os.path.join(folder, name))
+    return old
+
+
+@command(
+    "restore",
+    arg("file", metavar="FILE", help="a backup"),
+    arg("--data-dir", required=True, metavar="FOLDER", help="the data directory, empty, of a hub that is stopped"),
+)
+def restore(_hub: Api, args: Namespace) -> Result:
+    """Bring a backup back into an empty data directory, after every check."""
+    from pathlib import Path
+
+    restoring, problems = _server("shared.backup.restore"), _server("shared.problems")
+    try:
+        restored = restoring.restore(io.BytesIO(read_file(args.file)), Path(args.data_dir))
+    except problems.StartError as fault:
+        raise Failure(str(fault)) from fault
+    said = f"{args.data_dir}: {restored.registrations} registrations, as of {restored.about['made_at']}"
+    return Result({**restored.about, "files": restored.files}, said)
 
 
 @command("version")

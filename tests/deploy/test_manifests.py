@@ -14,6 +14,7 @@ import yaml
 
 from router import ENDPOINTS
 from shared.fetch import guard
+from shared.server import SHUTDOWN_SECONDS
 from shared.settings import PREFIX, Settings
 from shared.version import VERSION
 from tests.deploy.rendering import K8S, ROOT, Manifest, by_kubectl, containers, name_of, one, pods, rendered
@@ -134,10 +135,7 @@ def test_the_probes_ask_endpoints_that_exist_on_the_port_that_is_served(manifest
 def test_a_stop_has_the_time_that_the_server_takes_for_it(manifests: list[Manifest]) -> None:
     spec = one(manifests, "Deployment")["spec"]["template"]["spec"]
     pause = int(spec["containers"][0]["lifecycle"]["preStop"]["exec"]["command"][1])
-    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "cli.py", *(ROOT / "shared").glob("*.py"))]
-    (graceful,) = re.findall(r"timeout_graceful_shutdown=(\d+)", "".join(texts))
-
-    assert spec["terminationGracePeriodSeconds"] >= pause + int(graceful) + 10
+    assert spec["terminationGracePeriodSeconds"] >= pause + SHUTDOWN_SECONDS + 10
 
 
 def test_what_is_selected_is_there(manifests: list[Manifest]) -> None:

@@ -1,0 +1,146 @@
+"""backup and restore: a hub taken away as a file, and brought back."""
+
+from __future__ import annotations
+
+import http.server
+import io
+import tarfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+import cli as client
+from tests.builders import TOKEN
+from tests.cli.conftest import answering
+from tests.deploy.rendering import K8S, containers, rendered
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from shared.settings import Settings
+    from tests.cli.conftest import Shell
+
+
+def test_what_a_hub_knew_is_there_after_a_restore(federation: Shell, settings: Settings, tmp_path: Path) -> None:
+    known = federation.good("hub", "list", "--json").json
+
+    taken = federation.good("backup", "--out", "hub.tar")
+    back = federation.good("restore", "hub.tar", "--data-dir", str(tmp_path / "fresh"))
+
+    assert ("hub.tar: " in taken.out, "2 registrations" in taken.out) == (True, True)
+    assert back.out.startswith(f"{tmp_path / 'fresh'}: 2 registrations, as of 20")
+    (tmp_path / "fresh").rename(settings.data_dir.with_name("again"))
+    argv = ("--data-dir", str(settings.data_dir.with_name("again")), "--out", "b.tar")
+    stopped = federation.good("backup", *argv, "--json")
+    assert stopped.json["registrations"] == len(known["repos"]) == 2
+
+
+def test_a_folder_gets_a_file_by_the_time_and_keeps_the_newest(federation: Shell) -> None:
+    folder = federation.folder / "backups"
+    folder.mkdir()
+    old = [folder / f"reuse-surface-2026010{day}T000000Z.tar" for day in (1, 2, 3)]
+    for path in (*old, folder / "notes.txt"):
+        path.write_bytes(b"")
+
+    ran = federation.good("backup", "--out", "backups/", "--keep", "2", "--json").json
+
+    assert ran["removed"] == [old[0].name, old[1].name]
+    names = sorted(path.name for path in folder.iterdir())
+    assert len(names) == 3
+    assert {"notes.txt", old[2].name, ran["out"].removeprefix("backups/")} == set(names)
+
+
+@pytest.mark.parametrize("argv", [("--keep", "3"), ("--keep", "0", "--out", "x/")], ids=["no folder", "nothing kept"])
+def test_keeping_needs_a_folder_and_a_number(cli: Shell, argv: tuple[str, ...]) -> None:
+    ran = cli("backup", "--out", "hub.tar", *argv)
+
+    assert ran.code == 2
+    assert not list(cli.folder.iterdir())
+
+
+@pytest.mark.parametrize(("token", "said"), [("", "is not set"), ("another-token-of-nobody", "does not know")])
+def test_it_needs_a_token(cli: Shell, token: str, said: str) -> None:
+    ran = cli("backup", "--out", "hub.tar", REUSE_SURFACE_TOKEN=token)
+
+    assert (ran.code, ran.out) == (4, "")
+    assert said in ran.err
+    assert not list(cli.folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "said"),
+    [("application/x-tar", b"half a tar", "did not arrive whole"), ("application/x-zip", b"x", "not as a hub does")],
+    ids=["cut off", "something else"],
+)
+def test_what_is_no_backup_is_not_written(alone: Shell, kind: str, body: bytes, said: str) -> None:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if kind == "application/x-tar" else 404)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_args: object) -> None:
+            """Say nothing."""
+
+    with answering(Handler) as url:
+        ran = alone("backup", "--out", "hub.tar", REUSE_SURFACE_URL=url, REUSE_SURFACE_TOKEN=TOKEN)
+
+    assert ran.code == 3
+    assert said in ran.err
+    assert not list(alone.folder.iterdir())
+
+
+def test_a_good_answer_that_is_no_tar_is_no_backup(alone: Shell) -> None:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_args: object) -> None:
+            """Say nothing."""
+
+    with answering(Handler) as url:
+        ran = alone("backup", "--out", "hub.tar", REUSE_SURFACE_URL=url, REUSE_SURFACE_TOKEN=TOKEN)
+
+    assert (ran.code, "something else than a backup" in ran.err) == (3, True)
+
+
+def test_a_tar_of_something_else_is_no_backup() -> None:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for name in ("a.json", "b.json"):
+            about = tarfile.TarInfo(name)
+            about.size = 2
+            tar.addfile(about, io.BytesIO(b"{}"))
+
+    with pytest.raises(client.Failure, match="did not arrive whole"):
+        client._backed_up(out.getvalue())
+
+
+def test_a_restore_refuses_what_is_not_empty_and_what_is_no_backup(alone: Shell) -> None:
+    (alone.folder / "hub.tar").write_bytes(b"no tar")
+    (alone.folder / "data").mkdir()
+    (alone.folder / "data" / "mine").write_bytes(b"x")
+
+    full = alone("restore", "hub.tar", "--data-dir", "data")
+    bad = alone("restore", "hub.tar", "--data-dir", "fresh")
+    none = alone("backup", "--data-dir", "fresh", "--out", "x.tar")
+
+    assert (full.code, "is not empty" in full.err) == (1, True)
+    assert (bad.code, "damaged" in bad.err) == (1, True)
+    assert (none.code, "holds nothing of a hub" in none.err) == (1, True)
+    assert (alone.folder / "data" / "mine").read_bytes() == b"x"
+
+
+def test_the_job_of_the_cluster_types_what_the_client_knows(federation: Shell) -> None:
+    (job,) = (one for one in containers(rendered(K8S / "base")) if one["name"] == "backup")
+    (federation.folder / "backup").mkdir()
+    given = {"http://reuse-surface:8080": federation.environ["REUSE_SURFACE_URL"], "/backup/": "backup/"}
+    argv = [given.get(part, part) for part in job["command"][1:]]
+
+    assert federation.good(*argv).out.startswith("backup/reuse-surface-20")
