@@ -1,8 +1,8 @@
 """A backup: every file of a data directory as it was at one moment, as a tar that proves itself whole.
 
 Its first member says what it is, its last one holds the sizes and digests of all between; one that was cut off has no
-last member. Files are replaced, never changed in place, but for the history, which only grows: so hard links and the
-lengths of that moment are all that a moment takes, however long the sending of it lasts.
+last member. Files are replaced as a whole, or they only grow (history, changes): so hard links and the lengths of that
+moment are all that a moment takes, however long the sending of it lasts.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+import cli
 from shared.version import VERSION
 from tests.deploy.rendering import K8S, ROOT, one, rendered
 
@@ -41,6 +42,19 @@ def test_what_is_to_be_typed_exists(document: Any) -> None:
     assert set(re.findall(r"(?:`|\$ )make ([a-z-]+)", text)) <= TARGETS
     assert all((ROOT / path).exists() for path in re.findall(r"\bscripts/[\w-]+(?:\.py)?", text))
     assert all((ROOT / path).exists() for path in re.findall(r"-[kf] ((?:k8s|docs)/[\w/.-]+)", text))
+
+
+def test_the_runbook_types_commands_and_options_that_the_client_knows() -> None:
+    text = (ROOT / "docs/deploy/Runbook.md").read_text(encoding="utf-8").replace("\\\n", " ")
+    common = {"--base-url", "--json", "--timeout", "--insecure-http"}
+    typed = re.findall(r"(?:cli\.py |reuse-surface |`)((?:hub [a-z]+|backup|restore)\b[^`\n#]*)", text)
+
+    assert len(typed) > 10
+    for line in typed:
+        words = line.split()
+        name = " ".join(words[:2]) if words[0] == "hub" else words[0]
+        known = {option for names, _ in cli.COMMANDS[name][1] for option in names} | common
+        assert {word for word in words if word.startswith("--")} <= known, line
 
 
 def steps() -> list[str]:
