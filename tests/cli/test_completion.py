@@ -22,7 +22,7 @@ def words(shell: Shell, *typed: str) -> list[str]:
 @pytest.mark.parametrize(
     ("typed", "found"),
     [
-        ([], ["completion", "federation", "hub", "serve", "token", "version"]),
+        ([], ["backup", "completion", "federation", "hub", "restore", "serve", "token", "version"]),
         (["h"], ["hub"]),
         (["hub", "re"], ["refresh", "register"]),
         (["hub", "list", "--st"], ["--state"]),
