@@ -53,4 +53,15 @@ def app_for(arguments: list[str]) -> Any:  # noqa: ANN401 - an ASGI callable
 
 if __name__ == "__main__":
     app, port = app_for(sys.argv[2:]), int(sys.argv[1])
-    uvicorn.run(app, host="127.0.0.1", port=port, log_config=None, server_header=False, lifespan="off")
+    uvicorn.run(
+        app,
+        host="127.0.0.1",
+        port=port,
+        http="httptools",
+        loop="asyncio",
+        ws="none",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        lifespan="off",
+    )

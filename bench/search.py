@@ -1,8 +1,7 @@
 """Measures the search: a real hub, real sources on loopback, one reader who waits for each answer.
 
-``python3 bench/search.py 10000 100000`` starts a hub for each size, has it read the sources, and asks 1,000 questions:
-60 % a rare word, 30 % two words, 10 % a word that every entry holds. No question comes twice, so that no kept answer
-counts. Prints how long whole answers took, and the memory of the hub.
+Starts a hub for each size, has it read the sources, and asks 1,000 questions: 60 % a rare word, 30 % two words, 10 % a
+word that every entry holds. No question comes twice, so that no kept answer counts.
 """
 
 from __future__ import annotations
@@ -20,7 +19,14 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from bench.figures import Figure, below
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bench.rig import Rig
 
 ROOT = Path(__file__).resolve().parent.parent
 TOKEN = "a-token-for-measurements-only"  # noqa: S105 - of a hub that lives for a minute
@@ -152,7 +158,7 @@ class Hub:
         return int(status.split(f"{line}:")[1].split()[0]) / 1024
 
 
-def measure(capabilities: int, each: int) -> dict[str, float]:
+def asked_of(capabilities: int, each: int) -> dict[str, float]:
     """Return the figures for a hub with so many capabilities."""
     vocabulary = Vocabulary()
     sources = publisher(published(vocabulary, capabilities, each))
@@ -202,16 +208,16 @@ def _share(times: list[float], percent: int) -> float:
     return sorted(times)[len(times) * percent // 100]
 
 
-def main(sizes: list[int]) -> None:
-    """Print a line of figures for each size."""
-    for size in sizes:
-        figures = measure(size, each=max(10, size // 100))
-        print("  ".join(f"{name} {value:,.1f}" for name, value in figures.items()))
-        if size in GOALS:
-            p50, p95 = GOALS[size]
-            met = figures["p50_ms"] <= p50 and figures["p95_ms"] <= p95
-            print(f"goal: p50 <= {p50} ms, p95 <= {p95} ms: {'met' if met else 'NOT met'}")
-
-
-if __name__ == "__main__":
-    main([int(size) for size in sys.argv[1:]] or [10_000, 100_000])
+def measure(_rig: Rig, sizes: tuple[int, ...], _seconds: float) -> Iterator[Figure]:
+    """Yield the times of whole answers: of ten capabilities to a repo, from 10,000 on."""
+    for capabilities in (10 * size for size in sizes if size >= 1000):  # noqa: PLR2004
+        found = asked_of(capabilities, max(10, capabilities // 100))
+        p50, p95 = GOALS[capabilities]
+        for name, goal in (("p50", p50), ("p95", p95)):
+            yield Figure(
+                work=f"GET /v1/capabilities?q=, {name}",
+                size=capabilities,
+                unit="ms",
+                hub=found[f"{name}_ms"],
+                goal=below(goal),
+            )
