@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import composing, hostile, reading, search, starting, writing
+from bench import cli_start, composing, hostile, reading, search, starting, writing
 from bench.figures import SIZES
 from bench.report import line, machine, write_curves, write_table
 from bench.rig import Rig
@@ -21,6 +21,7 @@ SUITE = {
     "writing": writing.measure,
     "search": search.measure,
     "starting": starting.measure,
+    "client": cli_start.measure,
 }
 RESULTS = Path(__file__).resolve().parent / "results"
 

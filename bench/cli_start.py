@@ -1,4 +1,4 @@
-"""``python -m bench.cli_start``: the time of ``cli.py hub list`` against that of the imports that nobody can avoid.
+"""The client: the time of ``cli.py hub list`` against that of the imports that nobody can avoid.
 
 The hub is a stand-in that answers at once, so that the client is what is measured.
 """
@@ -13,8 +13,17 @@ import threading
 import time
 from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING
+
+from bench.figures import Figure, at_most
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bench.rig import Rig
 
 CLI = Path(__file__).resolve().parent.parent / "cli.py"
+SYSTEM = "/usr/bin/python3"
 ROUNDS = 40
 GOAL = 1.5
 ANSWER = b'{"repos": [], "total": 0, "next": null}'
@@ -57,15 +66,16 @@ def ratio(python: str, rounds: int = ROUNDS) -> tuple[float, float]:
     return median(clients), median(others)
 
 
-def main() -> None:
-    """Measure, and print the figure."""
-    system = "/usr/bin/python3"
-    python = system if Path(system).exists() else sys.executable
+def measure(_rig: Rig, _sizes: tuple[int, ...], _seconds: float) -> Iterator[Figure]:
+    """Yield the figure."""
+    python = SYSTEM if Path(SYSTEM).exists() else sys.executable
     client, imports = ratio(python)
-    verdict = "met" if client <= GOAL * imports else "not met"
-    print(f"cli.py hub list: {client * 1000:.1f} ms, imports: {imports * 1000:.1f} ms, "
-          f"ratio {client / imports:.2f} (goal {GOAL}: {verdict})")  # fmt: skip
-
-
-if __name__ == "__main__":
-    main()
+    yield Figure(
+        work="cli.py hub list",
+        size=0,
+        unit="ms",
+        hub=client * 1000,
+        limit=imports * 1000,
+        against="import argparse, json, http.client",
+        goal=at_most(GOAL),
+    )
