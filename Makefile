@@ -5,7 +5,7 @@ RUN := $(VENV)/bin/python
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve bench test check lint types unit fuzz chaos image-test manifests validate-registry release clean
+.PHONY: help demo serve bench screenshots test check lint types unit fuzz chaos image-test manifests validate-registry release clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,7 +35,7 @@ types: $(VENV)/checks ## check the types of the code
 	$(RUN) -m mypy
 
 unit: $(VENV)/checks ## run the tests and hold the coverage
-	$(RUN) -m pytest -n $(JOBS) --cov --cov-report=term-missing:skip-covered
+	$(RUN) -m pytest -n $(JOBS) --dist loadgroup --cov --cov-report=term-missing:skip-covered
 
 bench: $(VENV)/checks ## measure the hub against its limits (QUICK=1: under two minutes; PARTS="reading writing")
 	@$(RUN) -m bench $(if $(QUICK),--quick) $(PARTS)
@@ -60,6 +60,9 @@ chaos: $(VENV)/checks ## kill, fill, cut and crowd a real hub for half an hour, 
 	rm -f chaos-figures.jsonl
 	CHAOS=full CHAOS_FIGURES=chaos-figures.jsonl $(RUN) -m pytest tests/chaos
 	@cat chaos-figures.jsonl
+
+screenshots: $(VENV)/checks ## make docs/images from a hub with a past (needs Chromium: scripts/install-browser)
+	$(RUN) -m tests.browser.screenshots docs/images
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) .demo .image .mypy_cache .ruff_cache .coverage* .hypothesis chaos-figures.jsonl

@@ -31,7 +31,9 @@ from functions.federated import changes as changes_federated
 from functions.federated import compose as compose_federated
 from functions.federated import show as show_federated
 from functions.hub import backup, client, client_digest, findings, health, metrics, openapi, problem, ready, schema
-from functions.pages import asset, overview, source, sources
+from functions.pages import asset, capabilities, overview, source, sources
+from functions.pages import findings as findings_page
+from functions.pages import register as register_page
 from functions.repos import accept, badge, browse, deregister, history, refresh, register, replace, show, update
 from functions.sources import manifest, validate
 from shared.answers import OPEN
@@ -82,8 +84,11 @@ ENDPOINTS: list[Row] = [
     ("GET", "/v1/repos/{repo}/history", history.handle),
     ("GET", "/v1/repos/{repo}/badge.svg", badge.handle),
     ("GET", "/", overview.handle),
+    ("GET", "/capabilities", capabilities.handle),
     ("GET", "/sources", sources.handle),
     ("GET", "/sources/{repo}", source.handle),
+    ("GET", "/findings", findings_page.handle),
+    ("GET", "/register", register_page.handle),
     ("GET", "/assets/{file}", asset.handle),
     ("POST", "/v1/validate", validate.handle),
     ("GET", "/v1/findings", findings.handle),

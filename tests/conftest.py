@@ -25,6 +25,20 @@ hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=5000, p
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "checks"))
 
 
+NO_BROWSER = "No Chromium: scripts/install-browser installs one, or set CHROMIUM to yours; then make test"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which tests did not run for want of a browser, and tell what the others measured."""
+    missed = [one for one in terminalreporter.stats.get("skipped", []) if NO_BROWSER in str(one.longrepr)]
+    if missed:
+        terminalreporter.section("tests that did not run")
+        terminalreporter.line(f"{len(missed)} tests in tests/browser. {NO_BROWSER}.")
+    for one in terminalreporter.stats.get("passed", []):
+        for name, value in one.user_properties:
+            terminalreporter.line(f"{name}: {value}")
+
+
 @pytest.fixture
 def anyio_backend() -> str:
     """Run async tests on asyncio."""

@@ -12,7 +12,7 @@ from shared.discovery import LINKS
 from shared.pages import asked_of, page
 from shared.pages.links import FOR_PROGRAMS
 from shared.pages.picture import flowers
-from shared.pages.summary import ages, all_rows, by_domain, by_state, worth_a_look
+from shared.pages.summary import ages, all_rows, by_domain, by_state
 from shared.query import HTML, JSON
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from shared.hub import Hub
 
-_MOST_LOOKS = 6
+_MOST_FINDINGS = 5
 _LEADING = {"Link": LINKS}
 
 
@@ -34,7 +34,7 @@ async def handle(hub: Hub, request: Request) -> Response:
     rows = await all_rows(hub)
     now = hub.clock.now()
     domains = by_domain(rows)
-    looks = worth_a_look(rows)
+    findings = hub.findings.all()
 
     return await page(
         hub,
@@ -42,12 +42,14 @@ async def handle(hub: Hub, request: Request) -> Response:
         "overview.html",
         headers=_LEADING,
         document=hub.federation.document,
+        capabilities=len(hub.federation.edition.composition.entries),
+        conflicts=len(hub.federation.edition.composition.conflicts),
         rows=rows,
         by_state=by_state(rows),
         domains=domains,
         flowers=flowers(domains),
         confirmed=ages(rows, lambda source: source.succeeded_at, now),
         changed=ages(rows, lambda source: source.changed_at, now),
-        attention=looks[:_MOST_LOOKS],
-        more=max(0, len(looks) - _MOST_LOOKS),
+        findings=findings[:_MOST_FINDINGS],
+        more=max(0, len(findings) - _MOST_FINDINGS),
     )

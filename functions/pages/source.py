@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import orjson
 
 from shared.pages import asked_of, page
+from shared.pages.recent import recent
+from shared.pages.searching import described
 from shared.pages.summary import Row
+from shared.pages.waiting import waiting
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -15,7 +19,7 @@ if TYPE_CHECKING:
 
     from shared.hub import Hub
 
-MOST_ENTRIES = 200
+MOST_ENTRIES = 100
 
 
 async def handle(hub: Hub, request: Request) -> Response:
@@ -23,17 +27,21 @@ async def handle(hub: Hub, request: Request) -> Response:
     asked_of(request)
     registration = await hub.store.get(request.path_params["repo"])
 
-    row = Row(registration, hub.sources.status(registration.repo))
     changes = await hub.store.history(registration.repo)
-    content = next((part.content for part in hub.sources.parts() if part.repo == registration.repo), None)
-    entries = content.entries if content else ()
+    part, source = hub.federation.edition.by_repo.get(registration.repo), hub.sources.all().get(registration.repo)
+    entries = part.content.entries if part and part.content else ()
+    lines = hub.federation.changes.since(hub.federation.changes.oldest)
 
     return await page(
         hub,
         request,
         "source.html",
-        row=row,
+        row=Row(registration, hub.sources.status(registration.repo)),
         changes=changes,
-        entries=[orjson.loads(entry.json) for entry in entries[:MOST_ENTRIES]],
+        findings=[finding for finding in hub.findings.all() if finding.repo == registration.repo],
+        held=waiting(source),
+        turns=await asyncio.to_thread(recent, lines, registration.repo),
+        validators=source.kept.validators if source and source.kept else None,
+        entries=[described(orjson.loads(entry.json)) for entry in entries[:MOST_ENTRIES]],
         more=max(0, len(entries) - MOST_ENTRIES),
     )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.pages import asked_of, page, typed
+from shared.pages import asked_of, page
 from shared.pages.listing import ORDERS, ROWS_A_PAGE, View
 from shared.pages.summary import all_rows, by_state
+from shared.pages.typed import typed
 from shared.query import one_of, slug, whole
 from shared.sources.status import STATES
 

@@ -36,7 +36,7 @@ _FOR_PROGRAMS = ("/v1/", "/schemas/")
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
-def asked_of(request: Request, offers: Sequence[str] = (HTML,), **known: Callable[[str], object]) -> Asked:
+def asked_of(request: Request, offers: Sequence[str] = (HTML,), /, **known: Callable[[str], object]) -> Asked:
     """Return what the address of a page asks for; raise BadQuery for a bad value.
 
     Unlike the API, a page ignores what it does not know: addresses are shared, and others add parameters to them.
@@ -44,11 +44,6 @@ def asked_of(request: Request, offers: Sequence[str] = (HTML,), **known: Callabl
     """
     given = [(name, text) for name, text in request.query_params.multi_items() if name in known and text.strip()]
     return read_query(Request({**request.scope, "query_string": urlencode(given).encode()}), offers, **known)
-
-
-def typed(text: str) -> str:
-    """Read what a person typed into a field: its first 200 characters, without the spaces around it."""
-    return text.strip()[:200]
 
 
 async def page(

@@ -8,6 +8,7 @@ FOR_PROGRAMS = {
     "repos": "/v1/repos",
     "catalog": "/.well-known/ard.json",
     "agents": "/llms.txt",
+    "client": "/cli.py",
     "openapi": "/openapi.json",
     "health": "/health",
 }

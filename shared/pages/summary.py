@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from shared.pages.words import NEEDS_A_LOOK
 from shared.sources.status import SERVED, STATES
 
 if TYPE_CHECKING:
@@ -49,13 +48,6 @@ def by_state(rows: Iterable[Row]) -> Counter[State]:
     """Return how many sources are in each state, in the order of the states."""
     counted = Counter(row.source.state for row in rows)
     return Counter({state: counted[state] for state in STATES})
-
-
-def worth_a_look(rows: Iterable[Row]) -> list[Row]:
-    """Return the rows that a person should look into, the worst first, required ones before others."""
-    worst_first = {state: place for place, state in enumerate(NEEDS_A_LOOK)}
-    found = [row for row in rows if row.source.state in worst_first]
-    return sorted(found, key=lambda row: (worst_first[row.source.state], not row.registration.required))
 
 
 def by_domain(rows: Iterable[Row]) -> list[Domain]:

@@ -11,11 +11,11 @@ import contextlib
 import functools
 import http.server
 import json
+import os
 import random
 import socket
 import sys
 import threading
-import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,6 +26,7 @@ import uvicorn
 from router import ENDPOINTS, application
 from shared.clock import Clock
 from shared.hub import Hub, open_hub
+from shared.problems import SearchTimeout
 from shared.registration import merged, wanted
 from shared.settings import Settings
 from shared.store import Author
@@ -83,14 +84,13 @@ def entry(number: int, chance: random.Random) -> dict[str, Any]:
 
 @dataclass
 class Past:
-    """A clock that starts in the past and is brought to the present: time passes only when a story says so."""
+    """A clock that starts in the past and is brought to the present."""
 
     behind: timedelta = field(default_factory=lambda: timedelta(days=30))
-    started: float = field(default_factory=time.monotonic)
 
     def clock(self) -> Clock:
         """Return the clock that shows it."""
-        return Clock(lambda: datetime.now(UTC) - self.behind, lambda: time.monotonic() - self.behind.total_seconds())
+        return Clock(lambda: datetime.now(UTC) - self.behind)
 
     def come_to(self, seconds_ago: float) -> None:
         """Let the time come that was *seconds_ago* before the real one."""
@@ -107,6 +107,7 @@ class Story:
     base: str
     chance: random.Random = field(default_factory=lambda: random.Random(7))  # noqa: S311 - made-up data
     entries: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    writes: int = 1_700_000_000
     disabled: set[str] = field(default_factory=set)
 
     def amount(self) -> int:
@@ -116,11 +117,16 @@ class Story:
     def publish(self, repo: str, entries: list[dict[str, Any]]) -> None:
         """Write the index of *repo*."""
         self.entries[repo] = entries
-        self.write(repo, json.dumps({"version": 1, "capabilities": entries}))
+        index = {"version": 1, "base_url": f"https://git.example.org/{repo}/", "capabilities": entries}
+        self.write(repo, json.dumps(index))
 
     def write(self, repo: str, text: str) -> None:
         """Write what *repo* publishes as its index, whatever it is."""
-        (self.folder / f"{repo}.yaml").write_text(text, encoding="utf-8")
+        path = self.folder / f"{repo}.yaml"
+        path.write_text(text, encoding="utf-8")
+        # The publisher's 304 goes by whole seconds of this time: each version has a second of its own.
+        self.writes += 1
+        os.utime(path, (self.writes, self.writes))
 
     async def register(self, repo: str, amount: int, *, read: bool = True, **more: Any) -> None:
         """Publish *amount* entries as *repo*, register it, and have it read."""
@@ -196,7 +202,7 @@ async def trouble(story: Story, names: list[str]) -> None:
     domain = "a_domain_with_a_name_that_is_as_long_as_names_of_domains_may_be"
     await story.register(long, 2, domain=domain, description="Long. " * 150)
     await story.register("hostile", 1, description=HOSTILE)
-    bad = {**entry(9, story.chance), "name": HOSTILE, "summary": HOSTILE, "owner": HOSTILE, "tags": [HOSTILE]}
+    bad = {**dict.fromkeys(("name", "summary", "owner"), HOSTILE), "id": "capability.hostile.text", "tags": [HOSTILE]}
     link = {"id": "capability.bad.link", "name": "A bad link", "url": 'https://example.org/?"><b>'}
     story.publish("hostile", [bad, link])
     await story.read("hostile")
@@ -215,6 +221,9 @@ async def hub_of(folder: Path, base: str, sources: int, port: int) -> AsyncItera
     async with hub.running():
         await tell(Story(hub, past, folder / "published", base), sources) if sources else past.come_to(0)
         await hub.federation.shown()
+        while hub.search.version[0] < hub.federation.document.serial:
+            with contextlib.suppress(SearchTimeout):
+                await hub.search.caught_up()
         yield hub, past
 
 

@@ -100,7 +100,13 @@ function live(form) {
   };
   form.addEventListener("input", (event) => {
     clearTimeout(timer);
-    timer = setTimeout(() => show(address()), event.target.type === "search" ? 60 : 0);
+    timer = setTimeout(() => show(address()), event.target.type === "search" ? 30 : 0);
+  });
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("#results a[data-live]");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+    event.preventDefault();
+    show(link.getAttribute("href"));
   });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -109,6 +115,142 @@ function live(form) {
   });
 }
 
+// ---- Doing something with a token. It stays in its field and is sent to this hub alone; nothing keeps it.
+
+function told(tag, about, ...inside) {
+  const made = Object.assign(document.createElement(tag), about);
+  made.append(...inside);
+  return made;
+}
+
+async function ask(method, path, { body, token, type = "application/json" } = {}) {
+  const headers = { Accept: "application/json", ...(body !== undefined && { "Content-Type": type }) };
+  if (token !== undefined) headers.Authorization = `Bearer ${token}`;
+  try {
+    const answer = await fetch(path, { method, headers, body, cache: "no-store", credentials: "omit" });
+    return { ok: answer.ok, said: await answer.json() };
+  } catch {
+    return { ok: false, said: { title: "The hub was not reached", detail: "Try again in a moment." } };
+  }
+}
+
+function refused(problem) {
+  const errors = (problem.errors || []).map((one) => told("li", {}, told("code", {}, one.pointer), ` ${one.detail}`));
+  const lines = [told("p", {}, told("span", { className: "failed" }, `${problem.title}. `), problem.detail)];
+  return errors.length ? [...lines, told("ul", {}, ...errors)] : lines;
+}
+
+function faults(errors) {
+  return told("ul", {}, ...errors.map((one) =>
+    told("li", {}, `Line ${one.line}, column ${one.column}: `, told("code", {}, one.pointer), ` ${one.detail}.`,
+      one.hint ? ` ${one.hint}` : "")));
+}
+
+function number(count, noun, nouns = `${noun}s`) {
+  return `${count.toLocaleString("en")} ${count === 1 ? noun : nouns}`;
+}
+
+const entries = (count) => number(count, "entry", "entries");
+
+function checked({ repo, outcome, source }) {
+  const good = outcome === "changed" || outcome === "unchanged";
+  return told("p", {}, told("span", { className: good ? "fresh" : "failed" }, `${outcome}. `),
+    `${repo} is ${source.state}, with ${entries(source.capability_count)}. ${source.error ? source.error.detail : ""}`);
+}
+
+function tried(said) {
+  const { fetch: got, refusal, errors, conflicts, capabilities } = said;
+  const good = !refusal && got.outcome === "fetched";
+  const made = [told("p", {}, told("span", { className: good ? "fresh" : "failed" },
+    good ? `It can be registered, with ${entries(said.capability_count)}. ` : "It would not work yet. "),
+    [refusal && refusal.detail, got.error && got.error.detail].filter(Boolean).join(" "))];
+  if (errors.length) made.push(faults(errors));
+  if (conflicts.length) made.push(told("p", {}, `${number(conflicts.length, "id is", "ids are")} published by others already:`),
+    told("ul", {}, ...conflicts.slice(0, 20).map((one) =>
+      told("li", {}, told("code", {}, one.id), ` by ${one.repo}${one.identical ? ", saying the same" : ""}`))));
+  if (capabilities.length) made.push(told("ul", {}, ...capabilities.slice(0, 20).map((one) =>
+    told("li", {}, `${one.name} `, told("code", {}, one.id)))));
+  return made;
+}
+
+async function renew() {
+  const answer = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store" });
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  for (const part of document.querySelectorAll("[data-part]")) {
+    const found = page.querySelector(`[data-part="${part.dataset.part}"]`);
+    if (found) part.replaceWith(document.adoptNode(found));
+  }
+  document.body.dataset.serial = page.body.dataset.serial;
+  offerCopying(document);
+}
+
+const sourcePath = (repo) => `/v1/repos/${encodeURIComponent(repo)}`;
+
+function wanted() {
+  const given = Object.fromEntries([...new FormData(document.getElementById("registration"))].filter(([, text]) => text));
+  return JSON.stringify({ ...given, ...(given.required && { required: true }) });
+}
+
+const deeds = {
+  async check(form) {
+    const body = form.querySelector("textarea").value;
+    const { ok, said } = await ask("POST", "/v1/validate", { body, type: "application/yaml" });
+    if (!ok) return refused(said);
+    if (said.valid) return [told("p", {}, told("span", { className: "fresh" }, "It is valid"), `, with ${entries(said.capability_count)}.`)];
+    return [told("p", {}, told("span", { className: "failed" }, number(said.errors.length, "fault"))), faults(said.errors)];
+  },
+  async try(form, token) {
+    const { ok, said } = await ask("POST", "/v1/repos?dry_run=true", { body: wanted(), token });
+    return ok ? tried(said) : refused(said);
+  },
+  async register(form, token) {
+    const made = await ask("POST", "/v1/repos", { body: wanted(), token });
+    if (!made.ok) return refused(made.said);
+    const { repo } = made.said;
+    const first = told("p", {}, told("span", { className: "fresh" }, "Registered: "),
+      told("a", { href: `/sources/${encodeURIComponent(repo)}` }, repo));
+    const read = await ask("POST", `${sourcePath(repo)}/refresh`, { token });
+    return [first, ...(read.ok ? [checked(read.said)] : refused(read.said))];
+  },
+  async refresh(form, token) {
+    const { ok, said } = await ask("POST", `${sourcePath(form.dataset.repo)}/refresh`, { token });
+    return ok ? [checked(said)] : refused(said);
+  },
+  async accept(form, token) {
+    const { ok, said } = await ask("POST", `${sourcePath(form.dataset.repo)}/accept`, { token });
+    return ok ? [checked(said)] : refused(said);
+  },
+  enable: (form, token) => turn(form, token, true),
+  disable: (form, token) => turn(form, token, false),
+};
+
+async function turn(form, token, enabled) {
+  const { ok, said } = await ask("PATCH", sourcePath(form.dataset.repo), { body: JSON.stringify({ enabled }), token });
+  if (!ok) return refused(said);
+  return [told("p", {}, told("span", { className: "fresh" }, enabled ? "Enabled. " : "Disabled. "),
+    enabled ? "It is read again at once." : "Nothing of it is served; nothing is forgotten.")];
+}
+
+function act(form) {
+  const outcome = form.querySelector(".outcome");
+  form.hidden = false;
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.addEventListener("click", async (event) => {
+    const button = event.target.closest("button[data-do]");
+    if (!button || form.ariaBusy === "true") return;
+    form.ariaBusy = "true";
+    outcome.replaceChildren(told("p", {}, "One moment \u2026"));
+    try {
+      const lines = await deeds[button.dataset.do](form, form.querySelector(".token")?.value);
+      if (form.id === "act") await renew();
+      outcome.replaceChildren(...lines);
+    } finally {
+      form.ariaBusy = "false";
+    }
+  });
+}
+
+for (const form of document.querySelectorAll("form.act")) act(form);
 for (const form of document.querySelectorAll("form[data-live]")) live(form);
 offerCopying(document);
 tellTimes();

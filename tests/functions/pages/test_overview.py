@@ -43,8 +43,8 @@ async def test_says_what_is_missing_and_what_is_worth_a_look(some: httpx.AsyncCl
 
     assert "Missing: bad. This source is required, and it has nothing to serve." in page.whole
     assert "Line " in page.whole
-    names = [text for link, text in page.links() if link["href"] in {"/sources/bad", "/sources/new"}]
-    assert names[:3] == ["bad", "bad", "new"]
+    assert page.whole.index("error bad · invalid-entry") < page.whole.index("info new · never-fetched")
+    assert "What to do: Wait, or have it fetched now" in page.whole
 
 
 async def test_draws_every_source_and_tells_its_domain_in_words(some: httpx.AsyncClient) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from starlette.requests import Request
 
-from shared.pages import asked_of, for_people, typed
+from shared.pages import asked_of, for_people
 from shared.problems import BadQuery
 from shared.query import one_of
 from tests.functions.pages.reading import FOR_PEOPLE, read
@@ -29,10 +29,6 @@ def test_a_page_reads_what_it_knows_strictly() -> None:
     assert asked_of(request("state=fresh&x=1"), state=one_of("fresh")) == {"state": "fresh"}
     with pytest.raises(BadQuery):
         asked_of(request("state=red"), state=one_of("fresh"))
-
-
-def test_what_is_typed_is_cut_to_size() -> None:
-    assert typed("  " + "x" * 300 + " ") == "x" * 200
 
 
 @pytest.mark.parametrize(

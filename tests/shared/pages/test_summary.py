@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from shared.pages.summary import ages, all_rows, by_domain, by_state, worth_a_look
+from shared.pages.summary import ages, all_rows, by_domain, by_state
 from tests.builders import index, refresh, register, url_of
 from tests.shared.pages.rows import row
 
@@ -50,20 +50,6 @@ def test_domains_come_by_what_they_offer() -> None:
     assert [(one.name, one.served) for one in domains] == [("x", 9), ("y", 9), ("helix_forge", 3)]
     assert [one.registration.repo for one in domains[2].rows] == ["c", "a"]
     assert domains[2].states["fresh"] == 2
-
-
-def test_what_is_worst_and_required_comes_first() -> None:
-    rows = [
-        row("a", state="never"),
-        row("b"),
-        row("c", state="stale"),
-        row("d", state="failed"),
-        row("e", state="failed", required=True),
-        row("f", state="disabled"),
-        row("g", state="held"),
-    ]
-
-    assert [one.registration.repo for one in worth_a_look(rows)] == ["e", "d", "g", "c", "a"]
 
 
 def test_ages_are_counted_in_classes() -> None:

@@ -1,0 +1,26 @@
+"""GET /capabilities: find capabilities by words and facts, for people; the address holds the search."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import orjson
+
+from shared.pages import asked_of, page
+from shared.pages.searching import FILTERS, READERS, Query, shown
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from shared.hub import Hub
+
+
+async def handle(hub: Hub, request: Request) -> Response:
+    """Answer one page of what is found."""
+    asked = asked_of(request, **READERS)
+    query = Query(asked.get("q", ""), {name: asked[name] for name in FILTERS if name in asked}, asked.get("cursor", ""))
+
+    answer = await hub.search.answer(query.wanted(), shown)
+
+    return await page(hub, request, "capabilities.html", query=query, **orjson.loads(answer.body))

@@ -1,0 +1,40 @@
+"""GET /findings: everything wrong that a person should see, where, since when, and what to do, for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared.findings import KINDS, SEVERITIES
+from shared.pages import asked_of, page
+from shared.pages.troubles import Troubles
+from shared.query import one_of, slug, whole
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from shared.hub import Hub
+
+
+async def handle(hub: Hub, request: Request) -> Response:
+    """Answer one page of the list."""
+    asked = asked_of(
+        request, repo=slug, kind=one_of(*KINDS), severity=one_of(*SEVERITIES), page=whole(1, 10**6)
+    )
+    view = Troubles(**asked)
+
+    found = hub.findings.all()
+    wanted = view.of(found)
+
+    return await page(
+        hub,
+        request,
+        "findings.html",
+        view=view,
+        shown=view.cut(wanted),
+        total=len(wanted),
+        all=len(found),
+        pages=view.pages(wanted),
+        severities=view.severities(found),
+        kinds=view.kinds(found),
+    )

@@ -1,0 +1,36 @@
+"""GET /register: register a repository, or check an index before it is published, for people.
+
+The address holds what is to be registered, so that it can be shared; a token is never part of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from shared.pages import asked_of, page
+from shared.pages.registering import lines, offences_of
+from shared.query import flag
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from shared.hub import Hub
+
+_LONGEST = 4096
+
+
+async def handle(hub: Hub, request: Request) -> Response:
+    """Answer the page."""
+    given: dict[str, Any] = asked_of(request, url=_text, repo=_text, domain=_text, required=flag)
+
+    offences = offences_of(given, hub.guard) if given else ()
+    curl, client = lines(given, hub.settings.public)
+
+    return await page(
+        hub, request, "register.html", given=given, offences=offences, curl=curl, client=client
+    )
+
+
+def _text(text: str) -> str:
+    return text.strip()[:_LONGEST]

@@ -1,0 +1,35 @@
+"""The last changes in the entries of one source, as the change feed remembers them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.federation.changes import Line
+
+MOST_TURNS = 8
+
+
+class Turn(NamedTuple):
+    """What one serial changed in a source: the ids that came or changed, and those that went."""
+
+    serial: int
+    came: list[str]
+    went: list[str]
+
+
+def recent(lines: Sequence[Line], repo: str) -> list[Turn]:
+    """Return the last turns of *repo* in *lines*, the newest first."""
+    found: list[Turn] = []
+    named = f'"{repo}"'.encode()
+    for line in reversed(lines):
+        # Reading a line takes long next to looking whether it names the repo at all.
+        ids = line.delta.capabilities.get(repo) if named in line.text else None
+        if ids:
+            came = [entry_id for entry_id, there in ids.items() if there]
+            found.append(Turn(line.serial, came, [entry_id for entry_id, there in ids.items() if not there]))
+        if len(found) == MOST_TURNS:
+            break
+    return found

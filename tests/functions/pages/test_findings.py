@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.builders import capability, index, refresh, register, url_of
+from tests.functions.pages.reading import read
+
+if TYPE_CHECKING:
+    import httpx
+    import respx
+
+
+@pytest.fixture
+async def troubled(client: httpx.AsyncClient, upstream: respx.MockRouter) -> httpx.AsyncClient:
+    """A client of a hub with a repo that was never fetched, one that fails, and one with two faults."""
+    upstream.get(url_of("down")).respond(500)
+    upstream.get(url_of("bad")).respond(content=b"version: 1\ncapabilities:\n- id: Upper\n  name: 7\n")
+    for repo in ("down", "bad", "new"):
+        await register(client, repo)
+    await refresh(client, "down")
+    await refresh(client, "bad")
+    return client
+
+
+async def test_says_what_is_wrong_where_and_what_to_do(troubled: httpx.AsyncClient) -> None:
+    page = await read(troubled, "/findings")
+    told = (await troubled.get("/v1/findings")).json()
+
+    assert f"{told['total']} findings" in page.whole
+    for finding in told["findings"]:
+        assert finding["detail"] in page.whole
+        assert finding["action"] in page.whole
+    assert "bad · invalid-entry · line 3, column 7 · since 23 Nov 2026, 10:00 UTC" in page.whole
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("?severity=info", 1),
+        ("?kind=failed", 2),
+        ("?repo=bad&kind=invalid-entry&utm=x", 2),
+        ("?repo=nobody", 0),
+        ("?page=2", 0),
+    ],
+)
+async def test_shows_what_is_asked_for_and_its_json(troubled: httpx.AsyncClient, query: str, found: int) -> None:
+    page = await read(troubled, f"/findings{query}")
+
+    assert page.markup.count('class="todo"') == found
+    address = next(link["href"] for link, text in page.links() if text == "JSON of this list")
+    assert (await troubled.get(address)).json()["total"] == (5 if "page" in query else found)
+
+
+async def test_says_that_nothing_is_wrong(client: httpx.AsyncClient, upstream: respx.MockRouter) -> None:
+    upstream.get(url_of("state-hub")).respond(content=index(capability(1)))
+    await register(client)
+    await refresh(client)
+
+    assert "Nothing is wrong." in (await read(client, "/findings")).whole
+    assert "Nothing is wrong." in (await read(client, "/")).whole
+
+
+@pytest.mark.parametrize("query", ["?severity=bad", "?kind=odd", "?repo=No%20Slug", "?page=0"])
+async def test_says_what_can_not_be_asked_for(client: httpx.AsyncClient, query: str) -> None:
+    assert "must be" in (await read(client, f"/findings{query}", status=400)).text("main")

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from shared.findings import Finding
+from shared.pages.troubles import Troubles
+
+
+def finding(severity: str, kind: str, repo: str) -> Finding:
+    return Finding(severity=severity, kind=kind, repo=repo, since="", detail="", action="")
+
+
+FOUND = [
+    finding("error", "failed", "a"),
+    finding("error", "invalid-entry", "a"),
+    finding("error", "invalid-entry", "b"),
+    finding("info", "never-fetched", "c"),
+]
+
+
+def test_shows_what_is_asked_for() -> None:
+    assert Troubles().of(FOUND) == FOUND
+    assert Troubles(severity="error", repo="a").of(FOUND) == FOUND[:2]
+    assert Troubles(kind="invalid-entry").of(FOUND) == FOUND[1:3]
+
+
+def test_counts_what_else_could_be_asked_for() -> None:
+    view = Troubles(severity="error", kind="failed")
+
+    assert view.severities(FOUND) == [("error", 1)]
+    assert view.kinds(FOUND) == [("invalid-entry", 2), ("failed", 1)]
+    assert Troubles().severities(FOUND) == [("error", 3), ("info", 1)]
+
+
+def test_is_cut_into_pages_of_a_hundred() -> None:
+    many = FOUND * 30
+
+    assert [len(Troubles(page=page).cut(many)) for page in (1, 2, 3)] == [100, 20, 0]
+    assert [Troubles.pages(found) for found in ([], FOUND, many)] == [1, 1, 2]
+
+
+def test_every_view_has_an_address() -> None:
+    view = Troubles(severity="error", kind="failed", repo="a", page=3)
+
+    assert Troubles().address() == "/findings"
+    assert view.address(page=2) == "/findings?severity=error&kind=failed&repo=a&page=2"
+    assert view.address(repo="") == "/findings?severity=error&kind=failed"
+    assert view.for_programs == "/v1/findings?severity=error&kind=failed&repo=a"
