@@ -60,6 +60,7 @@ def test_facets_narrow_a_search_and_can_be_taken_back(page: Page, forty: Site) -
     page.locator("#q").fill("read ledger")
     page.wait_for_url("**/capabilities?q=read+ledger&status=beta")
     page.locator("#q").fill("read")
+    page.wait_for_url("**/capabilities?q=read&status=beta")
     page.locator(".on").click()
 
     page.wait_for_url("**/capabilities?q=read")
