@@ -37,6 +37,7 @@ import json
 import os
 import re
 import time
+from functools import partial
 
 TYPE_CHECKING = False  # typing's own would cost two milliseconds of every start
 if TYPE_CHECKING:
@@ -580,7 +581,9 @@ class Parser(argparse.ArgumentParser):
 def parser_of(name: str) -> Parser:
     """Return the parser of one command; those of the others are not made."""
     run, options = COMMANDS[name]
-    parser = Parser(prog=f"reuse-surface {name}", description=run.__doc__, allow_abbrev=False)
+    # argparse asks for the width of the terminal with every option that is added, unless it is given.
+    form = partial(argparse.HelpFormatter, width=100)
+    parser = Parser(prog=f"reuse-surface {name}", description=run.__doc__, allow_abbrev=False, formatter_class=form)
     for names, how in (*options, *GLOBALS):
         parser.add_argument(*names, **how)
     return parser
