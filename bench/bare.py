@@ -18,7 +18,9 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
 
-PACKAGES = ("httpx", "tinydb", "cachetools", "yaml", "fastjsonschema", "orjson")
+PACKAGES = (
+    "httpx", "tinydb", "cachetools", "yaml", "fastjsonschema", "orjson", "zstandard", "prometheus_client", "sqlite3",
+)  # fmt: skip
 
 
 def write_answer(path: Path, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
