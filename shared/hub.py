@@ -27,6 +27,7 @@ from shared.sources.life import Sources
 from shared.sources.refresher import Refresher
 from shared.sources.room import Room
 from shared.sources.shelf import Shelves
+from shared.sources.timeline import Timeline
 from shared.sources.trial import Trial
 from shared.store.tiny import TinyStore
 from shared.tally import Tally
@@ -58,6 +59,7 @@ class Hub:
     directory: DataDirectory
     clock: Clock
     tally: Tally
+    timeline: Timeline
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
     @cached_property
@@ -75,6 +77,7 @@ class Hub:
         """Do what goes on in the background, and at the end finish every write and let go of the data directory."""
         self.tasks["federation"] = asyncio.create_task(self.federation.follow())
         self.tasks["search"] = asyncio.create_task(self.search.follow())
+        self.tasks["timeline"] = asyncio.create_task(self.timeline.follow())
         if self.settings.refresh:
             self.tasks["refresher"] = asyncio.create_task(self.refresher.run())
         try:
@@ -103,6 +106,7 @@ class Hub:
             task.cancel()
         await asyncio.gather(*self.tasks.values(), return_exceptions=True)
         await self.sources.close()
+        await self.timeline.close()
         await self.store.close()
         await self.federation.close()
         await self.search.close()
@@ -140,6 +144,7 @@ def _opened(settings: Settings, clock: Clock, directory: DataDirectory) -> Hub:
     refresher = Refresher(sources, clock)
     search = Search(federation, clock, Naming(settings.public).facts)
     findings = Findings(sources, federation)
+    timeline = Timeline(folder / "timeline.json", sources, clock)
     return Hub(
         settings,
         guard,
@@ -156,4 +161,5 @@ def _opened(settings: Settings, clock: Clock, directory: DataDirectory) -> Hub:
         directory,
         clock,
         tally,
+        timeline,
     )

@@ -11,9 +11,10 @@ from shared.answers import BROWSED, json_answer
 from shared.discovery import LINKS
 from shared.pages import asked_of, page
 from shared.pages.links import FOR_PROGRAMS
+from shared.pages.overtime import WINDOWS, picture
 from shared.pages.picture import flowers
 from shared.pages.summary import ages, all_rows, by_domain, by_state
-from shared.query import HTML, JSON
+from shared.query import HTML, JSON, one_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -27,7 +28,8 @@ _LEADING = {"Link": LINKS}
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer the overview, or the links."""
-    if asked_of(request, (JSON, HTML)).media_type == JSON:
+    asked = asked_of(request, (JSON, HTML), over=one_of(*WINDOWS))
+    if asked.media_type == JSON:
         links = {name: hub.settings.public + path for name, path in FOR_PROGRAMS.items()}
         return json_answer({"name": "reuse-surface", "links": links}, headers={**BROWSED, **_LEADING, "Vary": "Accept"})
 
@@ -35,6 +37,7 @@ async def handle(hub: Hub, request: Request) -> Response:
     now = hub.clock.now()
     domains = by_domain(rows)
     findings = hub.findings.all()
+    counts, over = by_state(rows), asked.get("over", "week")
 
     return await page(
         hub,
@@ -45,9 +48,11 @@ async def handle(hub: Hub, request: Request) -> Response:
         capabilities=len(hub.federation.edition.composition.entries),
         conflicts=len(hub.federation.edition.composition.conflicts),
         rows=rows,
-        by_state=by_state(rows),
+        by_state=counts,
         domains=domains,
         flowers=flowers(domains),
+        over=over,
+        overtime=picture(hub.timeline.spans(counts), now, over),
         confirmed=ages(rows, lambda source: source.succeeded_at, now),
         changed=ages(rows, lambda source: source.changed_at, now),
         findings=findings[:_MOST_FINDINGS],

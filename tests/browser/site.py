@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 DAY = 86400.0
 FOR_TROUBLE = 20
+LOOK = 240.0
+AWAY = (3.5 * DAY, 3.2 * DAY)
 DOMAINS = ("helix_forge", "railiance", "coulomb", "state_works", "agents", "data_commons", "observability", "identity")
 VERBS = ("read", "register", "compose", "validate", "publish", "resolve", "watch", "repair", "measure", "route")
 THINGS = ("invoice", "ledger", "cluster", "schema", "pipeline", "secret", "metric", "model", "tenant", "snapshot")
@@ -138,6 +140,15 @@ class Story:
         if read:
             await self.read(repo)
 
+    async def come_to(self, seconds_ago: float) -> None:
+        """Let time pass until so long ago; the hub looks at its sources meanwhile, but for a time when it was away."""
+        while (behind := self.past.behind.total_seconds()) - seconds_ago > LOOK:
+            self.past.come_to(behind - LOOK)
+            if not AWAY[1] < behind < AWAY[0]:
+                await self.hub.timeline.look()
+        self.past.come_to(seconds_ago)
+        await self.hub.timeline.look()
+
     async def read(self, repo: str) -> None:
         """Have the source checked now."""
         await self.hub.sources.refresh(repo)
@@ -154,17 +165,18 @@ async def tell(story: Story, sources: int) -> None:
     """Make a federation of *sources* sources, of every state and age."""
     names = [f"{story.chance.choice(THINGS)}-{story.chance.choice(VERBS)}-{number}" for number in range(sources)]
     names[:3] = ["reuse-surface", "state-hub", "railiance-apps"][:sources]
-    for batch, repos in enumerate(batches(names)):
-        story.past.come_to(30 * DAY - batch * DAY)
+    parts = batches(names)
+    for batch, repos in enumerate(parts):
+        await story.come_to(30 * DAY - 25 * DAY * batch / len(parts))
         await asyncio.gather(*(story.register(repo, story.amount(), required=repo == names[1]) for repo in repos))
     await checked(story, names, 2 * DAY)
     if sources >= FOR_TROUBLE:
         await trouble(story, names[3:])
-    story.past.come_to(5 * 3600)
+    await story.come_to(5 * 3600)
     for repo in names[::7]:
         story.publish(repo, [*story.entries[repo], entry(10**6 + len(story.entries[repo]), story.chance)])
     await checked(story, names, 3600)
-    story.past.come_to(0)
+    await story.come_to(0)
 
 
 def batches(names: list[str]) -> list[list[str]]:
@@ -177,7 +189,7 @@ async def checked(story: Story, names: list[str], ago: float) -> None:
     """Check those of *names* that are switched on, spread over the time since *ago* seconds."""
     parts = batches(names)
     for batch, repos in enumerate(parts):
-        story.past.come_to(ago * (1 - batch / len(parts) / 2))
+        await story.come_to(ago * (1 - batch / len(parts) / 2))
         await story.hub.sources.refresh_all(repo for repo in repos if repo not in story.disabled)
 
 
@@ -185,7 +197,7 @@ async def trouble(story: Story, names: list[str]) -> None:
     """Bring some of the sources *names* into each other state, and register those that no list of names holds."""
     share = max(1, len(names) // 40)
     stale, failed, held, disabled = (names[part * share : (part + 1) * share] for part in range(4))
-    story.past.come_to(0.8 * DAY)
+    await story.come_to(0.8 * DAY)
     for repo in stale:
         story.write(repo, "version: 1\ncapabilities:\n- id: Not An Id\n  nmae: typing error\n- name: no id\n")
     for repo in held:

@@ -138,6 +138,29 @@ def test_the_overview_says_in_words_what_the_picture_shows(page: Page, forty: Si
         expect(page.locator(f".states a.{state}")).to_contain_text(state)
 
 
+@pytest.mark.parametrize("width", [1280, 320])
+def test_freshness_over_time_is_a_picture_a_sentence_and_numbers(browser: Browser, forty: Site, width: int) -> None:
+    with visiting(browser, forty, "/", viewport={"width": width, "height": 800}) as page:
+        part = page.locator(".overtime")
+        picture = part.get_by_role("img", name="Sources by state over time")
+        box = picture.bounding_box()
+        assert box
+        assert box["width"] > width * 0.85
+        assert picture.locator(".band.fresh").count() > 1
+        expect(picture.locator("desc")).to_contain_text("Nothing was recorded for 7 h: the hub did not run.")
+        for state in ("fresh", "stale", "failed", "held", "never", "disabled"):
+            expect(part.locator(".legend")).to_contain_text(state)
+        expect(part.locator(".legend")).to_contain_text("not recorded")
+
+        part.get_by_role("link", name="30 days").click()
+        page.wait_for_url("**/?over=month#fresh-title")
+        expect(part.locator("> p")).to_contain_text("Over the last 30 days, between")
+        part.get_by_text("The same in numbers").click()
+        assert part.locator("tbody tr").count() > 10
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        assert Axe().run(page, options=RULES).response["violations"] == []
+
+
 def test_a_disc_leads_to_its_source(page: Page, forty: Site) -> None:
     page.goto(forty.url)
     disc = page.locator(".flowers svg a").first

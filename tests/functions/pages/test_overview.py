@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     import httpx
     import respx
 
+    from shared.hub import Hub
+    from tests.builders import Hands
+
 
 @pytest.fixture
 async def some(client: httpx.AsyncClient, upstream: respx.MockRouter) -> httpx.AsyncClient:
@@ -84,3 +87,30 @@ async def test_leads_other_systems_to_the_catalogs(client: httpx.AsyncClient, ac
 
 async def test_ignores_what_others_add_to_its_address(client: httpx.AsyncClient) -> None:
     assert (await client.get("/?utm_source=mail&state=", headers={"Accept": "text/html"})).status_code == 200
+
+
+async def test_freshness_over_time_begins_with_the_first_minute(
+    some: httpx.AsyncClient, hub: Hub, hands: Hands
+) -> None:
+    await hub.timeline.look()
+    assert "A picture of how fresh the sources are over time begins here" in (await overview(some)).whole
+
+    hands.advance(120)
+    page = await overview(some)
+
+    said = "Over the last 2 min, 1 of at most 3 sources were fresh at a time; now 1 of 3 is."
+    assert page.whole.count(said) == 2
+    assert "From (UTC) fresh failed never fewest fresh 23 Nov, 10:01 1 1 1 1 23 Nov, 10:00 1 1 1 1" in page.whole
+
+
+async def test_looks_back_as_far_as_the_address_says(some: httpx.AsyncClient, hub: Hub, hands: Hands) -> None:
+    await hub.timeline.look()
+    hands.advance(3 * 86400)
+    await hub.timeline.look()
+
+    day, week = await read(some, "/?over=day"), await read(some, "/")
+
+    assert "Over the last 24 h" in day.whole
+    assert "Nothing was recorded for 3 days: the hub did not run." in week.whole
+    assert ("/?over=week#fresh-title", "7 days") in [(link["href"], text) for link, text in day.links()]
+    assert (await read(some, "/?over=year", status=400)).text("h1") == "The query is not understood"

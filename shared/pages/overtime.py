@@ -1,0 +1,189 @@
+"""The picture of freshness over time: bands of sources by state, in percent of its width and pixels of its height.
+
+Pure. Time runs as far back as was recorded, up to what is asked for. What nobody saw stays empty.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+from shared.sources.spans import Span, coarse
+from shared.sources.status import STATES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.sources.status import State
+
+_DAY = 86400
+WINDOWS: dict[str, int] = {"day": _DAY, "week": 7 * _DAY, "month": 30 * _DAY}
+"""How far back a picture may look, in seconds."""
+
+STACK: tuple[State, ...] = ("fresh", "held", "stale", "failed", "never", "disabled")
+"""The states from the ground up."""
+
+TOP, HEIGHT = 26, 180
+LEAST_SECONDS = 60
+_COLUMNS = 360
+_THINNEST = 3.0
+_STEPS = (60, 300, 900, 1800, 3600, 7200, 10800, 21600, 43200, _DAY, 2 * _DAY, 7 * _DAY)
+_MOST_TICKS, _MOST_LINES = 5, 15
+_GAP_SECONDS = 120
+_LEFT, _RIGHT = 8.0, 72.0
+
+
+class Box(NamedTuple):
+    """A rectangle: *x* and *width* in percent, *y* and *height* in pixels."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+class Tick(NamedTuple):
+    """A moment that is named under the picture; *x* in percent."""
+
+    x: float
+    label: str
+
+
+class Line(NamedTuple):
+    """What was seen *since* a moment until the next line: the counts in the end, and the fewest that were fresh."""
+
+    since: str
+    counts: dict[State, int] | None
+    fewest: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """All there is to show. *fewest* and *most* tell how many sources were fresh at a time, *unseen* is in seconds."""
+
+    seconds: int
+    top: int
+    bands: dict[State, list[Box]]
+    gaps: list[Box]
+    ticks: list[Tick]
+    lines: list[Line]
+    states: list[State]
+    unseen: int
+    fewest: int
+    most: int
+    choices: list[str]
+
+
+def picture(spans: Sequence[Span], now: datetime, window: str) -> Picture | None:
+    """Return the picture of *spans* up to *now*, or None where too little was recorded to draw any."""
+    end = int(now.timestamp())
+    recorded = end - spans[0].since if spans else 0
+    if recorded < LEAST_SECONDS:
+        return None
+    axis = _Axis(max(spans[0].since, end - WINDOWS[window]), end)
+    shown = [one._replace(since=max(one.since, axis.began)) for one in spans if one.until >= axis.began]
+    holes = [(one.until, other.since) for one, other in pairwise(shown) if other.since - one.until >= _GAP_SECONDS]
+    width = max(axis.seconds // _COLUMNS, 1)
+    fresh = [_told(one)["fresh"] for one in shown]
+    return Picture(
+        seconds=axis.seconds,
+        top=max(one.total for one in shown),
+        bands=_bands(coarse(shown, lambda _: width), axis),
+        gaps=[axis.box(since, until, TOP, HEIGHT) for since, until in holes],
+        ticks=_ticks(axis),
+        lines=_lines(shown, axis),
+        states=[state for state in STACK if any(_told(one)[state] for one in shown)],
+        unseen=sum(until - since for since, until in holes),
+        fewest=min(fresh),
+        most=max(fresh),
+        choices=_choices(recorded, window),
+    )
+
+
+class _Axis(NamedTuple):
+    began: int
+    end: int
+
+    @property
+    def seconds(self) -> int:
+        return self.end - self.began
+
+    def place(self, moment: int) -> float:
+        return round(100 * (moment - self.began) / self.seconds, 2)
+
+    def box(self, since: int, until: int, y: float, height: float) -> Box:
+        x = self.place(since)
+        return Box(x, round(y, 1), round(self.place(until) - x, 2), round(height, 1))
+
+    def step(self, most: int) -> int:
+        """Return the shortest round length of time of which at most so many fit."""
+        return next((step for step in _STEPS if self.seconds / step <= most), _STEPS[-1])
+
+
+def _choices(recorded: int, window: str) -> list[str]:
+    """Return the windows that would show something else than the one before, and the one that is asked for."""
+    lengths = [0, *WINDOWS.values()]
+    return [name for name, shorter in zip(WINDOWS, lengths, strict=False) if recorded > shorter or name == window]
+
+
+def _told(span: Span) -> dict[State, int]:
+    return dict(zip(STATES, span.counts, strict=True))
+
+
+def _bands(spans: Sequence[Span], axis: _Axis) -> dict[State, list[Box]]:
+    bands: dict[State, list[Box]] = {state: [] for state in STACK}
+    top = max(1, *(span.total for span in spans))
+    for span in spans:
+        ground = float(TOP + HEIGHT)
+        for state, height in _heights(_told(span), top).items():
+            ground -= height
+            if height:
+                _extend(bands[state], axis.box(span.since, span.until, ground, height))
+    return bands
+
+
+def _heights(counts: dict[State, int], top: int) -> dict[State, float]:
+    """Return how high each band is. Even one source among thousands is seen; the highest band makes room for it."""
+    exact = {state: HEIGHT * counts[state] / top for state in STACK}
+    heights = {state: max(height, _THINNEST) if height else 0.0 for state, height in exact.items()}
+    highest = max(heights, key=lambda state: heights[state])
+    heights[highest] -= sum(heights.values()) - sum(exact.values())
+    return heights
+
+
+def _extend(boxes: list[Box], box: Box) -> None:
+    """Add *box*; where it goes on as the last one was, that one grows."""
+    last = boxes[-1] if boxes else None
+    if last and (last.y, last.height) == (box.y, box.height) and box.x - last.x - last.width < 0.01:  # noqa: PLR2004 - rounded
+        boxes[-1] = last._replace(width=round(box.x + box.width - last.x, 2))
+    else:
+        boxes.append(box)
+
+
+def _ticks(axis: _Axis) -> list[Tick]:
+    """Name round moments, but for those so near to an end that their names would not fit."""
+    step = axis.step(_MOST_TICKS)
+    moments = range(axis.began - axis.began % step + step, axis.end, step)
+    ticks = [Tick(axis.place(moment), _named(moment)) for moment in moments]
+    return [tick for tick in ticks if _LEFT <= tick.x <= _RIGHT]
+
+
+def _named(moment: int) -> str:
+    told = datetime.fromtimestamp(moment, UTC)
+    return f"{told:%H:%M}" if moment % _DAY else f"{told.day} {told:%b}"
+
+
+def _lines(spans: Sequence[Span], axis: _Axis) -> list[Line]:
+    """Return the same in numbers, the newest first."""
+    step = axis.step(_MOST_LINES)
+    moments = [axis.began, *range(axis.began - axis.began % step + step, axis.end, step)]
+    return [_line(spans, since, until) for since, until in pairwise([*moments, axis.end])][::-1]
+
+
+def _line(spans: Sequence[Span], since: int, until: int) -> Line:
+    those = [_told(span) for span in spans if span.since < until and span.until >= since]
+    told = datetime.fromtimestamp(since, UTC)
+    fewest = min((one["fresh"] for one in those), default=0)
+    return Line(f"{told.day} {told:%b, %H:%M}", those[-1] if those else None, fewest)

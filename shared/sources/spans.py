@@ -1,0 +1,96 @@
+"""Stretches of time with how many sources were in each state: how they grow, and how they are thinned. Pure.
+
+Between two spans nothing was seen. Nothing is ever put in its place.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from shared.sources.status import STATES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+KEPT_SECONDS = 30 * _DAY
+SILENCE_SECONDS = 5 * _MINUTE
+_WIDTHS = ((_DAY, _MINUTE), (7 * _DAY, 15 * _MINUTE))
+_OLDEST_WIDTH = 2 * _HOUR
+_IN_ORDER = frozenset({"fresh", "disabled"})
+
+
+class Span(NamedTuple):
+    """From *since* to *until* (seconds since the epoch) so many sources were in each of the STATES, in their order."""
+
+    since: int
+    until: int
+    counts: tuple[int, ...]
+
+    @property
+    def total(self) -> int:
+        """How many sources there were."""
+        return sum(self.counts)
+
+    @property
+    def troubled(self) -> int:
+        """How many of them a person should have looked into."""
+        return sum(number for state, number in zip(STATES, self.counts, strict=True) if state not in _IN_ORDER)
+
+
+def seen(spans: Sequence[Span], now: int, counts: tuple[int, ...], *, first: bool) -> list[Span]:
+    """Return *spans* after a look at *now* that found *counts*; *first* is the first look of a process.
+
+    The last span goes on only if somebody looked a short while ago. What lies ahead of *now*, because the clock was
+    set back, is dropped.
+    """
+    known = [span._replace(until=min(span.until, now)) for span in spans if span.since <= now]
+    if known and not first and now - known[-1].until <= SILENCE_SECONDS:
+        known[-1] = known[-1]._replace(until=now)
+        if known[-1].counts == counts:
+            return known
+    return [*known, Span(now, now, counts)]
+
+
+def thinned(spans: Iterable[Span], now: int) -> list[Span]:
+    """Return what is kept of *spans*: minutes for a day, quarters of an hour for a week, two hours for a month."""
+
+    def width(span: Span) -> int:
+        return next((width for age, width in _WIDTHS if now - span.since < age), _OLDEST_WIDTH)
+
+    recent = (span._replace(since=max(span.since, now - KEPT_SECONDS)) for span in spans)
+    return coarse([span for span in recent if span.since <= span.until], width)
+
+
+def coarse(spans: Iterable[Span], width: Callable[[Span], int]) -> list[Span]:
+    """Return *spans* with at most one beginning in each stretch of *width* seconds: the one with most in trouble.
+
+    So a short trouble looks longer than it was, and never disappears.
+    """
+    kept: list[Span] = []
+    for one in spans:
+        rest: Span | None = one
+        if kept:
+            kept[-1], rest = _merged(kept[-1], one, _end(kept[-1], width(kept[-1])))
+        if rest is not None:
+            kept.append(rest)
+    return kept
+
+
+def _end(span: Span, width: int) -> int:
+    """Return where the stretch ends in which *span* begins."""
+    return span.since - span.since % width + width
+
+
+def _merged(before: Span, span: Span, end: int) -> tuple[Span, Span | None]:
+    """Return the one span that stands for all up to *end*, and what of *span* lies after it."""
+    joined = before.until == span.since
+    if joined and before.counts == span.counts:
+        return before._replace(until=span.until), None
+    if span.since >= end:
+        return before, span
+    part = span._replace(until=min(span.until, end))
+    worse = max(before, part, key=lambda one: (one.troubled, one.until - one.since))
+    # Of two with a gap between them one goes, and the gap grows: it is not filled with what nobody saw.
+    stands = Span(before.since, part.until, worse.counts) if joined else worse
+    return stands, span._replace(since=end) if span.until > end else None
