@@ -90,3 +90,11 @@ def test_a_past_without_sources_is_drawn_flat() -> None:
 
     assert drawn is not None
     assert [(box.x, box.height) for box in drawn.bands["fresh"]] == [(50.0, HEIGHT)]
+
+
+def test_a_band_that_goes_on_as_it_was_is_one_rectangle() -> None:
+    drawn = picture([span(HOUR, 1800, fresh=3, stale=1), span(1800, 0, fresh=3, failed=1)], NOW, "day")
+
+    assert drawn is not None
+    assert [(box.x, box.width) for box in drawn.bands["fresh"]] == [(0.0, 100.0)]
+    assert [(box.x, box.width) for box in drawn.bands["failed"]] == [(50.0, 50.0)]
