@@ -5,6 +5,7 @@ A program that says nothing of what it accepts, as curl does, gets the links as 
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from shared.answers import BROWSED, json_answer
@@ -52,7 +53,7 @@ async def handle(hub: Hub, request: Request) -> Response:
         domains=domains,
         flowers=flowers(domains),
         over=over,
-        overtime=picture(hub.timeline.spans(counts), now, over),
+        overtime=await asyncio.to_thread(picture, hub.timeline.spans(counts), now, over),
         confirmed=ages(rows, lambda source: source.succeeded_at, now),
         changed=ages(rows, lambda source: source.changed_at, now),
         findings=findings[:_MOST_FINDINGS],
