@@ -75,7 +75,7 @@ class World:
 
 @pytest.fixture
 async def world(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    monkeypatch.setattr(shared.federation, "GATHER_SECONDS", 0.02)
+    monkeypatch.setattr(shared.federation, "GATHER_SECONDS", (0.02, 0.02))
     hub = open_hub(replace(settings, allow_networks=("127.0.0.0/8",)))
     transport = httpx.ASGITransport(application(hub, ENDPOINTS), raise_app_exceptions=False)
     publisher = Hostile()

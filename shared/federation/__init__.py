@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 __all__ = ["Document", "Edition", "Federation"]
 
 FORMAT = 1
-GATHER_SECONDS = 1.0
+GATHER_SECONDS = (0.1, 1.0)
+"""The least and the most that news are gathered for; in between as long as GATHER_TIMES the last composition."""
+GATHER_TIMES = 5
 _log = logging.getLogger("hub.federation")
 
 
@@ -152,13 +154,20 @@ class Federation:
         return following
 
     async def follow(self) -> None:
-        """Compose whenever the sources have news, gathering for a second what comes together; never returns."""
+        """Compose whenever the sources have news, gathering for a while what comes together; never returns.
+
+        The while grows with what composing costs, so that a stream of news never makes that more than a share.
+        """
+        least, most = GATHER_SECONDS
+        pause = least
         while True:
             await self._sources.news.wait()
             self._sources.news.clear()
-            await asyncio.sleep(GATHER_SECONDS)
+            await asyncio.sleep(pause)
+            started = self._clock.monotonic()
             try:
                 await self.shown()
+                pause = min(max(GATHER_TIMES * (self._clock.monotonic() - started), least), most)
             except Problem as fault:
                 _log.error("composing failed: %s", fault.detail)
                 self._sources.news.set()

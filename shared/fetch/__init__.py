@@ -100,11 +100,14 @@ class Fetcher:
         """Ask once, within *left* seconds; return what came and the seconds that took. Waiting for a place is free."""
         origin = urls.origin(url)
         async with self._origins.use(url) as transport, self._lanes.place(known=origin in self._answering) as place:
-            # Strangers again until they answer.
-            self._answering.pop(origin, None)
             started = time.monotonic()
-            async with asyncio.timeout(left):
-                answer = await self._exchange(transport, url, validators, place)
+            try:
+                async with asyncio.timeout(left):
+                    answer = await self._exchange(transport, url, validators, place)
+            except BaseException:
+                # A stranger again, until it answers.
+                self._answering.pop(origin, None)
+                raise
             self._answering[origin] = None
             return answer, time.monotonic() - started
 

@@ -1,7 +1,8 @@
 """Who may fetch when: a fast lane for what makes progress, and a slow one, so that those who hang delay no one.
 
-Origins that answered lately go first and have places that no stranger takes. While they are fetched few strangers
-start, because a hundred that fail take as much of the processor as a hundred that do not. A fetch that brings next to
+Origins that answered lately go first and have places that no stranger takes. While they are fetched strangers start
+in turn with them, one for every few, because a hundred that fail take as much of the processor as a hundred that do
+not. A fetch that brings next to
 nothing for a while leaves its place in the fast lane when another one waits for it, and goes on in the slow lane as it
 was.
 """
@@ -25,7 +26,9 @@ PROGRESS = 1024
 class Widths:
     """How many fetches go on at a time, and for how long nothing may come: from known origins, and from strangers.
 
-    *reserved* places of the fast lane are not for strangers, and *beside* known origins they get no more than so many.
+    *reserved* places of the fast lane are not for strangers. Beside known origins they get no more than *beside*, and
+    one of them starts for every *turns* of the others, or whenever the lanes are looked after. Known origins are still
+    at it when none of them is on its way for less than *lull* seconds.
     """
 
     fast: int = 32
@@ -34,6 +37,8 @@ class Widths:
     beside: int = 2
     patience: float = 2.0
     patience_with_strangers: float = 0.25
+    turns: int = 8
+    lull: float = 0.1
 
 
 @dataclass(slots=True, eq=False)
@@ -55,6 +60,8 @@ class Lanes:
         self._slow: set[Place] = set()
         self._waiting: dict[bool, deque[Place]] = {True: deque(), False: deque()}
         self._timer: asyncio.TimerHandle | None = None
+        self._turns = 0
+        self._known_until = 0.0
 
     @contextlib.asynccontextmanager
     async def place(self, *, known: bool) -> AsyncIterator[Place]:
@@ -73,6 +80,8 @@ class Lanes:
         if place in self._fast or place in self._slow:
             self._fast.discard(place)
             self._slow.discard(place)
+            if place.known:
+                self._known_until = asyncio.get_running_loop().time() + self._widths.lull
             self._admit()
         else:
             self._waiting[place.known].remove(place)
@@ -81,21 +90,23 @@ class Lanes:
         now = asyncio.get_running_loop().time()
         for known in (True, False):
             waiting = self._waiting[known]
-            while waiting and self._has_room(known=known):
+            while waiting and self._has_room(now, known=known):
                 place = waiting.popleft()
                 place.since = now
+                self._turns = self._turns + 1 if known else 0
                 self._fast.add(place)
                 # One that was cancelled while it waited is about to leave.
                 if not place.turn.done():
                     place.turn.set_result(None)
 
-    def _has_room(self, *, known: bool) -> bool:
+    def _has_room(self, now: float, *, known: bool) -> bool:
         room = self._widths.fast - len(self._fast)
         if known or room <= 0:
             return room > 0
         strangers = sum(not place.known for place in self._fast)
-        most = self._widths.fast - self._widths.reserved if strangers == len(self._fast) else self._widths.beside
-        return strangers < most
+        if strangers == len(self._fast) and now >= self._known_until:
+            return strangers < self._widths.fast - self._widths.reserved
+        return strangers < self._widths.beside and self._turns >= self._widths.turns
 
     def _watch(self) -> None:
         """Look after those who hang, for as long as someone waits."""
@@ -111,6 +122,7 @@ class Lanes:
                 self._fast.remove(place)
                 self._slow.add(place)
             place.since, place.received = now, 0
+        self._turns = self._widths.turns
         self._admit()
         self._watch()
 

@@ -179,7 +179,7 @@ async def following(
     path: Path, shares: Shares, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[tuple[Federation, asyncio.Task[None]]]:
     """A federation that follows its sources, at a pace for tests."""
-    monkeypatch.setattr(module, "GATHER_SECONDS", 0.001)
+    monkeypatch.setattr(module, "GATHER_SECONDS", (0.001, 0.001))
     federation = opened(path, shares)
     task = asyncio.create_task(federation.follow())
     yield federation, task

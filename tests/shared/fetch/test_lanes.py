@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,9 @@ if TYPE_CHECKING:
 
     from shared.fetch.lanes import Place
 
-WIDTHS = Widths(fast=4, slow=2, reserved=1, beside=1, patience=0.08, patience_with_strangers=0.04)
+WIDTHS = Widths(
+    fast=4, slow=2, reserved=1, beside=1, patience=0.08, patience_with_strangers=0.04, turns=0, lull=0.0
+)
 
 
 class Street:
@@ -99,6 +102,39 @@ async def test_few_strangers_start_beside_known_origins(street: Street) -> None:
     assert street.order == [*"ast"]
     await street.leave("a")
     assert street.order == [*"astuv"]
+
+
+async def test_beside_known_origins_strangers_start_in_turn_with_them() -> None:
+    street = Street(replace(WIDTHS, turns=2, patience_with_strangers=60.0))
+    await street.enter("a", act=receives)
+    await street.enter(*"st", known=False, act=receives)
+    assert street.order == [*"a"]
+
+    await street.enter("b", act=receives)
+    await street.leave("b")
+    assert street.order == [*"abs"]
+    await street.leave("s")
+    assert street.order == [*"abs"], "two more come before the next"
+    await street.leave(*street.tasks)
+
+
+async def test_strangers_never_wait_for_known_origins_alone(street: Street) -> None:
+    street.lanes = Lanes(replace(WIDTHS, turns=1000))
+    await street.enter("a", act=receives)
+    await street.enter("s", known=False, act=receives)
+    assert street.order == [*"a"]
+
+    assert await street.meet("s")
+
+
+async def test_a_short_pause_of_known_origins_lets_no_crowd_in() -> None:
+    street = Street(replace(WIDTHS, lull=60.0))
+    await street.enter("a", act=receives)
+    await street.leave("a")
+    await street.enter(*"stu", known=False, act=receives)
+
+    assert street.order == [*"as"]
+    await street.leave(*street.tasks)
 
 
 @pytest.mark.parametrize("act", [None, drips], ids=["nothing", "a drip"])
