@@ -20,11 +20,13 @@ ORDERS: dict[str, Callable[[Row], Any]] = {
     "repo": lambda row: row.registration.repo,
     "state": lambda row: _WORST_FIRST[row.source.state],
     "domain": lambda row: row.registration.domain,
+    "required": lambda row: not row.registration.required,
     "entries": lambda row: row.source.capability_count,
     "checked": lambda row: row.source.checked_at or "",
     "succeeded": lambda row: row.source.succeeded_at or "",
     "changed": lambda row: row.source.changed_at or "",
     "next": lambda row: row.source.next_check_at or "",
+    "error": lambda row: (row.source.error is None, row.source.error["type"] if row.source.error else ""),
 }
 """What the table can be sorted by."""
 

@@ -40,9 +40,9 @@ async def test_shows_every_source_with_what_is_known_about_it(some: httpx.AsyncC
 
     assert names(page) == ["bad", "new", "state-hub"]
     assert page.text("main").startswith("Sources Find State any")
-    assert "state-hub fresh helix_forge 2 10 min ago 10 min ago 10 min ago in" in page.whole
-    assert "new never helix_forge 0 never never never 10 min ago" in page.whole
-    assert re.search("bad required failed railiance 0 10 min ago never never .* Line ", page.whole)
+    assert "state-hub fresh helix_forge no 2 10 min ago 10 min ago 10 min ago in" in page.whole
+    assert "new never helix_forge no 0 never never never 10 min ago none" in page.whole
+    assert re.search("bad failed railiance required 0 10 min ago never never .* invalid-index Line ", page.whole)
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,9 @@ async def test_shows_every_source_with_what_is_known_about_it(some: httpx.AsyncC
     [
         ("?sort=entries&order=down", ["state-hub", "bad", "new"]),
         ("?sort=state", ["bad", "new", "state-hub"]),
+        ("?sort=required", ["bad", "new", "state-hub"]),
+        ("?sort=error", ["bad", "new", "state-hub"]),
+        ("?sort=error&order=down", ["new", "state-hub", "bad"]),
         ("?state=never", ["new"]),
         ("?domain=railiance", ["bad"]),
         ("?q=%20STATES%20", ["state-hub"]),
