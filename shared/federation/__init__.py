@@ -156,7 +156,8 @@ class Federation:
     async def follow(self) -> None:
         """Compose whenever the sources have news, gathering for a while what comes together; never returns.
 
-        The while grows with what composing costs, so that a stream of news never makes that more than a share.
+        The while grows with what composing costs, so that a stream of news never makes that more than a share. After a
+        failure it is the longest.
         """
         least, most = GATHER_SECONDS
         pause = least
@@ -164,7 +165,7 @@ class Federation:
             await self._sources.news.wait()
             self._sources.news.clear()
             await asyncio.sleep(pause)
-            started = self._clock.monotonic()
+            started, pause = self._clock.monotonic(), most
             try:
                 await self.shown()
                 pause = min(max(GATHER_TIMES * (self._clock.monotonic() - started), least), most)

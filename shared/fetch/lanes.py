@@ -2,9 +2,8 @@
 
 Origins that answered lately go first and have places that no stranger takes. While they are fetched strangers start
 in turn with them, one for every few, because a hundred that fail take as much of the processor as a hundred that do
-not. A fetch that brings next to
-nothing for a while leaves its place in the fast lane when another one waits for it, and goes on in the slow lane as it
-was.
+not. A fetch that brings next to nothing for a while leaves its place in the fast lane when another one waits for it,
+and goes on in the slow lane as it was.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from typing import TYPE_CHECKING, cast
 
@@ -225,6 +226,20 @@ async def test_follows_on_after_a_fault(
     shares.refusing = None
 
     await serial_becomes(following[0], 2)
+
+
+async def test_takes_its_time_after_a_fault(
+    path: Path, shares: Shares, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "GATHER_SECONDS", (0.001, 60))
+    federation = opened(path, shares)
+    shares.shares, shares.refusing = [], StorageUnavailable("No.")
+    shares.news.set()
+
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(federation.follow(), 0.1)
+
+    assert caplog.text.count("composing failed: No.") == 1
 
 
 async def test_those_who_want_to_know_are_told_when_another_document_is_served(path: Path, shares: Shares) -> None:
