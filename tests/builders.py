@@ -20,6 +20,7 @@ from shared.problems import PROBLEMS
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from shared.hub import Hub
     from shared.settings import Settings
 
 TOKEN = "a-token-that-only-the-tests-know"
@@ -135,6 +136,11 @@ async def searchable(client: httpx.AsyncClient) -> httpx.AsyncClient:
 async def served(settings: Settings, hands: Hands | None = None) -> AsyncIterator[httpx.AsyncClient]:
     """Run a hub of its own on *settings*, as a start or restart would, and yield a client to it."""
     hub = open_hub(settings, (hands or Hands()).clock())
-    transport = httpx.ASGITransport(application(hub, ENDPOINTS), raise_app_exceptions=False)
-    async with hub.running(), httpx.AsyncClient(transport=transport, base_url="http://hub") as session:
+    async with hub.running(), client_of(hub) as session:
         yield session
+
+
+def client_of(hub: Hub) -> httpx.AsyncClient:
+    """Return a client whose requests *hub* answers without a network."""
+    transport = httpx.ASGITransport(application(hub, ENDPOINTS), raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url="http://hub")

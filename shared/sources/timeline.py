@@ -64,7 +64,10 @@ class Timeline:
     async def follow(self) -> None:
         """Look once a minute; never returns."""
         while True:
-            await self.look()
+            try:
+                await self.look()
+            except Exception:  # noqa: BLE001 - logged and tried again; the present is shown either way
+                _log.exception("recording how fresh the sources are failed")
             await asyncio.sleep(LOOK_SECONDS)
 
     async def look(self) -> None:

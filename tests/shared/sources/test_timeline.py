@@ -11,14 +11,17 @@ import pytest
 from shared.hub import open_hub
 from shared.sources.spans import Span
 from shared.sources.status import STATES
-from tests.builders import START, index, refresh, register, url_of
+from tests.builders import START, client_of, index, refresh, register, url_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import httpx
     import respx
 
     from shared.hub import Hub
     from shared.settings import Settings
+    from shared.sources.source import Source
     from shared.sources.timeline import Timeline
     from tests.builders import Hands
 
@@ -86,11 +89,7 @@ async def test_goes_on_after_a_restart_with_a_gap(settings: Settings, hands: Han
 
 
 async def _registered(hub: Hub) -> None:
-    from httpx import ASGITransport, AsyncClient  # noqa: PLC0415 - a client of a hub that is not the fixture's
-
-    from router import ENDPOINTS, application  # noqa: PLC0415 - the same
-
-    async with AsyncClient(transport=ASGITransport(application(hub, ENDPOINTS)), base_url="http://hub") as client:
+    async with client_of(hub) as client:
         await register(client)
 
 
@@ -175,6 +174,27 @@ async def test_looks_by_itself(client: httpx.AsyncClient, hub: Hub, monkeypatch:
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(hub.timeline.follow(), 0.1)
 
+    assert spans(hub.timeline) == [Span(0, 0, NEVER)]
+
+
+async def test_looks_again_after_what_nobody_foresaw(
+    client: httpx.AsyncClient, hub: Hub, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("shared.sources.timeline.LOOK_SECONDS", 0.001)
+    await register(client)
+    faults = [RuntimeError("spilt")]
+
+    def all_but_once() -> Mapping[str, Source]:
+        if faults:
+            raise faults.pop()
+        return sources()
+
+    sources = hub.sources.all
+    monkeypatch.setattr(hub.sources, "all", all_but_once)
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(hub.timeline.follow(), 0.1)
+
+    assert "RuntimeError: spilt" in caplog.text
     assert spans(hub.timeline) == [Span(0, 0, NEVER)]
 
 
