@@ -69,7 +69,7 @@ IN_THE_SHELL = {
 def test_the_shell_itself_completes(alone: Shell, path: str, tmp_path: Path, shell: str) -> None:
     program = shutil.which(shell)
     if program is None:
-        pytest.skip(f"{shell} is not installed")
+        pytest.skip(f"{shell} is not installed: scripts/install-shells brings it")
 
     ran = subprocess.run(
         [program, *IN_THE_SHELL[shell]], env={"PATH": path, "HOME": str(tmp_path)}, cwd=alone.folder,
