@@ -50,8 +50,7 @@ async def test_shows_every_source_with_what_is_known_about_it(some: httpx.AsyncC
     [
         ("?sort=entries&order=down", ["state-hub", "bad", "new"]),
         ("?sort=state", ["bad", "new", "state-hub"]),
-        ("?sort=required", ["bad", "new", "state-hub"]),
-        ("?sort=error", ["bad", "new", "state-hub"]),
+        ("?sort=required&order=down", ["new", "state-hub", "bad"]),
         ("?sort=error&order=down", ["new", "state-hub", "bad"]),
         ("?state=never", ["new"]),
         ("?domain=railiance", ["bad"]),
