@@ -27,7 +27,8 @@ HASH = re.compile(r"-[0-9a-z]{10}$")
 # What the client reads; the rest of what starts like a setting must be one.
 CLIENT = {"REUSE_SURFACE_URL"}
 
-needs_kubectl = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not here: see kubernetes.io/docs/tasks/tools")
+NO_KUBECTL = "kubectl is not here: see kubernetes.io/docs/tasks/tools"
+needs_kubectl = pytest.mark.skipif(shutil.which("kubectl") is None, reason=NO_KUBECTL)
 
 
 @pytest.fixture(scope="module")
