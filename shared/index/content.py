@@ -88,7 +88,8 @@ def _ordered(given: dict[str, Any]) -> dict[str, Any]:
 def _encoded(entry: dict[str, Any], repo: str, root: str | None) -> Entry:
     place = entry_url(root, entry.get("path"))
     added = {"source_repo": repo} if place is None else {"entry_url": place, "source_repo": repo}
-    return Entry(entry["id"], orjson.dumps(entry | added))
+    # Copied to its size: what orjson returns stays in the 4 KiB that it was written to, and this is kept for long.
+    return Entry(entry["id"], bytes(memoryview(orjson.dumps(entry | added))))
 
 
 def from_document(document: dict[str, Any], url: str = "") -> Content:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from dataclasses import replace
 from typing import Any
 
@@ -103,3 +104,17 @@ def test_entries_of_two_repos_may_say_the_same() -> None:
     assert not one.says_the_same(other)
     assert not one.says_the_same(tricky)
     assert replace(one) == Entry(one.id, one.json)
+
+
+def test_entries_take_no_more_memory_than_they_say() -> None:
+    many = document(*({**capability(number), "path": "a.md"} for number in range(200)))
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        content = content_of(many, "state-hub", "https://h.example/raw/index.yaml")
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    said = sum(len(entry.json) for entry in content.entries)
+    assert after - before < 2 * said + 50_000
