@@ -38,7 +38,7 @@ from functions.repos import accept, badge, browse, deregister, history, refresh,
 from functions.sources import manifest, validate
 from shared.answers import OPEN
 from shared.discovery import envelope
-from shared.edge import Edge
+from shared.edge import Edge, RequestIds
 from shared.hub import Hub, open_hub
 from shared.pages import for_people, problem_page
 from shared.prepared import Shortcut
@@ -105,7 +105,6 @@ ENDPOINTS: list[Row] = [
 ]
 
 
-
 def create_app(settings: Settings | None = None) -> Starlette:
     """Return the application on the hub that *settings*, or the environment, describe; raise StartError.
 
@@ -148,15 +147,16 @@ async def _nobody_listens(_request: Request, _fault: Exception) -> Response:
 
 
 class _Application(Starlette):
-    """Starlette within the edge: what every answer carries stands on those of crashes and on those that lie ready."""
+    """Starlette within the edge, so that an answer to a crash has an id as well; what lies ready is sent before it."""
 
     hub: Hub
     ready: Mapping[str, Find]
 
     def build_middleware_stack(self) -> ASGIApp:
         """Return the whole application."""
-        whole = Shortcut(super().build_middleware_stack(), self.ready, self.hub.tally, self.hub.clock)
-        return Edge(whole, self.hub.settings.max_body_bytes)
+        ids = RequestIds()
+        whole = Edge(super().build_middleware_stack(), ids, self.hub.settings.max_body_bytes)
+        return Shortcut(whole, self.ready, ids, self.hub.tally, self.hub.clock)
 
 
 class Resource:

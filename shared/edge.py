@@ -14,39 +14,50 @@ REQUEST_ID = b"x-request-id"
 _SANE = re.compile(rb"[!-~]{1,100}")
 
 
-class Edge:
-    """The outermost layer. Each request has an id, in ``scope["request_id"]`` and in the answer's ``X-Request-ID``.
+class RequestIds:
+    """Gives each request an id. The caller's own is kept when it is sane: at most 100 visible ASCII characters."""
 
-    The caller's own is kept when it is sane: at most 100 visible ASCII characters. ``scope["max_body_bytes"]`` is for
-    those who read the body.
-    """
-
-    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
-        self._app = app
-        self._max_body_bytes = max_body_bytes
+    def __init__(self) -> None:
         # Random once, then counted: unique over restarts at next to no cost.
         self._begin = secrets.token_hex(6)
         self._numbers = itertools.count(1)
+
+    def of(self, scope: Scope) -> bytes:
+        """Return the id of the request of *scope*; to be asked once."""
+        for name, value in scope["headers"]:
+            if name == REQUEST_ID and _SANE.fullmatch(value):
+                return bytes(value)
+        return f"{self._begin}-{next(self._numbers):x}".encode()
+
+
+class Edge:
+    """The layer around all endpoints. A request's id is in ``scope["request_id"]`` and the answer's ``X-Request-ID``.
+
+    ``scope["max_body_bytes"]`` is for those who read the body.
+    """
+
+    def __init__(self, app: ASGIApp, ids: RequestIds, max_body_bytes: int) -> None:
+        self._app = app
+        self._ids = ids
+        self._max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, and its id back."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        known = self._id_of(scope)
+        known = self._ids.of(scope)
         scope["request_id"] = known.decode()
         scope["max_body_bytes"] = self._max_body_bytes
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                # Not into the message itself: it may be one that is sent again.
-                message = {**message, "headers": [*message["headers"], (REQUEST_ID, known)]}
+                message = identified(message, known)
             await send(message)
 
         await self._app(scope, receive, send_with_id)
 
-    def _id_of(self, scope: Scope) -> bytes:
-        for name, value in scope["headers"]:
-            if name == REQUEST_ID and _SANE.fullmatch(value):
-                return bytes(value)
-        return f"{self._begin}-{next(self._numbers):x}".encode()
+
+def identified(start: Message, known: bytes) -> Message:
+    """Return the *start* of an answer with the id of its request; *start* stays, it may be one that is sent again."""
+    return {**start, "headers": [*start["headers"], (REQUEST_ID, known)]}

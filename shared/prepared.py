@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from shared.edge import identified
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from shared.clock import Clock
+    from shared.edge import RequestIds
     from shared.hub import Hub
     from shared.tally import Tally
 
@@ -37,10 +40,11 @@ class Ready(Protocol):
 class Shortcut:
     """Sends answers that lie ready, and passes everything else on to *app*: its middleware and its list of routes."""
 
-    def __init__(self, app: ASGIApp, ready: Mapping[str, Find], tally: Tally, clock: Clock) -> None:
+    def __init__(self, app: ASGIApp, ready: Mapping[str, Find], ids: RequestIds, tally: Tally, clock: Clock) -> None:
         """Look for answers in *ready*, by path, and count those that are sent."""
         self._app = app
         self._ready = ready
+        self._id_of = ids.of
         self._answered = tally.answered
         self._now = clock.monotonic
 
@@ -52,9 +56,10 @@ class Shortcut:
             await self._app(scope, receive, send)
         else:
             started = self._now()
-            for message in messages:
-                await send(message)
-            self._answered("GET", scope["path"], messages[0]["status"], self._now() - started)
+            start, body = messages
+            await send(identified(start, self._id_of(scope)))
+            await send(body)
+            self._answered("GET", scope["path"], start["status"], self._now() - started)
 
 
 class Answer(NamedTuple):

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from starlette.responses import PlainTextResponse
 
-from shared.edge import Edge
+from shared.edge import Edge, RequestIds
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,8 +22,12 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
 
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(Edge(echo, 7)), base_url="http://hub") as session:
+    async with _client() as session:
         yield session
+
+
+def _client() -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(Edge(echo, RequestIds(), 7)), base_url="http://hub")
 
 
 @pytest.mark.parametrize("sent", ["4711-ab/c", "x" * 100])
@@ -45,8 +49,7 @@ async def test_no_two_requests_share_one(client: httpx.AsyncClient) -> None:
     answers = await asyncio.gather(*(client.get("/") for _ in range(50)))
 
     assert len({answer.text for answer in answers}) == 50
-    other = httpx.AsyncClient(transport=httpx.ASGITransport(Edge(echo, 7)), base_url="http://hub")
-    assert (await other.get("/")).text not in {answer.text for answer in answers}
+    assert (await _client().get("/")).text not in {answer.text for answer in answers}
 
 
 async def test_lets_the_lifespan_pass() -> None:
@@ -58,6 +61,6 @@ async def test_lets_the_lifespan_pass() -> None:
     async def nothing(*_: Any) -> Any:
         """Say nothing, hear nothing."""
 
-    await Edge(app, 7)({"type": "lifespan"}, nothing, nothing)
+    await Edge(app, RequestIds(), 7)({"type": "lifespan"}, nothing, nothing)
 
     assert seen == [({"type": "lifespan"}, nothing, nothing)]

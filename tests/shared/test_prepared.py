@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from shared.edge import RequestIds
 from shared.prepared import LONGEST_WISH, MOST_WISHES, Answer, Prepared, Shortcut
 from shared.tally import Tally
 from tests.builders import Hands
@@ -105,6 +106,13 @@ def test_words_that_were_no_plain_request_are_not_remembered(told: object) -> No
     assert prepared.find(scope(), told) is None
 
 
+def _without_id(message: Any) -> Any:
+    if "headers" not in message:
+        return message
+    assert message["headers"][-1][0] == b"x-request-id"
+    return {**message, "headers": message["headers"][:-1]}
+
+
 @pytest.mark.parametrize(
     ("asked", "sent"),
     [
@@ -127,8 +135,8 @@ async def test_only_what_lies_ready_takes_the_shortcut(asked: dict[str, Any], se
     async def receive() -> Any:
         """Hear nothing."""
 
-    tally = Tally()
-    await Shortcut(app, {"/ready": lambda one: prepared.find(one, told)}, tally, Hands().clock())(asked, receive, send)
+    tally, ready = Tally(), {"/ready": lambda one: prepared.find(one, told)}
+    await Shortcut(app, ready, RequestIds(), tally, Hands().clock())(asked, receive, send)
 
-    assert seen == sent
+    assert [_without_id(one) for one in seen] == sent
     assert tally.requests == ({("GET", "/ready", 200): 1} if sent != ["app"] else {})
