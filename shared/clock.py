@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ class Clock:
 
     def stamp(self, seconds_ahead: float = 0) -> str:
         """Return the present, or a moment *seconds_ahead* of it, as RFC 3339 in UTC, whole seconds."""
-        moment = datetime.fromtimestamp(self.now().timestamp() + seconds_ahead, UTC)
-        return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+        moment = self.now() + timedelta(seconds=seconds_ahead)
+        return moment.isoformat(timespec="seconds").removesuffix("+00:00") + "Z"
 
     def exact_stamp(self) -> str:
         """Return the present as RFC 3339 in UTC, to the microsecond: it orders what happens within a second."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 import httpx
 
 MAX_LENGTH = 2048
 MAX_PORT = 65535
+_REMEMBERED = 4096
 _HOST_LENGTH, _LABEL_LENGTH = 253, 63  # RFC 1035 §2.3.4
 _FORBIDDEN = re.compile(r'[ \\<>"^`{|}]')  # besides what can't be seen
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -17,10 +19,12 @@ class UrlRefused(ValueError):  # noqa: N818 - a verdict, not a failure
     """The URL can't be registered; the message says why."""
 
 
+@lru_cache(_REMEMBERED)
 def parse(text: str) -> httpx.URL:
     """Return *text* as the client will use it, or raise UrlRefused.
 
-    One parser serves the check and the fetch, so that they can't disagree about the host.
+    One parser serves the check and the fetch, so that they can't disagree about the host. The same URLs come again
+    with each check.
     """
     if len(text) > MAX_LENGTH or not text.isprintable() or _FORBIDDEN.search(text):
         raise UrlRefused(f"must have at most {MAX_LENGTH:,} characters, none of them blank, invisible or a backslash")
