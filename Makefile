@@ -37,7 +37,7 @@ types: $(VENV)/checks ## check the types of the code
 unit: $(VENV)/checks ## run the tests and hold the coverage
 	$(RUN) -m pytest -n $(JOBS) --dist loadgroup --cov --cov-report=term-missing:skip-covered
 
-bench: $(VENV)/checks ## measure the hub against its limits (QUICK=1: a few minutes; PARTS="reading writing")
+bench: $(VENV)/checks ## measure the hub against its limits (QUICK=1: under two minutes; PARTS="reading writing")
 	@$(RUN) -m bench $(if $(QUICK),--quick) $(PARTS)
 
 image-test: $(VENV)/checks ## build the image and run it as the pod does (scripts/install-image-tools first; root)

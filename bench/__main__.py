@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import cli_start, composing, hostile, reading, search, starting, writing
-from bench.figures import SIZES
+from bench.figures import QUICK, SIZES, WHOLE
 from bench.report import line, machine, write_curves, write_table
 from bench.rig import Rig
 
 if TYPE_CHECKING:
-    from bench.figures import Figure
+    from bench.figures import Effort, Figure
 
 SUITE = {
     "reading": reading.measure,
@@ -26,30 +26,30 @@ SUITE = {
 RESULTS = Path(__file__).resolve().parent / "results"
 
 
-def measured(names: list[str], sizes: tuple[int, ...], seconds: float) -> list[Figure]:
+def measured(names: list[str], sizes: tuple[int, ...], effort: Effort) -> list[Figure]:
     """Return the figures of the parts, each printed as it comes."""
     figures = []
     for name in names:
         with Rig() as rig:
-            for figure in SUITE[name](rig, sizes, seconds):
+            for figure in SUITE[name](rig, sizes, effort):
                 print(line(figure), flush=True)
                 figures.append(figure)
     return figures
 
 
 def main() -> None:
-    """Run the suite or the parts that are named; only a whole run is written down."""
+    """Run the suite or the parts that are named; only the whole suite is written down."""
     parser = argparse.ArgumentParser(prog="make bench", description="Measure the hub against its limits.")
-    parser.add_argument("--quick", action="store_true", help="smaller sizes and shorter loads")
+    parser.add_argument("--quick", action="store_true", help="1,000 repos, short loads, few rounds; not written down")
     parser.add_argument("parts", nargs="*", help=f"parts of the suite: {', '.join(SUITE)} (all)")
     args = parser.parse_args()
     if unknown := set(args.parts) - set(SUITE):
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
-    sizes, seconds = (SIZES[:2], 1.0) if args.quick else (SIZES, 3.0)
+    sizes, effort = (SIZES[1:2], QUICK) if args.quick else (SIZES, WHOLE)
     print(machine())
-    figures = measured(args.parts or list(SUITE), sizes, seconds)
-    if not args.parts:
-        write_table(RESULTS / "latest.md", figures, "make bench QUICK=1" if args.quick else "make bench")
+    figures = measured(args.parts or list(SUITE), sizes, effort)
+    if not args.parts and not args.quick:
+        write_table(RESULTS / "latest.md", figures, "make bench")
         write_curves(RESULTS / "growth.svg", figures)
 
 

@@ -20,6 +20,7 @@ from bench.figures import Figure, at_most
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bench.figures import Effort
     from bench.rig import Rig
 
 CLI = Path(__file__).resolve().parent.parent / "cli.py"
@@ -66,7 +67,7 @@ def ratio(python: str, rounds: int = ROUNDS) -> tuple[float, float]:
     return median(clients), median(others)
 
 
-def measure(_rig: Rig, _sizes: tuple[int, ...], _seconds: float) -> Iterator[Figure]:
+def measure(_rig: Rig, _sizes: tuple[int, ...], _effort: Effort) -> Iterator[Figure]:
     """Yield the figure."""
     python = SYSTEM if Path(SYSTEM).exists() else sys.executable
     client, imports = ratio(python)

@@ -13,9 +13,8 @@ from bench.seeding import composed, repos
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bench.figures import Effort
     from bench.rig import Rig, Server
-
-ROUNDS = 3
 
 
 class Work(NamedTuple):
@@ -31,14 +30,14 @@ ALL_CHANGED = Work("compose?force=true, every source changed", "httpx loop + CSa
 ONE_CHANGED = Work("one source changed, until it is served", "fetch + parse + encode + compress", 2)
 
 
-def measure(rig: Rig, sizes: tuple[int, ...], _seconds: float) -> Iterator[Figure]:
+def measure(rig: Rig, sizes: tuple[int, ...], effort: Effort) -> Iterator[Figure]:
     """Yield the figures of composing at each size."""
     for size in sizes:
         hub, publisher = composed(rig, size)
         urls = [f"{publisher.url}/{repo}" for repo in repos(size)]
-        yield _unchanged(hub, urls)
-        yield _all_changed(hub, publisher, urls)
-        yield _one_changed(hub, publisher, urls)
+        yield _unchanged(hub, urls, effort.rounds)
+        yield _all_changed(hub, publisher, urls, effort.rounds)
+        yield _one_changed(hub, publisher, urls, effort.rounds)
         hub.stop()
 
 
@@ -54,29 +53,29 @@ def _figure(work: Work, size: int, took: list[float], limits: list[float]) -> Fi
     return Figure(work=work.name, size=size, unit="s", hub=hub, limit=limit, against=work.against, goal=goal)
 
 
-def _unchanged(hub: Server, urls: list[str]) -> Figure:
+def _unchanged(hub: Server, urls: list[str], rounds: int) -> Figure:
     took, limits = [], []
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         took.append(_forced(hub))
         limits.append(loop.seconds("unchanged", urls))
     return _figure(UNCHANGED, len(urls), took, limits)
 
 
-def _all_changed(hub: Server, publisher: Server, urls: list[str]) -> Figure:
+def _all_changed(hub: Server, publisher: Server, urls: list[str], rounds: int) -> Figure:
     took, limits = [], []
-    for generation in range(2, 2 + ROUNDS):
+    for generation in range(2, 2 + rounds):
         publisher.open("POST", f"/generation/{generation}").close()
         took.append(_forced(hub))
         limits.append(loop.seconds("changed", urls))
     return _figure(ALL_CHANGED, len(urls), took, limits)
 
 
-def _one_changed(hub: Server, publisher: Server, urls: list[str]) -> Figure:
+def _one_changed(hub: Server, publisher: Server, urls: list[str], rounds: int) -> Figure:
     """Change one source, and wait until the document that is served shows it."""
     one = urls[len(urls) // 2]
     repo = one.rsplit("/", 1)[1]
     took, limits = [], []
-    for generation in range(100, 100 + 2 * ROUNDS):
+    for generation in range(100, 100 + 2 * rounds):
         publisher.open("POST", f"/{repo}/{generation}").close()
         begun = time.perf_counter()
         hub.ask("POST", f"/v1/repos/{repo}/refresh")

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 SIZES = (100, 1_000, 10_000)
+
+
+class Effort(NamedTuple):
+    """How long a load lasts, and how often each is measured, what waits for deadlines too: the median counts."""
+
+    seconds: float
+    rounds: int
+    slow_rounds: int
+
+
+WHOLE, QUICK = Effort(3.0, 3, 3), Effort(1.0, 2, 1)
 
 
 @dataclass(frozen=True, kw_only=True)

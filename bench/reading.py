@@ -14,14 +14,14 @@ from bench.seeding import composed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bench.figures import Effort
     from bench.rig import Rig, Server
 
 PATH = "/v1/federated"
 GZIP = {"Accept-Encoding": "gzip"}
-ROUNDS = 3
 
 
-def measure(rig: Rig, sizes: tuple[int, ...], seconds: float) -> Iterator[Figure]:
+def measure(rig: Rig, sizes: tuple[int, ...], effort: Effort) -> Iterator[Figure]:
     """Yield the figures of reading at each size."""
     for size in sizes:
         hub, _ = composed(rig, size)
@@ -31,24 +31,24 @@ def measure(rig: Rig, sizes: tuple[int, ...], seconds: float) -> Iterator[Figure
             ("GET /v1/federated, gzip", GZIP, 0.95),
             ("GET /v1/federated, 304", {**GZIP, "If-None-Match": etag}, 0.75),
         ):
-            reached, possible = _rates(rig, hub, headers, seconds)
+            reached, possible = _rates(rig, hub, headers, effort)
             goal = at_least(share) if size == 1000 else None  # noqa: PLR2004
             yield Figure(
                 work=work, size=size, unit="requests/s", hub=reached, limit=possible, against="bare ASGI", goal=goal
             )
-        yield _while_refreshing(hub, size, seconds)
+        yield _while_refreshing(hub, size, effort.seconds)
         hub.stop()
 
 
-def _rates(rig: Rig, hub: Server, headers: dict[str, str], seconds: float) -> tuple[float, float]:
+def _rates(rig: Rig, hub: Server, headers: dict[str, str], effort: Effort) -> tuple[float, float]:
     """Load the hub and a bare function that answers the same, in turns; take the median of each."""
     answer = rig.folder / "answer.json"
     bare.write_answer(answer, *_said(hub, headers))
     function = rig.bare(str(answer))
     rates: dict[str, list[float]] = {hub.url: [], function.url: []}
-    for _ in range(ROUNDS):
+    for _ in range(effort.rounds):
         for url, seen in rates.items():
-            seen.append(load(url + PATH, headers, seconds).rate)
+            seen.append(load(url + PATH, headers, effort.seconds).rate)
     function.stop()
     return median(rates[hub.url]), median(rates[function.url])
 

@@ -26,6 +26,7 @@ from bench.figures import Figure, below
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bench.figures import Effort
     from bench.rig import Rig
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -208,7 +209,7 @@ def _share(times: list[float], percent: int) -> float:
     return sorted(times)[len(times) * percent // 100]
 
 
-def measure(_rig: Rig, sizes: tuple[int, ...], _seconds: float) -> Iterator[Figure]:
+def measure(_rig: Rig, sizes: tuple[int, ...], _effort: Effort) -> Iterator[Figure]:
     """Yield the times of whole answers: of ten capabilities to a repo, from 10,000 on."""
     for capabilities in (10 * size for size in sizes if size >= 1000):  # noqa: PLR2004
         found = asked_of(capabilities, max(10, capabilities // 100))

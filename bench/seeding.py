@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import time
+from http import HTTPStatus
 from typing import TYPE_CHECKING
+from urllib.error import HTTPError
 
 from bench.rig import DOMAIN
 from shared.clock import Clock
@@ -44,7 +47,26 @@ def composed(rig: Rig, size: int, **settings: str) -> tuple[Server, Server]:
     data = seeded(rig, publisher, size)
     hub = rig.hub(data, **settings)
     hub.ask("POST", "/v1/federated/compose?force=true")
+    settle(hub)
     return hub, publisher
+
+
+def settle(hub: Server) -> None:
+    """Wait until the search has caught up with what is served, so that nothing goes on by itself."""
+    served = _serial(hub, "/v1/federated")
+    while _serial(hub, "/v1/capabilities?limit=1") < served:
+        time.sleep(0.05)
+
+
+def _serial(hub: Server, path: str) -> int:
+    """Return what the answer is about; 0 while there is none yet."""
+    try:
+        with hub.open("GET", path) as answer:
+            return int(answer.headers["Reuse-Surface-Serial"])
+    except HTTPError as refusal:
+        if refusal.code != HTTPStatus.SERVICE_UNAVAILABLE:
+            raise
+        return 0
 
 
 def seeded(rig: Rig, publisher: Server, size: int) -> Path:

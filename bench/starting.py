@@ -12,25 +12,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from bench.figures import Effort
     from bench.rig import Rig
 
-ROUNDS = 5
 
-
-def measure(rig: Rig, sizes: tuple[int, ...], _seconds: float) -> Iterator[Figure]:
+def measure(rig: Rig, sizes: tuple[int, ...], effort: Effort) -> Iterator[Figure]:
     """Yield the figures of starting and of memory."""
+    rounds = 2 * effort.rounds - 1
     app = rig.bare("--imports")
     floor = app.memory()
     app.stop()
     idle = rig.hub(rig.data("idle"))
     yield _memory("memory, idle", 0, idle.memory(), floor, 1.2)
     idle.stop()
-    empty = median(_start(rig, rig.data("empty")) for _ in range(ROUNDS))
+    empty = median(_start(rig, rig.data("empty")) for _ in range(rounds))
     for size in sizes:
-        yield from _with_sources(rig, size, floor, empty)
+        yield from _with_sources(rig, size, floor, empty, rounds)
 
 
-def _with_sources(rig: Rig, size: int, floor: float, empty: float) -> Iterator[Figure]:
+def _with_sources(rig: Rig, size: int, floor: float, empty: float, rounds: int) -> Iterator[Figure]:
     publisher = rig.publisher()
     data = seeded(rig, publisher, size)
     hub = rig.hub(data)
@@ -40,7 +40,7 @@ def _with_sources(rig: Rig, size: int, floor: float, empty: float) -> Iterator[F
     yield _memory("memory, every source composed", size, hub.memory(), floor, 3)
     hub.stop()
     publisher.stop()
-    full = median(_start(rig, copy(rig, data)) for _ in range(ROUNDS))
+    full = median(_start(rig, copy(rig, data)) for _ in range(rounds))
     goal = at_most(2) if size == 1000 else None  # noqa: PLR2004
     yield Figure(
         work="start to /ready", size=size, unit="s", hub=full, limit=empty, against="start with no sources", goal=goal

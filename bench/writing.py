@@ -18,21 +18,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from bench.figures import Effort
     from bench.rig import Rig
 
 AT_ONCE = 32
 WRITES = 640
-ROUNDS = 3
 GOALS = {1_000: 0.6, 10_000: 0.3}
 
 
-def measure(rig: Rig, sizes: tuple[int, ...], _seconds: float) -> Iterator[Figure]:
+def measure(rig: Rig, sizes: tuple[int, ...], effort: Effort) -> Iterator[Figure]:
     """Yield the rate of registering at each size."""
     for size in sizes:
         data = rig.data("seed")
         register(data, {repo: f"https://example.org/{repo}" for repo in repos(size)})
         durable, in_memory = [], []
-        for _ in range(ROUNDS):
+        for _ in range(effort.rounds):
             durable.append(_rate(rig, data, ("cli.py", "serve")))
             in_memory.append(_rate(rig, data, ("bench/memory_hub.py",)))
         goal = at_least(GOALS[size]) if size in GOALS else None
