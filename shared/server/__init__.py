@@ -14,6 +14,7 @@ import uvicorn
 from shared.logs import configure
 from shared.server.bounds import Bounds, open_files
 from shared.server.guard import GuardedProtocol
+from shared.server.heap import keep_pauses_short
 from shared.settings import PREFIX, Settings
 from shared.version import VERSION
 
@@ -38,6 +39,7 @@ def run_server(create_app: Callable[[Settings], Starlette], host: str, port: int
     settings = Settings.from_environment(environ)
     configure(settings.log)
     app = create_app(settings)
+    keep_pauses_short()
     print(f"reuse-surface hub {VERSION} at {settings.public}", file=sys.stderr)  # noqa: T201 - for who started it
     # uvicorn shuts down on SIGTERM and then raises it again; having been told to stop is no failure.
     signal.signal(signal.SIGTERM, lambda *_: None)

@@ -1,0 +1,43 @@
+"""Garbage collection in short pauses: what has lived through a full collection is left out of the next ones.
+
+A full collection looks at every object there is while no request is answered: 40 ms for a thousand sources, ten times
+that for ten thousand. Nearly all of it is code, entries and registrations, which form no cycles and go as soon as
+nobody refers to them, frozen or not.
+"""
+
+from __future__ import annotations
+
+import gc
+
+_GROWTH = 2
+
+
+class Survivors:
+    """Freezes what a full collection leaves, and looks at all of it again once that has doubled.
+
+    A cycle that dies frozen is found then, so that such garbage never takes more than what is alive.
+    """
+
+    def __init__(self) -> None:
+        """Begin with all there is by now."""
+        gc.collect()
+        gc.freeze()
+        self._alive = gc.get_freeze_count()
+        self._thawed = False
+
+    def __call__(self, phase: str, info: dict[str, int]) -> None:
+        """Hear of a collection, as one of ``gc.callbacks``."""
+        if phase != "stop" or info["generation"] != 2:  # noqa: PLR2004 - the oldest, so a full collection
+            return
+        gc.freeze()
+        frozen = gc.get_freeze_count()
+        if self._thawed:
+            self._alive, self._thawed = frozen, False
+        elif frozen > _GROWTH * self._alive:
+            gc.unfreeze()
+            self._thawed = True
+
+
+def keep_pauses_short() -> None:
+    """Do so from here on, for as long as the process lives."""
+    gc.callbacks.append(Survivors())

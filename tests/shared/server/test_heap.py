@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import gc
+import weakref
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shared.server import heap
+from shared.server.heap import Survivors, keep_pauses_short
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FULL = {"generation": 2}
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    callbacks = [*gc.callbacks]
+    yield
+    gc.callbacks[:] = callbacks
+    gc.unfreeze()
+
+
+class Knot:
+    """Refers to itself."""
+
+    def __init__(self) -> None:
+        self.own = self
+
+
+@pytest.mark.parametrize(
+    ("phase", "info", "left_out"),
+    [("stop", FULL, True), ("start", FULL, False), ("stop", {"generation": 1}, False)],
+    ids=["after a full collection", "before it", "after a small one"],
+)
+def test_what_lived_through_a_full_collection_is_left_out(phase: str, info: dict[str, int], left_out: bool) -> None:
+    survivors = Survivors()
+    knot = Knot()
+
+    survivors(phase, info)
+
+    assert any(one is knot for one in gc.get_objects()) is not left_out
+
+
+def test_a_cycle_that_died_frozen_is_found_once_the_heap_has_doubled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heap, "_GROWTH", 0)
+    survivors = Survivors()
+    died = weakref.ref(Knot())
+    gc.freeze()
+    gc.collect()
+    assert died() is not None
+
+    survivors("stop", FULL)
+    gc.collect()
+
+    assert died() is None
+
+
+def test_all_is_looked_at_only_once_in_a_while() -> None:
+    survivors = Survivors()
+
+    survivors("stop", FULL)
+    before = gc.get_freeze_count()
+    survivors("stop", FULL)
+
+    assert gc.get_freeze_count() >= before > 0
+
+
+def test_after_all_was_looked_at_the_measure_is_what_is_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = iter([10, 21, 30, 60, 61])
+    monkeypatch.setattr(gc, "get_freeze_count", lambda: next(counts))
+    thawed: list[None] = []
+    monkeypatch.setattr(gc, "unfreeze", lambda: thawed.append(None))
+    survivors = Survivors()
+
+    seen = []
+    for _ in range(4):
+        survivors("stop", FULL)
+        seen.append(len(thawed))
+
+    assert seen == [1, 1, 1, 2]
+
+
+def test_it_hears_of_every_collection() -> None:
+    keep_pauses_short()
+
+    assert isinstance(gc.callbacks[-1], Survivors)
