@@ -47,6 +47,7 @@ THINGS = ("invoice", "ledger", "cluster", "schema", "pipeline", "secret", "metri
 STATUSES = ("stable", "stable", "beta", "planned")
 TAGS = ("http", "cli", "python", "kubernetes", "batch", "events", "docs", "internal")
 HOSTILE = "<script>window.hurt=1</script><img src=x onerror=\"window.hurt=2\"> \"'&amp; {{ 7*7 }}"
+LONG = "a-repository-whose-name-was-chosen-by-someone-who-had-never-seen-a-narrow-screen-" + 19 * "x"
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -210,9 +211,8 @@ async def trouble(story: Story, names: list[str]) -> None:
         story.disabled.add(repo)
     for number in range(max(share, 2)):
         await story.register(f"just-registered-{number}", 3, read=False)
-    long = "a-repository-whose-name-was-chosen-by-someone-who-had-never-seen-a-narrow-screen-" + 19 * "x"
     domain = "a_domain_with_a_name_that_is_as_long_as_names_of_domains_may_be"
-    await story.register(long, 2, domain=domain, description="Long. " * 150)
+    await story.register(LONG, 2, domain=domain, description="Long. " * 150)
     await story.register("hostile", 1, description=HOSTILE)
     bad = {**dict.fromkeys(("name", "summary", "owner"), HOSTILE), "id": "capability.hostile.text", "tags": [HOSTILE]}
     link = {"id": "capability.bad.link", "name": "A bad link", "url": 'https://example.org/?"><b>'}

@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from tests.browser.conftest import opened
-from tests.browser.site import HOSTILE
+from tests.browser.site import HOSTILE, LONG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +27,7 @@ PAGES = [
     "/sources",
     "/sources/hostile",
     "/sources/state-hub",
+    f"/sources/{LONG}",
     "/findings",
     "/register",
     "/register?repo=A&url=https://git.example.org/x&domain=helix_forge",
