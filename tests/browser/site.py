@@ -241,7 +241,8 @@ async def hub_of(folder: Path, base: str, sources: int, port: int) -> AsyncItera
 
 def listening() -> socket.socket:
     """Return a socket that listens on a free port of loopback."""
-    made = socket.socket()
+    # Named, as a server's own are: asyncio sends at once (TCP_NODELAY) only on a socket that it knows to be TCP.
+    made = socket.socket(proto=socket.IPPROTO_TCP)
     made.bind(("127.0.0.1", 0))
     made.listen(128)
     return made
