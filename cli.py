@@ -789,8 +789,13 @@ def tried(url: str, answer: dict[str, Any]) -> Result:
     refusal, fetch = answer.get("refusal") or {}, answer.get("fetch") or {}
     claimed = [f"{one.get('id')} is published by {one.get('repo')} already" for one in listed(answer, "conflicts")]
     trouble = [*filter(None, [refusal.get("detail"), _trouble_of(fetch)]), *faults(url, answer)]
-    said = f"Nothing was stored. It would bring {answer.get('capability_count')} capabilities."
+    said = f"Nothing was stored. It would bring {capabilities(answer.get('capability_count'))}."
     return Result(answer, *trouble, *claimed, said, code=REFUSED if trouble else DONE)
+
+
+def capabilities(count: object) -> str:
+    """Return so many capabilities in words."""
+    return "1 capability" if count == 1 else f"{count} capabilities"
 
 
 def _code_of(outcomes: list[dict[str, Any]]) -> int:
@@ -801,7 +806,7 @@ def told(outcomes: list[dict[str, Any]]) -> Iterator[str]:
     """Yield a line for each outcome, and what to do about those that need it."""
     for one in outcomes:
         source = _source_of(one)
-        yield f"{one.get('repo')}: {one.get('outcome')}, {source.get('capability_count')} capabilities served"
+        yield f"{one.get('repo')}: {one.get('outcome')}, {capabilities(source.get('capability_count'))} served"
         if _trouble_of(source):
             yield f"  {_trouble_of(source)}"
         if one.get("outcome") == "held":
@@ -926,7 +931,7 @@ def validate(hub: Api, args: Namespace) -> Result:
     answer = check(hub, read_file(args.file), kind="manifest" if args.manifest else None, repo=args.repo)
     if answer.get("valid") is True:
         count = answer.get("capability_count")
-        return Result(answer, f"{args.file}: valid" + ("" if count is None else f", {count} capabilities"))
+        return Result(answer, f"{args.file}: valid" + ("" if count is None else f", {capabilities(count)}"))
     return Result(answer, *faults(args.file, answer), code=REFUSED)
 
 
@@ -1234,7 +1239,7 @@ def compose(_hub: Api, args: Namespace) -> Result:
         said = f"{args.out}: not written, nothing to serve from {', '.join(report['missing_required'])}"
         return Result({**report, "out": args.out, "written": False}, shown, said, code=REFUSED)
     write_whole(args.out, document)
-    said = f"{args.out}: written, {report['capabilities']} capabilities"
+    said = f"{args.out}: written, {capabilities(report['capabilities'])}"
     return Result({**report, "out": args.out, "written": True}, shown, said)
 
 

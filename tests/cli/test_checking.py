@@ -22,7 +22,7 @@ def test_validate_of_a_good_index_counts_its_capabilities(cli: Shell) -> None:
 
     said = cli.good("hub", "validate", "index.yaml", REUSE_SURFACE_TOKEN="").out
 
-    assert said == "index.yaml: valid, 1 capabilities\n"
+    assert said == "index.yaml: valid, 1 capability\n"
 
 
 def test_validate_tells_every_fault_with_its_place(cli: Shell) -> None:
@@ -88,7 +88,7 @@ def test_what_is_held_is_told_found_and_accepted(cli: Shell, publisher: Publishe
     assert "reuse-surface hub accept --repo state-hub" in held.out
     assert found.out.splitlines()[1].split()[:3] == ["warning", "state-hub", "held"]
     assert "◔ held  1  state-hub" in status.out
-    assert cli.good("hub", "accept", "--repo", "state-hub").out == "state-hub: changed, 1 capabilities served\n"
+    assert cli.good("hub", "accept", "--repo", "state-hub").out == "state-hub: changed, 1 capability served\n"
     assert cli("hub", "accept", "--repo", "state-hub").code == 6
 
 

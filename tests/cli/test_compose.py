@@ -30,7 +30,7 @@ def test_the_document_is_written_and_keeps_to_the_schema(alone: Shell, publisher
     ran = alone.good(*argv, REUSE_SURFACE_ALLOW_NETWORKS=OPEN)
 
     assert ran.out.splitlines()[1].split()[:3] == ["state-hub", "●", "fresh"]
-    assert ran.out.endswith(f"{out}: written, 1 capabilities\n")
+    assert ran.out.endswith(f"{out}: written, 1 capability\n")
     document = yaml.safe_load((alone.folder / out).read_text())
     assert schemas.checker("federated-index")(document) == []
     again = alone.good(*argv, "--offline", "--json").json

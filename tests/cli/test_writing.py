@@ -17,7 +17,7 @@ def test_register_tells_what_came_of_the_first_fetch(cli: Shell, publisher: Publ
 
     ran = cli.good("hub", "register", "--repo", "state-hub", "--url", url, "--domain", "d", "--description", "a b")
 
-    assert ran.out == "Registered state-hub (revision 1).\nstate-hub: changed, 1 capabilities served\n"
+    assert ran.out == "Registered state-hub (revision 1).\nstate-hub: changed, 1 capability served\n"
     assert cli.good("hub", "show", "--repo", "state-hub", "--json").json["description"] == "a b"
 
 
@@ -95,7 +95,7 @@ def test_refresh_of_all_tells_which_source_is_in_trouble(federation: Shell, publ
     lines = ran.out.splitlines()
     assert ran.code == 1
     assert lines[0].startswith("Checked 2 sources (1 failed, 1 changed")
-    assert lines[1:] == ["railiance-apps: failed, 1 capabilities served", "  The source answered 404."]
+    assert lines[1:] == ["railiance-apps: failed, 1 capability served", "  The source answered 404."]
     assert federation.good("hub", "refresh", "--all").out.startswith("Checked 0 sources (none was due)")
 
 
