@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from shared.sources.shelf import Kept, Shelves
     from shared.tally import Tally
 
+BEGUN_AT_ONCE = 64
 _log = logging.getLogger("hub.sources")
 
 
@@ -201,7 +202,13 @@ class Sources:
         Those whose host asks to be left alone are left out. Raise StorageUnavailable, after all have ended, when
         content could not be kept.
         """
-        flights = [self._checks.start(self._sources[repo]) for repo in repos if repo in self._sources]
+        flights: list[asyncio.Task[Outcome | None]] = []
+        for repo in repos:
+            if repo in self._sources:
+                flights.append(self._checks.start(self._sources[repo]))
+            if len(flights) % BEGUN_AT_ONCE == 0:
+                # Thousands that begin in one turn of the loop would keep every reader waiting.
+                await asyncio.sleep(0)
         outcomes: list[Outcome] = []
         for ended in await asyncio.gather(*map(asyncio.shield, flights), return_exceptions=True):
             if isinstance(ended, Outcome):

@@ -13,6 +13,7 @@ from shared.hub import Hub, open_hub
 from shared.problems import RepoDisabled, RepoNotFound, StorageUnavailable
 from shared.registration import Registration
 from shared.sources import journal, shelf
+from shared.sources.life import BEGUN_AT_ONCE
 from shared.store import Author
 from tests.builders import Hands, capability, index, registration
 
@@ -260,6 +261,20 @@ async def test_many_are_checked_side_by_side_and_one_that_goes_is_left_out(
 
     assert [(one.repo, one.outcome) for one in outcomes] == [("b", "failed"), ("state-hub", "changed")]
     assert source.called
+
+
+async def test_many_checks_begin_a_few_in_each_turn_of_the_loop(hub: Hub, upstream: respx.MockRouter) -> None:
+    upstream.get(url__startswith="https://example.org/").respond(content=GOOD)
+    repos = [f"r{number}" for number in range(2 * BEGUN_AT_ONCE)]
+    for repo in repos:
+        hub.sources.watch(replace(ROW, repo=repo, url=f"https://example.org/{repo}"))
+
+    checks = asyncio.create_task(hub.sources.refresh_all(repos))
+    await asyncio.sleep(0)
+    begun = len(hub.sources.under_way())
+
+    assert begun == BEGUN_AT_ONCE
+    assert len(await checks) == len(repos)
 
 
 async def test_content_that_can_not_be_kept_is_told_and_not_asked_for_again_at_once(
