@@ -203,9 +203,8 @@ class Sources:
         content could not be kept.
         """
         flights: list[asyncio.Task[Outcome | None]] = []
-        for repo in repos:
-            if repo in self._sources:
-                flights.append(self._checks.start(self._sources[repo]))
+        for source in filter(None, map(self._sources.get, repos)):
+            flights.append(self._checks.start(source))
             if len(flights) % BEGUN_AT_ONCE == 0:
                 # Thousands that begin in one turn of the loop would keep every reader waiting.
                 await asyncio.sleep(0)
