@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -82,8 +83,8 @@ class Live:
 
 @pytest.fixture
 def live(settings: Settings) -> Iterator[Live]:
-    """A hub with one registration."""
-    server = Live(settings)
+    """A hub that takes any number of wrong tokens: among what is tried is that each of them is refused."""
+    server = Live(replace(settings, wrong_tokens_per_minute=1_000_000))
     with contextlib.closing(server):
         yield server
 

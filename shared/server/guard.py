@@ -46,11 +46,13 @@ class GuardedProtocol(HttpToolsProtocol):
         self._bounds.make_room(self.connections)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop watching."""
+        """Stop watching, and let go of the requests: they refer back to this, and nothing but a collection would."""
         if self._next_look is not None:
             self._next_look.cancel()
         self._bounds.taken(self)
         super().connection_lost(exc)
+        self.cycle = None  # type: ignore[assignment]  # as it was before the first request
+        self.pipeline.clear()
 
     def data_received(self, data: bytes) -> None:
         """Count what comes, and pass it on."""

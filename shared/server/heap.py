@@ -8,21 +8,26 @@ nobody refers to them, frozen or not.
 from __future__ import annotations
 
 import gc
+import sys
 
 _GROWTH = 2
 
+_SMALL = 500_000
+"""The blocks, some 50 MB, that a heap is taken for at least: as much may die frozen before it is looked for."""
+
 
 class Survivors:
-    """Freezes what a full collection leaves, and looks at all of it again once that has doubled.
+    """Freezes what a full collection leaves, and looks at all of it again once the heap has doubled.
 
-    A cycle that dies frozen is found then, so that such garbage never takes more than what is alive.
+    A cycle that dies frozen is found then, so that such garbage never takes more than what is alive, or the heap is
+    small. It is measured in blocks: counting what is frozen would take longer than the collection that it spares.
     """
 
     def __init__(self) -> None:
         """Begin with all there is by now."""
         gc.collect()
         gc.freeze()
-        self._alive = gc.get_freeze_count()
+        self._alive = sys.getallocatedblocks()
         self._thawed = False
 
     def __call__(self, phase: str, info: dict[str, int]) -> None:
@@ -30,10 +35,10 @@ class Survivors:
         if phase != "stop" or info["generation"] != 2:  # noqa: PLR2004 - the oldest, so a full collection
             return
         gc.freeze()
-        frozen = gc.get_freeze_count()
+        blocks = sys.getallocatedblocks()
         if self._thawed:
-            self._alive, self._thawed = frozen, False
-        elif frozen > _GROWTH * self._alive:
+            self._alive, self._thawed = blocks, False
+        elif blocks > _GROWTH * max(self._alive, _SMALL):
             gc.unfreeze()
             self._thawed = True
 

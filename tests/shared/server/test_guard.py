@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
+import weakref
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -269,3 +271,19 @@ async def test_idle_connections_make_room_for_new_ones(server: Served) -> None:
 
     assert (await reader.readuntil(b"hello")).startswith(b"HTTP/1.1 200 OK")
     assert len(server.state.connections) <= 20
+
+async def test_a_connection_that_ended_leaves_nothing_to_collect(server: Served) -> None:
+    reader, writer = await server.connect()
+    writer.write(3 * GET)
+    for _ in range(3):
+        await reader.readuntil(b"hello")
+    gone = [weakref.ref(one) for one in server.state.connections]
+
+    gc.disable()
+    try:
+        writer.close()
+        await server.has(connections=0)
+        await asyncio.sleep(SOON)
+        assert [one() for one in gone] == [None]
+    finally:
+        gc.enable()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import weakref
 from typing import TYPE_CHECKING
 
@@ -69,8 +70,9 @@ def test_all_is_looked_at_only_once_in_a_while() -> None:
 
 
 def test_after_all_was_looked_at_the_measure_is_what_is_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heap, "_SMALL", 1)
     counts = iter([10, 21, 30, 60, 61])
-    monkeypatch.setattr(gc, "get_freeze_count", lambda: next(counts))
+    monkeypatch.setattr(sys, "getallocatedblocks", lambda: next(counts))
     thawed: list[None] = []
     monkeypatch.setattr(gc, "unfreeze", lambda: thawed.append(None))
     survivors = Survivors()
@@ -81,6 +83,18 @@ def test_after_all_was_looked_at_the_measure_is_what_is_alive(monkeypatch: pytes
         seen.append(len(thawed))
 
     assert seen == [1, 1, 1, 2]
+
+
+def test_a_small_heap_is_not_looked_at_however_much_it_grew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "getallocatedblocks", iter([10, 1_000_000, 1_000_001]).__next__)
+    thawed: list[None] = []
+    monkeypatch.setattr(gc, "unfreeze", lambda: thawed.append(None))
+    survivors = Survivors()
+
+    survivors("stop", FULL)
+    assert not thawed
+    survivors("stop", FULL)
+    assert thawed
 
 
 def test_it_hears_of_every_collection() -> None:
