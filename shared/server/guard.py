@@ -22,8 +22,30 @@ if TYPE_CHECKING:
 MESSAGE_BYTES = 16 * 1024 * 1024
 """More of one request is not even thrown away: whoever was told 413 and sends on and on is cut off here."""
 
+MOST_FIELDS = 100
+"""The header fields of a request: each takes thirty times its bytes in memory."""
+
 LEAST_PER_SECOND = 4096
 """The bytes per second that a reader takes at least, or it counts as one that does not read."""
+
+
+MOST_WAITING = 16
+"""So many requests of a connection wait for their turn. Those behind them are not taken: as RFC 9112, 9.3.2 has it, a
+client asks again where the connection ended before it was answered."""
+
+
+class _Nowhere(list[tuple[bytes, bytes]]):
+    """Keeps nothing of what is put there: the fields after a body, which a server may discard (RFC 9110, 6.5.1)."""
+
+    def append(self, _: object, /) -> None:
+        """Keep nothing."""
+
+
+_NOWHERE = _Nowhere()
+
+
+class _EnoughError(Exception):
+    """No more is read of what came."""
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -33,7 +55,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().__init__(**named)
         self._bounds = bounds
         self._received = 0
-        self._begun = self._ended = self._refused = False
+        self._begun = self._ended = self._refused = self._full = False
         self._phase: object = None
         self._since = self.loop.time()
         self._unread = 0
@@ -56,6 +78,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Count what comes, and pass it on."""
+        if self._full:
+            return
         self._received += len(data)
         super().data_received(data)
         if self._ended:
@@ -63,6 +87,8 @@ class GuardedProtocol(HttpToolsProtocol):
             self._ended, self._received = False, int(self._begun)
         elif self._received > self._bounds.head_bytes:
             self._weigh()
+        elif self._begun and len(self.headers) > MOST_FIELDS:
+            self._refuse_fields()
 
     def _weigh(self) -> None:
         """Look closely at a request that is larger than its head may be."""
@@ -81,8 +107,20 @@ class GuardedProtocol(HttpToolsProtocol):
         """Begin the request, unless its head is too large."""
         if self._received > self._bounds.head_bytes and self._head() > self._bounds.head_bytes:
             self._refuse_head()
-        if not self._refused:
-            super().on_headers_complete()
+        elif len(self.headers) > MOST_FIELDS:
+            self._refuse_fields()
+        if len(self.pipeline) >= MOST_WAITING:
+            self._take_no_more()
+        if self._refused:
+            raise _EnoughError
+        super().on_headers_complete()
+        self.headers = _NOWHERE
+
+    def _take_no_more(self) -> None:
+        """End the connection with the answer to the last request that was taken, and stop reading here."""
+        self.cycle.keep_alive = False
+        self._begun, self._ended, self._full = False, True, True
+        raise _EnoughError
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""
@@ -104,6 +142,9 @@ class GuardedProtocol(HttpToolsProtocol):
     def _refuse_head(self) -> None:
         self.refuse(HeadTooLarge(f"The head of a request may have {self._bounds.head_bytes:,} bytes."))
 
+    def _refuse_fields(self) -> None:
+        self.refuse(HeadTooLarge(f"A request may have {MOST_FIELDS} header fields."))
+
     def _receives_body(self) -> bool:
         return self.cycle is not None and self.cycle.more_body
 
@@ -118,7 +159,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP request as every other failure is answered."""
-        self.refuse(MalformedRequest(msg))
+        if not self._full:
+            self.refuse(MalformedRequest(msg))
 
     def refuse(self, problem: Problem) -> None:
         """Answer with *problem* where that can't be taken for another answer, and close."""

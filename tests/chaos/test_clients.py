@@ -96,6 +96,7 @@ def test_health_answers_under_hostile_sources_and_clients_at_once(
             lambda: hold(server, b"GET /v1/federated HTTP/1.1\r\nHost: hub\r\nX: ", stop),
             lambda: hold(server, b"POST /v1/repos HTTP/1.1\r\nHost: hub\r\nContent-Length: 60000\r\n\r\n", stop),
             lambda: hold(server, b"GET /v1/federated HTTP/1.1\r\nHost: hub\r\n\r\n" * 50, stop),
+            lambda: hold(server, b"GET / HTTP/1.1\r\nHost: hub\r\n\r\n" * 8000, stop),
             lambda: hold(server, b"X" * 100_000, stop),
             lambda: guess(server, stop),
             lambda: churn(server, sources, stop),

@@ -34,10 +34,15 @@ SOON = 0.15
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer with the body that was sent; at /large with more than sockets hold, at /wait after a while."""
+    """Answer with the body that was sent; at /large with more than sockets hold, at /wait after a while.
+
+    At /fields the answer is the number of header fields.
+    """
     body = await Request(scope, receive).body() if scope["method"] == "POST" else b"hello"
     if scope["path"] == "/wait":
         await asyncio.sleep(3 * SOON)
+    if scope["path"] == "/fields":
+        body = b"%d fields" % len(scope["headers"])
     await PlainTextResponse(b"x" * 30_000_000 if scope["path"] == "/large" else body)(scope, receive, send)
 
 
@@ -185,6 +190,26 @@ async def test_a_head_has_a_bound(server: Served, pieces: list[bytes]) -> None:
     assert "2,000 bytes" in document["detail"]
 
 
+@pytest.mark.parametrize("end", [pytest.param(b"\r\n", id="ended"), pytest.param(b"A: b\r\nA", id="open")])
+async def test_header_fields_have_a_bound(server: Served, end: bytes) -> None:
+    fields = [b"A: b\r\n"] * guard.MOST_FIELDS
+
+    answer = await server.say(b"GET /fields HTTP/1.1\r\n", *fields[1:], b"Connection: close\r\n\r\n")
+    assert answer.endswith(b"\r\n\r\n%d fields" % guard.MOST_FIELDS)
+    answer = await server.say(b"GET /fields HTTP/1.1\r\nHost: hub\r\n" + b"".join(fields) + end)
+    assert problem(answer, "head-too-large")["detail"] == f"A request may have {guard.MOST_FIELDS} header fields."
+
+
+async def test_fields_after_a_body_are_not_kept(server: Served) -> None:
+    head = b"POST /fields HTTP/1.1\r\nHost: hub\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n"
+    reader, writer = await server.connect()
+
+    for _ in range(2):
+        writer.write(head + b"A: b\r\n" * 10_000 + b"\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        assert await reader.readexactly(8) == b"2 fields"
+
+
 async def test_a_body_larger_than_a_head_may_be_is_none_of_its_business(server: Served) -> None:
     body = b"b" * 100_000
     head = b"POST / HTTP/1.1\r\nHost: hub\r\nContent-Length: %d\r\n\r\n" % len(body)
@@ -225,6 +250,20 @@ async def test_an_answer_under_way_is_not_mixed_with_a_refusal(server: Served) -
     answer = await server.say(b"GET /wait HTTP/1.1\r\nHost: hub\r\n\r\nnonsense\r\n\r\n")
 
     assert b"malformed-request" not in answer
+
+
+async def test_requests_that_wait_for_their_turn_have_a_bound(server: Served) -> None:
+    answers = (await server.say(5000 * GET, 5000 * GET)).split(b"HTTP/1.1 ")[1:]
+
+    assert len(answers) == 1 + guard.MOST_WAITING
+    assert all(one.startswith(b"200 OK") and one.endswith(b"hello") for one in answers)
+    assert [b"connection: close" in one for one in answers] == [False] * guard.MOST_WAITING + [True]
+
+
+async def test_those_that_wait_are_answered_however_long_that_takes(server: Served) -> None:
+    wait = b"GET /wait HTTP/1.1\r\nHost: hub\r\n\r\n"
+
+    assert (await server.say(wait + 100 * GET)).count(b"hello") == 1 + guard.MOST_WAITING
 
 
 async def test_a_reader_that_stops_is_let_go(server: Served) -> None:
