@@ -27,7 +27,7 @@ class Wanted:
 
     def as_json(self) -> dict[str, Any]:
         """Return every field, in the order of the schema."""
-        return {one.name: getattr(self, one.name) for one in fields(self)}
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class Registration(Wanted):
 
     def wanted(self) -> Wanted:
         """Return the part that a client may ask for."""
-        return Wanted(**{one.name: getattr(self, one.name) for one in fields(Wanted)})
+        return Wanted(**{name: getattr(self, name) for name in WANTED_FIELDS})
 
     @classmethod
     def from_json(cls, row: dict[str, Any]) -> Self:

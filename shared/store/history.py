@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict, deque
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 
@@ -113,5 +112,5 @@ def _foreign(head: bytes) -> ValueError:
     return ValueError(head)
 
 
-def _encoded(changes: Iterable[Any]) -> bytes:
-    return b"".join(orjson.dumps(asdict(change)) + b"\n" for change in changes)
+def _encoded(changes: Iterable[Change]) -> bytes:
+    return b"".join(orjson.dumps(change, option=orjson.OPT_APPEND_NEWLINE) for change in changes)
