@@ -25,13 +25,12 @@ MESSAGE_BYTES = 16 * 1024 * 1024
 MOST_FIELDS = 100
 """The header fields of a request: each takes thirty times its bytes in memory."""
 
-LEAST_PER_SECOND = 4096
-"""The bytes per second that a reader takes at least, or it counts as one that does not read."""
-
-
 MOST_WAITING = 16
 """So many requests of a connection wait for their turn. Those behind them are not taken: as RFC 9112, 9.3.2 has it, a
 client asks again where the connection ended before it was answered."""
+
+LEAST_PER_SECOND = 4096
+"""The bytes per second that a reader takes at least, or it counts as one that does not read."""
 
 
 class _Nowhere(list[tuple[bytes, bytes]]):
@@ -104,23 +103,22 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """Begin the request, unless its head is too large."""
+        """Begin the request, unless its head is too large or too many wait."""
         if self._received > self._bounds.head_bytes and self._head() > self._bounds.head_bytes:
             self._refuse_head()
         elif len(self.headers) > MOST_FIELDS:
             self._refuse_fields()
-        if len(self.pipeline) >= MOST_WAITING:
+        elif len(self.pipeline) >= MOST_WAITING:
             self._take_no_more()
-        if self._refused:
+        if self._refused or self._full:
             raise _EnoughError
         super().on_headers_complete()
         self.headers = _NOWHERE
 
     def _take_no_more(self) -> None:
-        """End the connection with the answer to the last request that was taken, and stop reading here."""
+        """End the connection with the answer to the last request that was taken."""
         self.cycle.keep_alive = False
         self._begun, self._ended, self._full = False, True, True
-        raise _EnoughError
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""
