@@ -76,7 +76,7 @@ async def test_large_indexes_are_read_in_one_process(reading: Reader) -> None:
     assert process_of(reading) == first
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason="measures processes in /proc, which only Linux has")
 async def test_the_process_holds_neither_sockets_nor_secrets(reading: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REUSE_SURFACE_TOKEN", "a-secret-of-the-hub")
     with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -195,7 +195,7 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason="measures processes in /proc, which only Linux has")
 async def test_the_process_ends_when_the_hub_is_killed() -> None:
     hub = await asyncio.create_subprocess_exec(
         sys.executable, "-c", DIES, cwd=reader._ROOT, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
