@@ -24,8 +24,8 @@ Exit codes:
   6  conflict
 """
 
-from __future__ import annotations
-
+# Python compiles the whole file before its first line runs. So that 3.6 to 3.8 come as far as the sentence below, the
+# file keeps to the syntax of 3.6: no :=, no future import of annotations, which stand in quotes instead.
 import sys
 
 if sys.version_info < (3, 9):  # noqa: UP036 - it is for those who have an older one
@@ -67,7 +67,7 @@ class Failure(Exception):  # noqa: N818 - a refusal, told to the user
     *problem* is what the hub answered (RFC 9457), where it did.
     """
 
-    def __init__(self, message: str, code: int = REFUSED, problem: dict[str, Any] | None = None) -> None:
+    def __init__(self, message: str, code: int = REFUSED, problem: "dict[str, Any] | None" = None) -> None:
         super().__init__(message)
         self.code = code
         self.problem = problem or {}
@@ -91,7 +91,7 @@ HINTS = {
 class Answer:
     """What a hub answered, its body read to the end and unpacked."""
 
-    def __init__(self, status: int, headers: http.client.HTTPMessage, body: bytes) -> None:
+    def __init__(self, status: int, headers: "http.client.HTTPMessage", body: bytes) -> None:
         self.status = status
         self.headers = headers
         self.body = body
@@ -100,7 +100,7 @@ class Answer:
         """Return a header, empty where it was not sent."""
         return str(self.headers.get(name, ""))
 
-    def json(self) -> dict[str, Any]:
+    def json(self) -> "dict[str, Any]":
         """Return the body, which is a JSON object in every answer of a hub but the documents; raise Failure."""
         kind = self.header("content-type").partition(";")[0]
         if kind not in {"application/json", "application/problem+json"}:
@@ -113,13 +113,13 @@ class Answer:
             raise no_hub("its JSON is not that of a hub")
         return document
 
-    def pause(self) -> float | None:
+    def pause(self) -> "float | None":
         """Return the seconds after which the same request may be sent again, None where it may not."""
         after = self.header("retry-after")
         return float(after) if self.status in {429, 503} and re.fullmatch("[0-9]{1,6}", after) else None
 
 
-def no_hub(what: str) -> Failure:
+def no_hub(what: str) -> "Failure":
     """Return the failure of whatever answers and is no hub."""
     return Failure(f"This is no hub: {what}. Check --base-url or REUSE_SURFACE_URL.", UNREACHABLE)
 
@@ -131,11 +131,11 @@ class Timed(io.RawIOBase):
     a second while nothing comes.
     """
 
-    def __init__(self, sock: socket.socket, until: float, tick: Callable[[], None]) -> None:
+    def __init__(self, sock: "socket.socket", until: float, tick: "Callable[[], None]") -> None:
         self._sock, self._until, self._tick = sock, until, tick
         self._held = sock.makefile("rb", 0)  # keeps the socket open, though its connection may let go of it
 
-    def makefile(self, *_args: object) -> io.BufferedReader:
+    def makefile(self, *_args: object) -> "io.BufferedReader":
         """Return the file to read; http.client asks for it as it asks a socket."""
         return io.BufferedReader(self, 2**16)
 
@@ -143,16 +143,18 @@ class Timed(io.RawIOBase):
         """Yes."""
         return True
 
-    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - any buffer
+    def readinto(self, buffer: "Any") -> int:  # noqa: ANN401 - any buffer
         """Receive into *buffer*, or raise TimeoutError when the time is over."""
         import socket
 
-        while (left := self._until - time.monotonic()) > 0:
+        left = self._until - time.monotonic()
+        while left > 0:
             self._sock.settimeout(min(left, 1.0))
             try:
                 return self._sock.recv_into(buffer)
             except socket.timeout:
                 self._tick()
+            left = self._until - time.monotonic()
         raise TimeoutError
 
     def close(self) -> None:
@@ -167,7 +169,7 @@ class Api:
     Every failure is a Failure. What can't do harm twice is tried again, at most three times in all.
     """
 
-    def __init__(self, url: str, token: str, screen: Screen, *, insecure: bool, seconds: float | None) -> None:
+    def __init__(self, url: str, token: str, screen: "Screen", *, insecure: bool, seconds: "float | None") -> None:
         self.url = url.strip().rstrip("/")
         self.progress = screen.progress
         self._screen = screen
@@ -176,11 +178,11 @@ class Api:
         self.seconds = seconds
         self._connection: http.client.HTTPConnection | None = None
 
-    def read(self, path: str, **query: object) -> dict[str, Any]:
+    def read(self, path: str, **query: object) -> "dict[str, Any]":
         """Return the JSON that a GET of *path* answers; parameters that are None are left out."""
         return self.expect(self.ask("GET", with_query(path, query)))
 
-    def rows(self, path: str, name: str, **query: object) -> list[dict[str, Any]]:
+    def rows(self, path: str, name: str, **query: object) -> "list[dict[str, Any]]":
         """Return the whole list *name*, page by page."""
         found: list[dict[str, Any]] = []
         query = {"limit": 1000, **query, "cursor": None}
@@ -192,11 +194,11 @@ class Api:
             query["cursor"] = page["next"]
             self.progress(f"{len(found)} of {page.get('total', '?')}")
 
-    def write(self, method: str, path: str, body: object = None, **how: Any) -> dict[str, Any]:  # noqa: ANN401 - as ask
+    def write(self, method: str, path: str, body: object = None, **how: "Any") -> "dict[str, Any]":  # noqa: ANN401 - as ask
         """Send a change and return the JSON answer."""
         return self.expect(self.ask(method, path, body, **how))
 
-    def expect(self, answer: Answer) -> dict[str, Any]:
+    def expect(self, answer: "Answer") -> "dict[str, Any]":
         """Return the JSON of a good answer, else raise the Failure that it is."""
         if 300 <= answer.status < 400:
             raise no_hub(f"it redirects to {answer.header('location')}, and redirects are not followed")
@@ -204,7 +206,7 @@ class Api:
             raise self._refusal(answer.status, answer.json())
         return {} if answer.status == 204 else answer.json()
 
-    def _refusal(self, status: int, problem: dict[str, Any]) -> Failure:
+    def _refusal(self, status: int, problem: "dict[str, Any]") -> "Failure":
         slug = str(problem.get("type", "")).rpartition("/")[2]
         lines = [str(problem.get("detail") or problem.get("title") or f"The hub answered {status}.")]
         lines += [f"  {one.get('pointer') or '/'} {one.get('detail')}" for one in listed(problem, "errors")]
@@ -214,7 +216,7 @@ class Api:
             lines.append(HINTS[slug])
         return Failure("\n".join(lines), CODES.get(status, REFUSED), problem)
 
-    def _nearest(self, instance: str) -> list[str]:
+    def _nearest(self, instance: str) -> "list[str]":
         from difflib import get_close_matches
 
         asked = instance.partition("/v1/repos/")[2].partition("/")[0]
@@ -227,8 +229,8 @@ class Api:
 
     def ask(  # noqa: PLR0913 - a request has that many sides
         self, method: str, path: str, body: object = None, *,
-        headers: dict[str, str] | None = None, public: bool = False, seconds: float = SECONDS,
-    ) -> Answer:  # fmt: skip
+        headers: "dict[str, str] | None" = None, public: bool = False, seconds: float = SECONDS,
+    ) -> "Answer":  # fmt: skip
         """Send one request and return the answer, whatever its status; *body* is JSON unless it is bytes.
 
         All but GET carry the token, unless they are *public*. Raise Failure where there is no whole answer.
@@ -265,7 +267,7 @@ class Api:
             )
         return self._token
 
-    def _place(self) -> SplitResult:
+    def _place(self) -> "SplitResult":
         """Return the parts of the hub's URL."""
         from urllib.parse import urlsplit
 
@@ -278,7 +280,7 @@ class Api:
             raise Failure(f"{self.url!r} is not the URL of a hub, such as {DEFAULT_URL}.", USAGE)
         return parts
 
-    def _once(self, request: tuple[str, str, Any, dict[str, str]], seconds: float, *, last: bool) -> Answer | None:
+    def _once(self, request: "tuple[str, str, Any, dict[str, str]]", seconds: float, *, last: bool) -> "Answer | None":
         """Send a request; return None for a failure after which it may be sent again, unless it is the *last* time."""
         from http.client import HTTPException
 
@@ -293,7 +295,7 @@ class Api:
                 return None
             raise Failure(f"The hub at {self.url} can't be reached: {why(fault, seconds)}.", UNREACHABLE) from fault
 
-    def _exchange(self, request: tuple[str, str, Any, dict[str, str]], seconds: float) -> Answer:
+    def _exchange(self, request: "tuple[str, str, Any, dict[str, str]]", seconds: float) -> "Answer":
         from http.client import HTTPResponse
 
         method, path, body, headers = request
@@ -315,7 +317,7 @@ class Api:
         self._connection = None
 
 
-def opened(place: SplitResult) -> tuple[http.client.HTTPConnection, str, dict[str, str]]:
+def opened(place: "SplitResult") -> "tuple[http.client.HTTPConnection, str, dict[str, str]]":
     """Return a connection for the hub at *place*, what stands before each path, and further headers.
 
     A proxy comes from the environment, but never stands before loopback: the token may go there in clear.
@@ -340,7 +342,7 @@ def opened(place: SplitResult) -> tuple[http.client.HTTPConnection, str, dict[st
     return connection, "", {}
 
 
-def proxy_for(scheme: str, host: str) -> SplitResult | None:
+def proxy_for(scheme: str, host: str) -> "SplitResult | None":
     """Return the proxy that the environment names for a host."""
     if not any(name.lower().endswith("_proxy") for name in os.environ):
         return None  # and what follows costs ten milliseconds
@@ -352,11 +354,11 @@ def proxy_for(scheme: str, host: str) -> SplitResult | None:
     return None if not url or proxy_bypass(host) else urlsplit(url if "://" in url else f"http://{url}")
 
 
-def _is_loopback(host: str | None) -> bool:
+def _is_loopback(host: "str | None") -> bool:
     return re.fullmatch(r"localhost|::1|127(\.[0-9]{1,3}){3}", host or "") is not None
 
 
-def whole(response: http.client.HTTPResponse) -> bytes:
+def whole(response: "http.client.HTTPResponse") -> bytes:
     """Return the body of an answer, unpacked; raise Failure where either form is too large."""
     from http.client import IncompleteRead
 
@@ -375,7 +377,7 @@ def whole(response: http.client.HTTPResponse) -> bytes:
     return body
 
 
-def why(fault: Exception, seconds: float) -> str:
+def why(fault: "Exception", seconds: float) -> str:
     """Say in plain words why there was no answer."""
     import socket
     import ssl
@@ -392,7 +394,7 @@ def why(fault: Exception, seconds: float) -> str:
     return str(getattr(fault, "strerror", None) or fault).lower()
 
 
-def with_query(path: str, query: dict[str, object]) -> str:
+def with_query(path: str, query: "dict[str, object]") -> str:
     """Return *path* with the parameters of *query*; None is left out, booleans are written as the hub reads them."""
     from urllib.parse import urlencode
 
@@ -407,7 +409,7 @@ def path_of(repo: str, *more: str) -> str:
     return "/".join(["/v1/repos", quote(repo, safe=""), *more])
 
 
-def listed(document: dict[str, Any], name: str) -> list[dict[str, Any]]:
+def listed(document: "dict[str, Any]", name: str) -> "list[dict[str, Any]]":
     """Return the objects in the list *name* of what a hub answered, whatever else it put there."""
     rows = document.get(name)
     return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
@@ -445,7 +447,7 @@ class Result:
     A *document* is printed as it is, for both.
     """
 
-    def __init__(self, data: object, *blocks: Block, code: int = DONE, document: str | None = None) -> None:
+    def __init__(self, data: object, *blocks: "Block", code: int = DONE, document: "str | None" = None) -> None:
         self.data = data
         self.blocks = blocks
         self.code = code
@@ -473,7 +475,7 @@ class Screen:
 
             self._width = get_terminal_size().columns
 
-    def show(self, result: Result) -> None:
+    def show(self, result: "Result") -> None:
         """Print a result."""
         self._clear()
         if result.document is not None:
@@ -486,7 +488,7 @@ class Screen:
             sys.stdout.buffer.write(("\n".join(lines) + "\n").encode(sys.stdout.encoding or "utf-8", "replace"))
             sys.stdout.flush()
 
-    def fail(self, fault: Failure) -> None:
+    def fail(self, fault: "Failure") -> None:
         """Print a failure, for programs on stdout too."""
         if self.as_json:
             self.show(Result({"error": {**fault.problem, "detail": str(fault), "exit_code": fault.code}}))
@@ -507,7 +509,7 @@ class Screen:
             sys.stderr.flush()
             self._open = True
 
-    def ticker(self) -> Callable[[], None]:
+    def ticker(self) -> "Callable[[], None]":
         """Return what shows, at each call, how long the hub has been waited for."""
         started = time.monotonic()
         return lambda: self.progress(f"waiting for the hub, {time.monotonic() - started:.0f} s")
@@ -517,7 +519,7 @@ class Screen:
             sys.stderr.write("\r\x1b[K")
             self._open = False
 
-    def _lines(self, block: Block) -> Iterator[str]:
+    def _lines(self, block: "Block") -> "Iterator[str]":
         if isinstance(block, str):
             yield from map(clean, block.split("\n"))
             return
@@ -567,18 +569,18 @@ def age(stamp: object) -> str:
 
 # --- Commands ---------------------------------------------------------------------------------------------------------
 
-COMMANDS: dict[str, tuple[Callable[[Api, Namespace], Result], tuple[Option, ...]]] = {}
+COMMANDS: "dict[str, tuple[Callable[[Api, Namespace], Result], tuple[Option, ...]]]" = {}
 
 
 class Parser(argparse.ArgumentParser):
     """argparse's, but a wrong command line is a Failure like every other."""
 
-    def error(self, message: str) -> NoReturn:
+    def error(self, message: str) -> "NoReturn":
         """Raise Failure."""
         raise Failure(f"{message}\n{self.format_usage().rstrip()}", USAGE)
 
 
-def parser_of(name: str) -> Parser:
+def parser_of(name: str) -> "Parser":
     """Return the parser of one command; those of the others are not made."""
     run, options = COMMANDS[name]
     # argparse asks for the width of the terminal with every option that is added, unless it is given.
@@ -589,21 +591,21 @@ def parser_of(name: str) -> Parser:
     return parser
 
 
-def command(name: str, *options: Option) -> Callable[[Callable[[Api, Namespace], Result]], None]:
+def command(name: str, *options: "Option") -> "Callable[[Callable[[Api, Namespace], Result]], None]":
     """Put a function into the table of commands, in the order of the help; its docstring is its help."""
 
-    def add(run: Callable[[Api, Namespace], Result]) -> None:
+    def add(run: "Callable[[Api, Namespace], Result]") -> None:
         COMMANDS[name] = run, options
 
     return add
 
 
-def arg(*names: str, **how: Any) -> Option:  # noqa: ANN401 - as argparse takes it
+def arg(*names: str, **how: "Any") -> "Option":  # noqa: ANN401 - as argparse takes it
     """Declare an option or a word of a command."""
     return names, how
 
 
-def flag(name: str, about: str) -> Option:
+def flag(name: str, about: str) -> "Option":
     """Declare an option without a value."""
     return arg(name, action="store_true", help=about)
 
@@ -630,7 +632,7 @@ REPO = arg("--repo", required=True, metavar="REPO", help="the name of the repo")
 THIS_REPO = arg("--repo", metavar="REPO", help="only this repo")
 THIS_DOMAIN = arg("--domain", metavar="DOMAIN", help="only those of this domain")
 REVISION = arg("--revision", type=int, metavar="N", help="only if it is still at this revision")
-TRUTH: dict[str, Any] = {"type": truth, "metavar": "true|false"}
+TRUTH: "dict[str, Any]" = {"type": truth, "metavar": "true|false"}
 FIELDS = (
     arg("--enabled", **TRUTH, help="false: not fetched, its capabilities hidden, nothing forgotten"),
     arg("--required", **TRUTH, help="true: the federated index is complete only with it"),
@@ -641,19 +643,19 @@ WANTED = ("repo", "url", "domain", "enabled", "required", "cache_ttl_seconds", "
 DEFAULTS = {"enabled": True, "required": False, "cache_ttl_seconds": 3600, "description": ""}
 
 
-def given(args: Namespace, *names: str) -> dict[str, Any]:
+def given(args: "Namespace", *names: str) -> "dict[str, Any]":
     """Return the options among *names* that were given."""
     return {name: getattr(args, name) for name in names if getattr(args, name) is not None}
 
 
-def table(rows: Iterable[dict[str, Any]], **columns: Any) -> list[Sequence[object]]:  # noqa: ANN401 - see below
+def table(rows: "Iterable[dict[str, Any]]", **columns: "Any") -> "list[Sequence[object]]":  # noqa: ANN401 - see below
     """Return *rows* as a table; each column has a head, and is a field or a function of the row."""
     cells = [[how(row) if callable(how) else row.get(how) for how in columns.values()] for row in rows]
     return [[*columns], *cells]
 
 
 @command("hub status", flag("--expect-ready", "wait until the hub is ready (at most --timeout), and fail if it is not"))
-def show_status(hub: Api, args: Namespace) -> Result:
+def show_status(hub: "Api", args: "Namespace") -> "Result":
     """Tell on one screen how the hub and its federation are; exit 1 while the federation is incomplete."""
     ready = readiness(hub, wait=args.expect_ready)
     data = {"url": hub.url, "version": hub.read("/health").get("version"), **ready}
@@ -663,12 +665,13 @@ def show_status(hub: Api, args: Namespace) -> Result:
     sources = listed(index, "sources")
     states = {state: sum(row.get("state") == state for row in sources) for state in STATES}
     states["disabled"] = int(hub.read("/v1/repos", enabled=False, limit=1).get("total") or 0)
-    data.update(sources=states, client=(client := client_news(hub)))
+    client = client_news(hub)
+    data.update(sources=states, client=client)
     code = DONE if index.get("complete") is True and (ready["ready"] or not args.expect_ready) else REFUSED
     return Result(data, *status_blocks(data, sources), *client["notes"], code=code)
 
 
-def readiness(hub: Api, *, wait: bool) -> dict[str, Any]:
+def readiness(hub: "Api", *, wait: bool) -> "dict[str, Any]":
     """Return what /ready says; with *wait* ask until the hub is ready or the time is over."""
     until = time.monotonic() + (hub.seconds or SECONDS) * wait
     while True:
@@ -684,7 +687,7 @@ def readiness(hub: Api, *, wait: bool) -> dict[str, Any]:
         time.sleep(0.5)
 
 
-def status_blocks(data: dict[str, Any], sources: list[dict[str, Any]]) -> Iterator[Block]:
+def status_blocks(data: "dict[str, Any]", sources: "list[dict[str, Any]]") -> "Iterator[Block]":
     """Yield the screen of ``hub status``."""
     yield f"reuse-surface hub {data['version']} at {data['url']}"
     failing = [f"{name}: {state}" for name, state in (data["checks"] or {}).items() if state not in {"ok", "off"}]
@@ -702,7 +705,7 @@ def status_blocks(data: dict[str, Any], sources: list[dict[str, Any]]) -> Iterat
     yield [(state, count, ", ".join(named.get(state, [])[:5])) for state, count in counts]
 
 
-def client_news(hub: Api) -> dict[str, Any]:
+def client_news(hub: "Api") -> "dict[str, Any]":
     """Return what the hub serves as its client, compared with this file."""
     answer = hub.ask("GET", "/cli.py.sha256", headers={"Accept": "text/plain"})
     served, notes = answer.header("reuse-surface-client-version"), []
@@ -720,7 +723,7 @@ def client_news(hub: Api) -> dict[str, Any]:
     arg("--enabled", **TRUTH, help="only those that are enabled, or are not"),
     arg("--state", choices=[*STATES], help="only those whose source is in this state"),
 )
-def list_repos(hub: Api, args: Namespace) -> Result:
+def list_repos(hub: "Api", args: "Namespace") -> "Result":
     """List the registered repositories and how fresh each is."""
     rows = hub.rows("/v1/repos", "repos", domain=args.domain, enabled=args.enabled, state=args.state)
     shown = table(
@@ -735,24 +738,24 @@ def list_repos(hub: Api, args: Namespace) -> Result:
     return Result({"repos": rows, "total": len(rows)}, shown if rows else "No repository is registered.")
 
 
-def _source_of(row: dict[str, Any]) -> dict[str, Any]:
+def _source_of(row: "dict[str, Any]") -> "dict[str, Any]":
     source = row.get("source")
     return source if isinstance(source, dict) else {}
 
 
-def _trouble_of(source: dict[str, Any]) -> str:
+def _trouble_of(source: "dict[str, Any]") -> str:
     error = source.get("error")
     return str(error.get("detail")) if isinstance(error, dict) else ""
 
 
 @command("hub show", REPO)
-def show_repo(hub: Api, args: Namespace) -> Result:
+def show_repo(hub: "Api", args: "Namespace") -> "Result":
     """Show one registration and all that is known about its source."""
     row = hub.read(path_of(args.repo))
     return Result(row, [*_facts(row)])
 
 
-def _facts(row: dict[str, Any]) -> Iterator[tuple[str, object]]:
+def _facts(row: "dict[str, Any]") -> "Iterator[tuple[str, object]]":
     for name, value in [*row.items(), *_source_of(row).items()]:
         if name == "state":
             yield name, State(value)
@@ -772,7 +775,7 @@ def _facts(row: dict[str, Any]) -> Iterator[tuple[str, object]]:
     *FIELDS,
     flag("--dry-run", "have the index fetched and read, tell what would come of it, and store nothing"),
 )
-def register(hub: Api, args: Namespace) -> Result:
+def register(hub: "Api", args: "Namespace") -> "Result":
     """Register the index at a URL, have it fetched, and tell what came of that; exit 1 if it could not be read."""
     if args.dry_run:
         return tried(args.url, hub.write("POST", "/v1/repos?dry_run=true", given(args, *WANTED)))
@@ -784,7 +787,7 @@ def register(hub: Api, args: Namespace) -> Result:
     return Result({**made, **outcome}, said, *told([outcome]), code=_code_of([outcome]))
 
 
-def tried(url: str, answer: dict[str, Any]) -> Result:
+def tried(url: str, answer: "dict[str, Any]") -> "Result":
     """Tell what registering would have come to."""
     refusal, fetch = answer.get("refusal") or {}, answer.get("fetch") or {}
     claimed = [f"{one.get('id')} is published by {one.get('repo')} already" for one in listed(answer, "conflicts")]
@@ -798,11 +801,11 @@ def capabilities(count: object) -> str:
     return "1 capability" if count == 1 else f"{count} capabilities"
 
 
-def _code_of(outcomes: list[dict[str, Any]]) -> int:
+def _code_of(outcomes: "list[dict[str, Any]]") -> int:
     return DONE if all(one.get("outcome") in {"changed", "unchanged"} for one in outcomes) else REFUSED
 
 
-def told(outcomes: list[dict[str, Any]]) -> Iterator[str]:
+def told(outcomes: "list[dict[str, Any]]") -> "Iterator[str]":
     """Yield a line for each outcome, and what to do about those that need it."""
     for one in outcomes:
         source = _source_of(one)
@@ -822,7 +825,7 @@ def told(outcomes: list[dict[str, Any]]) -> Iterator[str]:
     *FIELDS,
     REVISION,
 )
-def update(hub: Api, args: Namespace) -> Result:
+def update(hub: "Api", args: "Namespace") -> "Result":
     """Change fields of a registration; the others stay."""
     changes = given(args, *WANTED[1:])
     if not changes:
@@ -831,12 +834,12 @@ def update(hub: Api, args: Namespace) -> Result:
     return Result(row, f"{row.get('repo')} is at revision {row.get('revision')}.", [*_facts(row)])
 
 
-def _condition(args: Namespace) -> dict[str, str]:
+def _condition(args: "Namespace") -> "dict[str, str]":
     return {} if args.revision is None else {"If-Match": f'"{args.revision}"'}
 
 
 @command("hub deregister", REPO, REVISION)
-def deregister(hub: Api, args: Namespace) -> Result:
+def deregister(hub: "Api", args: "Namespace") -> "Result":
     """Remove a registration; its name and URL are free at once, its history stays."""
     hub.write("DELETE", path_of(args.repo), headers=_condition(args))
     return Result({"repo": args.repo, "deregistered": True}, f"Deregistered {args.repo}.")
@@ -848,7 +851,7 @@ def deregister(hub: Api, args: Namespace) -> Result:
     flag("--all", "check every source that is due"),
     flag("--force", "with --all: those that are not due, too"),
 )
-def refresh(hub: Api, args: Namespace) -> Result:
+def refresh(hub: "Api", args: "Namespace") -> "Result":
     """Have one source or all of them checked now; exit 1 if one could not be read or was held."""
     if bool(args.repo) == args.all or (args.force and not args.all):
         raise Failure("Give either --repo REPO or --all, with --force or without.", USAGE)
@@ -865,7 +868,7 @@ def refresh(hub: Api, args: Namespace) -> Result:
 
 
 @command("hub accept", REPO)
-def accept(hub: Api, args: Namespace) -> Result:
+def accept(hub: "Api", args: "Namespace") -> "Result":
     """Let in content that was held because much of what was there has vanished from it."""
     outcome = hub.write("POST", path_of(args.repo, "accept"))
     return Result(outcome, *told([outcome]), code=_code_of([outcome]))
@@ -881,7 +884,7 @@ def accept(hub: Api, args: Namespace) -> Result:
     arg("--owner", metavar="OWNER", help="only those of this owner"),
     arg("--limit", type=int, default=20, metavar="N", help="at most so many (20)"),
 )
-def search(hub: Api, args: Namespace) -> Result:
+def search(hub: "Api", args: "Namespace") -> "Result":
     """Find capabilities, the best match first."""
     filters = given(args, "domain", "repo", "status", "tag", "owner", "limit")
     answer = hub.read("/v1/capabilities", q=" ".join(args.words) or None, **filters)
@@ -893,7 +896,7 @@ def search(hub: Api, args: Namespace) -> Result:
 
 
 @command("hub findings", THIS_REPO)
-def findings(hub: Api, args: Namespace) -> Result:
+def findings(hub: "Api", args: "Namespace") -> "Result":
     """List all that is wrong in the federation, since when, and what to do about it."""
     rows = hub.rows("/v1/findings", "findings", repo=args.repo)
     shown = table(
@@ -908,14 +911,14 @@ def findings(hub: Api, args: Namespace) -> Result:
 
 
 @command("hub history", REPO, arg("--limit", type=int, metavar="N", help="at most so many changes"))
-def history(hub: Api, args: Namespace) -> Result:
+def history(hub: "Api", args: "Namespace") -> "Result":
     """Tell who changed a registration, newest first, also of a repo that was deregistered."""
     answer = hub.read(path_of(args.repo, "history"), limit=args.limit)
     when = {"WHEN": lambda row: age(row.get("at")), "BY": "by", "ACTION": "action", "REVISION": "revision"}
     return Result(answer, table(listed(answer, "history"), **when, FIELDS=_changed))
 
 
-def _changed(row: dict[str, Any]) -> str:
+def _changed(row: "dict[str, Any]") -> str:
     after = row.get("after")
     return ", ".join(f"{name}={scalar(value)}" for name, value in after.items()) if isinstance(after, dict) else ""
 
@@ -926,7 +929,7 @@ def _changed(row: dict[str, Any]) -> str:
     arg("--repo", metavar="REPO", help="the name that the index is registered under"),
     flag("--manifest", "FILE is a federation manifest"),
 )
-def validate(hub: Api, args: Namespace) -> Result:
+def validate(hub: "Api", args: "Namespace") -> "Result":
     """Check an index before it is published; exit 1 with every fault as file:line:column: message."""
     answer = check(hub, read_file(args.file), kind="manifest" if args.manifest else None, repo=args.repo)
     if answer.get("valid") is True:
@@ -935,20 +938,20 @@ def validate(hub: Api, args: Namespace) -> Result:
     return Result(answer, *faults(args.file, answer), code=REFUSED)
 
 
-def check(hub: Api, content: bytes, **query: object) -> dict[str, Any]:
+def check(hub: "Api", content: bytes, **query: object) -> "dict[str, Any]":
     """Have the hub check a document."""
     headers = {"Content-Type": "application/yaml"}
     return hub.write("POST", with_query("/v1/validate", query), content, headers=headers, public=True)
 
 
-def faults(path: str, answer: dict[str, Any]) -> Iterator[str]:
+def faults(path: str, answer: "dict[str, Any]") -> "Iterator[str]":
     """Yield a line ``file:line:column: message`` for each fault of a document."""
     for one in listed(answer, "errors"):
         hint = f" ({one['hint']})" if one.get("hint") else ""
         yield f"{_where(path, one)}{one.get('pointer') or '/'} {one.get('detail')}{hint}"
 
 
-def _where(path: str, fault: dict[str, Any]) -> str:
+def _where(path: str, fault: "dict[str, Any]") -> str:
     place = f"{fault['line']}:{fault.get('column')}: " if "line" in fault else ""
     return f"{path}:{place}" if path else place
 
@@ -959,7 +962,7 @@ def _where(path: str, fault: dict[str, Any]) -> str:
     arg("--out", metavar="FILE", help="write it there, whole or not at all; asked for only if it changed since"),
     flag("--strict", "fail while a required source has nothing to serve"),
 )
-def federated(hub: Api, args: Namespace) -> Result:
+def federated(hub: "Api", args: "Namespace") -> "Result":
     """Print the federated index, or write it to a file."""
     form = args.format or "json"
     if args.json and form == "yaml" and not args.out:
@@ -985,7 +988,7 @@ def _said(changed: bool) -> str:  # noqa: FBT001 - the one fact it turns into a 
     return "written" if changed else "unchanged"
 
 
-def document_of(hub: Api, answer: Answer, form: str) -> str:
+def document_of(hub: "Api", answer: "Answer", form: str) -> str:
     """Return the federated index in an answer, or raise Failure for what is none."""
     if answer.status != 200:
         hub.expect(answer)
@@ -996,7 +999,7 @@ def document_of(hub: Api, answer: Answer, form: str) -> str:
     return text
 
 
-def noted(path: str, url: str) -> dict[str, str]:
+def noted(path: str, url: str) -> "dict[str, str]":
     """Return the header that asks for *url* only if it changed since, where *path* still holds what was noted."""
     try:
         tag, *rest = json.loads(read_file(f"{path}.etag"))
@@ -1053,7 +1056,7 @@ _LINE = re.compile(r'(- |  )?"([a-z_]+)":(?: (.*))?')
     flag("--keep-local", "keep the entries of the file that have a local index"),
     flag("--force", "overwrite a file that hub sync did not write"),
 )
-def sync(hub: Api, args: Namespace) -> Result:
+def sync(hub: "Api", args: "Namespace") -> "Result":
     """Write the hub's federation manifest to a file, whole or not at all; unchanged files stay untouched."""
     old = read_file(args.out) if os.path.exists(args.out) else b""
     if old and not old.startswith(MARK.encode()) and not args.force:
@@ -1071,7 +1074,7 @@ def sync(hub: Api, args: Namespace) -> Result:
     return Result(data, f"{said}, {len(kept)} of them local" if kept else said)
 
 
-def manifest_of(entries: list[dict[str, Any]], url: str) -> str:
+def manifest_of(entries: "list[dict[str, Any]]", url: str) -> str:
     """Return a federation manifest as YAML, each value on its line as JSON writes it."""
     lines = [f"{MARK} from {url}. Changes are lost, but local entries stay with --keep-local.", '"version": 1']
     lines.append('"sources":' if entries else '"sources": []')
@@ -1085,7 +1088,7 @@ def scalar(value: object) -> str:
     return re.sub("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]", lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def read_manifest(hub: Api, path: str, content: bytes) -> list[dict[str, Any]]:
+def read_manifest(hub: "Api", path: str, content: bytes) -> "list[dict[str, Any]]":
     """Return the sources of a manifest: JSON, or YAML as ``hub sync`` writes it; any other YAML is read by the hub."""
     try:
         text = content.decode()
@@ -1102,7 +1105,7 @@ def read_manifest(hub: Api, path: str, content: bytes) -> list[dict[str, Any]]:
     return listed(document, "sources")
 
 
-def _own_yaml(text: str) -> dict[str, Any] | None:
+def _own_yaml(text: str) -> "dict[str, Any] | None":
     """Return the manifest in *text* where it is YAML as manifest_of writes it, else None."""
     document: dict[str, Any] = {}
     sources: list[dict[str, Any]] = []
@@ -1126,7 +1129,7 @@ def _own_yaml(text: str) -> dict[str, Any] | None:
     flag("--prune", "deregister what the manifest does not name"),
     flag("--dry-run", "tell what would be done, and do nothing"),
 )
-def apply(hub: Api, args: Namespace) -> Result:
+def apply(hub: "Api", args: "Namespace") -> "Result":
     """Register or update every source of a manifest; safe to repeat. One that fails does not stop the others."""
     entries = read_manifest(hub, args.file, read_file(args.file))
     names = [str(entry.get("repo")) for entry in entries]
@@ -1148,7 +1151,9 @@ def apply(hub: Api, args: Namespace) -> Result:
     return Result(data, shown, said, code=REFUSED if "failed" in counts else DONE)
 
 
-def apply_one(hub: Api, repo: str, entry: dict[str, Any], known: dict[str, Any], *, dry: bool) -> tuple[str, str]:
+def apply_one(
+    hub: "Api", repo: str, entry: "dict[str, Any]", known: "dict[str, Any]", *, dry: bool
+) -> "tuple[str, str]":
     """Make the registration of a repo what *entry* says, none where it says nothing; return outcome and detail."""
     if entry and "url" not in entry:
         return "skipped", "only this machine has its index: publish it, and name its raw URL as url"
@@ -1165,7 +1170,7 @@ def apply_one(hub: Api, repo: str, entry: dict[str, Any], known: dict[str, Any],
     return outcome, ", ".join(changed) if outcome == "changed" else ""
 
 
-def _server(module: str) -> Any:  # noqa: ANN401 - a module
+def _server(module: str) -> "Any":  # noqa: ANN401 - a module
     """Import a module of the hub itself, which lies beside this file in a checkout of the repository."""
     from importlib import import_module
 
@@ -1197,7 +1202,7 @@ def _run_compiled() -> None:
     arg("--expires-at", metavar="TIME", help="when it ends, e.g. 2027-06-30T00:00:00Z"),
     flag("--admin", "it may write everything"),
 )
-def new_token(_hub: Api, args: Namespace) -> Result:
+def new_token(_hub: "Api", args: "Namespace") -> "Result":
     """Make a token: it is shown once; its line belongs into the file that REUSE_SURFACE_TOKENS_FILE names."""
     import secrets
     from zlib import crc32
@@ -1220,7 +1225,7 @@ def new_token(_hub: Api, args: Namespace) -> Result:
     arg("--cache-dir", metavar="FOLDER", help="what was fetched is kept there (~/.cache/reuse-surface)"),
     flag("--offline", "fetch nothing: compose what was kept"),
 )
-def compose(_hub: Api, args: Namespace) -> Result:
+def compose(_hub: "Api", args: "Namespace") -> "Result":
     """Compose a federated index without a hub; exit 1, and write nothing, if a required source has nothing to give."""
     offline, problems = _server("shared.offline"), _server("shared.problems")
     home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
@@ -1249,7 +1254,7 @@ def compose(_hub: Api, args: Namespace) -> Result:
     arg("--port", type=int, default=8080, help="the port to listen on (8080)"),
     arg("--data-dir", metavar="FOLDER", help="the folder that holds what the hub knows (./data)"),
 )
-def serve(_hub: Api, args: Namespace) -> Result:
+def serve(_hub: "Api", args: "Namespace") -> "Result":
     """Run the hub until it is told to stop. Its settings are the REUSE_SURFACE_ variables of the specification."""
     _run_compiled()
     router, server, problems = _server("router"), _server("shared.server"), _server("shared.problems")
@@ -1269,7 +1274,7 @@ _TAKEN = re.compile(r"reuse-surface-\d{8}T\d{6}Z\.tar")
     arg("--keep", type=int, metavar="N", help="keep the newest N backups of that folder, remove the others"),
     arg("--data-dir", metavar="FOLDER", help="the data directory of a stopped hub, instead of asking a hub"),
 )
-def backup(hub: Api, args: Namespace) -> Result:
+def backup(hub: "Api", args: "Namespace") -> "Result":
     """Take a backup of everything a hub knows; an admin's token is needed."""
     folder = args.out.endswith("/")
     if args.keep is not None and (args.keep < 1 or not folder):
@@ -1285,7 +1290,7 @@ def backup(hub: Api, args: Namespace) -> Result:
     return Result({"out": path, "bytes": len(content), "removed": removed, **about}, said)
 
 
-def _from_hub(hub: Api) -> bytes:
+def _from_hub(hub: "Api") -> bytes:
     sent = {"Accept": TAR, "Authorization": f"Bearer {hub.sendable_token()}"}
     answer = hub.ask("GET", "/v1/backup", headers=sent, seconds=SECONDS_OF_CHECKS)
     if answer.status != 200 or answer.header("content-type") != TAR:
@@ -1305,7 +1310,7 @@ def _from_folder(folder: str) -> bytes:
     return content
 
 
-def _backed_up(content: bytes) -> dict[str, Any]:
+def _backed_up(content: bytes) -> "dict[str, Any]":
     """Return what a backup says about itself; raise Failure where its end is missing."""
     import tarfile
 
@@ -1320,7 +1325,7 @@ def _backed_up(content: bytes) -> dict[str, Any]:
     raise Failure("The backup did not arrive whole; nothing was written.", UNREACHABLE)
 
 
-def _thinned(folder: str, keep: int) -> list[str]:
+def _thinned(folder: str, keep: int) -> "list[str]":
     """Remove all backups in *folder* but the newest *keep*, and return their names."""
     old = sorted(filter(_TAKEN.fullmatch, os.listdir(folder)))[:-keep]
     for name in old:
@@ -1333,7 +1338,7 @@ def _thinned(folder: str, keep: int) -> list[str]:
     arg("file", metavar="FILE", help="a backup"),
     arg("--data-dir", required=True, metavar="FOLDER", help="the data directory, empty, of a hub that is stopped"),
 )
-def restore(_hub: Api, args: Namespace) -> Result:
+def restore(_hub: "Api", args: "Namespace") -> "Result":
     """Bring a backup back into an empty data directory, after every check."""
     from pathlib import Path
 
@@ -1347,7 +1352,7 @@ def restore(_hub: Api, args: Namespace) -> Result:
 
 
 @command("version")
-def version(_hub: Api, _args: Namespace) -> Result:
+def version(_hub: "Api", _args: "Namespace") -> "Result":
     """Print the version of this client."""
     return Result({"version": VERSION}, VERSION)
 
@@ -1377,7 +1382,7 @@ compdef _reuse_surface reuse-surface""",
     arg("shell", choices=[*_SCRIPTS, "words"], help="the shell; words prints what may follow, as the scripts ask"),
     arg("typed", nargs="*", metavar="WORD", help="after words: what was typed so far"),
 )
-def completion(hub: Api, args: Namespace) -> Result:
+def completion(hub: "Api", args: "Namespace") -> "Result":
     """Print what completes commands, options and names of repos in a shell: eval "$(reuse-surface completion bash)"."""
     if args.shell != "words":
         return Result({"script": _SCRIPTS[args.shell]}, document=None if args.json else _SCRIPTS[args.shell])
@@ -1386,7 +1391,7 @@ def completion(hub: Api, args: Namespace) -> Result:
     return Result({"words": words}, *words)
 
 
-def following(hub: Api, before: list[str]) -> Iterable[str]:
+def following(hub: "Api", before: "list[str]") -> "Iterable[str]":
     """Return what may follow the words typed before."""
     words = [word for word in before if not word.startswith("-")]
     name = next((name for name in COMMANDS if words[: name.count(" ") + 1] == name.split()), None)
@@ -1406,7 +1411,7 @@ def following(hub: Api, before: list[str]) -> Iterable[str]:
 # --- Main -------------------------------------------------------------------------------------------------------------
 
 
-def chosen(argv: list[str]) -> tuple[str, list[str]]:
+def chosen(argv: "list[str]") -> "tuple[str, list[str]]":
     """Return the command that *argv* names and the rest of it; raise Failure where it names none."""
     words: list[str] = []
     rest: list[str] = []
@@ -1435,7 +1440,7 @@ def _unknown(name: str) -> str:
     return f"There is no command {name!r}; " + (f"did you mean {near[0]!r}?" if near else "--help lists them.")
 
 
-def manual(words: list[str]) -> str:
+def manual(words: "list[str]") -> str:
     """Return the manual and the table of commands, or the commands that start with *words* alone."""
     shown = [name for name in COMMANDS if name.split()[: len(words)] == words]
     lines = "\n".join(f"  {name:<20}{COMMANDS[name][0].__doc__}" for name in shown)
@@ -1443,7 +1448,7 @@ def manual(words: list[str]) -> str:
     return f"{about}Commands:\n{lines}\n"
 
 
-def run(argv: list[str], screen: Screen) -> int:
+def run(argv: "list[str]", screen: "Screen") -> int:
     """Run one command, print what came of it and return the exit code."""
     try:
         name, rest = chosen(argv)
@@ -1459,7 +1464,7 @@ def run(argv: list[str], screen: Screen) -> int:
     return result.code
 
 
-def main(argv: list[str] | None = None) -> int:
+def main(argv: "list[str] | None" = None) -> int:
     """Run one command and return its exit code."""
     argv = sys.argv[1:] if argv is None else argv
     try:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
 import runpy
+import shutil
 import signal
 import socket
 import subprocess
@@ -89,6 +91,37 @@ def test_an_older_python_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with pytest.raises(SystemExit, match="needs Python 3"):
         runpy.run_path(str(CLI))
+
+
+def test_python_3_6_can_compile_what_tells_that_it_is_too_old() -> None:
+    text = CLI.read_text(encoding="utf-8")
+
+    tree = ast.parse(text, feature_version=(3, 6))
+
+    froms = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert "__future__" not in froms, "3.6 does not know the future of annotations and refuses the whole file"
+
+
+@pytest.mark.parametrize("version", ["3.6", "3.7", "3.8"])
+def test_an_older_python_itself_says_that_it_is_too_old(version: str) -> None:
+    python = older_python(version)
+    if python is None:
+        pytest.skip(f"needs python{version} on the PATH, or of pyenv")
+
+    ran = subprocess.run([python, str(CLI), "version"], capture_output=True, text=True, check=False)
+
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert re.fullmatch(rf"reuse-surface needs Python 3\.9 or newer; this is {version}\.\d+\n", ran.stderr)
+
+
+def older_python(version: str) -> Path | None:
+    """Return a Python of that version that starts, None where there is none."""
+    managed = sorted(Path("~/.pyenv/versions").expanduser().glob(f"{version}.*/bin/python"))
+    named = shutil.which(f"python{version}")
+    for python in [*managed, *([Path(named)] if named else [])]:
+        if subprocess.run([python, "-V"], capture_output=True, check=False).returncode == 0:
+            return python
+    return None
 
 
 def test_nothing_in_it_is_newer_than_python_3_9() -> None:
