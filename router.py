@@ -44,7 +44,7 @@ from shared.pages import for_people, problem_page
 from shared.prepared import Shortcut
 from shared.problems import InternalError, MethodNotAllowed, NotFound, Problem
 from shared.settings import Settings
-from shared.traffic import Traffic
+from shared.traffic import METHODS, Traffic
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
@@ -130,6 +130,7 @@ def application(hub: Hub, endpoints: Iterable[Row], lifespan: Any = None) -> Sta
     app.hub = hub
     app.ready = {path: resource.ready for path, resource in resources.items() if resource.ready is not None}
     app.router.redirect_slashes = False
+    app.router.default = _answer_elsewhere
     app.add_middleware(Traffic, tally=hub.tally, clock=hub.clock)
 
     async def answer_problem(request: Request, fault: Exception) -> Response:
@@ -139,6 +140,13 @@ def application(hub: Hub, endpoints: Iterable[Row], lifespan: Any = None) -> Sta
         app.add_exception_handler(kind, answer_problem)
     app.add_exception_handler(ClientDisconnect, _nobody_listens)
     return app
+
+
+async def _answer_elsewhere(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer OPTIONS of the whole server (RFC 9110 §9.3.7), as load balancers ask for it; all else is a 404."""
+    if (scope["method"], scope["path"]) != ("OPTIONS", "*"):
+        raise HTTPException(404)
+    await Response(status_code=204, headers={**OPEN, "Allow": ", ".join(sorted(METHODS))})(scope, receive, send)
 
 
 async def _nobody_listens(_request: Request, _fault: Exception) -> Response:

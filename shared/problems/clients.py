@@ -6,12 +6,15 @@ from shared.problems.base import Problem
 
 
 class MalformedRequest(Problem):
-    """What came over the connection is no HTTP request. The connection is closed."""
+    """What came over the connection is no HTTP request, or does not say what is asked of whom.
+
+    The connection is closed.
+    """
 
     slug = "malformed-request"
     status = 400
     title = "The request can't be read"
-    remedy = "Use an HTTP library; send no request with both Content-Length and Transfer-Encoding."
+    remedy = "Use an HTTP library. Send one Host header, and either Content-Length or Transfer-Encoding: chunked."
 
 
 class RequestTimeout(Problem):

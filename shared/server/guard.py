@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from shared.problems import HeadTooLarge, MalformedRequest, Problem, RequestTimeout
+from shared.server.heads import CheckedProtocol, RefusedError
 
 if TYPE_CHECKING:
     import asyncio
@@ -33,21 +34,7 @@ LEAST_PER_SECOND = 4096
 """The bytes per second that a reader takes at least, or it counts as one that does not read."""
 
 
-class _Nowhere(list[tuple[bytes, bytes]]):
-    """Keeps nothing of what is put there: the fields after a body, which a server may discard (RFC 9110, 6.5.1)."""
-
-    def append(self, _: object, /) -> None:
-        """Keep nothing."""
-
-
-_NOWHERE = _Nowhere()
-
-
-class _EnoughError(Exception):
-    """No more is read of what came."""
-
-
-class GuardedProtocol(HttpToolsProtocol):
+class GuardedProtocol(CheckedProtocol):
     """A connection within *bounds*."""
 
     def __init__(self, bounds: Bounds, **named: Any) -> None:  # noqa: ANN401 - uvicorn's own, passed on
@@ -111,9 +98,8 @@ class GuardedProtocol(HttpToolsProtocol):
         elif len(self.pipeline) >= MOST_WAITING:
             self._take_no_more()
         if self._refused or self._full:
-            raise _EnoughError
+            raise RefusedError
         super().on_headers_complete()
-        self.headers = _NOWHERE
 
     def _take_no_more(self) -> None:
         """End the connection with the answer to the last request that was taken."""
@@ -126,7 +112,9 @@ class GuardedProtocol(HttpToolsProtocol):
             super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """Note that the request ends."""
+        """Note that the request ends; not where the parser only stops behind a head."""
+        if self.parser.should_upgrade():
+            return
         self._begun, self._ended = False, True
         if not self._refused:
             super().on_message_complete()
@@ -215,6 +203,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
 def _refusal(problem: Problem, public_url: str) -> bytes:
     body = orjson.dumps(problem.as_json(public_url, "/"))
+    own = "".join(f"{name.lower()}: {value}\r\n" for name, value in problem.headers.items())
     head = (
         b"content-type: application/problem+json\r\n"
         b"access-control-allow-origin: *\r\n"
@@ -222,4 +211,5 @@ def _refusal(problem: Problem, public_url: str) -> bytes:
         b"cache-control: no-store\r\n"
         b"connection: close\r\n"
     )
-    return b"".join([STATUS_LINE[problem.answer_status], head, b"content-length: %d\r\n\r\n" % len(body), body])
+    length = b"content-length: %d\r\n\r\n" % len(body)
+    return b"".join([STATUS_LINE[problem.answer_status], own.encode(), head, length, body])

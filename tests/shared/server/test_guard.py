@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
 GET = b"GET / HTTP/1.1\r\nHost: hub\r\n\r\n"
+UP = b"POST / HTTP/1.1\r\nHost: hub\r\n"
 SOON = 0.15
 """How long, in these tests, a client may take, in seconds."""
 
@@ -36,13 +37,15 @@ SOON = 0.15
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer with the body that was sent; at /large with more than sockets hold, at /wait after a while.
 
-    At /fields the answer is the number of header fields.
+    At /fields the answer is the number of header fields, at /target what was asked for.
     """
-    body = await Request(scope, receive).body() if scope["method"] == "POST" else b"hello"
+    body = b"hello" if scope["method"] in {"GET", "OPTIONS"} else await Request(scope, receive).body()
     if scope["path"] == "/wait":
         await asyncio.sleep(3 * SOON)
     if scope["path"] == "/fields":
         body = b"%d fields" % len(scope["headers"])
+    if scope["path"] in {"*", "/target"} or scope["query_string"]:
+        body = f"{scope['method']} {scope['path']}?{scope['query_string'].decode()}".encode()
     await PlainTextResponse(b"x" * 30_000_000 if scope["path"] == "/large" else body)(scope, receive, send)
 
 
@@ -194,7 +197,7 @@ async def test_a_head_has_a_bound(server: Served, pieces: list[bytes]) -> None:
 async def test_header_fields_have_a_bound(server: Served, end: bytes) -> None:
     fields = [b"A: b\r\n"] * guard.MOST_FIELDS
 
-    answer = await server.say(b"GET /fields HTTP/1.1\r\n", *fields[1:], b"Connection: close\r\n\r\n")
+    answer = await server.say(b"GET /fields HTTP/1.1\r\nHost: hub\r\n", *fields[2:], b"Connection: close\r\n\r\n")
     assert answer.endswith(b"\r\n\r\n%d fields" % guard.MOST_FIELDS)
     answer = await server.say(b"GET /fields HTTP/1.1\r\nHost: hub\r\n" + b"".join(fields) + end)
     assert problem(answer, "head-too-large")["detail"] == f"A request may have {guard.MOST_FIELDS} header fields."
@@ -236,14 +239,145 @@ async def test_a_body_without_an_end_is_cut_off(server: Served, monkeypatch: pyt
         pytest.param(b"hello\r\n\r\n", id="no HTTP"),
         pytest.param(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc", id="TLS"),
         pytest.param(b"GET / HTTP/1.1\r\nA b: c\r\n\r\n", id="no header"),
-        pytest.param(b"POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-                     id="two lengths"),
-        pytest.param(b"POST / HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", id="a length twice"),
-        pytest.param(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", id="no chunk"),
+        pytest.param(UP + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", id="two lengths"),
+        pytest.param(UP + b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", id="a length twice"),
+        pytest.param(UP + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n", id="no chunk"),
+        pytest.param(UP + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", id="a coding"),
+        pytest.param(b"GET / HTTP/1.1\r\n\r\n", id="no host"),
+        pytest.param(b"GET / HTTP/1.1\r\nHost: hub\r\nHost: hub\r\n\r\n", id="two hosts"),
+        pytest.param(b"GET / HTTP/1.1\r\nHost: hub/v1\r\n\r\n", id="a host with a path"),
+        pytest.param(b"GET * HTTP/1.1\r\nHost: hub\r\n\r\n", id="the whole server"),
+        pytest.param(b"GET /a#b HTTP/1.1\r\nHost: hub\r\n\r\n", id="a fragment"),
+        pytest.param(b"GET ftp://hub/ HTTP/1.1\r\nHost: hub\r\n\r\n", id="another scheme"),
+        pytest.param(b"GET http://me@hub/ HTTP/1.1\r\nHost: hub\r\n\r\n", id="a user name"),
+        pytest.param(b"GET hub:80 HTTP/1.1\r\nHost: hub\r\n\r\n", id="an authority"),
     ],
-)  # fmt: skip
+)
 async def test_what_is_no_request_is_told_so(server: Served, request_: bytes) -> None:
     problem(await server.say(request_), "malformed-request")
+
+
+BODY = b"GET /inner HTTP/1.1\r\nHost: x\r\n\r\n"
+LENGTH = b"Content-Length: %d\r\n" % len(BODY)
+CHUNKED = b"Transfer-Encoding: chunked\r\n"
+CHUNKS = b"5;x=y\r\n%s\r\n%x\r\n%s\r\n0\r\nTrailer: t\r\n\r\n" % (BODY[:5], len(BODY) - 5, BODY[5:])
+CLOSING = b"GET / HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n"
+
+
+def offering(head: bytes, fields: bytes = b"Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\n") -> bytes:
+    """Return the head of a request with an offer to upgrade."""
+    return head + b" HTTP/1.1\r\nHost: hub\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n" + fields
+
+
+def bodies(answer: bytes) -> list[bytes]:
+    """Return the bodies of one answer after the other, each a 200."""
+    found = []
+    while answer:
+        head, _, rest = answer.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 OK"), head
+        size = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+        found.append(rest[:size])
+        answer = rest[size:]
+    return found
+
+
+@pytest.mark.parametrize("method", [b"POST", b"PUT", b"PATCH", b"DELETE"])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        b"Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\n",
+        b"Connection: keep-alive, upgrade\r\nUpgrade: websocket\r\n",
+        b"Connection: upgrade\r\nUpgrade: TLS/1.0, HTTP/2.0\r\nUpgrade: irc\r\n",
+    ],
+    ids=["h2c", "websocket", "TLS"],
+)
+@pytest.mark.parametrize("framing", [(LENGTH, BODY), (CHUNKED, CHUNKS)], ids=["length", "chunked"])
+async def test_an_offer_to_upgrade_is_ignored(
+    server: Served, method: bytes, fields: bytes, framing: tuple[bytes, bytes]
+) -> None:
+    head, body = offering(method + b" /", fields) + framing[0] + b"\r\n", framing[1]
+
+    odd = [head[:40], head[40:] + body[:7], body[7:] + CLOSING]
+    for pieces in ([head + body + CLOSING], [head, body, CLOSING], odd):
+        assert bodies(await server.say(*pieces)) == [BODY, b"hello"]
+
+
+@pytest.mark.parametrize("framing", [(LENGTH, BODY), (CHUNKED, CHUNKS)], ids=["length", "chunked"])
+async def test_an_offer_to_upgrade_may_arrive_byte_by_byte(server: Served, framing: tuple[bytes, bytes]) -> None:
+    server.bounds.receive_seconds = 60
+    request = offering(b"POST /") + framing[0] + b"\r\n" + framing[1] + CLOSING
+    reader, writer = await server.connect()
+    for place in range(len(request)):
+        writer.write(request[place : place + 1])
+        await asyncio.sleep(0)
+
+    assert bodies(await server.rest(reader)) == [BODY, b"hello"]
+
+
+async def test_requests_that_offer_upgrades_are_answered_in_their_order(server: Served) -> None:
+    many = [offering(b"POST /") + LENGTH + b"\r\n" + BODY, offering(b"GET /") + b"\r\n"] * 8
+
+    assert bodies(await server.say(b"".join(many) + CLOSING)) == [BODY, b"hello"] * 8 + [b"hello"]
+
+
+@pytest.mark.parametrize("version", [b"HTTP/1.0", b"HTTP/1.1"])
+async def test_an_offer_to_upgrade_with_the_end_of_the_connection(server: Served, version: bytes) -> None:
+    head = offering(b"POST /", b"Connection: close, upgrade\r\nUpgrade: h2c\r\n").replace(b"HTTP/1.1", version)
+
+    assert bodies(await server.say(head + LENGTH + b"\r\n" + BODY + CLOSING)) == [BODY]
+
+
+async def test_an_offer_to_upgrade_that_waits_for_the_word_to_go_on(server: Served) -> None:
+    reader, writer = await server.connect()
+    writer.write(offering(b"POST /") + b"Expect: 100-continue\r\n" + LENGTH + b"\r\n")
+    assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+    writer.write(BODY + CLOSING)
+
+    assert bodies(await server.rest(reader)) == [BODY, b"hello"]
+
+
+async def test_an_offer_to_upgrade_is_not_seen_by_the_application(server: Served) -> None:
+    plain = b"GET /fields HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n"
+
+    for fields in (b"\r\n", b"Upgrade: h2c\r\n\r\n", b"Connection: upgrade\r\nUpgrade: h2c\r\n\r\n"):
+        expected = 3 if b"upgrade" in fields else 2 + fields.count(b"Upgrade")
+        assert bodies(await server.say(plain + fields)) == [b"%d fields" % expected]
+
+
+async def test_an_offer_to_upgrade_in_too_large_a_head_is_refused(server: Served) -> None:
+    problem(await server.say(offering(b"POST /") + b"X: " + b"x" * 3000 + b"\r\n\r\n"), "head-too-large")
+
+
+async def test_what_follows_connect_is_not_read(server: Served) -> None:
+    answer = await server.say(b"CONNECT hub:443 HTTP/1.1\r\nHost: hub:443\r\n\r\n" + GET)
+
+    problem(answer, "method-not-allowed")
+    assert b"\r\nallow: DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT\r\n" in answer
+
+
+@pytest.mark.parametrize(
+    ("line", "seen"),
+    [
+        (b"GET http://hub.example/target", b"GET /target?"),
+        (b"GET http://hub.example?over=day", b"GET /?over=day"),
+        (b"GET HTTPS://[::1]:80?a=http://x/?y", b"GET /?a=http://x/?y"),
+        (b"GET http://hub.example", b"hello"),
+        (b"GET http://hub.example:80", b"hello"),
+        (b"OPTIONS *", b"OPTIONS *?"),
+        (b"OPTIONS http://hub.example", b"OPTIONS *?"),
+        (b"OPTIONS http://hub.example/target", b"OPTIONS /target?"),
+    ],
+)
+async def test_targets_come_in_every_form(server: Served, line: bytes, seen: bytes) -> None:
+    answer = await server.say(line + b" HTTP/1.1\r\nHost: hub.example\r\nConnection: close\r\n\r\n")
+
+    assert bodies(answer) == [seen]
+
+
+async def test_a_client_of_the_first_version_needs_no_host_and_no_word_to_go_on(server: Served) -> None:
+    answer = await server.say(b"POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n", b"abc")
+
+    assert bodies(answer) == [b"abc"]
 
 
 async def test_an_answer_under_way_is_not_mixed_with_a_refusal(server: Served) -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
+import socket
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,7 @@ from shared.problems import StartError
 from shared.server import SHUTDOWN_SECONDS, run_server
 from shared.server.guard import GuardedProtocol
 from tests.builders import TOKEN
+from tests.processes import running
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,3 +91,23 @@ def test_a_bad_setting_stops_the_start(served: list[dict[str, Any]], monkeypatch
         run_server(create_app, "127.0.0.1", 8099, None)
 
     assert served == []
+
+
+def test_a_hub_answers_every_form_of_request_on_one_connection(tmp_path: Path) -> None:
+    body = b'{"repo": "up", "domain": "d", "url": "https://h.example/i.yaml"}'
+    post = b"POST /v1/repos HTTP/1.1\r\nHost: hub\r\nContent-Type: application/json\r\n" + (
+        b"Authorization: Bearer %s\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n"
+        b"Content-Length: %d\r\n\r\n%s" % (TOKEN.encode(), len(body), body)
+    )
+    sent = [
+        (post, b"201 Created"),
+        (b"GET http://hub/v1/repos/up HTTP/1.1\r\nHost: hub\r\n\r\n", b"200 OK"),
+        (b"OPTIONS * HTTP/1.1\r\nHost: hub\r\n\r\n", b"204 No Content"),
+        (b"GET http://hub HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n", b"200 OK"),
+    ]
+    with running(tmp_path / "data") as server, socket.create_connection(("127.0.0.1", server.port), 20) as client:
+        client.sendall(b"".join(request for request, _ in sent))
+        answer = b"".join(iter(lambda: client.recv(65536), b""))
+
+    assert re.findall(rb"HTTP/1\.1 (.*)\r", answer) == [status for _, status in sent]
+    assert b"\r\nallow: DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT\r\n" in answer

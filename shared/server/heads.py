@@ -1,0 +1,138 @@
+"""What RFC 9112 asks of the head of a request beyond its syntax, and a connection that heeds it.
+
+The fields are pairs of a lower-case name and a value without white space around it, in the order in which they came.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from typing import TYPE_CHECKING
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from shared.problems import MalformedRequest, MethodNotAllowed, Problem
+from shared.traffic import METHODS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    Fields = Iterable[tuple[bytes, bytes]]
+
+WHOLE_SERVER = b"*"
+
+_AUTHORITY = rb"(?:\[[0-9A-Fa-fvV:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-9]*)?"
+_HOST = re.compile(_AUTHORITY)
+_ABSOLUTE = re.compile(rb"(?i:https?)://(?P<authority>%s)(?P<rest>[/?].*|)" % _AUTHORITY, re.DOTALL)
+
+
+def check(method: bytes, version: str, fields: Fields) -> None:
+    """Raise MethodNotAllowed for CONNECT, and MalformedRequest for a head that leaves open what is asked of whom.
+
+    A request of HTTP/1.1 names its host exactly once (RFC 9112 §3.2); a body in a coding other than ``chunked`` could
+    not be read (§6.1).
+    """
+    if method == b"CONNECT":
+        raise MethodNotAllowed("This is no proxy: it opens no tunnels.", headers={"Allow": ", ".join(sorted(METHODS))})
+    hosts = [value for name, value in fields if name == b"host"]
+    if len(hosts) > 1 or (not hosts and version == "1.1"):
+        raise MalformedRequest(f"A request has one Host header; this one has {len(hosts)}.")
+    if hosts and not _HOST.fullmatch(hosts[0]):
+        raise MalformedRequest("The Host header is no host name or address, with or without a port.")
+    if any(name == b"transfer-encoding" and value.lower() != b"chunked" for name, value in fields):
+        raise MalformedRequest("Transfer-Encoding can only be chunked; the hub reads no other coding.")
+
+
+def routed(method: bytes, target: bytes) -> bytes:
+    """Return *target* as a path with its query, or ``*`` for the whole server; raise MalformedRequest.
+
+    The absolute form has to be accepted (RFC 9112 §3.2.2). Its empty path is ``/``, but with OPTIONS the whole server
+    (RFC 9110 §4.2.3). A name and password in front of the host are refused (§4.2.4).
+    """
+    if b"#" in target:
+        raise MalformedRequest("The target of a request has no fragment (# and what follows); leave it out.")
+    if target == WHOLE_SERVER and method != b"OPTIONS":
+        raise MalformedRequest("The target * goes with OPTIONS only.")
+    if target.startswith((b"/", WHOLE_SERVER)):
+        return target
+    absolute = _ABSOLUTE.fullmatch(target)
+    if absolute is None:
+        raise MalformedRequest("The target of a request is a path, or an absolute http(s) URL without a user name.")
+    rest = absolute["rest"]
+    if method == b"OPTIONS" and not rest:
+        return WHOLE_SERVER
+    return rest if rest.startswith(b"/") else b"/" + rest
+
+
+def without_upgrade(method: bytes, target: bytes, version: str, fields: Fields) -> bytes:
+    """Return the head of the same request without its offer to upgrade, as bytes to parse.
+
+    A server may ignore the offer, and then answers the request as it is (RFC 9110 §7.8). Without the ``Upgrade`` field
+    the option of that name in ``Connection`` means nothing, so that the other options stay as they came.
+    """
+    lines = [b"%s: %s\r\n" % field for field in fields if field[0] != b"upgrade"]
+    return b"%s %s HTTP/%s\r\n%s\r\n" % (method, target, version.encode(), b"".join(lines))
+
+
+class _Nowhere(list[tuple[bytes, bytes]]):
+    """Keeps nothing of what is put there: the fields after a body, which a server may discard (RFC 9110, 6.5.1)."""
+
+    def append(self, _: object, /) -> None:
+        """Keep nothing."""
+
+
+_NOWHERE = _Nowhere()
+
+
+class RefusedError(Exception):
+    """The request is refused, and nothing behind it is read: raised in a callback, it ends the parser."""
+
+
+class CheckedProtocol(HttpToolsProtocol):
+    """A connection whose requests are checked as above, and which ignores offers to upgrade."""
+
+    @abstractmethod
+    def refuse(self, problem: Problem) -> None:
+        """Answer with *problem*, and close."""
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what comes."""
+        self._unset_keepalive_if_required()
+        try:
+            self._parse(data)
+        except HttpParserError:
+            self.send_400_response("What came over this connection is no HTTP request.")
+
+    def _parse(self, data: bytes) -> None:
+        """Parse *data*; raise HttpParserError.
+
+        The parser stops behind a head that offers an upgrade, body or not, and takes all that follows for another
+        protocol. The request goes on here: its head without the offer, then the bytes behind it, through a new parser.
+        """
+        while data:
+            try:
+                self.parser.feed_data(data)
+            except HttpParserUpgrade as stop:
+                method, version = self.parser.get_method(), self.parser.get_http_version()
+                data = without_upgrade(method, self.url, version, self.headers) + data[stop.args[0] :]
+                self.parser = HttpRequestParser(self)
+                # As in uvicorn: bytes behind the last request of a connection don't cost that request its answer.
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+            else:
+                return
+
+    def on_headers_complete(self) -> None:
+        """Begin the request, unless it is refused; one that offers an upgrade comes once more, without the offer."""
+        method, version = self.parser.get_method(), self.parser.get_http_version()
+        # The word that a body is welcome would be the whole answer to a client of HTTP/1.0 (RFC 9110 §10.1.1).
+        self.expect_100_continue = self.expect_100_continue and version != "1.0"
+        try:
+            check(method, version, self.headers)
+            self.url = routed(method, self.url)
+        except Problem as problem:
+            self.refuse(problem)
+            raise RefusedError from problem
+        if not self.parser.should_upgrade():
+            super().on_headers_complete()
+            self.headers = _NOWHERE
