@@ -38,7 +38,7 @@ from functions.repos import accept, badge, browse, deregister, history, refresh,
 from functions.sources import manifest, validate
 from shared.answers import OPEN
 from shared.discovery import envelope
-from shared.edge import Edge, RequestIds
+from shared.edge import Edge, PublicPath, RequestIds, refuse_own
 from shared.hub import Hub, open_hub
 from shared.pages import for_people, problem_page
 from shared.prepared import Shortcut
@@ -110,7 +110,9 @@ def create_app(settings: Settings | None = None) -> Starlette:
 
     The hub is open from here on; the lifespan runs what goes on in the background and closes it.
     """
-    hub = open_hub(settings or Settings.from_environment())
+    settings = settings or Settings.from_environment()
+    refuse_own(settings.public_path, (path for _, path, _ in ENDPOINTS))
+    hub = open_hub(settings)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -164,7 +166,9 @@ class _Application(Starlette):
         """Return the whole application."""
         ids = RequestIds()
         whole = Edge(super().build_middleware_stack(), ids, self.hub.settings.max_body_bytes)
-        return Shortcut(whole, self.ready, ids, self.hub.tally, self.hub.clock)
+        served = Shortcut(whole, self.ready, ids, self.hub.tally, self.hub.clock)
+        path = self.hub.settings.public_path
+        return PublicPath(served, path) if path else served
 
 
 class Resource:
@@ -238,7 +242,7 @@ def _without_body(send: Send) -> Send:
 def render(hub: Hub, request: Request, fault: Exception) -> Response:
     """Return what goes wrong as ``application/problem+json`` (RFC 9457), or as the clients of ARD read it."""
     if isinstance(fault, HTTPException):
-        fault = NotFound("Nothing is served under this path; /openapi.json lists the paths.")
+        fault = NotFound(f"Nothing is served under this path; {hub.settings.public_path}/openapi.json lists the paths.")
     elif not isinstance(fault, Problem):
         fault = InternalError("Something failed inside the hub; its log has the details.")
     headers = {**OPEN, "Cache-Control": "no-store", **fault.headers}

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import orjson
 from starlette.responses import Response
 
+from shared.edge import public_path
 from shared.query import JSON, cursor_to
 from shared.version import VERSION
 
@@ -89,9 +90,9 @@ def page(
 
 
 def next_page(request: Request, cursor: str) -> str:
-    """Return the path and query of the page at *cursor* of the same list."""
+    """Return the path, beneath that of the public URL, and the query of the page at *cursor* of the same list."""
     query = dict(request.query_params) | {"cursor": cursor}
-    return f"{request.url.path}?{urlencode(query)}"
+    return f"{public_path(request)}{request.url.path}?{urlencode(query)}"
 
 
 _TAG = re.compile(r'(W/)?("[\x21\x23-\x7e\x80-\xff]*")')

@@ -1,4 +1,4 @@
-"""What holds for every request before any endpoint sees it: its id, and how large its body may be."""
+"""What holds for every request before any endpoint sees it: its path, its id, and how large its body may be."""
 
 from __future__ import annotations
 
@@ -7,11 +7,56 @@ import re
 import secrets
 from typing import TYPE_CHECKING
 
+from shared.problems import StartError
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from starlette.requests import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 REQUEST_ID = b"x-request-id"
 _SANE = re.compile(rb"[!-~]{1,100}")
+
+
+class PublicPath:
+    """Serves a hub under the path of its public URL, whether a proxy takes that off requests or leaves it there.
+
+    ``scope["path"]`` is one of the hub's own from here on; ``scope["public_path"]`` is what its readers need before it.
+    """
+
+    def __init__(self, app: ASGIApp, public_path: str) -> None:
+        self._app = app
+        self._public_path = public_path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+        if scope["type"] == "http":
+            scope = {**scope, "public_path": self._public_path, "path": self._own(scope["path"])}
+        await self._app(scope, receive, send)
+
+    def _own(self, path: str) -> str:
+        if path != self._public_path and not path.startswith(f"{self._public_path}/"):
+            return path
+        return path[len(self._public_path) :] or "/"
+
+
+def public_path(request: Request) -> str:
+    """Return what stands before the paths of the hub in addresses for the client of *request*."""
+    return str(request.scope.get("public_path", ""))
+
+
+def refuse_own(public_path: str, paths: Iterable[str]) -> None:
+    """Raise StartError where *public_path* begins as one of *paths* does, those of the hub itself.
+
+    With ``/sources`` nobody could tell whether ``/sources/x`` is the hub's page of x, or its path ``/x``.
+    """
+    first = public_path.split("/")[1:2]
+    if first and first[0] in {path.split("/")[1] for path in paths}:
+        raise StartError(
+            f"REUSE_SURFACE_PUBLIC_URL: its path begins with /{first[0]}, as paths of the hub itself do. "
+            "Choose another, such as /reuse."
+        )
 
 
 class RequestIds:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
 
 from shared.problems import StartError
 
@@ -30,6 +31,9 @@ def _token(text: str) -> str:
 def _public_url(text: str) -> str:
     if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", text):
         raise ValueError("must be an absolute http(s) URL without query or fragment")
+    # Such a path is the same in a link, a header and the request of a client, whoever quotes or normalises it.
+    if not re.fullmatch(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*/?", urlsplit(text).path):
+        raise ValueError("may have a path of letters, digits and . _ ~ - between single slashes, no other")
     return text.rstrip("/")
 
 
@@ -130,6 +134,11 @@ class Settings:
     def public(self) -> str:
         """The public URL without a slash at its end; the default address when none is set."""
         return self.public_url or "http://127.0.0.1:8080"
+
+    @property
+    def public_path(self) -> str:
+        """The path of the public URL, such as ``/reuse``; empty where the hub has a host to itself."""
+        return urlsplit(self.public).path
 
 
 def _read(name: str, text: str, read: Callable[[str], Any]) -> object:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 async def handle(hub: Hub, _request: Request) -> Response:
     """Answer the text."""
-    text = f"User-agent: *\nAllow: /\n\nAgentmap: {hub.settings.public}/.well-known/ard.json\n"
+    allowed = f"{hub.settings.public_path}/"
+    text = f"User-agent: *\nAllow: {allowed}\n\nAgentmap: {hub.settings.public}/.well-known/ard.json\n"
 
     return answer(text.encode(), "text/plain", headers=KEPT)

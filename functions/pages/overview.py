@@ -9,7 +9,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from shared.answers import BROWSED, json_answer
-from shared.discovery import LINKS
+from shared.discovery import links
 from shared.pages import asked_of, page
 from shared.pages.links import FOR_PROGRAMS
 from shared.pages.overtime import WINDOWS, picture
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from shared.hub import Hub
 
 _MOST_FINDINGS = 5
-_LEADING = {"Link": LINKS}
 
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer the overview, or the links."""
     asked = asked_of(request, (JSON, HTML), over=one_of(*WINDOWS))
+    leading = {"Link": links(hub.settings.public_path)}
     if asked.media_type == JSON:
-        links = {name: hub.settings.public + path for name, path in FOR_PROGRAMS.items()}
-        return json_answer({"name": "reuse-surface", "links": links}, headers={**BROWSED, **_LEADING, "Vary": "Accept"})
+        offers = {name: hub.settings.public + path for name, path in FOR_PROGRAMS.items()}
+        return json_answer({"name": "reuse-surface", "links": offers}, headers={**BROWSED, **leading, "Vary": "Accept"})
 
     rows = await all_rows(hub)
     now = hub.clock.now()
@@ -44,7 +44,7 @@ async def handle(hub: Hub, request: Request) -> Response:
         hub,
         request,
         "overview.html",
-        headers=_LEADING,
+        headers=leading,
         document=hub.federation.document,
         capabilities=len(hub.federation.edition.composition.entries),
         conflicts=len(hub.federation.edition.composition.conflicts),

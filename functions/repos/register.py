@@ -33,7 +33,7 @@ async def handle(hub: Hub, request: Request) -> Response:
     registration = await hub.store.add(new, author)
     hub.sources.watch(registration)
 
-    headers = {"Location": f"/v1/repos/{registration.repo}", "ETag": registration.etag}
+    headers = {"Location": f"{hub.settings.public_path}/v1/repos/{registration.repo}", "ETag": registration.etag}
     return json_answer(registration.as_json(), 201, headers)
 
 

@@ -30,5 +30,5 @@ async def handle(hub: Hub, request: Request) -> Response:
     if hub.sources.watch(after):
         await hub.federation.shown()
 
-    headers = {"ETag": after.etag} | ({} if before else {"Location": f"/v1/repos/{repo}"})
+    headers = {"ETag": after.etag} | ({} if before else {"Location": f"{hub.settings.public_path}/v1/repos/{repo}"})
     return json_answer(after.as_json(), 200 if before else 201, headers)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from shared.discovery.catalogs import AI_CATALOG, Catalogs
 from shared.discovery.naming import Naming
 
-__all__ = ["AI_CATALOG", "LINKS", "Catalogs", "Naming"]
+__all__ = ["AI_CATALOG", "Catalogs", "Naming", "links"]
 
-LINKS = '</.well-known/ard.json>; rel="ard", </.well-known/ai-catalog.json>; rel="ai-catalog"'
-"""The ``Link`` header by which a page leads to the documents."""
+
+def links(public_path: str) -> str:
+    """Return the ``Link`` header (RFC 8288) that leads to the documents of a hub under *public_path* of its host."""
+    documents = {"ard": "ard.json", "ai-catalog": "ai-catalog.json"}
+    return ", ".join(f'<{public_path}/.well-known/{name}>; rel="{rel}"' for rel, name in documents.items())

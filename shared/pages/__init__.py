@@ -7,7 +7,7 @@ table of many sources takes milliseconds that other readers need not wait for.
 from __future__ import annotations
 
 import asyncio
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -65,7 +65,7 @@ class _Making(NamedTuple):
     coding: str
 
     def done(self, status: int, headers: Mapping[str, str]) -> Response:
-        body = _environment().get_template(self.template).render(self.facts).encode()
+        body = _environment(self.facts["base"]).get_template(self.template).render(self.facts).encode()
         body, coded = compressed(body, self.coding)
         return Response(body, status, {**_HEADERS, **coded, **headers}, f"{HTML}; charset=utf-8")
 
@@ -85,6 +85,7 @@ def for_people(request: Request) -> bool:
 def everywhere(hub: Hub, request: Request) -> dict[str, Any]:
     """Return what every page shows."""
     return {
+        "base": hub.settings.public_path,
         "path": request.url.path,
         "public": hub.settings.public,
         "serial": hub.federation.document.serial,
@@ -95,7 +96,8 @@ def everywhere(hub: Hub, request: Request) -> dict[str, Any]:
 
 
 @cache
-def _environment() -> Environment:
+def _environment(base: str) -> Environment:
+    """Return the templates of a hub under the path *base* of its host: every address in them begins with it."""
     # Imported here: a hub that no person looks at never pays for it.
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415
 
@@ -107,7 +109,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {"asset": assets.address, "states": words.STATES}
+    made.globals |= {"base": base, "asset": partial(assets.address, base), "states": words.STATES}
     made.filters |= {"ago": words.ago, "span": words.span, "moment": words.moment, "count": words.count}
     made.filters |= {"web": words.web_address}
     return made

@@ -35,6 +35,6 @@ def _read(path: Path) -> Asset:
     return Asset(body, gzip.compress(body, _LEVEL, mtime=0), _TYPES[path.suffix], version)
 
 
-def address(name: str) -> str:
-    """Return where a page finds the asset *name*; the address changes with what is in it."""
-    return f"/assets/{name}?v={assets()[name].version}"
+def address(base: str, name: str) -> str:
+    """Return where a page of a hub under the path *base* finds the asset *name*; it changes with the file's content."""
+    return f"{base}/assets/{name}?v={assets()[name].version}"

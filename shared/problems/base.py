@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -47,13 +48,16 @@ class Problem(Exception):  # noqa: N818 - the standard's term, RFC 9457
         return " ".join((cls.__doc__ or "").split())
 
     def as_json(self, public_url: str, instance: str) -> dict[str, object]:
-        """Return the members of an ``application/problem+json`` body."""
+        """Return the members of an ``application/problem+json`` body.
+
+        *instance* is a path of the hub, without the path of *public_url*, beneath which its reader finds it.
+        """
         body: dict[str, object] = {
             "type": f"{public_url}/problems/{self.slug}",
             "title": self.title,
             "status": self.answer_status,
             "detail": self.detail,
-            "instance": instance,
+            "instance": urlsplit(public_url).path + instance,
         }
         if self.errors:
             body["errors"] = [offence._asdict() for offence in self.errors]

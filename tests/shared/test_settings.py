@@ -47,6 +47,7 @@ def test_without_an_environment_every_setting_has_its_default() -> None:
         pytest.param("token", "!~" * 20, "!~" * 20, id="a token of odd characters"),
         pytest.param("public_url", "https://hub.example.org/base/", "https://hub.example.org/base", id="a slash ends"),
         pytest.param("public_url", "http://[::1]:8080", "http://[::1]:8080", id="an address"),
+        pytest.param("public_url", "https://h/a.b/~c/d_e-f", "https://h/a.b/~c/d_e-f", id="a path"),
         pytest.param("allow_networks", "10.0.0.0/8, Git.Internal,,::1/128", ("10.0.0.0/8", "git.internal", "::1/128"),
                      id="networks and names"),
         pytest.param("allow_ports", "80, 3000", (80, 3000), id="ports"),
@@ -88,6 +89,14 @@ def test_an_empty_variable_is_an_unset_one(name: str) -> None:
         pytest.param("public_url", "https://hub.example.org/#a", id="a fragment"),
         pytest.param("public_url", "https://me:secret@hub.example.org", id="user info"),
         pytest.param("public_url", "https://hub.example.org/\n", id="a line feed"),
+        pytest.param("public_url", "https://hub.example.org//reuse", id="an empty part of the path"),
+        pytest.param("public_url", "https://hub.example.org/reuse//", id="two slashes at the end"),
+        pytest.param("public_url", "https://hub.example.org/../reuse", id="a way up"),
+        pytest.param("public_url", "https://hub.example.org/reuse/.", id="a dot"),
+        pytest.param("public_url", "https://hub.example.org/re%75se", id="a quoted letter"),
+        pytest.param("public_url", "https://hub.example.org/a>b", id="a character that ends a link"),
+        pytest.param("public_url", 'https://hub.example.org/a"b', id="a quotation mark"),
+        pytest.param("public_url", "https://hub.example.org/caf\u00e9", id="a letter beyond ASCII"),
         pytest.param("allow_networks", "10.0.0.0/33", id="no prefix of IPv4"),
         pytest.param("allow_networks", "10.0.0.1/8", id="an address in a network"),
         pytest.param("allow_networks", "git internal", id="a name with a space"),
@@ -127,3 +136,11 @@ def test_every_setting_says_what_it_means() -> None:
 def test_the_public_url_has_a_default() -> None:
     assert Settings().public == "http://127.0.0.1:8080"
     assert Settings(public_url="https://hub.example.org").public == "https://hub.example.org"
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [(None, ""), ("https://h", ""), ("https://h:8443/reuse", "/reuse"), ("https://h/tools/reuse", "/tools/reuse")],
+)
+def test_the_public_path_is_that_of_the_public_url(url: str | None, path: str) -> None:
+    assert Settings(public_url=url).public_path == path

@@ -4,6 +4,9 @@
 
 const news = document.getElementById("news");
 
+// The path of the hub's public URL: empty, or the part of the host under which the hub lies.
+const { base } = document.body.dataset;
+
 // ---- Times go on while a page is open.
 
 const UNITS = [[60, 3600, "min"], [3600, 172800, "h"], [86400, 5184000, "days"], [2592000, Infinity, "months"]];
@@ -50,7 +53,7 @@ async function lookForNews() {
   if (document.hidden) return;
   try {
     const headers = { Accept: "application/json", ...(watched.tag && { "If-None-Match": watched.tag }) };
-    const answer = await fetch("/v1/federated", { method: "HEAD", headers, cache: "no-store" });
+    const answer = await fetch(`${base}/v1/federated`, { method: "HEAD", headers, cache: "no-store" });
     watched.wait = answer.ok || answer.status === 304 ? EVERY : Math.min(watched.wait * 2, LONGEST);
     if (answer.ok) {
       watched.tag = answer.headers.get("ETag");
@@ -127,7 +130,7 @@ async function ask(method, path, { body, token, type = "application/json" } = {}
   const headers = { Accept: "application/json", ...(body !== undefined && { "Content-Type": type }) };
   if (token !== undefined) headers.Authorization = `Bearer ${token}`;
   try {
-    const answer = await fetch(path, { method, headers, body, cache: "no-store", credentials: "omit" });
+    const answer = await fetch(base + path, { method, headers, body, cache: "no-store", credentials: "omit" });
     return { ok: answer.ok, said: await answer.json() };
   } catch {
     return { ok: false, said: { title: "The hub was not reached", detail: "Try again in a moment." } };
@@ -208,7 +211,7 @@ const deeds = {
     if (!made.ok) return refused(made.said);
     const { repo } = made.said;
     const first = told("p", {}, told("span", { className: "fresh" }, "Registered: "),
-      told("a", { href: `/sources/${encodeURIComponent(repo)}` }, repo));
+      told("a", { href: `${base}/sources/${encodeURIComponent(repo)}` }, repo));
     const read = await ask("POST", `${sourcePath(repo)}/refresh`, { token });
     return [first, ...(read.ok ? [checked(read.said)] : refused(read.said))];
   },

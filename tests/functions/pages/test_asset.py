@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("name", ["hub.css", "hub.js", "icon.svg"])
 async def test_is_the_file_for_ever_under_the_address_that_pages_name(client: httpx.AsyncClient, name: str) -> None:
-    answer = await client.get(address(name), headers={"Accept-Encoding": "identity"})
+    answer = await client.get(address("", name), headers={"Accept-Encoding": "identity"})
 
     assert (answer.status_code, answer.content) == (200, assets()[name].body)
     assert answer.headers["content-type"] == assets()[name].media_type

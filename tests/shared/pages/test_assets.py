@@ -17,7 +17,7 @@ def test_every_asset_is_a_file_of_this_repository() -> None:
 
 
 def test_an_address_names_the_version() -> None:
-    assert address("hub.css") == f"/assets/hub.css?v={assets()['hub.css'].version}"
+    assert address("/reuse", "hub.css") == f"/reuse/assets/hub.css?v={assets()['hub.css'].version}"
     assert len({asset.version for asset in assets().values()}) == 3
 
 

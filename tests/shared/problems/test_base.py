@@ -16,6 +16,12 @@ def test_an_occurrence_has_the_members_of_rfc_9457() -> None:
     assert (str(fault), fault.headers, fault.errors) == ("limit is given twice.", {}, ())
 
 
+def test_an_occurrence_is_found_beneath_the_public_url() -> None:
+    told = BadQuery("limit is given twice.").as_json("https://h/reuse", "/v1/repos")
+
+    assert (told["type"], told["instance"]) == ("https://h/reuse/problems/bad-query", "/reuse/v1/repos")
+
+
 def test_an_invalid_document_lists_its_offences() -> None:
     fault = InvalidRegistration("See errors.", errors=[Offence("/repo", "is required")], headers={"A": "b"})
 
