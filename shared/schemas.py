@@ -41,27 +41,6 @@ def schema(name: str) -> dict[str, Any]:
 
 
 @cache
-def openapi() -> dict[str, Any]:
-    """Return the OpenAPI document, with every schema of schemas/ among its components."""
-    document: dict[str, Any] = yaml.safe_load((FOLDER / "openapi.yaml").read_text(encoding="utf-8"))
-    for name in NAMES:
-        document["components"]["schemas"][name] = _moved(schema(name), f"#/components/schemas/{name}")
-    return document
-
-
-def _moved(node: Any, root: str) -> Any:  # noqa: ANN401 - any part of a schema
-    """Return *node* with its references led to *root*, where the whole schema stands now."""
-    if isinstance(node, list):
-        return [_moved(one, root) for one in node]
-    if not isinstance(node, dict):
-        return node
-    moved = {name: _moved(value, root) for name, value in node.items() if name != "$schema"}
-    if isinstance(node.get("$ref"), str):
-        moved["$ref"] = root + node["$ref"].removeprefix("#")
-    return moved
-
-
-@cache
 def checker(name: str, part: str | None = None) -> Callable[[object], list[Offence]]:
     """Return a function that lists what is wrong with a document, at most 100 offences in the order of their places.
 

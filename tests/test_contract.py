@@ -15,6 +15,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from router import ENDPOINTS
 from shared import schemas
+from shared.contract import document
 from shared.findings import KINDS
 from shared.problems import PROBLEMS
 from shared.settings import PREFIX, Settings
@@ -47,7 +48,7 @@ def table(text: str) -> list[list[str]]:
 
 @pytest.fixture
 def openapi() -> dict[str, Any]:
-    return schemas.openapi()
+    return document()
 
 
 async def test_the_openapi_document_is_valid(client: httpx.AsyncClient) -> None:
@@ -87,7 +88,7 @@ def test_every_problem_that_an_endpoint_documents_exists(openapi: dict[str, Any]
     text = yaml.safe_dump(openapi)
 
     assert set(re.findall(r"reuse\.coulomb\.social/problems/([a-z-]+)", text)) <= PROBLEMS.keys()
-    assert set(openapi["components"]["schemas"]["source-error"]["properties"]["type"]["enum"]) == {
+    assert set(openapi["components"]["schemas"]["SourceError"]["properties"]["type"]["enum"]) == {
         slug for slug, kind in PROBLEMS.items() if kind.status == 502
     }
 
@@ -96,7 +97,7 @@ def test_the_specification_lists_every_kind_of_finding(openapi: dict[str, Any]) 
     listed = {row[0].strip("`"): row[1].partition(";")[0] for row in table(section("Endpoints")) if len(row) == 3}
 
     assert {kind: listed.get(kind) for kind in KINDS} == KINDS
-    assert openapi["components"]["schemas"]["finding"]["properties"]["kind"]["enum"] == [*KINDS]
+    assert openapi["components"]["schemas"]["Finding"]["properties"]["kind"]["enum"] == [*KINDS]
 
 
 def test_the_specification_lists_every_problem_with_its_status() -> None:
@@ -133,8 +134,8 @@ def test_the_specification_lists_every_field_of_a_source_and_every_state(openapi
     text = section("The life of a source")
     names = {name for row in table(text) for name in re.findall("`([a-z_]+)`", row[0])}
 
-    assert openapi["components"]["schemas"]["source-state"]["properties"].keys() <= names
-    assert set(openapi["components"]["schemas"]["source-state-name"]["enum"]) <= names
+    assert openapi["components"]["schemas"]["SourceState"]["properties"].keys() <= names
+    assert set(openapi["components"]["schemas"]["SourceStateName"]["enum"]) <= names
 
 
 def test_every_section_that_the_specification_points_to_exists() -> None:
@@ -359,7 +360,7 @@ def resolved(openapi: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
 async def test_what_is_answered_is_what_is_documented(
     full: httpx.AsyncClient, method: str, target: str, sent: dict[str, Any], status: int
 ) -> None:
-    openapi = schemas.openapi()
+    openapi = document()
     answer = await full.request(method, target, **{**sent, "headers": {**WRITER, **sent.get("headers", {})}})
 
     assert answer.status_code == status, answer.text

@@ -21,7 +21,7 @@ from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
 from router import ENDPOINTS, application
-from shared import schemas
+from shared.contract import document
 from shared.hub import open_hub
 from tests.builders import WRITER
 
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from shared.settings import Settings
 
-SCHEMA = schemathesis.openapi.from_dict(schemas.openapi())
-OPERATIONS = [(method, path) for path, item in schemas.openapi()["paths"].items() for method in item if method in
+SCHEMA = schemathesis.openapi.from_dict(document())
+OPERATIONS = [(method, path) for path, item in document()["paths"].items() for method in item if method in
               {"get", "post", "put", "patch", "delete"}]  # fmt: skip
 # A cursor must be one that the hub gave, a URL one that it may read: "allowed" is refused there, and rightly.
 MORE_THAN_A_SCHEMA_CAN_SAY = [positive_data_acceptance]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from shared.search import Found
 
 _MOST_VALUES = 100
+_ALWAYS = ("id", "name", "source_repo")
 _PARAMETERS: dict[str, Callable[[str], object]] = {
     "q": reading.terms,
     "domain": slug,
@@ -69,7 +70,10 @@ def _wanted(asked: Asked) -> Wanted:
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """Makes the body of what was found, each capability as the federated index has it or with some *fields* only."""
+    """Makes the body of what was found, each capability as the federated index has it or with some *fields* only.
+
+    What the contract requires of a capability is there either way, so that a client reads every answer with one type.
+    """
 
     fields: tuple[str, ...] | None
 
@@ -84,7 +88,8 @@ class _Page:
         if self.fields is None:
             return encoded
         said = orjson.loads(encoded)
-        return orjson.dumps({name: said[name] for name in self.fields if name in said})
+        names = dict.fromkeys((*_ALWAYS, *self.fields))
+        return orjson.dumps({name: said[name] for name in names if name in said})
 
 
 def _values(counted: list[tuple[str, int]]) -> list[dict[str, Any]]:

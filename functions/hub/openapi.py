@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared import schemas
 from shared.answers import json_answer
+from shared.contract import document
 from shared.query import read_query
 
 if TYPE_CHECKING:
@@ -19,6 +19,4 @@ async def handle(hub: Hub, request: Request) -> Response:
     """Answer the document."""
     read_query(request)
 
-    document = schemas.openapi()
-
-    return json_answer(document | {"servers": [{"url": hub.settings.public}]})
+    return json_answer(document() | {"servers": [{"url": hub.settings.public}]})

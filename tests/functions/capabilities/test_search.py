@@ -96,12 +96,16 @@ async def test_answers_what_the_federated_index_says(full: httpx.AsyncClient) ->
     assert answer.headers["reuse-surface-serial"] == str(whole["serial"])
 
 
-async def test_answers_only_the_fields_that_are_asked_for(full: httpx.AsyncClient) -> None:
+async def test_answers_the_fields_that_are_asked_for_and_those_that_are_always_there(
+    full: httpx.AsyncClient,
+) -> None:
     answer = await full.get("/v1/capabilities", params={"q": "weather", "fields": "owner,id,nothing"})
 
-    assert answer.json()["capabilities"] == [
-        {"owner": "sky", "id": "capability.weather.read-now"}, {"id": "capability.forecast"},
+    assert [[*entry] for entry in answer.json()["capabilities"]] == [
+        ["id", "name", "source_repo", "owner"], ["id", "name", "source_repo"],
     ]  # fmt: skip
+    whole = {entry["id"]: entry for entry in (await full.get("/v1/federated")).json()["capabilities"]}
+    assert all(entry.items() <= whole[entry["id"]].items() for entry in answer.json()["capabilities"])
 
 
 async def test_counts_the_facts_of_all_that_is_found(full: httpx.AsyncClient) -> None:
