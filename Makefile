@@ -65,5 +65,5 @@ screenshots: $(VENV)/checks ## make docs/images from a hub with a past (needs Ch
 	$(RUN) -m tests.browser.screenshots docs/images
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) .demo .image .mypy_cache .ruff_cache .coverage* .hypothesis chaos-figures.jsonl
+	rm -rf $(VENV) .demo .image .mypy_cache .ruff_cache .coverage* .hypothesis chaos-figures.jsonl tests/clients/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -26,6 +26,32 @@ def test_a_schema_leads_to_the_properties_of_its_parts_until_it_is_flattened() -
     assert flattened(leading, flat) == flat["NewRegistration"]["properties"]["repo"]
 
 
+def test_alternatives_of_what_is_required_are_left_to_the_description() -> None:
+    source = components({})["ManifestSource"]
+
+    assert "oneOf" in schemas.schema("federation")["$defs"]["source"]
+    assert "oneOf" not in source
+    assert "exactly one of url (published) and index (local)" in source["description"]
+
+
+def test_the_defaults_of_fields_are_told_in_words() -> None:
+    written = {"Sent": {"properties": {"default": {"type": "string"}, "size": {"type": "integer", "default": 10}}}}
+    flat = components(written)
+
+    assert flat["Sent"]["properties"] == {
+        "default": {"type": "string"},
+        "size": {"type": "integer", "description": "The default is 10."},
+    }
+    enabled = flat["NewRegistration"]["properties"]["enabled"]
+    assert "default" not in enabled
+    assert enabled["description"].endswith("nothing is forgotten. The default is true.")
+
+
+def test_an_object_of_any_properties_says_so() -> None:
+    assert flattened({"type": "object"}, {}) == {"type": "object", "additionalProperties": True}
+    assert flattened({"type": "object", "properties": {}}, {}) == {"type": "object", "properties": {}}
+
+
 def test_what_stands_beside_a_reference_to_a_property_outranks_it() -> None:
     whole = {"A": {"properties": {"b": {"type": "string", "description": "Old."}}}}
 
