@@ -1,0 +1,1 @@
+"""The hub behind real proxies, set up as docs/deploy/Proxies.md says."""
