@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from shared.clock import Clock
     from shared.index import Content
     from shared.sources.check import Checker, Found
-    from shared.sources.hosts import Hosts
+    from shared.sources.hosts import Host, Hosts
     from shared.sources.room import Room
     from shared.sources.shelf import Shelf, Shelves
     from shared.sources.source import Ending, Source
@@ -50,15 +50,17 @@ class Checks:
         self._told = told
 
     def start(self, source: Source) -> asyncio.Task[Outcome | None]:
-        """Return the check of *source* that is under way, or begin one. It comes to None when its host wants peace."""
+        """Return the check of *source* that is under way, or begin one; it counts for its host from here on.
+
+        Its result is None while the host is in a Retry-After cool-down, unless the source was asked for by name.
+        """
         if source.flight is None:
-            source.flight = asyncio.create_task(self._check(source))
+            self._hosts.begin(source.host)
+            source.flight = asyncio.create_task(self._check(source, source.host))
         return source.flight
 
-    async def _check(self, source: Source) -> Outcome | None:
+    async def _check(self, source: Source, counted: Host) -> Outcome | None:
         started = self._clock.monotonic()
-        source.host.busy += 1
-        counted = source.host
         try:
             while True:
                 host = source.host
@@ -72,10 +74,10 @@ class Checks:
                 if outcome is not None:
                     return outcome
         finally:
-            counted.busy -= 1
             source.flight, source.asked = None, False
             # Whatever happened, a full disk included, the schedule does not ask again at once.
             source.due = max(source.due, self._clock.monotonic() + LEAST_INTERVAL)
+            self._hosts.end(counted)
 
     async def _attempt(self, source: Source, started: float) -> Outcome | None:
         """Check once; return None when the source was changed meanwhile, so that what was found does not count."""
@@ -142,7 +144,7 @@ class Checks:
         self._release(source)
 
     def _release(self, source: Source) -> None:
-        """Leave no trace of what was held."""
+        """Drop what is held of *source*, in memory and on the shelf."""
         if source.held:
             self._shelves.held.drop(source.registration.repo)
             source.held = None
@@ -176,7 +178,7 @@ class Checks:
         return ended._replace(source=self._cool(source, problem.host, problem.retry_after))
 
     def _cool(self, source: Source, host: str, seconds: float) -> Status:
-        """Leave *host* alone; it may be another than that of *source*, which then waits by itself."""
+        """Check nothing of *host* for so long; where that is not the host of *source*, *source* waits as well."""
         until = self._clock.monotonic() + seconds
         source.due = max(source.due, until)
         for waiting in (source, *self._hosts.cool(host, until)):
@@ -184,7 +186,7 @@ class Checks:
         return source.status
 
     def _ended(self, source: Source, outcome: Ending, status: Status) -> Outcome:
-        """Take down what a check came to, and when the next one is due."""
+        """Record what a check came to, and when the next one is due."""
         now = self._clock.monotonic()
         if status.error is None:
             source.marks, source.failing_since, source.good = (), None, now

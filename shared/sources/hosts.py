@@ -1,4 +1,4 @@
-"""The hosts that sources are read from: how many checks each has at a time, and which want to be left alone."""
+"""The hosts that sources are read from: how many checks each has under way, and until when it is cooling down."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ if TYPE_CHECKING:
     from shared.sources.source import Source
 
 AT_A_TIME = 8
-"""Checks of one host that are at it. The fetcher connects for half of them; the others keep its connections alive."""
+"""How many checks of one host run at a time. The fetcher has a connection for half of them; the rest wait for one."""
 
 
 class Host:
-    """One host. A check has its place (*gate*) first; *cool_until* is on the monotonic clock."""
+    """One host. A check holds its *gate* while it fetches; *busy* counts those that wait for the gate as well.
+
+    *cool_until*, on the monotonic clock, is when the time ends for which a Retry-After asked.
+    """
 
     def __init__(self) -> None:
         self.gate = asyncio.Semaphore(AT_A_TIME)
@@ -25,12 +28,36 @@ class Host:
         self.busy = 0
         self.sources: set[Source] = set()
 
+    @property
+    def has_room(self) -> bool:
+        """Whether one more check would not have to wait for the gate."""
+        return self.busy < AT_A_TIME
+
 
 class Hosts:
-    """Every host that a source is read from, by its name. The ports of one name are one host."""
+    """Every host that a source is read from, by its name. The ports of one name are one host.
+
+    *wake* is set whenever another check may begin: one has ended, or a source has become due out of its turn. *idle*
+    is set by the schedule while no check is under way and none is due, and cleared as soon as that is no longer so.
+    """
 
     def __init__(self) -> None:
         self._hosts: dict[str, Host] = {}
+        self.checks = 0
+        self.wake = asyncio.Event()
+        self.idle = asyncio.Event()
+
+    def begin(self, host: Host) -> None:
+        """Count one more check of *host*, from now until ``end``."""
+        host.busy += 1
+        self.checks += 1
+        self.idle.clear()
+
+    def end(self, host: Host) -> None:
+        """Count one check of *host* less, and let the next one begin."""
+        host.busy -= 1
+        self.checks -= 1
+        self.wake.set()
 
     def enter(self, source: Source) -> None:
         """Give *source* the host of its URL."""
@@ -38,13 +65,13 @@ class Hosts:
         source.host.sources.add(source)
 
     def leave(self, source: Source, url: str) -> None:
-        """Take *source*, which was read from *url*, from its host; a host that wants peace is not forgotten."""
+        """Take *source*, which was read from *url*, from its host. A host that cools down is kept, empty or not."""
         source.host.sources.discard(source)
         if not source.host.sources and not source.host.cool_until:
             self._hosts.pop(_name(url), None)
 
     def cool(self, name: str, until: float) -> Iterable[Source]:
-        """Leave the host called *name* alone until then; return the sources that have to wait longer than before."""
+        """Check nothing of the host called *name* before *until*; return the sources that have to wait longer now."""
         host = self._named(name)
         if until <= host.cool_until:
             return ()

@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING
 
 from shared.problems import Problem, RepoDisabled, RepoNotFound
 from shared.sources.checks import Checks, must_be_readable, must_hold
-from shared.sources.held import Held
 from shared.sources.hosts import Hosts
 from shared.sources.keeper import Keeper
-from shared.sources.memory import Memory
-from shared.sources.schedule import Schedule, longest
-from shared.sources.source import Outcome, Source, describing
+from shared.sources.restoring import restored
+from shared.sources.schedule import Schedule
+from shared.sources.source import Outcome, Source
 from shared.sources.status import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Awaitable, Iterable, Mapping
 
     from shared.clock import Clock
     from shared.compose import Part
@@ -35,7 +34,8 @@ _log = logging.getLogger("hub.sources")
 class Sources:
     """The sources by repo. *news* is set whenever the federated index may have to say something else.
 
-    *version* grows with what the index is made of, *generation* with everything that is known.
+    *version* grows with what the index is made of, *generation* with everything that is known. *wake* is set whenever
+    another check may begin, *idle* while the schedule has none under way and none to begin.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - the parts it is put together from
@@ -51,41 +51,22 @@ class Sources:
         self._sources: dict[str, Source] = {}
         self._hosts = Hosts()
         self._checks = Checks(checker, shelves, room, self._hosts, clock, tally, told=self._told)
-        self.schedule = Schedule(self._sources, clock)
+        self.schedule = Schedule(self._sources, self._hosts, clock)
         self.version = self.generation = 0
         self._keeper = Keeper(self._sources, shelves, journal, tally)
         self.news = asyncio.Event()
-        self.wake = asyncio.Event()
+        self.wake, self.idle = self._hosts.wake, self._hosts.idle
 
     def load(self, registrations: Iterable[Registration]) -> None:
-        """Take up every registration with what was kept of its source; raise StartError for a damaged file."""
+        """Follow every registration, with what was kept of its source; raise StartError for a damaged file."""
         records = self._journal.load()
         for registration in registrations:
-            found = records.get((registration.repo, registration.url))
-            status, memory = (found.status, found.memory) if found else (Status(), Memory())
-            self._follow(self._restored(registration, status, memory))
+            record = records.get((registration.repo, registration.url))
+            source = restored(registration, record, self._shelves, self._clock)
+            self._room.take(source.content)
+            self._follow(source)
         self._shelves.drop_all_but(set(self._sources))
         self.schedule.spread()
-
-    def _restored(self, registration: Registration, status: Status, memory: Memory) -> Source:
-        repo, url, now = registration.repo, registration.url, self._clock.monotonic()
-        kept, refused = (shelf.load(repo, url) for shelf in (self._shelves.good, self._shelves.held))
-        source = Source(registration, describing(status, kept), kept)
-        source.marks, source.failing_since = memory.marks, memory.failing_since
-        source.due = now + self._wait(status, longest(registration.cache_ttl_seconds))
-        if source.status.succeeded_at is not None:
-            source.good = now - max(self._clock.age(source.status.succeeded_at), 0.0)
-        # What lies on the other shelf without differing is the rest of an acceptance that a crash cut short.
-        if kept and refused and not refused.says_the_same(kept):
-            since = memory.seen_since
-            source.held = Held(refused, None if since is None else now - max(self._clock.age(since), 0.0), since)
-        self._room.take(source.content)
-        return source
-
-    def _wait(self, status: Status, most: float) -> float:
-        """Return in how many seconds a source that was checked before the start is due: what is fresh can wait."""
-        wait = 0.0 if status.next_check_at is None else -self._clock.age(status.next_check_at)
-        return min(max(wait, 0.0), most)
 
     def _follow(self, source: Source) -> None:
         self._sources[source.registration.repo] = source
@@ -117,11 +98,13 @@ class Sources:
         source = self._sources.get(registration.repo)
         known = source is not None
         if source is None:
-            self._follow(Source(registration, due=self._clock.monotonic()))
+            source = Source(registration, due=self._clock.monotonic())
+            self._follow(source)
         elif source.registration.revision >= registration.revision:
             return False
         else:
             self._replace(source, registration)
+        self.schedule.call(source)
         self._noted()
         return known
 
@@ -148,12 +131,13 @@ class Sources:
         source = self._sources.pop(repo, None)
         if source is not None:
             source.followed, source.epoch = False, object()
+            self.schedule.drop(source)
             self._empty(source)
             self._hosts.leave(source, source.registration.url)
         self._noted()
 
     def _told(self, source: Source) -> None:
-        """Bring the state of *source* up to date, and tell of it where the federated index has to say it."""
+        """Bring the state of *source* up to date, and set *news* when its served content or its state changed."""
         source.settle(self._clock, self._max_stale)
         self.generation += 1
         before, source.told = source.told, (source.served, source.status.state)
@@ -167,10 +151,9 @@ class Sources:
         self.generation += 1
         self._keeper.note()
         self.news.set()
-        self.wake.set()
 
     def expire(self) -> None:
-        """Give up contents that became too old since their last check."""
+        """Serve no longer what was last found in order too long ago."""
         for source in self._sources.values():
             if source.status.state == "stale" and source.outlived(self._clock, self._max_stale):
                 self._told(source)
@@ -180,7 +163,7 @@ class Sources:
         return [repo for repo, source in self._sources.items() if source.flight is not None]
 
     async def refresh(self, repo: str) -> Outcome:
-        """Check the source of *repo* now, or join the check under way; return what came of it.
+        """Check the source of *repo* now, or join the check under way; return its outcome.
 
         Raise RepoNotFound, RepoDisabled, or StorageUnavailable when new content could not be kept.
         """
@@ -192,15 +175,18 @@ class Sources:
             outcome = await asyncio.shield(self._checks.start(source))
         return outcome
 
-    async def check(self, repo: str) -> Outcome | None:
-        """Check the source of *repo* unless its host wants to be left alone; else like ``refresh``."""
-        return await asyncio.shield(self._checks.start(self._source(repo)))
+    def check(self, repo: str) -> Awaitable[Outcome | None]:
+        """Begin a check of *repo*, or join the one under way; awaiting it comes to what ``refresh`` returns and raises.
+
+        It comes to None, and nothing is fetched, while the host is in a Retry-After cool-down.
+        """
+        return asyncio.shield(self._checks.start(self._source(repo)))
 
     async def refresh_all(self, repos: Iterable[str]) -> list[Outcome]:
-        """Check the sources of *repos* side by side; return what came of each that is still followed, by repo.
+        """Check the sources of *repos* side by side; return the outcome of each that is still followed, by repo.
 
-        Those whose host asks to be left alone are left out. Raise StorageUnavailable, after all have ended, when
-        content could not be kept.
+        Those whose host is in a Retry-After cool-down are left out. Raise StorageUnavailable, after all have ended,
+        when content could not be kept.
         """
         flights: list[asyncio.Task[Outcome | None]] = []
         for source in filter(None, map(self._sources.get, repos)):

@@ -1,82 +1,117 @@
-"""The background task that checks sources when they are due, and writes down what it learnt."""
+"""The background task that checks sources when they are due, and has their states saved."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
+import math
 from typing import TYPE_CHECKING
 
 from shared.problems import Problem, RepoDisabled, RepoNotFound
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from shared.clock import Clock
     from shared.sources.life import Sources
+    from shared.sources.source import Outcome
 
-TICK_SECONDS = 1.0
-PAUSE_SECONDS = 0.05
+LOOK_SECONDS = 1.0
 SAVE_SECONDS = 5.0
 STALL_SECONDS = 30.0
 MOST_CHECKS = 256
+NOT_CHECKED = "not checked, because its host answered Retry-After; next_check_at says when it is"
 _log = logging.getLogger("hub.refresher")
 
 
 class Refresher:
-    """Starts the checks that are due, every second and whenever a source wakes it."""
+    """Starts each check as soon as it is due and its host has room.
+
+    All sources are looked through every second. In between it wakes for what a look said will be due, for what was
+    registered, and for each check that ends: that makes room for the next one of its host at once.
+    """
 
     def __init__(self, sources: Sources, clock: Clock) -> None:
         self._sources = sources
         self._clock = clock
         self._checks: set[asyncio.Task[None]] = set()
+        self._saving: asyncio.Task[None] | None = None
         self._round = self._saved = clock.monotonic()
+        self._looked = -math.inf
         self._trouble = ""
 
     def health(self) -> str:
         """Return ``ok``, or what keeps sources from being checked."""
         silent = self._clock.monotonic() - self._round
-        return self._trouble or ("ok" if silent < STALL_SECONDS else f"has not come round for {silent:.0f} s")
+        return self._trouble or ("ok" if silent < STALL_SECONDS else f"has started no check for {silent:.0f} s")
 
     async def run(self) -> None:
         """Check what is due, for ever: whatever goes wrong in one round, the next one comes."""
+        wake = self._sources.wake
         while True:
-            self._sources.wake.clear()
+            wake.clear()
             try:
-                await self._come_round()
+                self._come_round()
                 self._trouble = ""
-            except Problem as fault:
-                _log.error("saving the states of the sources: %s", fault.detail)
             except Exception as fault:  # noqa: BLE001 - logged and told by readiness; the next round comes
                 self._trouble = f"a round failed ({type(fault).__name__}); the log says how"
                 _log.exception("a round of the refresher failed")
-            # Many that wake it at once share a round.
-            await asyncio.sleep(PAUSE_SECONDS)
+                # What fails for each check that ends must not fill the log.
+                await asyncio.sleep(LOOK_SECONDS)
+            # Not wait_for: it may swallow a cancellation that comes together with the event.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._sources.wake.wait(), TICK_SECONDS)
+                async with asyncio.timeout(self._pause()):
+                    await wake.wait()
 
-    async def _come_round(self) -> None:
+    def _pause(self) -> float:
+        """Return the seconds until the next look or, if that is sooner, until a source becomes due."""
+        ahead = self._looked + LOOK_SECONDS - self._clock.monotonic()
+        return self._sources.schedule.pause(max(ahead, 0.0))
+
+    def _come_round(self) -> None:
         now = self._clock.monotonic()
         stalled, self._round = now - self._round > STALL_SECONDS, now
         schedule = self._sources.schedule
-        if schedule.follow_wall():
-            _log.warning("the wall clock was set; the dates of the next checks are told anew")
         if stalled:
             schedule.spread()
-        self._sources.expire()
-        for repo in schedule.startable(MOST_CHECKS - len(self._checks)):
+        if now - self._looked >= LOOK_SECONDS:
+            if schedule.follow_wall():
+                _log.warning("the wall clock was set; the dates of the next checks are computed anew")
+            self._sources.expire()
+            schedule.look(LOOK_SECONDS)
+            self._looked = now
+        while len(self._checks) < MOST_CHECKS and (repo := schedule.following()) is not None:
             self._start(repo)
-        if now - self._saved >= SAVE_SECONDS:
+        if now - self._saved >= SAVE_SECONDS and self._saving is None:
             self._saved = now
+            # Beside the rounds: no check waits for the disk.
+            self._saving = asyncio.create_task(self._save())
+
+    async def _save(self) -> None:
+        try:
             await self._sources.save()
+        except Problem as fault:
+            _log.error("saving the states of the sources: %s", fault.detail)
+        except Exception:  # noqa: BLE001 - logged and tried again
+            _log.exception("saving the states of the sources")
+        finally:
+            self._saving = None
 
     def _start(self, repo: str) -> None:
-        task = asyncio.create_task(self._check(repo))
+        # Begun here and not in the task, so that the schedule counts it for its host before it is asked again.
+        task = asyncio.create_task(self._check(repo, self._sources.check(repo)))
         self._checks.add(task)
-        task.add_done_callback(self._checks.discard)
+        task.add_done_callback(self._ended)
 
-    async def _check(self, repo: str) -> None:
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._checks.discard(task)
+        self._sources.wake.set()
+
+    async def _check(self, repo: str, check: Awaitable[Outcome | None]) -> None:
         try:
-            outcome = await self._sources.check(repo)
-            _log.info("checked %s: %s", repo, outcome.outcome if outcome else "its host asks to be left alone")
+            outcome = await check
+            _log.info("checked %s: %s", repo, outcome.outcome if outcome else NOT_CHECKED)
         except (RepoNotFound, RepoDisabled) as fault:
             _log.info("checking %s: %s", repo, fault.detail)
         except Problem as fault:

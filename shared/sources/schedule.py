@@ -1,4 +1,4 @@
-"""When sources are due: the interval between checks, hosts that want to be left alone, and no stampede.
+"""When sources are due: the interval between checks, the cool-down of hosts, and no stampede.
 
 Intervals are monotonic: a wall clock that is set forward or back moves no check.
 """
@@ -6,14 +6,16 @@ Intervals are monotonic: a wall clock that is set forward or back moves no check
 from __future__ import annotations
 
 import random
-from collections import Counter
+from heapq import heapify, heappop
 from typing import TYPE_CHECKING
+
+from shared.sources.queue import Queue, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from shared.clock import Clock
-    from shared.sources.hosts import Host
+    from shared.sources.hosts import Hosts
     from shared.sources.source import Source
 
 LEAST_INTERVAL = 30.0
@@ -21,7 +23,6 @@ MOST_BACKOFF = 3600.0
 JITTER = 0.1
 SPREAD_PER_SECOND = 20
 MOST_SPREAD = 300.0
-PER_HOST = 8
 
 
 def interval(ttl: int, failures: int) -> float:
@@ -46,12 +47,20 @@ def _jitter() -> float:
 
 
 class Schedule:
-    """Which of the sources are to be checked at this moment."""
+    """Which of the sources are to be checked at this moment.
 
-    def __init__(self, sources: Mapping[str, Source], clock: Clock) -> None:
+    ``look`` walks over all of them and is called about once a second; between two looks ``following`` finds the next
+    one at once, whatever their number.
+    """
+
+    def __init__(self, sources: Mapping[str, Source], hosts: Hosts, clock: Clock) -> None:
         self._sources = sources
+        self._hosts = hosts
         self._clock = clock
         self._ahead = self._wall_ahead()
+        self._called: set[Source] = set()
+        self._soon: list[Waiting] = []
+        self._queue = Queue()
 
     def due(self) -> list[str]:
         """Return the repos that are due for a check and have none under way."""
@@ -59,7 +68,7 @@ class Schedule:
         return [repo for repo, source in self._sources.items() if source.waits(now)]
 
     def forced(self) -> list[str]:
-        """Return the repos whose sources may be fetched and whose hosts don't ask to be left alone."""
+        """Return the repos whose sources may be fetched and whose hosts are not in a Retry-After cool-down."""
         now = self._clock.monotonic()
         enabled = ((repo, source) for repo, source in self._sources.items() if source.registration.enabled)
         return [repo for repo, source in enabled if source.host.cool_until <= now]
@@ -69,19 +78,50 @@ class Schedule:
         now = self._clock.monotonic()
         return max((now - source.due for source in self._sources.values() if source.waits(now)), default=0.0)
 
-    def startable(self, places: int) -> list[str]:
-        """Return at most *places* repos to check now, the longest overdue first, and few of any one host."""
+    def call(self, source: Source) -> None:
+        """Have *source*, whose registration is new or changed, checked before the next look where it is due."""
+        self._called.add(source)
+        self._hosts.idle.clear()
+        self._hosts.wake.set()
+
+    def drop(self, source: Source) -> None:
+        """Forget that *source* was called."""
+        self._called.discard(source)
+
+    def look(self, seconds: float) -> None:
+        """Walk over all sources: queue those that are due, and note those that will be within so many *seconds*."""
         now = self._clock.monotonic()
-        waiting = [source for source in self._sources.values() if source.waits(now) and source.spread_to <= now]
-        waiting.sort(key=lambda source: source.due)
-        chosen: list[str] = []
-        taken: Counter[Host] = Counter()
-        for source in waiting:
-            host = source.host
-            if len(chosen) < places and host.busy + taken[host] < PER_HOST:
-                chosen.append(source.registration.repo)
-                taken[host] += 1
-        return chosen
+        self._queue, self._soon = Queue(), []
+        for number, source in enumerate(self._sources.values()):
+            if source.registration.enabled and source.flight is None:
+                at = source.starts_at
+                if at <= now:
+                    self._queue.put(source)
+                elif at <= now + seconds:
+                    self._soon.append(Waiting(at, number, source))
+        heapify(self._soon)
+
+    def following(self) -> str | None:
+        """Return the next repo to check now, the longest overdue first and few of any one host, or None.
+
+        The check must have begun before the next call, and each source is returned once for each look or call.
+        """
+        now = self._clock.monotonic()
+        for source in self._called:
+            self._queue.put(source)
+        self._called.clear()
+        while self._soon and self._soon[0].due <= now:
+            self._queue.put(heappop(self._soon).source)
+        while (first := self._queue.pop()) is not None:
+            if first.followed and first.waits(now) and first.spread_to <= now:
+                return first.registration.repo
+        if not self._hosts.checks:
+            self._hosts.idle.set()
+        return None
+
+    def pause(self, most: float) -> float:
+        """Return in how many seconds, *most* at most, a source becomes due that was not at the last look."""
+        return min(max(self._soon[0].due - self._clock.monotonic(), 0.0), most) if self._soon else most
 
     def spread(self) -> None:
         """Let those that are overdue, after a start or a long stall, not all begin at once."""
@@ -93,7 +133,7 @@ class Schedule:
             source.stamp(self._clock)
 
     def follow_wall(self) -> bool:
-        """Tell the dates of the next checks anew if the wall clock was set; return whether it was."""
+        """Stamp the dates of the next checks again if the wall clock was set; return whether it was."""
         ahead = self._wall_ahead()
         if abs(ahead - self._ahead) < 1:
             return False

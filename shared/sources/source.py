@@ -37,8 +37,8 @@ class Source:
     """One source. Only the event loop's thread changes it; *due*, *spread_to* and *good* are on the monotonic clock.
 
     *epoch* is another object after each decision that outdates a check under way. *asked* tells that somebody asked
-    for this source by name: its check then goes through, whatever its host said. *told* is what the federated index
-    was last told of it.
+    for this source by name: its check then goes through, also while its host cools down. *told* is what the federated
+    index was last told of it.
     """
 
     registration: Registration
@@ -83,12 +83,17 @@ class Source:
         return Part(self.registration, self.status.state, self.status.changed_at, content)
 
     def waits(self, now: float) -> bool:
-        """Tell whether the source is due, its host can be asked, and nobody is at it."""
+        """Tell whether the source is due, its host does not cool down, and no check of it is under way."""
         return self.registration.enabled and self.flight is None and max(self.due, self.host.cool_until) <= now
+
+    @property
+    def starts_at(self) -> float:
+        """When the next check may begin, on the monotonic clock: its source is due and its host does not cool down."""
+        return max(self.due, self.spread_to, self.host.cool_until)
 
     def stamp(self, clock: Clock) -> None:
         """Let the status say when the next check is due; a disabled source has none."""
-        wait = max(self.due, self.spread_to, self.host.cool_until) - clock.monotonic()
+        wait = self.starts_at - clock.monotonic()
         at = clock.stamp(wait) if self.registration.enabled else None
         if at != self.status.next_check_at:
             self.status = replace(self.status, next_check_at=at)

@@ -10,6 +10,7 @@ import pytest
 from shared.problems import RepoNotFound, StorageUnavailable
 from shared.registration import Registration
 from shared.sources import refresher as module
+from shared.sources.hosts import AT_A_TIME
 from shared.sources.refresher import Refresher
 from tests.builders import Hands, index, registration
 
@@ -28,8 +29,7 @@ ROW = Registration(
 @pytest.fixture
 async def running(hub: Hub, hands: Hands, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[asyncio.Task[None]]:
     """The refresher at work, at a pace for tests."""
-    monkeypatch.setattr(module, "TICK_SECONDS", 0.005)
-    monkeypatch.setattr(module, "PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.005)
     task = asyncio.create_task(Refresher(hub.sources, hands.clock()).run())
     yield task
     task.cancel()
@@ -63,6 +63,101 @@ async def test_what_is_due_is_read_again(hub: Hub, hands: Hands, upstream: respx
     await until(lambda: route.call_count == 2)
 
 
+@pytest.fixture
+async def between_looks(hub: Hub, hands: Hands, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[asyncio.Task[None]]:
+    """The refresher at work after its first look at all sources; a second one never comes."""
+    monkeypatch.setattr(module, "LOOK_SECONDS", 3600)
+    task = asyncio.create_task(Refresher(hub.sources, hands.clock()).run())
+    await asyncio.sleep(0)
+    yield task
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.mark.usefixtures("between_looks")
+async def test_a_check_that_ends_lets_the_next_of_its_host_begin_at_once(
+    hub: Hub, upstream: respx.MockRouter
+) -> None:
+    under_way, most = 0, 0
+
+    async def answer(_: httpx.Request) -> httpx.Response:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(0.001)
+        under_way -= 1
+        return httpx.Response(200, content=index())
+
+    upstream.get(url__regex=".*").side_effect = answer
+    for number in range(5 * AT_A_TIME):
+        hub.sources.watch(replace(ROW, repo=f"r{number}", url=f"https://forge.example/{number}"))
+
+    await until(lambda: {status.state for _, status in hub.sources.followed()} == {"fresh"})
+
+    assert most <= AT_A_TIME
+
+
+@pytest.mark.usefixtures("between_looks")
+async def test_so_does_a_check_that_somebody_asked_for(hub: Hub, upstream: respx.MockRouter) -> None:
+    go = asyncio.Event()
+
+    async def answer(_: httpx.Request) -> httpx.Response:
+        await go.wait()
+        return httpx.Response(200, content=index())
+
+    upstream.get(url__regex=".*").side_effect = answer
+    for number in range(AT_A_TIME):
+        hub.sources.watch(replace(ROW, repo=f"r{number}", url=f"https://forge.example/{number}"))
+    flights = asyncio.create_task(hub.sources.refresh_all([f"r{number}" for number in range(AT_A_TIME)]))
+    await until(lambda: len(hub.sources.under_way()) == AT_A_TIME)
+    hub.sources.watch(replace(ROW, repo="last", url="https://forge.example/last"))
+    await asyncio.sleep(0.01)
+    waiting = "last" not in hub.sources.under_way()
+    go.set()
+
+    await until(lambda: hub.sources.status("last").state == "fresh")
+    assert waiting
+    assert len(await flights) == AT_A_TIME
+
+
+@pytest.mark.usefixtures("between_looks")
+async def test_a_check_that_ends_makes_room_for_one_of_another_host(
+    hub: Hub, upstream: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_CHECKS", 1)
+    upstream.get(url__regex=".*").respond(content=index())
+    for number in range(20):
+        hub.sources.watch(replace(ROW, repo=f"r{number}", url=f"https://h{number}.example/"))
+
+    await until(lambda: {status.state for _, status in hub.sources.followed()} == {"fresh"})
+
+
+async def test_no_check_waits_until_the_states_are_written(
+    hub: Hub, hands: Hands, upstream: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def save() -> None:
+        begun.set()
+        await go_on.wait()
+
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.005)
+    monkeypatch.setattr(hub.sources, "save", save)
+    upstream.get(ROW.url).respond(content=index())
+    task = asyncio.create_task(Refresher(hub.sources, hands.clock()).run())
+    await asyncio.sleep(0)
+    hands.advance(6)
+    await asyncio.wait_for(begun.wait(), 5)
+
+    hub.sources.watch(ROW)
+
+    await until(lambda: hub.sources.status("state-hub").state == "fresh")
+    assert not go_on.is_set()
+    go_on.set()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
 @pytest.mark.parametrize(
     "told",
     [
@@ -84,6 +179,7 @@ async def test_a_check_that_goes_wrong_does_not_end_it(
 
     async def refuse_once(_: str) -> None:
         monkeypatch.setattr(hub.sources, "check", check)
+        hub.sources.schedule.call(hub.sources.all()["state-hub"])
         raise fault
 
     monkeypatch.setattr(hub.sources, "check", refuse_once)
@@ -99,7 +195,7 @@ async def test_a_round_that_goes_wrong_is_told_and_followed_by_the_next(
     hub: Hub, hands: Hands, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     refresher = Refresher(hub.sources, hands.clock())
-    monkeypatch.setattr(module, "TICK_SECONDS", 0.005)
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.005)
     monkeypatch.setattr(hub.sources, "expire", lambda: 1 / 0)
     task = asyncio.create_task(refresher.run())
     await until(lambda: refresher.health() != "ok")
@@ -114,12 +210,12 @@ async def test_a_round_that_goes_wrong_is_told_and_followed_by_the_next(
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_one_that_no_longer_comes_round_says_so(hub: Hub, hands: Hands) -> None:
+async def test_one_that_has_stopped_says_so(hub: Hub, hands: Hands) -> None:
     refresher = Refresher(hub.sources, hands.clock())
 
     hands.advance(31)
 
-    assert refresher.health() == "has not come round for 31 s"
+    assert refresher.health() == "has started no check for 31 s"
 
 
 @pytest.mark.usefixtures("running")
@@ -152,6 +248,7 @@ async def test_a_wall_clock_that_is_set_is_logged_and_moves_no_check(
     await until(lambda: hub.sources.status("state-hub").state == "fresh")
 
     hands.jump(86400)
+    hands.advance(1)
     await until(lambda: "the wall clock was set" in caplog.text)
 
     assert str(hub.sources.status("state-hub").next_check_at).startswith("2026-11-24T1")
@@ -191,3 +288,22 @@ async def test_states_are_written_every_few_seconds(
 
     await until(saved.is_file)
     assert not running.done()
+
+
+@pytest.mark.usefixtures("running")
+async def test_a_save_that_fails_as_nobody_foresaw_is_logged_and_tried_again(
+    hub: Hub, hands: Hands, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    saves: list[int] = []
+
+    async def save() -> None:
+        saves.append(len(saves))
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(hub.sources, "save", save)
+    hands.advance(6)
+    await until(lambda: "ZeroDivisionError" in caplog.text)
+    hands.advance(6)
+
+    await until(lambda: len(saves) == 2)
+    monkeypatch.undo()

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.registration import Registration
-from shared.sources.hosts import Host
-from shared.sources.schedule import MOST_SPREAD, PER_HOST, Schedule, interval, longest
+from shared.sources.hosts import AT_A_TIME, Host, Hosts
+from shared.sources.schedule import MOST_SPREAD, Schedule, interval, longest
 from shared.sources.source import Source
 from tests.builders import Hands, registration
 
@@ -23,6 +23,21 @@ def sources(clock: Clock, number: int, *hosts: Host) -> dict[str, Source]:
         )
         made[row.repo] = Source(row, due=clock.monotonic() - n, host=hosts[n % len(hosts)] if hosts else Host())
     return made
+
+
+def scheduled(followed: dict[str, Source], clock: Clock) -> tuple[Schedule, Hosts]:
+    """Return the schedule of these sources, and the hosts that count their checks."""
+    hosts = Hosts()
+    return Schedule(followed, hosts, clock), hosts
+
+
+def begun(schedule: Schedule, hosts: Hosts, followed: dict[str, Source], places: int = 9999) -> list[str]:
+    """Begin at most so many checks, one after the other as the refresher does, and return their repos."""
+    repos: list[str] = []
+    while len(repos) < places and (repo := schedule.following()) is not None:
+        hosts.begin(followed[repo].host)
+        repos.append(repo)
+    return repos
 
 
 @pytest.mark.parametrize(
@@ -52,68 +67,170 @@ def test_no_interval_is_longer_than_the_longest(ttl: int, most: float) -> None:
 
 def test_what_is_due_is_due_whatever_the_wall_clock_says() -> None:
     hands = Hands()
-    schedule = Schedule(sources(hands.clock(), 2), hands.clock())
+    schedule, _ = scheduled(sources(hands.clock(), 2), hands.clock())
 
     hands.jump(-365 * 86400)
 
     assert schedule.due() == ["r0", "r1"]
 
 
-def test_a_host_that_wants_peace_gets_it_until_then() -> None:
+def test_a_host_that_cools_down_is_left_alone_until_then() -> None:
     hands = Hands()
     busy = Host()
-    schedule = Schedule(sources(hands.clock(), 4, busy, Host()), hands.clock())
+    followed = sources(hands.clock(), 4, busy, Host())
+    schedule, hosts = scheduled(followed, hands.clock())
     busy.cool_until = hands.clock().monotonic() + 60
 
-    others = schedule.due(), schedule.forced(), sorted(schedule.startable(9))
-    hands.advance(60)
+    schedule.look(1)
+    others = schedule.due(), schedule.forced(), sorted(begun(schedule, hosts, followed))
+    hands.advance(59.5)
+    schedule.look(1)
+    early = begun(schedule, hosts, {repo: followed[repo] for repo in ("r0", "r2")}, 0), schedule.pause(1)
+    hands.advance(0.5)
 
     assert others == (["r1", "r3"], ["r1", "r3"], ["r1", "r3"])
+    assert early == ([], 0.5)
     assert (len(schedule.due()), len(schedule.forced())) == (4, 4)
 
 
 def test_the_longest_overdue_start_first_and_few_of_one_host() -> None:
     clock = Hands().clock()
-    crowd = Schedule(sources(clock, 2 * PER_HOST, Host()), clock)
-    many = Schedule(sources(clock, 9), clock)
+    crowd, many = sources(clock, 2 * AT_A_TIME, Host()), sources(clock, 9)
+    first, second = scheduled(crowd, clock), scheduled(many, clock)
+    first[0].look(1)
+    second[0].look(1)
 
-    assert crowd.startable(99) == [f"r{n}" for n in range(2 * PER_HOST - 1, PER_HOST - 1, -1)]
-    assert many.startable(3) == ["r8", "r7", "r6"]
-    assert many.startable(0) == []
+    assert begun(*first, crowd) == [f"r{n}" for n in range(2 * AT_A_TIME - 1, AT_A_TIME - 1, -1)]
+    assert begun(*second, many, 3) == ["r8", "r7", "r6"]
+    assert begun(*second, many, 0) == []
+
+
+def test_each_check_that_ends_lets_the_next_of_its_host_begin_without_another_look(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, host = Hands().clock(), Host()
+    followed = sources(clock, 1000, host)
+    schedule, hosts = scheduled(followed, clock)
+    schedule.look(1)
+    order = begun(schedule, hosts, followed)
+    # From here on a walk over all sources would find none.
+    monkeypatch.setattr(schedule, "_sources", {})
+
+    for _ in range(1000 - AT_A_TIME):
+        hosts.end(host)
+        order += begun(schedule, hosts, followed)
+
+    assert order == [f"r{n}" for n in reversed(range(1000))]
+    assert (host.busy, schedule.following()) == (AT_A_TIME, None)
+
+
+def test_what_becomes_due_between_two_looks_begins_then() -> None:
+    hands = Hands()
+    followed = sources(hands.clock(), 3)
+    schedule, hosts = scheduled(followed, hands.clock())
+    for repo, seconds in (("r0", 0.7), ("r1", 0.2), ("r2", 1.5)):
+        followed[repo].due = hands.clock().monotonic() + seconds
+
+    schedule.look(1)
+    pauses = [schedule.pause(1)]
+    hands.advance(0.25)
+    began = [begun(schedule, hosts, followed)]
+    pauses.append(schedule.pause(1))
+    hands.advance(0.5)
+    began.append(begun(schedule, hosts, followed))
+    pauses.append(schedule.pause(1))
+    hands.advance(1)
+
+    assert began == [["r1"], ["r0"]]
+    assert pauses == pytest.approx([0.2, 0.45, 1])
+    assert schedule.following() is None
+    followed["r0"].due = followed["r1"].due = hands.clock().monotonic() + 30
+    schedule.look(1)
+    assert schedule.following() == "r2"
+
+
+def test_one_that_is_called_begins_before_the_next_look_if_it_is_due() -> None:
+    clock = Hands().clock()
+    followed = sources(clock, 4)
+    schedule, hosts = scheduled(followed, clock)
+    followed["r1"].due = clock.monotonic() + 5
+    for repo in ("r0", "r1", "r2"):
+        schedule.call(followed[repo])
+    schedule.drop(followed["r2"])
+
+    assert begun(schedule, hosts, followed) == ["r0"]
+    assert hosts.wake.is_set()
+
+
+@pytest.mark.parametrize("change", ["followed", "due", "spread_to"])
+def test_one_that_changed_since_the_look_does_not_begin(change: str) -> None:
+    clock = Hands().clock()
+    followed = sources(clock, 1)
+    schedule, _ = scheduled(followed, clock)
+    schedule.look(1)
+
+    setattr(followed["r0"], change, 0 if change == "followed" else clock.monotonic() + 5)
+
+    assert schedule.following() is None
+
+
+def test_it_is_idle_when_no_check_is_under_way_and_none_is_due() -> None:
+    clock = Hands().clock()
+    followed = sources(clock, 2)
+    schedule, hosts = scheduled(followed, clock)
+    schedule.look(1)
+    idle = [hosts.idle.is_set()]
+
+    begun(schedule, hosts, followed)
+    idle.append(hosts.idle.is_set())
+    for source in followed.values():
+        hosts.end(source.host)
+    idle.append(hosts.idle.is_set())
+    schedule.following()
+    idle.append(hosts.idle.is_set())
+    schedule.call(followed["r0"])
+
+    assert [*idle, hosts.idle.is_set()] == [False, False, False, True, False]
 
 
 def test_the_lag_is_that_of_the_longest_overdue() -> None:
     hands = Hands()
-    schedule = Schedule(sources(hands.clock(), 3), hands.clock())
+    schedule, _ = scheduled(sources(hands.clock(), 3), hands.clock())
     hands.advance(7)
 
     assert schedule.lag() == 9.0
-    assert Schedule({}, hands.clock()).lag() == 0.0
+    assert scheduled({}, hands.clock())[0].lag() == 0.0
 
 
 def test_a_host_with_checks_under_way_gets_fewer() -> None:
     clock, host = Hands().clock(), Host()
-    schedule = Schedule(sources(clock, 2 * PER_HOST, host), clock)
-    host.busy = PER_HOST - 1
+    followed = sources(clock, 2 * AT_A_TIME, host)
+    schedule, hosts = scheduled(followed, clock)
+    host.busy = AT_A_TIME - 1
+    schedule.look(1)
 
-    assert len(schedule.startable(99)) == 1
+    assert len(begun(schedule, hosts, followed)) == 1
 
 
 def test_many_that_are_overdue_do_not_begin_at_once() -> None:
     hands = Hands()
     followed = sources(hands.clock(), 200)
-    schedule = Schedule(followed, hands.clock())
+    schedule, hosts = scheduled(followed, hands.clock())
 
     schedule.spread()
-    at_once = len(schedule.startable(200))
+    dates = {source.status.next_check_at for source in followed.values()}
+    schedule.look(1)
+    at_once = len(begun(schedule, hosts, followed))
     hands.advance(5)
-    half = len(schedule.startable(200))
+    schedule.look(1)
+    half = at_once + len(begun(schedule, hosts, followed))
     hands.advance(5)
+    schedule.look(1)
+    begun(schedule, hosts, followed)
 
     assert at_once < 5
     assert 60 < half < 140
-    assert len(schedule.startable(200)) == 200
-    dates = {source.status.next_check_at for source in followed.values()}
+    assert {source.host.busy >= 1 for source in followed.values()} == {True}
     assert len(dates) > 5
     assert max(map(str, dates)) <= "2026-11-23T10:00:10Z"
 
@@ -122,8 +239,8 @@ def test_one_that_is_overdue_begins_at_once_and_a_crowd_within_minutes() -> None
     clock = Hands().clock()
     one, crowd = sources(clock, 1), sources(clock, 10_000)
 
-    Schedule(one, clock).spread()
-    Schedule(crowd, clock).spread()
+    scheduled(one, clock)[0].spread()
+    scheduled(crowd, clock)[0].spread()
 
     assert one["r0"].spread_to == clock.monotonic()
     assert max(source.spread_to for source in crowd.values()) <= clock.monotonic() + MOST_SPREAD
@@ -133,7 +250,7 @@ def test_one_that_is_overdue_begins_at_once_and_a_crowd_within_minutes() -> None
 def test_dates_follow_a_wall_clock_that_is_set(seconds: float) -> None:
     hands = Hands()
     followed = sources(hands.clock(), 1)
-    schedule = Schedule(followed, hands.clock())
+    schedule, _ = scheduled(followed, hands.clock())
     hands.advance(7)
 
     quiet = schedule.follow_wall()

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from shared.registration import Registration
+from shared.sources.hosts import AT_A_TIME, Host
+from shared.sources.queue import Queue
+from shared.sources.source import Source
+from tests.builders import registration
+
+ROW = Registration(**registration(), registered_at="", updated_at="", registered_by="operator", revision=1)
+
+
+def waiting(repo: str, due: float, host: Host) -> Source:
+    return Source(replace(ROW, repo=repo), due=due, host=host)
+
+
+def popped(queue: Queue, *, begin: bool = True) -> list[str]:
+    """Return the repos that are popped, of which each takes a place of its host."""
+    repos: list[str] = []
+    while (source := queue.pop()) is not None:
+        source.host.busy += begin
+        repos.append(source.registration.repo)
+    return repos
+
+
+def test_over_all_hosts_the_longest_overdue_comes_first() -> None:
+    one, other, queue = Host(), Host(), Queue()
+    for repo, due, host in (("a", 3.0, one), ("b", 1.0, one), ("c", 2.0, other), ("d", 2.0, other), ("e", 0.5, other)):
+        queue.put(waiting(repo, due, host))
+
+    assert popped(queue) == ["e", "b", "c", "d", "a"]
+    assert queue.pop() is None
+
+
+def test_a_host_without_room_keeps_nobody_else_waiting_and_goes_on_when_it_has_room() -> None:
+    full, free, queue = Host(), Host(), Queue()
+    full.busy = AT_A_TIME
+    for repo, due, host in (("a", 1.0, full), ("b", 2.0, free), ("c", 3.0, full)):
+        queue.put(waiting(repo, due, host))
+
+    before = popped(queue)
+    # Comes to stand before those that wait already.
+    queue.put(waiting("d", 0.5, full))
+    still = popped(queue)
+    full.busy -= 2
+
+    assert (before, still) == (["b"], [])
+    assert popped(queue) == ["d", "a"]
+    full.busy -= 1
+    assert popped(queue) == ["c"]
+
+
+def test_a_line_that_was_empty_can_be_joined_again() -> None:
+    host, queue = Host(), Queue()
+    queue.put(waiting("a", 1.0, host))
+    first = popped(queue, begin=False)
+
+    queue.put(waiting("b", 1.0, host))
+
+    assert first + popped(queue) == ["a", "b"]
+
+
+def test_one_that_is_put_twice_comes_twice() -> None:
+    source, queue = waiting("a", 1.0, Host()), Queue()
+    queue.put(source)
+    queue.put(source)
+
+    assert popped(queue) == ["a", "a"]
