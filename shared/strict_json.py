@@ -1,19 +1,21 @@
-"""JSON as RFC 8259 means it: no repeated keys, no NaN, no lone surrogates, bounded depth."""
+"""JSON as RFC 8259 means it: no repeated keys, no NaN, no lone surrogates, nothing that hides text, bounded depth."""
 
 from __future__ import annotations
 
 import json
 import math
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from shared.characters import hiding, position
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shared.characters import Refusal
 
 MAX_DEPTH = 20
-CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-"""Characters that no document may hold: controls other than tab and line breaks, lone surrogates, non-characters."""
-
-SURROGATE = re.compile("[\ud800-\udfff]")
-"""Halves of a character, which no UTF-8 can hold (RFC 8259 §8.2)."""
-
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _EXACT = 2**53 - 1
 
 
@@ -26,21 +28,43 @@ class NotStrictJson(ValueError):  # noqa: N818 - a verdict, not a failure
         self.column = column
 
 
-def parse(content: bytes, forbidden: re.Pattern[str] = SURROGATE) -> Any:  # noqa: ANN401 - JSON not yet checked
-    """Return the value that *content* holds, or raise NotStrictJson; no text in it matches *forbidden*.
+class NotJson(NotStrictJson):
+    """The text is not JSON by anybody's rules."""
+
+
+def parse(content: bytes, refused: Callable[[str], Refusal | None] = hiding) -> Any:  # noqa: ANN401 - JSON not yet checked
+    """Return the value that *content* holds, or raise NotStrictJson; *refused* judges each key and text in it.
 
     Integers beyond 2^53 - 1 and numbers that overflow stay text, as in the indexes' YAML.
     """
     try:
-        value = _decoder.decode(content.decode("utf-8"))
+        text = content.decode("utf-8")
+        value = _decoder.decode(text)
     except UnicodeDecodeError as fault:
-        raise NotStrictJson(f"not UTF-8 at byte {fault.start}") from fault
+        raise NotJson(f"not UTF-8 at byte {fault.start}") from fault
     except json.JSONDecodeError as fault:
-        raise NotStrictJson(f"not JSON: {fault.msg}", fault.lineno, fault.colno) from fault
+        raise NotJson(f"not JSON: {fault.msg}", *position(text, fault.pos)) from fault
     except RecursionError as fault:
         raise NotStrictJson(f"nested deeper than {MAX_DEPTH}") from fault
-    _prove(value, forbidden)
+    except _NoNumber as fault:
+        # What stands in quotes is text, and of the same length when it is covered.
+        place = _STRING.sub(lambda found: "x" * len(found[0]), text).find(str(fault))
+        raise NotStrictJson(f"{fault} is not JSON", *position(text, place)) from fault
+    if refusal := _judged(value, refused):
+        raise NotStrictJson(f"{refusal.detail} in text", *position(text, _offset(text, refusal.letters)))
     return value
+
+
+def _offset(text: str, letters: str) -> int:
+    """Return where *letters* stand in *text* for the first time, as they are or escaped (RFC 8259 §7)."""
+    found = re.search(r"(?<!\\)(?:\\\\)*(" + "".join(map(_either, letters)) + ")", text, re.IGNORECASE)
+    return found.start(1) if found else 0
+
+
+def _either(letter: str) -> str:
+    units = letter.encode("utf-16-be", "surrogatepass").hex()
+    escaped = "".join(rf"\\u{units[start : start + 4]}" for start in range(0, len(units), 4))
+    return f"(?:{re.escape(letter)}|{escaped})"
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -56,8 +80,12 @@ def _shown(text: str) -> str:
     return json.dumps(text[:100])
 
 
+class _NoNumber(ValueError):  # noqa: N818 - its text is the name that stands for no number
+    """NaN or an infinity, by the name that Python's library reads."""
+
+
 def _no_constant(name: str) -> None:
-    raise NotStrictJson(f"{name} is not JSON")
+    raise _NoNumber(name)
 
 
 def integer(text: str) -> int | str:
@@ -78,22 +106,19 @@ _decoder = json.JSONDecoder(
 )
 
 
-def _prove(value: object, forbidden: re.Pattern[str]) -> None:
-    """Walk *value* level by level; raise NotStrictJson for what lies too deep or can't be written again."""
+def _judged(value: object, refused: Callable[[str], Refusal | None]) -> Refusal | None:
+    """Walk *value* level by level, and return what is refused in a text of it; raise NotStrictJson for great depth."""
     level, depth = [value], 0
     while level:
         below: list[object] = []
         for one in level:
             if isinstance(one, str):
-                _prove_text(one, forbidden)
+                if refusal := refused(one):
+                    return refusal
             elif isinstance(one, list | dict):
                 if depth == MAX_DEPTH:
                     raise NotStrictJson(f"nested deeper than {MAX_DEPTH}")
                 below += one
                 below += one.values() if isinstance(one, dict) else ()
         level, depth = below, depth + 1
-
-
-def _prove_text(text: str, forbidden: re.Pattern[str]) -> None:
-    if found := forbidden.search(text):
-        raise NotStrictJson(f"the character U+{ord(found[0]):04X} is not allowed in text")
+    return None

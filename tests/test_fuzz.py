@@ -56,7 +56,7 @@ GOOD_VALUES = {
     "enabled": st.booleans(),
     "required": st.booleans(),
     "cache_ttl_seconds": st.integers(0, 604800),
-    "description": st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=200),
+    "description": st.text(st.characters(exclude_categories=["Cc", "Cf", "Cs", "Cn"]), max_size=200),
 }
 WANTED = st.fixed_dictionaries(
     {name: GOOD_VALUES[name] for name in ("repo", "url", "domain")},

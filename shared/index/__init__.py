@@ -6,25 +6,29 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from shared import schemas, strict_json
+from shared import characters, schemas, strict_json
 from shared.index import hints, yaml_events
 from shared.index.content import Content, content_of
 from shared.problems import Offence, SourceNotAnIndex, SourceTooLarge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 __all__ = ["Content", "Fault", "IndexFaulty", "placed", "read_data", "read_index"]
 
 MAX_CAPABILITIES = 20_000
 MAX_FIELDS = 200
+_UNSEEN = "must hold something that can be seen"
 
 # A character as JSON escapes it in two halves, which is no YAML.
 _PAIR = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
 
 
 class Fault(NamedTuple):
-    """One fault: line and column (from 1) in the source text, JSON Pointer, what is wrong, perhaps what to do."""
+    """One fault: line and column in the source text, JSON Pointer, what is wrong, perhaps what to do.
+
+    Both count from 1, as characters.position does; without a byte order mark at the start.
+    """
 
     line: int
     column: int
@@ -67,9 +71,9 @@ def _decode(body: bytes) -> str:
     try:
         text = body.removeprefix(b"\xef\xbb\xbf").decode("utf-8")
     except UnicodeDecodeError as fault:
-        line = body.count(b"\n", 0, fault.start) + 1
-        column = fault.start - body.rfind(b"\n", 0, fault.start)
-        raise IndexFaulty([Fault(line, column, "", "is not UTF-8", "Save the file as UTF-8.")]) from fault
+        start = fault.object[: fault.start].decode("utf-8")
+        mark = characters.position(start, len(start))
+        raise IndexFaulty([Fault(*mark, "", "is not UTF-8", "Save the file as UTF-8.")]) from fault
     if text.lstrip()[:1] == "<":
         raise SourceNotAnIndex(
             "The source answered with markup. The hub sends no credentials: publish a raw URL that opens without "
@@ -82,15 +86,29 @@ def _parse(text: str) -> Any:  # noqa: ANN401 - data not yet checked
     """Read JSON where the text starts like it and is it, else YAML."""
     if text.lstrip()[:1] == "{":
         try:
-            return strict_json.parse(text.encode(), strict_json.CONTROL)
+            return strict_json.parse(text.encode(), characters.refused)
+        except strict_json.NotJson:
+            pass
         except strict_json.NotStrictJson as fault:
-            if fault.line is None:
-                raise IndexFaulty([Fault(1, 1, "", str(fault))]) from fault
+            raise IndexFaulty([_placed_strictly(text, fault)]) from fault
     try:
         return yaml_events.parse(text)
     except yaml_events.NotPlainYaml as fault:
-        hint = hints.for_text(text, fault.line, fault.column)
-        raise IndexFaulty([Fault(fault.line, fault.column, "", str(fault), hint)]) from fault
+        mark = (fault.line, fault.column)
+        raise IndexFaulty([Fault(*mark, "", str(fault), hints.for_text(text, mark, fault.begun))]) from fault
+
+
+def _placed_strictly(text: str, fault: strict_json.NotStrictJson) -> Fault:
+    """Return the fault of a JSON document; where JSON tells no place, YAML knows what is repeated or too deep."""
+    if fault.line is not None and fault.column is not None:
+        return Fault(fault.line, fault.column, "", str(fault))
+    try:
+        yaml_events.parse(_PAIR.sub("x" * 12, text))
+    except yaml_events.NotPlainYaml as same:
+        # What libyaml itself refuses, such as a long key, may be right in JSON.
+        if same.__cause__ is None:
+            return Fault(same.line, same.column, "", str(same))
+    return Fault(1, 1, "", str(fault))
 
 
 def _listed(index: dict[str, Any]) -> list[Any]:
@@ -121,7 +139,7 @@ def _check(index: Any, repo: str) -> list[Offence]:  # noqa: ANN401 - data not y
         offences.append(Offence("/repo", f"must be {repo}, the name under which this URL is registered"))
     seen: set[str] = set()
     for place, entry in enumerate(_listed(index)):
-        found = (_crowded(entry) or check_entry(entry)) + _repeated(entry, seen)
+        found = (_crowded(entry) or check_entry(entry) + _unseen(entry)) + _repeated(entry, seen)
         offences += [Offence(f"/capabilities/{place}{pointer}", detail) for pointer, detail in found]
         if len(offences) >= schemas.MAX_OFFENCES:
             break
@@ -133,6 +151,25 @@ def _crowded(entry: object) -> list[Offence]:
     if isinstance(entry, dict) and len(entry) > MAX_FIELDS:
         return [Offence("", f"has more than {MAX_FIELDS} fields")]
     return []
+
+
+def _unseen(entry: object) -> list[Offence]:
+    """Find names in which nothing can be seen, and other texts and keys of characters that have no shape."""
+    fields: dict[str, Any] = entry if isinstance(entry, dict) else {}
+    name = fields.get("name")
+    found = [Offence("/name", _UNSEEN)] if isinstance(name, str) and name and not characters.visible(name) else []
+    found += [Offence(schemas.pointer(path), _UNSEEN) for path, text in _texts(fields) if characters.shapeless(text)]
+    return found
+
+
+def _texts(fields: dict[str, Any]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Yield every text of an entry but its name, keys too, with the steps of its JSON Pointer."""
+    for key, value in fields.items():
+        yield (key,), key
+        if isinstance(value, str) and key != "name":
+            yield (key,), value
+        elif isinstance(value, list):
+            yield from (((key, place), text) for place, text in enumerate(value) if isinstance(text, str))
 
 
 def _repeated(entry: object, seen: set[str]) -> list[Offence]:
@@ -148,11 +185,11 @@ def _repeated(entry: object, seen: set[str]) -> list[Offence]:
 def placed(text: str, index: object, offences: list[Offence]) -> list[Fault]:
     """Say where each offence stands. JSON that YAML can't read has no places; then it is the first line."""
     try:
-        marks = yaml_events.locate(_PAIR.sub("x" * 12, text), [offence.pointer for offence in offences])
+        places = yaml_events.locate(_PAIR.sub("x" * 12, text), [offence.pointer for offence in offences])
     except yaml_events.NotPlainYaml:
-        marks = [(1, 1)] * len(offences)
+        places = [yaml_events.Place(1, 1)] * len(offences)
     faults = [
-        Fault(*mark, *offence, hints.for_value(index, offence.pointer))
-        for mark, offence in zip(marks, offences, strict=True)
+        Fault(place.line, place.column, *offence, hints.for_value(index, offence.pointer, place.written))
+        for place, offence in zip(places, offences, strict=True)
     ]
     return sorted(faults)

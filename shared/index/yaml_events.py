@@ -3,12 +3,13 @@
 None of PyYAML's loaders is used: they resolve dates and sexagesimals, explode merge keys while loading, and crash on
 deep nesting. The events come one by one, so that a bound is met before anything large is made. Plain scalars are read
 by the rules of the YAML 1.2 core schema for null, booleans, decimal integers and finite floats; all else stays text.
+Lines end as YAML 1.2 and editors have it (section 5.4): libyaml, of YAML 1.1, would end one at U+2028 and U+2029 too.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import yaml
 from yaml.events import (
@@ -23,7 +24,8 @@ from yaml.events import (
     StreamEndEvent,
 )
 
-from shared.strict_json import CONTROL, MAX_DEPTH, finite, integer
+from shared.characters import position, refused
+from shared.strict_json import MAX_DEPTH, finite, integer
 
 MAX_NODES = 500_000
 _PLAIN = {
@@ -39,12 +41,30 @@ Mark = tuple[int, int]
 """A line and a column, counted from 1."""
 
 
-class NotPlainYaml(ValueError):  # noqa: N818 - a verdict, not a failure
-    """The text is not YAML that is read as data; *line* and *column* count from 1."""
+# Characters that no text holds, as they are refused, in the place of those that libyaml takes for ends of lines.
+_STAND_INS = {0x2028: 0xFDD0, 0x2029: 0xFDD1}
+_STOOD_FOR = {stand_in: letter for letter, stand_in in _STAND_INS.items()}
+_ESCAPED_STAND_IN = re.compile(r"\\(?:u|U0000)fdd[01]", re.IGNORECASE)
 
-    def __init__(self, detail: str, mark: Mark) -> None:
+
+class Place(NamedTuple):
+    """Where a value starts, counted from 1, and a plain scalar as it is written there; None for everything else."""
+
+    line: int
+    column: int
+    written: str | None = None
+
+
+class NotPlainYaml(ValueError):  # noqa: N818 - a verdict, not a failure
+    """The text is not YAML that is read as data; *line* and *column* count from 1.
+
+    *begun* is where the value starts that was being read, where libyaml tells.
+    """
+
+    def __init__(self, detail: str, mark: Mark, begun: Mark | None = None) -> None:
         super().__init__(detail)
         self.line, self.column = mark
+        self.begun = begun
 
 
 def parse(text: str) -> Any:  # noqa: ANN401 - data not yet checked
@@ -52,7 +72,7 @@ def parse(text: str) -> Any:  # noqa: ANN401 - data not yet checked
     return _Builder().build(text)
 
 
-def locate(text: str, pointers: list[str]) -> list[Mark]:
+def locate(text: str, pointers: list[str]) -> list[Place]:
     """Return where the value at each JSON Pointer starts in *text*; of a missing one, where its parent does."""
     builder = _Builder(marks={})
     root = builder.build(text)
@@ -62,8 +82,9 @@ def locate(text: str, pointers: list[str]) -> list[Mark]:
 class _Builder:
     """Builds plain data from events; remembers where each value started when given somewhere to put it."""
 
-    def __init__(self, marks: dict[tuple[int, object], Mark] | None = None) -> None:
+    def __init__(self, marks: dict[tuple[int, object], Place] | None = None) -> None:
         self._marks = marks
+        self._stood_for: dict[int, int] = {}
         self._stack: list[tuple[dict[str, Any] | list[Any], str | None]] = []
         self._container: dict[str, Any] | list[Any] = []
         self._key: str | None = None
@@ -81,8 +102,10 @@ class _Builder:
         }
 
     def build(self, text: str) -> Any:  # noqa: ANN401 - data not yet checked
-        if found := CONTROL.search(text):
-            _refuse(f"the character U+{ord(found[0]):04X} is not allowed", _mark_at(text, found.start()))
+        if refusal := refused(text):
+            _refuse(refusal.detail, position(text, refusal.offset))
+        if "\u2028" in text or "\u2029" in text:
+            text = self._covered(text)
         root: list[Any] = []
         self._container = root
         handlers, next_event = self._handlers, yaml.CSafeLoader(text).get_event
@@ -91,24 +114,32 @@ class _Builder:
                 if handler := handlers.get(kind):
                     handler(event)
         except yaml.MarkedYAMLError as fault:
-            raise NotPlainYaml(f"not YAML: {fault.problem}", _mark_of(fault)) from fault
+            begun = _counted(fault.context_mark) if fault.context_mark else None
+            raise NotPlainYaml(f"not YAML: {fault.problem}", _mark_of(fault), begun) from fault
         return root[0] if root else None
 
-    def find(self, root: object, pointer: str) -> Mark:
-        """Return the mark of *pointer* below *root*, or of the nearest value above it that exists."""
+    def _covered(self, text: str) -> str:
+        """Return *text* with a stand-in for each character that libyaml alone takes for the end of a line."""
+        if found := _ESCAPED_STAND_IN.search(text):
+            _refuse(f"the character U+{found[0][-4:].upper()} is not allowed", position(text, found.start()))
+        self._stood_for = _STOOD_FOR
+        return text.translate(_STAND_INS)
+
+    def find(self, root: object, pointer: str) -> Place:
+        """Return the place of *pointer* below *root*, or of the nearest value above it that exists."""
         marks = self._marks or {}
-        mark, here = (1, 1), root
+        place, here = Place(1, 1), root
         for step in pointer.split("/")[1:]:
             name: str | int = step.replace("~1", "/").replace("~0", "~")
             if isinstance(here, list):
                 name = int(name)
             if (id(here), name) not in marks:
                 break
-            mark = marks[id(here), name]
+            place = marks[id(here), name]
             here = here[name]  # type: ignore[index]
-        return mark
+        return place
 
-    def _place(self, value: object, event: Any) -> None:  # noqa: ANN401 - PyYAML's events have no types
+    def _place(self, value: object, event: Any, written: str | None = None) -> None:  # noqa: ANN401 - PyYAML's events have no types
         container = self._container
         if isinstance(container, list):
             place: object = len(container)
@@ -118,18 +149,22 @@ class _Builder:
             container[place] = value  # type: ignore[index]
             self._key = None
         if self._marks is not None:
-            self._marks[id(container), place] = _start(event)
+            self._marks[id(container), place] = Place(*_start(event), written)
 
     def _scalar(self, event: Any) -> None:  # noqa: ANN401
         if event.tag is not None or event.anchor is not None:
             _refuse("tags and anchors are not read; write the value out", _start(event))
         text = event.value
-        if event.style == '"' and (found := CONTROL.search(text)):
-            _refuse(f"the character U+{ord(found[0]):04X} is not allowed", _start(event))
+        if self._stood_for:
+            text = text.translate(self._stood_for)
+        if event.style == '"' and (refusal := refused(text)):
+            _refuse(refusal.detail, _start(event))
         if self._key is None and type(self._container) is dict:
             self._set_key(text, event)
+        elif event.style:
+            self._place(text, event)
         else:
-            self._place(text if event.style else _plain(text), event)
+            self._place(_plain(text), event, text)
 
     def _set_key(self, text: str, event: Any) -> None:  # noqa: ANN401
         if text in self._container:
@@ -164,8 +199,10 @@ class _Builder:
 
     def _start_document(self, event: Any) -> None:  # noqa: ANN401
         self._documents += 1
-        if self._documents > 1 or event.version is not None or event.tags:
-            _refuse("one document without directives is read", _start(event))
+        if self._documents > 1:
+            _refuse("one document is read, and here another one starts", _start(event))
+        if event.version is not None or event.tags:
+            _refuse("directives (%) are not read", _start(event))
 
     def _end_document(self, _event: object) -> None:
         """Nothing to do: what matters is whether another one starts."""
@@ -184,16 +221,16 @@ def _plain(text: str) -> object:
 
 
 def _start(event: Any) -> Mark:  # noqa: ANN401
-    return event.start_mark.line + 1, event.start_mark.column + 1
+    return _counted(event.start_mark)
 
 
 def _mark_of(fault: yaml.MarkedYAMLError) -> Mark:
     mark = fault.problem_mark or fault.context_mark
-    return (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    return _counted(mark) if mark else (1, 1)
 
 
-def _mark_at(text: str, offset: int) -> Mark:
-    return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
+def _counted(mark: Any) -> Mark:  # noqa: ANN401
+    return mark.line + 1, mark.column + 1
 
 
 def _refuse(detail: str, mark: Mark) -> NoReturn:

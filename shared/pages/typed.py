@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from shared.characters import refused
 from shared.query import MOST_TEXT
 
 
 def typed(text: str) -> str:
-    """Read what a person typed: its first 200 characters, without the spaces around it."""
-    return text.strip()[:MOST_TEXT].rstrip()
+    """Read what a person typed: its first 200 characters, without blanks around it.
+
+    Characters that nobody sees come along when text is copied; those that the API refuses are taken out.
+    """
+    text = text.strip()[:MOST_TEXT]
+    while refusal := refused(text):
+        text = text[: refusal.offset] + text[refusal.offset + len(refusal.letters) :]
+    return text.strip()

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.strict_json import CONTROL, NotStrictJson, finite, integer, parse
+from shared.characters import refused
+from shared.strict_json import NotStrictJson, finite, integer, parse
 
-TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+TEXT = st.text(st.characters(exclude_categories=["Cs", "Cf", "Cn", "Mn", "Lo"]), max_size=20)
 EXACT = st.integers(-(2**53) + 1, 2**53 - 1)
 VALUES = st.recursive(
     st.none() | st.booleans() | EXACT | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
@@ -148,9 +149,38 @@ def test_refuses_the_characters_that_the_caller_forbids(letter: str) -> None:
     content = json.dumps({"a": [f"x{letter}"]}).encode()
 
     with pytest.raises(NotStrictJson, match=f"U[+]{ord(letter):04X} is not allowed in text"):
-        parse(content, CONTROL)
+        parse(content, refused)
     assert parse(content) == {"a": [f"x{letter}"]}
 
 
+@pytest.mark.parametrize(
+    ("text", "mark", "says"),
+    [
+        pytest.param('{"a": 1,\n "b": "x\u202ey"}', (2, 9), "U[+]202E [(]right-to-left override[)]", id="an override"),
+        pytest.param(r'{"a": "\\u202e", "b": "x\u202Ey"}', (1, 25), "U[+]202E", id="behind what looks so"),
+        pytest.param('{"x\u2066": 1}', (1, 4), "U[+]2066", id="in a key"),
+        pytest.param(r'[[{"x\u2069": 1}]]', (1, 6), "U[+]2069", id="in a key, escaped"),
+        pytest.param('["\U000e0041"]', (1, 3), "U[+]E0041", id="a tag"),
+        pytest.param(r'["ä", "\udb40\uDC41"]', (1, 8), "U[+]E0041", id="a tag, escaped"),
+        pytest.param('["a\u200c", "\u200c\u200d\u200b"]', (1, 9), "more than two", id="a message that nobody sees"),
+        pytest.param(r'["a\u200c", "x\u200c\u200d\u200b"]', (1, 15), "more than two", id="the same, escaped"),
+        pytest.param('[1,\r2,\r\n"\ud83d\udca9", -Infinity]'.encode("utf-16", "surrogatepass").decode("utf-16"), (3, 6),
+                     "-Infinity is not JSON", id="an infinity"),
+        pytest.param('["NaN", NaN]', (1, 9), "NaN is not JSON", id="NaN behind the text NaN"),
+    ],
+)  # fmt: skip
+def test_names_the_place_and_the_character(text: str, mark: tuple[int, int], says: str) -> None:
+    with pytest.raises(NotStrictJson, match=says) as raised:
+        parse(text.encode())
+
+    assert (raised.value.line, raised.value.column) == mark
+
+
+def test_text_of_every_script_and_emoji_are_let_through() -> None:
+    text = "\u0645\u06cc\u200c\u062e \U0001f468\u200d\U0001f469 \u05e9 \u2028 \u200f"
+
+    assert parse(json.dumps([text]).encode()) == [text]
+
+
 def test_tabs_and_line_breaks_are_no_forbidden_characters() -> None:
-    assert parse(b'"\\t\\r\\n \\ud83d\\ude00"', CONTROL) == "\t\r\n \N{GRINNING FACE}"
+    assert parse(b'"\\t\\r\\n \\ud83d\\ude00"', refused) == "\t\r\n \N{GRINNING FACE}"

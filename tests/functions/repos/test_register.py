@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import re
 import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -56,6 +58,38 @@ async def test_refuses_a_field_that_breaks_a_rule(
 
     problem(answer, "invalid-registration", pointer)
     assert (await client.get("/v1/repos")).json()["total"] == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        pytest.param({"description": "Pay \u202eevil"}, "U+202E (right-to-left override)", id="an override"),
+        pytest.param({"description": "\u2066begins"}, "U+2066 (left-to-right isolate)", id="an isolate"),
+        pytest.param({"description": "x\U000e0041"}, "U+E0041", id="a tag"),
+        pytest.param({"col\u202eour": "red"}, "U+202E", id="in a key"),
+        pytest.param({"domain": "a\u2069"}, "U+2069", id="in a domain"),
+    ],
+)
+@pytest.mark.parametrize("ascii_only", [True, False], ids=["escaped", "as it is"])
+async def test_text_that_hides_or_reorders_is_refused_with_its_place(
+    client: httpx.AsyncClient, changes: dict[str, object], says: str, ascii_only: bool
+) -> None:
+    body = json.dumps(registration(**changes), ensure_ascii=ascii_only, indent=1).encode()
+
+    answer = await client.post("/v1/repos", content=body, headers=WRITER | {"Content-Type": "application/json"})
+
+    detail = problem(answer, "malformed-body")["detail"]
+    assert says in detail
+    assert re.search(r"\(line \d+, column \d+\)", detail)
+    assert (await client.get("/v1/repos")).json()["total"] == 0
+
+
+async def test_descriptions_of_every_script_are_stored_as_they_are_sent(client: httpx.AsyncClient) -> None:
+    text = "\u0645\u06cc\u200c\u062e \u05e9\u05dc\u05d5\u05dd \U0001f468\u200d\U0001f469"
+
+    answer = await client.post("/v1/repos", json=registration(description=text), headers=WRITER)
+
+    assert answer.json()["description"] == text
 
 
 async def test_names_every_offence_at_once(client: httpx.AsyncClient) -> None:

@@ -68,6 +68,9 @@ def test_an_index_may_be_empty() -> None:
     assert read_index(b"version: 1\ncapabilities: []\n", REPO).entries == ()
 
 
+UNSEEN = ("/capabilities/0/name", "must hold something that can be seen")
+
+
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
@@ -122,9 +125,35 @@ def test_an_index_may_be_empty() -> None:
         pytest.param(b"version: 1\nname: \xff\n", [(2, 7, "", "is not UTF-8")], id="another charset"),
         pytest.param("version: 1".encode("utf-16"), [(1, 1, "", "is not UTF-8")], id="UTF-16"),
         pytest.param(b"version: 1\nx: *y\n", [(2, 4, "", "aliases")], id="an alias"),
-        pytest.param(b'{"a":1,"a":1}', [(1, 1, "", 'the key "a" stands twice')], id="JSON, a key twice"),
-        pytest.param(b'{"a":' * 21 + b"1" + b"}" * 21, [(1, 1, "", "nested deeper")], id="JSON, too deep"),
-        pytest.param(b'{"a":"\\u0007"}', [(1, 1, "", "U+0007")], id="JSON, a control character"),
+        pytest.param(b'{"a":1,"a":1}', [(1, 8, "", "the key 'a' stands twice")], id="JSON, a key twice"),
+        pytest.param(b'{"a":' * 21 + b"1" + b"}" * 21, [(1, 101, "", "nested deeper")], id="JSON, too deep"),
+        pytest.param(b'{"a":"\\u0007"}', [(1, 7, "", "U+0007")], id="JSON, a control character"),
+        pytest.param('{\n"a": "ä\u202e"}'.encode(), [(2, 8, "", "U+202E")], id="JSON, an override"),
+        pytest.param(b'{"\\ud83d\\ude00": 1,\n"a": "\\uDB40\\udc41"}', [(2, 7, "", "U+E0041")], id="JSON, a tag"),
+        pytest.param(b'{"a": "NaN",\n "b": NaN}', [(2, 7, "", "NaN is not JSON")], id="JSON, NaN"),
+        pytest.param(
+            b'{"' + b"k" * 2000 + b'": 1, "a": 1, "a": 2}', [(1, 1, "", 'the key "a"')], id="JSON, no YAML either"
+        ),
+        pytest.param(entry(r'summary: "x\u2066y"'), [(5, 12, "", "U+2066 (left-to-right isolate)")], id="an isolate"),
+        pytest.param(entry('"x\u200b\u200b\u200by": 1'), [(5, 5, "", "can't be seen")], id="a hidden message in a key"),
+        pytest.param(b"version: 1\ncapabilities:\n- id: a\n  name: '   '\n", [(4, 9, *UNSEEN)], id="a name of blanks"),
+        pytest.param(
+            b'version: 1\ncapabilities:\n- id: a\n  name: "\\u200b"\n', [(4, 9, *UNSEEN)], id="a name of no width"
+        ),
+        pytest.param(
+            'version: 1\ncapabilities:\n- id: a\n  name: "\u3164\u2800\xa0"\n'.encode(),
+            [(4, 9, *UNSEEN)],
+            id="a name of fillers",
+        ),
+        pytest.param(
+            entry('tags: [a, "\\u200b"]\n  owner: "\\u200d"\n  "\\u200b": 1'),
+            [
+                (5, 13, "/capabilities/0/tags/1", "something that can be seen"),
+                (6, 10, "/capabilities/0/owner", "something that can be seen"),
+                (7, 13, "/capabilities/0/\u200b", "something that can be seen"),
+            ],
+            id="a tag, an owner and a key that nobody sees",
+        ),
     ],
 )
 def test_names_every_fault_with_its_place(body: bytes, expected: list[tuple[int, int, str, str]]) -> None:
@@ -132,6 +161,30 @@ def test_names_every_fault_with_its_place(body: bytes, expected: list[tuple[int,
 
     assert [fault[:3] for fault in found] == [fault[:3] for fault in expected]
     assert all(wanted[3] in fault[3] for fault, wanted in zip(found, expected, strict=True))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("\u0645\u06cc\u200c\u062e\u0648", id="Persian"),
+        pytest.param("\u05e9\u05dc\u05d5\u05dd", id="Hebrew"),
+        pytest.param("\U0001f468\u200d\U0001f469\u200d\U0001f467", id="emoji of several parts"),
+        pytest.param(
+            "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f", id="a flag written with tags"
+        ),
+        pytest.param("one\u2028two", id="a separator of lines"),
+    ],
+)
+def test_names_of_every_script_are_served_as_they_are_written(name: str) -> None:
+    literal = f'version: 1\ncapabilities:\n- {{id: a, name: "{name}"}}\n'.encode()
+    escaped = json.dumps({"version": 1, "capabilities": [{"id": "a", "name": name}]}).encode()
+
+    for body in (literal, escaped):
+        assert json.loads(read_index(body, REPO).entries[0].json)["name"] == name
+
+
+def test_blank_texts_other_than_names_are_left_to_their_authors() -> None:
+    assert read_index(entry("summary: ' '\n  owner: ''\n  tags: ['']"), REPO).entries
 
 
 def test_the_message_names_the_first_fault_and_counts_the_others() -> None:

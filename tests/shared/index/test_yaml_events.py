@@ -140,4 +140,85 @@ def test_json_is_yaml(value: Any) -> None:
     ],
 )
 def test_locates_a_value_or_what_would_hold_it(pointer: str, mark: tuple[int, int]) -> None:
-    assert locate(DOCUMENT, [pointer]) == [mark]
+    (place,) = locate(DOCUMENT, [pointer])
+
+    assert (place.line, place.column) == mark
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("a: 1.10", "1.10"), ("a: 0042", "0042"), ("a: 1e3", "1e3"), ("a: .5", ".5"), ("a: +7", "+7"),
+        ("a: True", "True"), ("a: ~", "~"), ("a: NULL", "NULL"), ("a:", ""), ("a: 1_000", "1_000"), ("a: 0x1F", "0x1F"),
+        ("a: 2026-11-23", "2026-11-23"),
+        ("a: '1.10'", None), ('a: "1e3"', None), ("a: [1]", None), ("a: {}", None), ("a: |\n  1\n", None),
+    ],
+)  # fmt: skip
+def test_a_plain_scalar_is_known_as_it_is_written(text: str, written: str | None) -> None:
+    (place,) = locate(text, ["/a"])
+
+    assert place.written == written
+
+
+@pytest.mark.parametrize("letter", ["\u2028", "\u2029"])
+@pytest.mark.parametrize("kind", ["a: '{}'", 'a: "{}"', "a: {}", "a: |-\n  {}", "a: ['{}']"])
+def test_only_what_editors_take_for_the_end_of_a_line_is_one(kind: str, letter: str) -> None:
+    text = f"x: 1 # one{letter}two\n" + kind.format(f"one{letter}two") + "\nb: 2\n"
+
+    value = parse(text)
+    (place,) = locate(text, ["/b"])
+
+    assert value["a"] in (f"one{letter}two", [f"one{letter}two"])
+    assert (place.line, place.column) == (len(text.split("\n")) - 1, 4)
+
+
+def test_such_a_separator_may_stand_in_a_key() -> None:
+    assert parse("'a\u2028b': 1\n\"c\u2029\": 2") == {"a\u2028b": 1, "c\u2029": 2}
+
+
+@pytest.mark.parametrize("escape", ["\\ufdd0", "\\uFDD1", "\\U0000fdd0"])
+def test_no_character_is_taken_for_what_stands_in_for_another(escape: str) -> None:
+    with pytest.raises(NotPlainYaml, match=r"U\+FDD[01] is not allowed") as fault:
+        parse(f'a: "\u2028"\nb: "{escape}"\n')
+
+    assert (fault.value.line, fault.value.column) == (2, 5)
+
+
+@pytest.mark.parametrize(
+    ("text", "mark"),
+    [
+        pytest.param("a: 1\rb: x\x07\r", (2, 5), id="CR alone"),
+        pytest.param("a: 1\r\nb: x\x07\r\n", (2, 5), id="CR LF"),
+        pytest.param("a: 1\n\r\nb: x\x07", (3, 5), id="both kinds"),
+        pytest.param("a: 1\r\rb: [}", (3, 5), id="CR alone, found by libyaml"),
+        pytest.param("ä: 名\n\U0001f600: \x07", (2, 4), id="wide characters count as one"),
+        pytest.param("a:\t\x07", (1, 4), id="a tab counts as one"),
+        pytest.param("# \u2028\n\x07", (2, 1), id="U+2028 ends no line"),
+    ],
+)
+def test_lines_and_columns_are_counted_as_editors_do(text: str, mark: tuple[int, int]) -> None:
+    with pytest.raises(NotPlainYaml) as fault:
+        parse(text)
+
+    assert (fault.value.line, fault.value.column) == mark
+
+
+HIDDEN = [
+    *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x2061, 0x206F, 0xFEFF, 0xFFF9, 0x1D173,
+    0xE0000, 0xE0001, 0xE0041, 0xE007F, 0xE0FFF,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("code", HIDDEN, ids=[f"{code:04X}" for code in HIDDEN])
+@pytest.mark.parametrize(
+    ("text", "mark"),
+    [
+        ("a: 1\nb: x{}y\n", (2, 5)), ("a: 1\n'x{}': 1\n", (2, 3)), ("a: 1\n# x{}\n", (2, 4)), ("a: |\n  x{}\n", (2, 4)),
+        ('a: 1\nb: "x\\U{:08X}"\n', (2, 4)), ('a: 1\n"x\\U{:08X}": 1\n', (2, 1)),
+    ],
+)  # fmt: skip
+def test_what_hides_or_turns_text_round_is_refused_at_its_place(text: str, mark: tuple[int, int], code: int) -> None:
+    with pytest.raises(NotPlainYaml, match=f"the character U\\+{code:04X}.* is not allowed") as fault:
+        parse(text.format(code) if ":08X" in text else text.format(chr(code)))
+
+    assert (fault.value.line, fault.value.column) == mark
