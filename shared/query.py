@@ -7,7 +7,7 @@ import binascii
 import re
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from shared.characters import refused
+from shared.characters import hiding
 from shared.problems import BadQuery, NotAcceptable
 
 if TYPE_CHECKING:
@@ -94,10 +94,10 @@ def slug(text: str) -> str:
 
 
 def short(text: str) -> str:
-    """Read a text of 1 to 200 characters, none of them a control or one that hides or reorders text."""
+    """Read a text of 1 to 200 characters, none of them one that hides or reorders text."""
     if not 1 <= len(text) <= MOST_TEXT:
         raise ValueError(f"must be 1 to {MOST_TEXT} characters long")
-    if refusal := refused(text):
+    if refusal := hiding(text):
         raise ValueError(f"must be text that can be seen: at character {refusal.offset + 1}, {refusal.detail}")
     return text
 

@@ -92,7 +92,6 @@ def test_reads_a_good_value(read: Callable[[str], object], text: str, value: obj
         pytest.param(short, "", id="no text"),
         pytest.param(short, "é" * 201, id="a text of 201"),
         pytest.param(short, "a\u202eb", id="a text with an override"),
-        pytest.param(short, "a\x00b", id="a text with a control character"),
         pytest.param(short, "a\u200b\u200b\u200bb", id="a text that hides another"),
         pytest.param(slug, "", id="no slug"),
         pytest.param(slug, "Upper", id="an upper case slug"),

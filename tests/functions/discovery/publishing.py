@@ -17,13 +17,13 @@ WEATHER = capability(
     url="https://example.org/SKILL.md", vector="D5 / A4", status="active",
 )  # fmt: skip
 PAINT = capability(2, name="Paint a house", tags=["craft"])
-BLANK = capability(3, name=" ", summary="Voids a catalog where readers are strict.")
+NOWHERE = capability(3, url="https://[", summary="Voids a catalog where readers are strict.")
 TOOL = capability(4, name="Lend a tool", domain="shed")
 
 
 async def publish(client: httpx.AsyncClient, upstream: respx.MockRouter) -> httpx.AsyncClient:
     """Return *client* once everything is served and can be found."""
-    upstream.get(url_of("sky")).respond(content=index(WEATHER, PAINT, BLANK))
+    upstream.get(url_of("sky")).respond(content=index(WEATHER, PAINT, NOWHERE))
     upstream.get(url_of("shed")).respond(content=index(TOOL))
     for repo in ("sky", "shed"):
         await register(client, repo)

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import re
-import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
