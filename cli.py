@@ -76,6 +76,7 @@ class Failure(Exception):  # noqa: N818 - a refusal, told to the user
 # --- HTTP -------------------------------------------------------------------------------------------------------------
 
 MOST = 256 * 2**20  # a hub serves up to 64 MiB of JSON, which is more as YAML
+MOST_PAGES, MOST_MEMBERS = 2000, 10
 SECONDS, SECONDS_OF_CHECKS = 30.0, 600.0
 ATTEMPTS, LONGEST_PAUSE = 3, 30.0
 CODES = {401: UNAUTHORISED, 403: UNAUTHORISED, 404: NOT_FOUND, 409: CONFLICT, 412: CONFLICT}
@@ -89,12 +90,18 @@ HINTS = {
 
 
 class Answer:
-    """What a hub answered, its body read to the end and unpacked."""
+    """What a hub answered, its body read to the end and unpacked.
 
-    def __init__(self, status: int, headers: "http.client.HTTPMessage", body: bytes) -> None:
+    *framed* says that a length, chunks or gzip marked the end of the body; else only the end of the connection did,
+    which looks the same after a cut (RFC 9112 §8). *via* names the proxy that it came through, if there was one.
+    """
+
+    def __init__(self, status: int, headers: "http.client.HTTPMessage", body: bytes, *, framed: bool, via: str) -> None:
         self.status = status
         self.headers = headers
         self.body = body
+        self.framed = framed
+        self.via = via
 
     def header(self, name: str) -> str:
         """Return a header, empty where it was not sent."""
@@ -104,13 +111,13 @@ class Answer:
         """Return the body, which is a JSON object in every answer of a hub but the documents; raise Failure."""
         kind = self.header("content-type").partition(";")[0]
         if kind not in {"application/json", "application/problem+json"}:
-            raise no_hub(f"it answered {self.status} with {kind or 'no type'}, not as a hub does")
+            raise no_hub(f"the answer{self.via} is {self.status} with {kind or 'no content type'}, not JSON of a hub")
         try:
-            document = json.loads(self.body)
-        except (ValueError, RecursionError) as fault:
-            raise no_hub("its JSON is broken") from fault
+            document = read_json(self.body)
+        except ValueError as fault:
+            raise no_hub(f"the JSON in its answer{self.via} is broken or cut off") from fault
         if not isinstance(document, dict):
-            raise no_hub("its JSON is not that of a hub")
+            raise no_hub(f"the JSON in its answer{self.via} is not an object")
         return document
 
     def pause(self) -> "float | None":
@@ -119,9 +126,26 @@ class Answer:
         return float(after) if self.status in {429, 503} and re.fullmatch("[0-9]{1,6}", after) else None
 
 
-def no_hub(what: str) -> "Failure":
-    """Return the failure of whatever answers and is no hub."""
-    return Failure(f"This is no hub: {what}. Check --base-url or REUSE_SURFACE_URL.", UNREACHABLE)
+def read_json(text: "bytes | str") -> "Any":  # noqa: ANN401 - JSON of any shape
+    """Return what JSON says; raise ValueError for what is none, NaN, infinite or nested too deep included."""
+
+    def finite(digits: str) -> float:
+        if float(digits) in {float("inf"), -float("inf")}:
+            raise ValueError(digits)
+        return float(digits)
+
+    def refuse(name: str) -> "NoReturn":
+        raise ValueError(name)
+
+    try:
+        return json.loads(text, parse_float=finite, parse_constant=refuse)
+    except RecursionError as fault:
+        raise ValueError("it is nested too deep") from fault
+
+
+def no_hub(what: str) -> Failure:
+    """Return the failure of whatever answers and is not a hub."""
+    return Failure(f"What answers is not a hub: {what}. Check --base-url or REUSE_SURFACE_URL.", UNREACHABLE)
 
 
 class Timed(io.RawIOBase):
@@ -177,6 +201,7 @@ class Api:
         self._insecure = insecure
         self.seconds = seconds
         self._connection: http.client.HTTPConnection | None = None
+        self._proxy: Proxy | None = None
 
     def read(self, path: str, **query: object) -> "dict[str, Any]":
         """Return the JSON that a GET of *path* answers; parameters that are None are left out."""
@@ -184,15 +209,18 @@ class Api:
 
     def rows(self, path: str, name: str, **query: object) -> "list[dict[str, Any]]":
         """Return the whole list *name*, page by page."""
-        found: list[dict[str, Any]] = []
+        rows: list[dict[str, Any]] = []
         query = {"limit": 1000, **query, "cursor": None}
-        while True:
+        for _ in range(MOST_PAGES):
             page = self.read(path, **query)
-            found += listed(page, name)
+            if not isinstance(page.get(name), list):
+                raise no_hub(f"its answer holds no list of {name}")
+            rows += listed(page, name)
             if not page.get("next") or page["next"] == query["cursor"]:
-                return found
+                return rows
             query["cursor"] = page["next"]
-            self.progress(f"{len(found)} of {page.get('total', '?')}")
+            self.progress(f"{len(rows)} of {page.get('total', '?')}")
+        raise no_hub(f"its list of {name} has no end")
 
     def write(self, method: str, path: str, body: object = None, **how: "Any") -> "dict[str, Any]":  # noqa: ANN401 - as ask
         """Send a change and return the JSON answer."""
@@ -202,8 +230,12 @@ class Api:
         """Return the JSON of a good answer, else raise the Failure that it is."""
         if 300 <= answer.status < 400:
             raise no_hub(f"it redirects to {answer.header('location')}, and redirects are not followed")
+        if answer.status == 407 and answer.via:
+            raise Failure(f"{PROXY_NEEDS_LOGIN}. The answer{answer.via} was 407.", UNREACHABLE)
         if answer.status >= 400:
             raise self._refusal(answer.status, answer.json())
+        if answer.status not in {200, 201, 202, 204}:
+            raise no_hub(f"it answered {answer.status}, which no hub does")
         return {} if answer.status == 204 else answer.json()
 
     def _refusal(self, status: int, problem: "dict[str, Any]") -> "Failure":
@@ -219,12 +251,12 @@ class Api:
     def _nearest(self, instance: str) -> "list[str]":
         from difflib import get_close_matches
 
-        asked = instance.partition("/v1/repos/")[2].partition("/")[0]
+        name = instance.partition("/v1/repos/")[2].partition("/")[0]
         answer = self.ask("GET", "/v1/repos?limit=1000")
         if answer.status != 200:
             return []
         names = [str(row.get("repo")) for row in listed(answer.json(), "repos")]
-        near = get_close_matches(asked, names)
+        near = get_close_matches(name, names)
         return [f"Did you mean {' or '.join(near)}?" if near else "reuse-surface hub list names those that are there."]
 
     def ask(  # noqa: PLR0913 - a request has that many sides
@@ -277,7 +309,8 @@ class Api:
         except ValueError:
             good = False
         if not good or not re.fullmatch(r"[!-~]+", self.url) or set(self.url) & set("@?#\\"):
-            raise Failure(f"{self.url!r} is not the URL of a hub, such as {DEFAULT_URL}.", USAGE)
+            shown = re.sub("//[^/@]*@", "//...@", self.url)  # never a password
+            raise Failure(f"{shown!r} is not the URL of a hub, such as {DEFAULT_URL}.", USAGE)
         return parts
 
     def _once(self, request: "tuple[str, str, Any, dict[str, str]]", seconds: float, *, last: bool) -> "Answer | None":
@@ -287,13 +320,30 @@ class Api:
         reused = self._connection is not None
         try:
             return self._exchange(request, seconds)
-        except (OSError, HTTPException) as fault:
+        except Failure:
+            self._drop()
+            raise
+        except (OSError, HTTPException, UnicodeError) as fault:
             self._drop()
             # Refused: nothing was sent. Reset on a connection that had been idle: the hub had closed it.
             closed = isinstance(fault, ConnectionError) and reused and request[0] != "POST"
             if (closed or isinstance(fault, ConnectionRefusedError)) and not last:
                 return None
-            raise Failure(f"The hub at {self.url} can't be reached: {why(fault, seconds)}.", UNREACHABLE) from fault
+            raise self._unreachable(fault, seconds) from fault
+
+    def _unreachable(self, fault: "Exception", seconds: float) -> "Failure":
+        """Return the failure that *fault* is: of the hub, of the proxy, or of the way through the proxy."""
+        from socket import gaierror
+
+        reason = why(fault, seconds)
+        place = f"The hub at {self.url}"
+        if self._proxy is None:
+            return Failure(f"{place} can't be reached: {reason}.", UNREACHABLE)
+        if "407" in reason:
+            return Failure(f"{PROXY_NEEDS_LOGIN}{self._proxy.via}: {reason}.", UNREACHABLE)
+        if isinstance(fault, (ConnectionRefusedError, gaierror)):  # the only address looked for was the proxy's
+            return Failure(f"The proxy {self._proxy.label} can't be reached: {reason}.", UNREACHABLE)
+        return Failure(f"{place} can't be reached{self._proxy.via}: {reason}.", UNREACHABLE)
 
     def _exchange(self, request: "tuple[str, str, Any, dict[str, str]]", seconds: float) -> "Answer":
         from http.client import HTTPResponse
@@ -301,7 +351,8 @@ class Api:
         method, path, body, headers = request
         place, until, tick = self._place(), time.monotonic() + seconds, self._screen.ticker()
         if self._connection is None:
-            self._connection, self._prefix, self._extra = opened(place)
+            self._proxy = proxy_for(place)
+            self._connection, self._prefix, self._extra = opened(place, self._proxy)
         connection = self._connection
         connection.timeout = seconds
         if connection.sock is not None:
@@ -309,7 +360,9 @@ class Api:
         connection.response_class = lambda sock, **how: HTTPResponse(Timed(sock, until, tick), **how)  # type: ignore[arg-type, assignment]
         connection.request(method, self._prefix + place.path + path, body, {**headers, **self._extra})
         response = connection.getresponse()
-        return Answer(response.status, response.headers, whole(response))
+        body, framed = whole(response)
+        via = self._proxy.via if self._proxy else ""
+        return Answer(response.status, response.headers, body, framed=framed, via=via)
 
     def _drop(self) -> None:
         if self._connection is not None:
@@ -317,64 +370,152 @@ class Api:
         self._connection = None
 
 
-def opened(place: "SplitResult") -> "tuple[http.client.HTTPConnection, str, dict[str, str]]":
-    """Return a connection for the hub at *place*, what stands before each path, and further headers.
+PROXY_NEEDS_LOGIN = "The proxy asks for a name and a password: write its URL as http://NAME:PASSWORD@HOST:PORT"
 
-    A proxy comes from the environment, but never stands before loopback: the token may go there in clear.
-    """
-    from http.client import HTTPConnection, HTTPSConnection
 
-    kind, host = HTTPSConnection if place.scheme == "https" else HTTPConnection, place.hostname or ""
-    proxy = None if _is_loopback(host) else proxy_for(place.scheme, host)
-    if proxy is None:
-        return kind(host, place.port), "", {}
-    headers = {}
-    if proxy.username:
+class Proxy:
+    """The proxy that a variable of the environment names; *label* and *via* name it in messages, without password."""
+
+    def __init__(self, name: str, url: str) -> None:
+        """Read *url*, or raise Failure for a proxy that this client can't speak to."""
+        from urllib.parse import urlsplit
+
+        try:
+            self.parts = urlsplit(url if "://" in url else f"http://{url}")
+            self.host, self.port = self.parts.hostname or "", self.parts.port or 80
+        except ValueError:
+            self.host = ""
+        if not re.fullmatch("[!-~]+", self.host):
+            raise Failure(f"{name} is not the URL of a proxy, such as http://proxy.example:3128.", UNREACHABLE)
+        scheme = self.parts.scheme
+        if scheme != "http":
+            kind = "a SOCKS proxy" if scheme.startswith("socks") else f"a proxy that is spoken to in {scheme}"
+            raise Failure(
+                f"{name} names {kind} ({scheme}://{self.host}:{self.port}); this client speaks to http proxies only. "
+                "NO_PROXY=HOST goes past it, HTTPS_PROXY or HTTP_PROXY outrank ALL_PROXY.",
+                UNREACHABLE,
+            )
+        self.label = f"http://{self.host}:{self.port} ({name})"
+        self.via = f" through the proxy {self.label}"
+
+    def headers(self) -> "dict[str, str]":
+        """Return the header that carries its name and password, none where its URL holds none."""
+        if not self.parts.username:
+            return {}
         from base64 import b64encode
         from urllib.parse import unquote
 
-        pair = unquote(f"{proxy.username}:{proxy.password or ''}")
-        headers["Proxy-Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
-    connection = kind(proxy.hostname or "", proxy.port or 8080)
+        pair = unquote(f"{self.parts.username}:{self.parts.password or ''}")
+        return {"Proxy-Authorization": f"Basic {b64encode(pair.encode('utf-8', 'replace')).decode()}"}
+
+
+def opened(
+    place: "SplitResult", proxy: "Proxy | None"
+) -> "tuple[http.client.HTTPConnection, str, dict[str, str]]":
+    """Return a connection for the hub at *place*, what stands before each path, and further headers."""
+    from http.client import HTTPConnection, HTTPSConnection
+
+    kind, host = HTTPSConnection if place.scheme == "https" else HTTPConnection, place.hostname or ""
+    if proxy is None:
+        return kind(host, place.port), "", {}
+    connection = kind(proxy.host, proxy.port)
     if place.scheme == "http":
-        return connection, f"http://{place.netloc}", headers
-    connection.set_tunnel(host, place.port or 443, headers)
+        return connection, f"http://{place.netloc}", proxy.headers()
+    connection.set_tunnel(host, place.port or 443, proxy.headers())
     return connection, "", {}
 
 
-def proxy_for(scheme: str, host: str) -> "SplitResult | None":
-    """Return the proxy that the environment names for a host."""
-    if not any(name.lower().endswith("_proxy") for name in os.environ):
-        return None  # and what follows costs ten milliseconds
-    from urllib.parse import urlsplit
-    from urllib.request import getproxies_environment, proxy_bypass
+def proxy_for(place: "SplitResult") -> "Proxy | None":
+    """Return the proxy that the environment names for the hub at *place*; raise Failure for one of another kind.
 
-    proxies = getproxies_environment()
-    url = proxies.get(scheme) or proxies.get("all")
-    return None if not url or proxy_bypass(host) else urlsplit(url if "://" in url else f"http://{url}")
+    None stands before loopback: the token may go there in clear. A lower-case variable outranks its upper-case one,
+    and the scheme's outranks ALL_PROXY; one that is set and empty means none. HTTP_PROXY does not count where a web
+    server runs this, which makes it of a header that anyone sends.
+    """
+    host, port = place.hostname or "", place.port or (443 if place.scheme == "https" else 80)
+    if _is_loopback(host) or _goes_past(host, port):
+        return None
+    for name in (f"{place.scheme}_proxy", "all_proxy"):
+        upper = name.upper()
+        for one in [name, upper] if upper != "HTTP_PROXY" or "REQUEST_METHOD" not in os.environ else [name]:
+            if one in os.environ:
+                url = os.environ[one].strip()
+                return Proxy(one, url) if url else None
+    return None
+
+
+def _goes_past(host: str, port: int) -> bool:
+    """Tell whether no_proxy names *host*: itself, a domain above it, a network, each with a port or without; or *."""
+    for entry in re.split(r"[,\s]+", os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""):
+        parts = re.fullmatch(r"(\[.*\]|[^:]*)(?::([0-9]+))?", entry)  # else it is an IPv6 address without a port
+        name, its_port = parts.groups() if parts else (entry, None)
+        if its_port and its_port != str(port):
+            continue
+        name = re.sub(r"^\*?\.", "", name.strip("[]").lower())
+        if name == "*" or (name and (host == name or host.endswith(f".{name}") or _in_network(host, name))):
+            return True
+    return False
+
+
+def _in_network(host: str, network: str) -> bool:
+    if "/" not in network and ":" not in network:
+        return False
+    from ipaddress import ip_address, ip_network
+
+    try:
+        return ip_address(host) in ip_network(network, strict=False)
+    except ValueError:
+        return False
 
 
 def _is_loopback(host: "str | None") -> bool:
     return re.fullmatch(r"localhost|::1|127(\.[0-9]{1,3}){3}", host or "") is not None
 
 
-def whole(response: "http.client.HTTPResponse") -> bytes:
-    """Return the body of an answer, unpacked; raise Failure where either form is too large."""
+def whole(response: "http.client.HTTPResponse") -> "tuple[bytes, bool]":
+    """Return the body of an answer, unpacked, and whether a length, chunks or gzip marked its end.
+
+    Raise IncompleteRead where it ends before that, Failure where either form is too large or it is packed otherwise.
+    """
     from http.client import IncompleteRead
 
+    framed = bool(response.chunked) or response.length is not None
     body = response.read(MOST + 1)
     if response.length and len(body) <= MOST:
         raise IncompleteRead(body, response.length)
-    if len(body) <= MOST and response.getheader("content-encoding", "").lower() == "gzip":
-        import zlib
-
-        try:
-            body = zlib.decompressobj(31).decompress(body, MOST + 1)
-        except zlib.error as fault:
-            raise no_hub("its compression is broken") from fault
+    coding = response.getheader("content-encoding", "").strip().lower() or "identity"
+    if coding not in {"identity", "gzip", "x-gzip"}:
+        raise no_hub(f"its answer is packed as {coding}, which was not asked for")
+    if coding != "identity" and len(body) <= MOST:
+        body, framed = unpacked(body), True
     if len(body) > MOST:
         raise no_hub(f"it answers with more than {MOST // 2**20} MiB")
-    return body
+    return body, framed
+
+
+def unpacked(body: bytes) -> bytes:
+    """Undo gzip: every member to its end and checksum (RFC 1952 §2.2); zeros may stand behind the last one.
+
+    Raise IncompleteRead where the last one does not come to its end. More than MOST bytes come back cut off there.
+    """
+    import zlib
+    from http.client import IncompleteRead
+
+    unpacked = b""
+    for _ in range(MOST_MEMBERS):
+        if not body:
+            return unpacked
+        coder = zlib.decompressobj(31)
+        try:
+            unpacked += coder.decompress(body, MOST + 1 - len(unpacked))
+        except zlib.error as fault:
+            raise no_hub("its compression is broken") from fault
+        if len(unpacked) > MOST:
+            return unpacked
+        if not coder.eof:
+            raise IncompleteRead(b"")
+        body = coder.unused_data.lstrip(b"\0")
+    raise no_hub(f"its gzip has more than {MOST_MEMBERS} members")
 
 
 def why(fault: "Exception", seconds: float) -> str:
@@ -385,12 +526,14 @@ def why(fault: "Exception", seconds: float) -> str:
 
     if isinstance(fault, (socket.timeout, TimeoutError)):
         return f"there was no whole answer within {seconds:g} s"
-    if isinstance(fault, socket.gaierror):
+    if isinstance(fault, (socket.gaierror, UnicodeError)):
         return "its name has no address"
     if isinstance(fault, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted ({fault.verify_message}); SSL_CERT_FILE may name another authority"
     if isinstance(fault, HTTPException) and not isinstance(fault, RemoteDisconnected):
         return f"the answer was cut off, or is not HTTP ({type(fault).__name__})"
+    if isinstance(fault, RemoteDisconnected):
+        return "the connection was closed without an answer"
     return str(getattr(fault, "strerror", None) or fault).lower()
 
 
@@ -407,6 +550,17 @@ def path_of(repo: str, *more: str) -> str:
     from urllib.parse import quote
 
     return "/".join(["/v1/repos", quote(repo, safe=""), *more])
+
+
+def number(value: object) -> int:
+    """Return a whole number that a hub wrote, 0 where it wrote none."""
+    return int(str(value)) if re.fullmatch("[0-9]{1,18}", str(value)) else 0
+
+
+def mapping(document: "dict[str, Any]", name: str) -> "dict[str, Any]":
+    """Return the object *name* of what a hub answered, empty where something else is there."""
+    value = document.get(name)
+    return value if isinstance(value, dict) else {}
 
 
 def listed(document: "dict[str, Any]", name: str) -> "list[dict[str, Any]]":
@@ -444,14 +598,17 @@ class State(str):
 class Result:
     """What a command found: *data* for programs, *blocks* for people (lines, and tables: lists of rows), exit code.
 
-    A *document* is printed as it is, for both.
+    A *document* is printed as it is, for both. With *aside* the blocks go to stderr: stdout holds what was written.
     """
 
-    def __init__(self, data: object, *blocks: "Block", code: int = DONE, document: "str | None" = None) -> None:
+    def __init__(
+        self, data: object, *blocks: "Block", code: int = DONE, document: "bytes | None" = None, aside: bool = False
+    ) -> None:
         self.data = data
         self.blocks = blocks
         self.code = code
         self.document = document
+        self.aside = aside
 
 
 def clean(value: object) -> str:
@@ -479,14 +636,16 @@ class Screen:
         """Print a result."""
         self._clear()
         if result.document is not None:
-            lines = [result.document.rstrip("\n")]
-        elif self.as_json:
+            write_stdout(result.document.rstrip(b"\n") + b"\n")
+            return
+        if self.as_json:
             lines = [json.dumps(result.data, indent=2).replace("\x7f", "\\u007f")]
         else:
             lines = [line for block in result.blocks for line in self._lines(block)]
-        if lines:
-            sys.stdout.buffer.write(("\n".join(lines) + "\n").encode(sys.stdout.encoding or "utf-8", "replace"))
-            sys.stdout.flush()
+        if result.aside:
+            self.say(*lines)
+        elif lines:
+            write_stdout(("\n".join(lines) + "\n").encode(sys.stdout.encoding or "utf-8", "replace"))
 
     def fail(self, fault: "Failure") -> None:
         """Print a failure, for programs on stdout too."""
@@ -497,16 +656,18 @@ class Screen:
 
     def say(self, *lines: str) -> None:
         """Print lines on stderr."""
-        self._clear()
-        for line in lines:
-            sys.stderr.write(f"{clean(line)}\n")
-        sys.stderr.flush()
+        with ignored(OSError):  # where nobody listens, nothing can be said
+            self._clear()
+            for line in lines:
+                sys.stderr.write(f"{clean(line)}\n")
+            sys.stderr.flush()
 
     def progress(self, text: str) -> None:
         """Show how far something is, in place of what was shown before."""
         if self._watched:
-            sys.stderr.write(f"\r\x1b[K{clean(text)}")
-            sys.stderr.flush()
+            with ignored(OSError):
+                sys.stderr.write(f"\r\x1b[K{clean(text)}")
+                sys.stderr.flush()
             self._open = True
 
     def ticker(self) -> "Callable[[], None]":
@@ -539,6 +700,35 @@ class Screen:
     def _painted(self, cell: object, text: str) -> str:
         colour = STATES.get(cell, ("", "", ""))[2] if isinstance(cell, State) and self._colour else ""
         return f"\x1b[{colour}m{text}\x1b[0m" if colour else text
+
+
+class ignored:  # noqa: N801 - read as a verb; contextlib's suppress would cost a millisecond of every start
+    """Leave out the rest of a block after one of these faults."""
+
+    def __init__(self, *faults: "type[Exception]") -> None:
+        self._faults = faults
+
+    def __enter__(self) -> None:
+        """Begin the block."""
+
+    def __exit__(self, kind: "type[BaseException] | None", *_rest: object) -> bool:
+        """Tell Python whether the fault is one of these."""
+        return kind is not None and issubclass(kind, self._faults)
+
+
+class StdoutBroken(Failure):
+    """Standard output can't be written to."""
+
+
+def write_stdout(content: bytes) -> None:
+    """Write to standard output; raise StdoutBroken, or BrokenPipeError where its reader has gone."""
+    try:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as fault:
+        raise StdoutBroken(f"Standard output can't be written: {fault.strerror}.") from fault
 
 
 def cells(text: str) -> int:
@@ -967,45 +1157,80 @@ def federated(hub: "Api", args: "Namespace") -> "Result":
     form = args.format or "json"
     if args.json and form == "yaml" and not args.out:
         raise Failure("--json prints JSON: leave out --format yaml, or write it with --out.", USAGE)
+    aside = to_stdout(args)
     path = with_query("/v1/federated", {"format": form, "strict": args.strict or None})
-    headers = {"Accept": f"application/{form}", **(noted(args.out, hub.url + path) if args.out else {})}
-    answer = hub.ask("GET", path, headers=headers)
-    changed = not (args.out and answer.status == 304)
-    text = document_of(hub, answer, form) if changed else ""
+    condition = noted(args.out, hub.url + path) if args.out and not aside else {}
+    answer = hub.ask("GET", path, headers={"Accept": f"application/{form}", **condition})
+    changed = not (condition and answer.status == 304)
+    document = document_of(hub, answer, form) if changed else b""
     if not args.out:
-        return Result(None, document=text)
-    if changed:
-        write_whole(args.out, answer.body)
-        note = [answer.header("etag"), hub.url + path, sha256(answer.body)]
+        return Result(None, document=document)
+    if changed and write_whole(args.out, document):
+        note = [answer.header("etag"), hub.url + path, sha256(document)]
         write_whole(f"{args.out}.etag", json.dumps(note).encode())
     serial, complete = answer.header("reuse-surface-serial"), answer.header("reuse-surface-complete") == "true"
-    data = {"out": args.out, "changed": changed, "serial": int(serial or 0), "complete": complete}
+    data = {"out": args.out, "changed": changed, "serial": number(serial), "complete": complete}
     said = f"{args.out}: {_said(changed)}, serial {serial}"
-    return Result(data, said if complete else f"{said}, incomplete")
+    return Result(data, said if complete else f"{said}, incomplete", aside=aside)
 
 
 def _said(changed: bool) -> str:  # noqa: FBT001 - the one fact it turns into a word
     return "written" if changed else "unchanged"
 
 
-def document_of(hub: "Api", answer: "Answer", form: str) -> str:
-    """Return the federated index in an answer, or raise Failure for what is none."""
+def document_of(hub: "Api", answer: "Answer", form: str) -> bytes:
+    """Return the federated index in an answer; raise Failure for what is none, or is only a part of one.
+
+    A connection that ends too early and one that ends in time look the same. JSON ends where it parses. The hub's YAML
+    ends with the list of conflicts; a cut between two of its lines shows only where the answer's end was marked.
+    """
     if answer.status != 200:
         hub.expect(answer)
-    text = answer.body.decode("utf-8", "replace")
-    good = answer.header("content-type").partition(";")[0] == f"application/{form}" and '"capabilities":' in text
-    if not good or _UNSEEN_IN_TEXT.search(text):
-        raise no_hub("what it sends is not a federated index")
-    return text
+        raise no_hub(f"it answered {answer.status} instead of a federated index")
+    if answer.header("content-type").partition(";")[0] != f"application/{form}":
+        raise no_hub(f"it answered {answer.header('content-type') or 'without a content type'}, not application/{form}")
+    if not (_whole_json(answer.body) if form == "json" else _whole_yaml(answer.body, framed=answer.framed)):
+        raise Failure(
+            f"The federated index did not arrive whole{answer.via}, or is none; it was not used. Ask again, or ask "
+            "with another --format.",
+            UNREACHABLE,
+        )
+    if _UNSEEN_IN_TEXT.search(answer.body.decode()):
+        raise no_hub("its federated index holds control characters")
+    return answer.body
+
+
+_LISTS = ("sources", "capabilities", "conflicts")
+_CONFLICTS = re.compile(rb'\n"conflicts":(?: \[\]\n|\n(?:- "id": .*\n  "repo": .*\n  "others": \[.*\]\n)+)')
+
+
+def _whole_json(body: bytes) -> bool:
+    try:
+        document = read_json(body)
+    except ValueError:
+        return False
+    return isinstance(document, dict) and all(isinstance(document.get(name), list) for name in _LISTS)
+
+
+def _whole_yaml(body: bytes, *, framed: bool) -> bool:
+    try:
+        body.decode()
+    except ValueError:
+        return False
+    ends = _CONFLICTS.fullmatch(body, max(body.rfind(b'\n"conflicts":'), 0))
+    there = all(b'\n"%s":' % name.encode() in body for name in _LISTS)
+    return there and ends is not None and (framed or ends[0].endswith(b" []\n"))
 
 
 def noted(path: str, url: str) -> "dict[str, str]":
     """Return the header that asks for *url* only if it changed since, where *path* still holds what was noted."""
     try:
-        tag, *rest = json.loads(read_file(f"{path}.etag"))
-        same = rest == [url, sha256(read_file(path))] and str(tag).isprintable()
+        if not os.path.isfile(path) or not os.path.isfile(f"{path}.etag"):
+            return {}
+        tag, *rest = read_json(read_file(f"{path}.etag"))
+        same = rest == [url, sha256(read_file(path))] and re.fullmatch(r'(W/)?"[!-~]+"', str(tag))
     except (Failure, ValueError, TypeError):
-        same = False
+        same = None
     return {"If-None-Match": str(tag)} if same else {}
 
 
@@ -1016,10 +1241,51 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def write_whole(path: str, content: bytes) -> None:
-    """Replace the file at *path* by *content* or leave it as it was; raise Failure where it can't be written."""
-    target = os.path.realpath(path)
-    draft = f"{target}.{os.getpid()}.draft"
+def to_stdout(args: "Namespace") -> bool:
+    """Tell whether --out is standard output; raise Failure where --json needs that for itself."""
+    yes = bool(args.out) and is_stdout(args.out)
+    if yes and args.json:
+        raise Failure(f"--json prints its own document on stdout, where --out {args.out} writes: leave one out.", USAGE)
+    return yes
+
+
+def is_stdout(path: str) -> bool:
+    """Tell whether *path* is standard output: ``-``, /dev/stdout, or whatever else leads to the same place."""
+    if path == "-":
+        return True
+    try:
+        place = os.stat(path)
+        return os.path.samestat(place, os.fstat(1)) and not os.path.samestat(place, os.stat(os.devnull))
+    except (OSError, ValueError):
+        return False
+
+
+def write_whole(path: str, content: bytes) -> bool:
+    """Write *content* to *path*; tell whether that is a file, about which something may be noted beside it.
+
+    A file is replaced as a whole or left as it was; a symbolic link stays, and the file that it leads to is replaced.
+    A device, a pipe and standard output are written to. Raise Failure where *path* can't be written.
+    """
+    if is_stdout(path):
+        write_stdout(content)
+        return False
+    is_file = True
+    try:
+        is_file = not os.path.exists(path) or os.path.isfile(path)
+        if is_file:
+            _replace(os.path.realpath(path), content)
+            return True
+        # Not created, not cut to nothing, and not waited for where a socket or a folder has the name.
+        with open(os.open(path, os.O_WRONLY), "wb") as file:
+            file.write(content)
+    except (OSError, ValueError) as fault:
+        raise _unwritable(path, fault, kept=is_file) from fault
+    return False
+
+
+def _replace(target: str, content: bytes) -> None:
+    """Replace the regular file *target* by a draft that lies beside it and is on the disk; remove the draft if not."""
+    draft = os.path.join(os.path.dirname(target), f".{os.urandom(8).hex()}.draft")
     try:
         with open(draft, "xb") as file:
             if os.path.exists(target):
@@ -1028,10 +1294,26 @@ def write_whole(path: str, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(draft, target)
-    except OSError as fault:
-        if os.path.exists(draft):
+    finally:
+        with ignored(OSError):
             os.unlink(draft)
-        raise Failure(f"{path} can't be written: {fault.strerror}. It was left as it is.") from fault
+
+
+def _unwritable(path: str, fault: Exception, *, kept: bool) -> Failure:
+    """Return the failure of a file that can't be written, with what to do where that can be said."""
+    import errno
+
+    number = getattr(fault, "errno", None)
+    advice = {
+        errno.ENOENT: f"Make its folder first: mkdir -p {os.path.dirname(path) or '.'}",
+        errno.EBUSY: f"It is a mount of its own, which can't be replaced: mount its folder, or use --out - > {path}",
+        errno.EISDIR: "It is a folder.",
+        errno.EACCES: "A draft is made beside the file: its folder has to be writable.",
+        errno.EROFS: "A draft is made beside the file: its folder has to be writable.",
+    }
+    reason = getattr(fault, "strerror", None) or str(fault)
+    said = [f"{path} can't be written: {reason}.", "It was left as it is." if kept else "", advice.get(number or 0, "")]
+    return Failure(" ".join(filter(None, said)))
 
 
 def read_file(path: str) -> bytes:
@@ -1041,8 +1323,9 @@ def read_file(path: str) -> bytes:
             return sys.stdin.buffer.read()
         with open(path, "rb") as file:
             return file.read()
-    except OSError as fault:
-        raise Failure(f"{path} can't be read: {fault.strerror}.", NOT_FOUND) from fault
+    except (OSError, ValueError) as fault:
+        reason = getattr(fault, "strerror", None) or str(fault)
+        raise Failure(f"{path} can't be read: {reason}.", NOT_FOUND) from fault
 
 
 MANIFEST = "registry/federation/sources.yaml"
@@ -1058,20 +1341,42 @@ _LINE = re.compile(r'(- |  )?"([a-z_]+)":(?: (.*))?')
 )
 def sync(hub: "Api", args: "Namespace") -> "Result":
     """Write the hub's federation manifest to a file, whole or not at all; unchanged files stay untouched."""
-    old = read_file(args.out) if os.path.exists(args.out) else b""
+    aside = to_stdout(args)
+    old = read_file(args.out) if os.path.isfile(args.out) and not aside else b""
     if old and not old.startswith(MARK.encode()) and not args.force:
         raise Failure(f"{args.out} was not written by hub sync. --force overwrites it.")
-    entries = listed(hub.read("/v1/sources"), "sources")
+    entries = served_manifest(hub)
     kept = [one for one in read_manifest(hub, args.out, old) if "index" in one] if args.keep_local and old else []
     mine = {entry.get("repo") for entry in kept}
     entries = [*kept, *(entry for entry in entries if entry.get("repo") not in mine)]
     content = manifest_of(sorted(entries, key=lambda entry: str(entry.get("repo"))), hub.url).encode()
     if content != old:
-        os.makedirs(os.path.dirname(os.path.abspath(args.out)), exist_ok=True)
+        make_folder(args.out)
         write_whole(args.out, content)
     data = {"out": args.out, "changed": content != old, "sources": len(entries), "local": len(kept)}
     said = f"{args.out}: {_said(content != old)}, {len(entries)} sources"
-    return Result(data, f"{said}, {len(kept)} of them local" if kept else said)
+    return Result(data, f"{said}, {len(kept)} of them local" if kept else said, aside=aside)
+
+
+def served_manifest(hub: "Api") -> "list[dict[str, Any]]":
+    """Return the sources of the hub's manifest; raise Failure where what it answers is no manifest."""
+    document = hub.read("/v1/sources")
+    rows = document.get("sources")
+    needed = ("repo", "url", "domain")
+    if not isinstance(rows, list) or not all(
+        isinstance(row, dict) and all(isinstance(row.get(name), str) for name in needed) for row in rows
+    ):
+        raise no_hub("its /v1/sources is not a federation manifest")
+    return rows
+
+
+def make_folder(path: str) -> None:
+    """Make the folder in which *path* is to lie, with those above it; raise Failure."""
+    folder = os.path.dirname(os.path.abspath(path))
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except (OSError, ValueError) as fault:
+        raise Failure(f"{folder} can't be made: {getattr(fault, 'strerror', None) or fault}.") from fault
 
 
 def manifest_of(entries: "list[dict[str, Any]]", url: str) -> str:
@@ -1085,14 +1390,14 @@ def manifest_of(entries: "list[dict[str, Any]]", url: str) -> str:
 def scalar(value: object) -> str:
     """Return *value* as JSON that every reader of YAML takes, too."""
     text = json.dumps(value, ensure_ascii=False)
-    return re.sub("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]", lambda found: f"\\u{ord(found[0]):04x}", text)
+    return re.sub("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]", lambda one: f"\\u{ord(one[0]):04x}", text)
 
 
 def read_manifest(hub: "Api", path: str, content: bytes) -> "list[dict[str, Any]]":
     """Return the sources of a manifest: JSON, or YAML as ``hub sync`` writes it; any other YAML is read by the hub."""
     try:
         text = content.decode()
-        document = json.loads(text) if text.lstrip()[:1] == "{" else _own_yaml(text)
+        document = read_json(text) if text.lstrip()[:1] == "{" else _own_yaml(text)
     except ValueError as fault:
         raise Failure(f"{path} is not a manifest: {fault}.") from fault
     if document is None:
@@ -1117,7 +1422,7 @@ def _own_yaml(text: str) -> "dict[str, Any] | None":
             return None
         sources += [{}] if found[1] == "- " else []
         try:
-            (sources[-1] if found[1] else document)[found[2]] = json.loads(found[3]) if found[3] else sources
+            (sources[-1] if found[1] else document)[found[2]] = read_json(found[3]) if found[3] else sources
         except ValueError:
             return None
     return document
@@ -1227,6 +1532,7 @@ def new_token(_hub: "Api", args: "Namespace") -> "Result":
 )
 def compose(_hub: "Api", args: "Namespace") -> "Result":
     """Compose a federated index without a hub; exit 1, and write nothing, if a required source has nothing to give."""
+    aside = to_stdout(args)
     offline, problems = _server("shared.offline"), _server("shared.problems")
     home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     cache = args.cache_dir or os.path.join(home, "reuse-surface")
@@ -1242,10 +1548,10 @@ def compose(_hub: "Api", args: "Namespace") -> "Result":
     )  # fmt: skip
     if not report["complete"]:
         said = f"{args.out}: not written, nothing to serve from {', '.join(report['missing_required'])}"
-        return Result({**report, "out": args.out, "written": False}, shown, said, code=REFUSED)
+        return Result({**report, "out": args.out, "written": False}, shown, said, code=REFUSED, aside=aside)
     write_whole(args.out, document)
     said = f"{args.out}: written, {capabilities(report['capabilities'])}"
-    return Result({**report, "out": args.out, "written": True}, shown, said)
+    return Result({**report, "out": args.out, "written": True}, shown, said, aside=aside)
 
 
 @command(
@@ -1276,9 +1582,11 @@ _TAKEN = re.compile(r"reuse-surface-\d{8}T\d{6}Z\.tar")
 )
 def backup(hub: "Api", args: "Namespace") -> "Result":
     """Take a backup of everything a hub knows; an admin's token is needed."""
-    folder = args.out.endswith("/")
+    folder, aside = args.out.endswith("/"), to_stdout(args)
     if args.keep is not None and (args.keep < 1 or not folder):
         raise Failure("--keep takes a number from 1 on, with a folder as --out.", USAGE)
+    if folder:
+        make_last_folder(args.out)
     content = _from_folder(args.data_dir) if args.data_dir else _from_hub(hub)
     about = _backed_up(content)
     path = args.out
@@ -1287,13 +1595,25 @@ def backup(hub: "Api", args: "Namespace") -> "Result":
     write_whole(path, content)
     removed = _thinned(args.out, args.keep) if args.keep else []
     said = f"{path}: {len(content)} bytes, {about['registrations']} registrations, serial {about['serial']}"
-    return Result({"out": path, "bytes": len(content), "removed": removed, **about}, said)
+    return Result({"out": path, "bytes": len(content), "removed": removed, **about}, said, aside=aside)
+
+
+def make_last_folder(path: str) -> None:
+    """Make the folder *path* where only the last part of it is missing; raise Failure.
+
+    More would hide a misspelt path, or a volume that is not mounted.
+    """
+    if not os.path.isdir(path):
+        try:
+            os.mkdir(path)
+        except (OSError, ValueError) as fault:
+            raise _unwritable(path.rstrip("/"), fault, kept=False) from fault
 
 
 def _from_hub(hub: "Api") -> bytes:
     sent = {"Accept": TAR, "Authorization": f"Bearer {hub.sendable_token()}"}
     answer = hub.ask("GET", "/v1/backup", headers=sent, seconds=SECONDS_OF_CHECKS)
-    if answer.status != 200 or answer.header("content-type") != TAR:
+    if answer.status != 200 or answer.header("content-type").partition(";")[0] != TAR:
         hub.expect(answer)
         raise no_hub("it answers with something else than a backup")
     return answer.body
@@ -1311,16 +1631,19 @@ def _from_folder(folder: str) -> bytes:
 
 
 def _backed_up(content: bytes) -> "dict[str, Any]":
-    """Return what a backup says about itself; raise Failure where its end is missing."""
+    """Return what a backup says about itself; raise Failure where something of it is missing or differs."""
     import tarfile
 
     try:
-        with tarfile.open(fileobj=io.BytesIO(content)) as tar:
-            first, *_, last = tar.getmembers()
-            about = json.loads((tar.extractfile(first) or io.BytesIO()).read())
-        if (first.name, last.name) == ("backup.json", "checksums.json"):
-            return {name: about[name] for name in ("made_at", "version", "serial", "registrations")}
-    except (tarfile.TarError, ValueError, KeyError, TypeError):
+        with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as tar:
+            files = {one.name: (tar.extractfile(one) or io.BytesIO()).read() for one in tar}
+        (first, about), *between, (last, sums) = files.items()
+        same = {name: {"bytes": len(one), "sha256": sha256(one)} for name, one in between} == read_json(sums)
+        ends = len(content) % 512 == 0 and content.endswith(bytes(1024))
+        if (first, last) == ("backup.json", "checksums.json") and same and ends:
+            told = read_json(about)
+            return {name: told[name] for name in ("made_at", "version", "serial", "registrations")}
+    except (tarfile.TarError, ValueError, KeyError, TypeError, OSError):
         pass
     raise Failure("The backup did not arrive whole; nothing was written.", UNREACHABLE)
 
@@ -1385,7 +1708,8 @@ compdef _reuse_surface reuse-surface""",
 def completion(hub: "Api", args: "Namespace") -> "Result":
     """Print what completes commands, options and names of repos in a shell: eval "$(reuse-surface completion bash)"."""
     if args.shell != "words":
-        return Result({"script": _SCRIPTS[args.shell]}, document=None if args.json else _SCRIPTS[args.shell])
+        script = _SCRIPTS[args.shell]
+        return Result({"script": script}, document=None if args.json else script.encode())
     *before, last = args.typed or [""]
     words = sorted(word for word in following(hub, before) if word.startswith(last))
     return Result({"words": words}, *words)
@@ -1457,9 +1781,14 @@ def run(argv: "list[str]", screen: "Screen") -> int:
         token = os.environ.get("REUSE_SURFACE_TOKEN", "")
         hub = Api(url, token, screen, insecure=args.insecure_http, seconds=args.timeout)
         result = COMMANDS[name][0](hub, args)
+    except StdoutBroken:
+        raise
     except Failure as fault:
         screen.fail(fault)
         return fault.code
+    except UnicodeEncodeError as fault:
+        screen.fail(Failure(f"{fault.object!r} is not text in UTF-8.", USAGE))
+        return USAGE
     screen.show(result)
     return result.code
 
@@ -1467,14 +1796,38 @@ def run(argv: "list[str]", screen: "Screen") -> int:
 def main(argv: "list[str] | None" = None) -> int:
     """Run one command and return its exit code."""
     argv = sys.argv[1:] if argv is None else argv
+    _open_closed_streams()
+    screen = Screen(as_json="--json" in argv)
     try:
-        return run(argv, Screen(as_json="--json" in argv))
+        return run(argv, screen)
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read has seen enough; what Python flushes at its end must not complain again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # whoever read has seen enough
+        _let_go(sys.stdout)
         return PIPE_CLOSED
+    except StdoutBroken as fault:
+        _let_go(sys.stdout)
+        screen.say(f"reuse-surface: {fault}")
+        return fault.code
+    finally:
+        try:
+            sys.stderr.flush()
+        except OSError:
+            _let_go(sys.stderr)
+
+
+def _open_closed_streams() -> None:
+    """Put something in place of streams that were closed before the start (``>&-``), which Python leaves out."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - it stays open to the end
+
+
+def _let_go(stream: "Any") -> None:  # noqa: ANN401 - a stream of text
+    """Lead a stream that can't be written to nowhere: what Python flushes at its end must not complain again."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 if __name__ == "__main__":

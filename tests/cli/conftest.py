@@ -21,9 +21,11 @@ from tests.builders import TOKEN, index
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from shared.settings import Settings
+
+    Behave = Callable[[http.server.BaseHTTPRequestHandler], None]
 
 CLI = Path(__file__).resolve().parent.parent.parent / "cli.py"
 KEPT = ("PATH", "COVERAGE_PROCESS_CONFIG")
@@ -102,6 +104,41 @@ def answering(
         server.shutdown()
 
 
+def said(handler: http.server.BaseHTTPRequestHandler, body: bytes, status: int = 200, **headers: str) -> None:
+    """Answer whole and well formed."""
+    handler.send_response(status)
+    sent = {"Content-Type": "application/json", "Content-Length": str(len(body))} | {
+        name.replace("_", "-"): value for name, value in headers.items()
+    }
+    for name, value in sent.items():
+        handler.send_header(name, value)
+    handler.end_headers()
+    with contextlib.suppress(OSError):
+        handler.wfile.write(body)
+
+
+@contextlib.contextmanager
+def stand_in(behave: Behave, tls: ssl.SSLContext | None = None) -> Iterator[tuple[str, list[tuple[str, str | None]]]]:
+    """Run what answers every request by *behave*; yield its URL and what it was asked, with the token it was given."""
+    asked: list[tuple[str, str | None]] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def answer(self) -> None:
+            asked.append((f"{self.command} {self.path}", self.headers.get("Authorization")))
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            behave(self)
+
+        do_GET = do_POST = do_PUT = do_DELETE = do_CONNECT = answer  # noqa: N815 - http.server's names
+
+        def log_message(self, *_args: object) -> None:
+            """Say nothing."""
+
+    with answering(Handler, tls) as url:
+        yield url, asked
+
+
 @pytest.fixture
 def publisher() -> Iterator[Publisher]:
     """Two repos that publish an index, and whatever the test adds."""
@@ -156,7 +193,7 @@ def cli(hub_url: str, tmp_path: Path) -> Shell:
 @pytest.fixture
 def alone(tmp_path: Path) -> Shell:
     """The client without a hub and a token."""
-    folder = tmp_path / "empty"
+    folder = tmp_path / "alone"
     folder.mkdir()
     return Shell(folder)
 

@@ -69,7 +69,7 @@ def test_it_needs_a_token(cli: Shell, token: str, said: str) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "body", "said"),
-    [("application/x-tar", b"half a tar", "did not arrive whole"), ("application/x-zip", b"x", "not as a hub does")],
+    [("application/x-tar", b"half a tar", "did not arrive whole"), ("application/x-zip", b"x", "not JSON of a hub")],
     ids=["cut off", "something else"],
 )
 def test_what_is_no_backup_is_not_written(alone: Shell, kind: str, body: bytes, said: str) -> None:
