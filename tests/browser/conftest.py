@@ -67,9 +67,9 @@ class Site:
 
 
 @contextlib.contextmanager
-def running(folder: Path, sources: int) -> Iterator[Site]:
-    """Run a hub with so many sources in *folder*."""
-    command = [sys.executable, "-m", "tests.browser.site", str(folder), str(sources)]
+def running(folder: Path, sources: int, path: str = "") -> Iterator[Site]:
+    """Run a hub with so many sources in *folder*, under *path* of its host."""
+    command = [sys.executable, "-m", "tests.browser.site", str(folder), str(sources), path]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

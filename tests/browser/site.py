@@ -1,7 +1,7 @@
 """A hub with a past, served with its publishers, for browser tests and screenshots: a process of its own.
 
-``python -m tests.browser.site FOLDER SOURCES`` fills FOLDER, serves both on loopback and prints one line of JSON:
-where the hub is, and the folder whose files the publishers serve, for tests that change them.
+``python -m tests.browser.site FOLDER SOURCES [PATH]`` fills FOLDER, serves both on loopback, prints one line of JSON:
+where the hub is, under PATH if that is given, and the folder of the files that publishers serve, for tests to change.
 """
 
 from __future__ import annotations
@@ -221,13 +221,13 @@ async def trouble(story: Story, names: list[str]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def hub_of(folder: Path, base: str, sources: int, port: int) -> AsyncIterator[tuple[Hub, Past]]:
-    """Open a hub with the past of *sources* sources."""
+async def hub_of(folder: Path, base: str, sources: int, url: str) -> AsyncIterator[tuple[Hub, Past]]:
+    """Open a hub at the public URL *url* with the past of *sources* sources."""
     past = Past()
     (folder / "published").mkdir(parents=True)
     settings = Settings(
         data_dir=folder / "data", token=TOKEN, refresh=False, allow_networks=("127.0.0.0/8",),
-        public_url=f"http://127.0.0.1:{port}",
+        public_url=url,
     )  # fmt: skip
     hub = open_hub(settings, past.clock())
     async with hub.running():
@@ -254,16 +254,16 @@ async def serve(app: Starlette, sock: socket.socket) -> None:
     await uvicorn.Server(config).serve([sock])
 
 
-async def main(folder: Path, sources: int) -> None:
+async def main(folder: Path, sources: int, path: str = "") -> None:
     """Fill *folder*, serve it, and say where."""
     sock = listening()
-    port = sock.getsockname()[1]
+    url = f"http://127.0.0.1:{sock.getsockname()[1]}{path}"
     with publishing(folder / "published") as base:
-        async with hub_of(folder, base, sources, port) as (hub, _):
-            said = {"url": f"http://127.0.0.1:{port}", "published": str(folder / "published"), "base": base}
+        async with hub_of(folder, base, sources, url) as (hub, _):
+            said = {"url": url, "published": str(folder / "published"), "base": base}
             print(json.dumps(said), flush=True)  # noqa: T201 - that is how it is found
             await serve(application(hub, ENDPOINTS), sock)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))
+    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:]))
