@@ -921,7 +921,7 @@ def list_repos(hub: "Api", args: "Namespace") -> "Result":
         REPO="repo",
         STATE=lambda row: State(_source_of(row).get("state")),
         DOMAIN="domain",
-        CAPABILITIES=lambda row: _source_of(row).get("capability_count"),
+        SERVED=lambda row: _served_of(_source_of(row)),
         CHECKED=lambda row: age(_source_of(row).get("checked_at")),
         TROUBLE=lambda row: _trouble_of(_source_of(row)),
     )
@@ -931,6 +931,10 @@ def list_repos(hub: "Api", args: "Namespace") -> "Result":
 def _source_of(row: "dict[str, Any]") -> "dict[str, Any]":
     source = row.get("source")
     return source if isinstance(source, dict) else {}
+
+
+def _served_of(source: "dict[str, Any]") -> str:
+    return re.sub(r"^(\d+) of \1$", r"\1", f"{source.get('served_count', '?')} of {source.get('capability_count')}")
 
 
 def _trouble_of(source: "dict[str, Any]") -> str:
@@ -953,6 +957,8 @@ def _facts(row: "dict[str, Any]") -> "Iterator[tuple[str, object]]":
             yield name, f"{age(value)} ({value})" if value else "never"
         elif name == "error":
             yield name, _trouble_of(_source_of(row)) or "none"
+        elif name == "served_elsewhere":
+            yield "served", standing(_source_of(row))
         elif name != "source":
             yield name, scalar(value) if isinstance(value, bool) else value
 
@@ -982,13 +988,26 @@ def tried(url: str, answer: "dict[str, Any]") -> "Result":
     refusal, fetch = answer.get("refusal") or {}, answer.get("fetch") or {}
     claimed = [f"{one.get('id')} is published by {one.get('repo')} already" for one in listed(answer, "conflicts")]
     trouble = [*filter(None, [refusal.get("detail"), _trouble_of(fetch)]), *faults(url, answer)]
-    said = f"Nothing was stored. It would bring {capabilities(answer.get('capability_count'))}."
-    return Result(answer, *trouble, *claimed, said, code=REFUSED if trouble else DONE)
+    by = [str(one.get("repo")) for one in listed(answer, "conflicts")]
+    winners = [{"repo": repo, "count": by.count(repo)} for repo in sorted({*by}, key=by.count, reverse=True)]
+    would = "The index holds " if refusal else "It would bring "
+    would += standing({**answer, "served_elsewhere": winners}, "")
+    return Result(answer, *trouble, *claimed, f"Nothing was stored. {would}.", code=REFUSED if trouble else DONE)
 
 
 def capabilities(count: object) -> str:
     """Return so many capabilities in words."""
     return "1 capability" if count == 1 else f"{count} capabilities"
+
+
+def standing(source: "dict[str, Any]", all_of_them: str = " served") -> str:
+    """Return in words how many entries of a source are served, and who serves the ids of the others."""
+    count, number = source.get("capability_count"), source.get("served_count")
+    if number is None or number == count:
+        return capabilities(count) + (all_of_them if number == count else "")
+    lost = [(one.get("count"), one.get("repo")) for one in listed(source, "served_elsewhere")[:5]]
+    claimed = ", ".join(f"{'all' if ids == count != 1 else ids} claimed by {repo}" for ids, repo in lost)
+    return f"{capabilities(count)}, {number} of them served" + (f": {claimed}" if claimed else "")
 
 
 def _code_of(outcomes: "list[dict[str, Any]]") -> int:
@@ -999,7 +1018,7 @@ def told(outcomes: "list[dict[str, Any]]") -> "Iterator[str]":
     """Yield a line for each outcome, and what to do about those that need it."""
     for one in outcomes:
         source = _source_of(one)
-        yield f"{one.get('repo')}: {one.get('outcome')}, {capabilities(source.get('capability_count'))} served"
+        yield f"{one.get('repo')}: {one.get('outcome')}, {standing(source)}"
         if _trouble_of(source):
             yield f"  {_trouble_of(source)}"
         if one.get("outcome") == "held":

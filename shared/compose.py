@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -38,13 +38,15 @@ class Part:
 class Composition:
     """The substance of a federated index, in its final order, without serial and time.
 
-    *shares* has the entries that are served, source by source: one tuple for each of *sources*.
+    *shares* has the entries that are served, source by source: one tuple for each of *sources*. *lost* has, for each
+    repo that claims ids which others serve, how many of them each of those repos serves.
     """
 
     missing_required: list[str]
     sources: list[dict[str, Any]]
     shares: list[tuple[Entry, ...]]
     conflicts: list[dict[str, Any]]
+    lost: dict[str, Counter[str]] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
@@ -68,11 +70,14 @@ def compose(parts: Iterable[Part]) -> Composition:
     shown = [part for part in ordered if part.state != "disabled"]
     claims = _claims(shown)
     winners = {entry_id: claim[0][0] for entry_id, claim in claims.items()}
+    shares = [_share(part, winners) for part in shown]
+    conflicts = [_conflict(entry_id, claims[entry_id]) for entry_id in sorted(claims)]
     return Composition(
         missing_required=[part.repo for part in ordered if part.registration.required and part.content is None],
-        sources=[_source(part) for part in shown],
-        shares=[_share(part, winners) for part in shown],
-        conflicts=[_conflict(entry_id, claims[entry_id]) for entry_id in sorted(claims)],
+        sources=[_source(part, len(share)) for part, share in zip(shown, shares, strict=True)],
+        shares=shares,
+        conflicts=conflicts,
+        lost=_lost(conflicts),
     )
 
 
@@ -102,7 +107,15 @@ def _conflict(entry_id: str, claims: list[tuple[Part, Entry]]) -> dict[str, Any]
     return {"id": entry_id, "repo": winner.repo, "others": others}
 
 
-def _source(part: Part) -> dict[str, Any]:
+def _lost(conflicts: Iterable[dict[str, Any]]) -> dict[str, Counter[str]]:
+    lost: dict[str, Counter[str]] = {}
+    for conflict in conflicts:
+        for other in conflict["others"]:
+            lost.setdefault(other["repo"], Counter())[conflict["repo"]] += 1
+    return lost
+
+
+def _source(part: Part, served_count: int) -> dict[str, Any]:
     registration, content = part.registration, part.content
     return {
         "repo": registration.repo,
@@ -112,5 +125,6 @@ def _source(part: Part) -> dict[str, Any]:
         "state": part.state,
         "digest": content.digest if content else None,
         "capability_count": len(part.entries),
+        "served_count": served_count,
         "changed_at": part.changed_at if content else None,
     }

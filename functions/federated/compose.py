@@ -32,11 +32,12 @@ async def handle(hub: Hub, request: Request) -> Response:
     repos = {*due, *hub.sources.under_way()}
     outcomes = await hub.sources.refresh_all(repos)
     document = await hub.federation.shown()
+    edition = hub.federation.edition
 
     body = {
         "serial": document.serial,
         "complete": document.complete,
         "counts": Counter(outcome.outcome for outcome in outcomes),
-        "results": [outcome._asdict() for outcome in outcomes],
+        "results": [edition.outcome(outcome) for outcome in outcomes],
     }
     return json_answer(body)

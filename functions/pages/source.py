@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from shared.pages import asked_of, page
 from shared.pages.recent import recent
 from shared.pages.searching import described
-from shared.pages.summary import Row
+from shared.pages.summary import row_of
 from shared.pages.waiting import waiting
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from shared.federation import Edition
     from shared.hub import Hub
+    from shared.index.content import Entry
 
 MOST_ENTRIES = 100
 
@@ -28,7 +30,8 @@ async def handle(hub: Hub, request: Request) -> Response:
     registration = await hub.store.get(request.path_params["repo"])
 
     changes = await hub.store.history(registration.repo)
-    part, source = hub.federation.edition.by_repo.get(registration.repo), hub.sources.all().get(registration.repo)
+    edition = hub.federation.edition
+    part, source = edition.by_repo.get(registration.repo), hub.sources.all().get(registration.repo)
     entries = part.content.entries if part and part.content else ()
     lines = hub.federation.changes.since(hub.federation.changes.oldest)
 
@@ -36,12 +39,19 @@ async def handle(hub: Hub, request: Request) -> Response:
         hub,
         request,
         "source.html",
-        row=Row(registration, hub.sources.status(registration.repo)),
+        row=row_of(hub, registration),
         changes=changes,
         findings=[finding for finding in hub.findings.all() if finding.repo == registration.repo],
         held=waiting(source),
         turns=await asyncio.to_thread(recent, lines, registration.repo),
         validators=source.kept.validators if source and source.kept else None,
-        entries=[described(orjson.loads(entry.json)) for entry in entries[:MOST_ENTRIES]],
+        entries=[_shown(edition, registration.repo, entry) for entry in entries[:MOST_ENTRIES]],
         more=max(0, len(entries) - MOST_ENTRIES),
     )
+
+
+def _shown(edition: Edition, repo: str, entry: Entry) -> dict[str, Any]:
+    """Return what the page shows of *entry*: its facts, and which repo's entry is served where that is another."""
+    claim = edition.claim(repo, entry.id)
+    winner = claim.winner if claim and claim.winner != repo else ""
+    return described(orjson.loads(entry.json)) | {"served_from": winner}

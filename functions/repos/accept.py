@@ -31,4 +31,4 @@ async def handle(hub: Hub, request: Request) -> Response:
     outcome = await hub.sources.accept(repo)
     await hub.federation.shown()
 
-    return json_answer(outcome._asdict())
+    return json_answer(hub.federation.edition.outcome(outcome))

@@ -23,7 +23,8 @@ async def handle(hub: Hub, request: Request) -> Response:
     read_query(request, (SVG,))
     registration = await hub.store.get(request.path_params["repo"])
 
-    body, etag = badge(hub.sources.status(registration.repo))
+    state = hub.sources.status(registration.repo).state
+    body, etag = badge(state, hub.federation.edition.standing(registration.repo))
 
     headers = {**OPEN, **BROWSED, "Cache-Control": "public, max-age=60", "ETag": etag}
     if not_modified(request, etag):

@@ -32,7 +32,8 @@ async def handle(hub: Hub, request: Request) -> Response:
     wanted = [pair for pair in rows if _matches(asked, *pair)]
 
     body, headers = page(request, asked, "repos", wanted, lambda pair: pair[0].repo)
-    body["repos"] = [row.as_json() | {"source": status} for row, status in body["repos"]]
+    edition = hub.federation.edition
+    body["repos"] = [row.as_json() | {"source": edition.described(row.repo, status)} for row, status in body["repos"]]
     return json_answer(body, headers=headers)
 
 

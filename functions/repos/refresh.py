@@ -29,4 +29,4 @@ async def handle(hub: Hub, request: Request) -> Response:
     outcome = await hub.sources.refresh(registration.repo)
     await hub.federation.shown()
 
-    return json_answer(outcome._asdict())
+    return json_answer(hub.federation.edition.outcome(outcome))

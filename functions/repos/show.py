@@ -24,5 +24,6 @@ async def handle(hub: Hub, request: Request) -> Response:
 
     registration = await hub.store.get(request.path_params["repo"])
 
-    body = registration.as_json() | {"source": hub.sources.status(registration.repo)}
+    status = hub.sources.status(registration.repo)
+    body = registration.as_json() | {"source": hub.federation.edition.described(registration.repo, status)}
     return json_answer(body, headers={"ETag": registration.etag})

@@ -25,7 +25,7 @@ CODINGS = ("zstd", "gzip")
 """The content codings on offer, the one that is smaller and read faster first."""
 
 # Grows whenever the same composition is written in other bytes, so that no copy of the old ones counts as the new.
-_ENCODING = 1
+_ENCODING = 2
 _MADE_WITH = [_ENCODING, zlib.ZLIB_RUNTIME_VERSION, [*zstandard.ZSTD_VERSION]]
 _ZSTD_LEVEL = 6
 

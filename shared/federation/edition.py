@@ -3,15 +3,39 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from operator import attrgetter, itemgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from shared.sources.status import Status
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from shared.compose import Composition, Part
     from shared.federation.document import Document
     from shared.index.content import Entry
+    from shared.sources.source import Outcome
+
+
+MOST_REPOS = 20
+"""So many repos are named as those that serve ids in another one's place."""
+_STATUS = tuple(field.name for field in fields(Status))
+
+
+class Standing(NamedTuple):
+    """How many entries a repo brings to an edition, how many of them are served, and who serves the others' ids.
+
+    *elsewhere* is ``(repo, ids)``, the most ids first, at most MOST_REPOS of them.
+    """
+
+    entries: int
+    served: int
+    elsewhere: tuple[tuple[str, int], ...]
+
+
+_ABSENT = Standing(0, 0, ())
 
 
 class Claim(NamedTuple):
@@ -35,6 +59,30 @@ class Edition:
         """The parts by repo."""
         return {part.repo: part for part in self.parts}
 
+    @cached_property
+    def _standings(self) -> dict[str, Standing]:
+        lost = self.composition.lost
+        return {
+            row["repo"]: Standing(row["capability_count"], row["served_count"], _by_count(lost.get(row["repo"], {})))
+            for row in self.composition.sources
+        }
+
+    def standing(self, repo: str) -> Standing:
+        """Return how much of what *repo* publishes is served; of one that is not in this edition, nothing."""
+        return self._standings.get(repo, _ABSENT)
+
+    def described(self, repo: str, status: Status) -> dict[str, Any]:
+        """Return the source of *repo* as the API shows it: *status*, and what this edition serves of it."""
+        _, served, elsewhere = self.standing(repo)
+        told: dict[str, Any] = {name: getattr(status, name) for name in _STATUS}
+        told["served_count"] = served
+        told["served_elsewhere"] = [{"repo": winner, "count": count} for winner, count in elsewhere]
+        return told
+
+    def outcome(self, outcome: Outcome) -> dict[str, Any]:
+        """Return the *outcome* of a check as the API shows it, with what this edition serves of the source."""
+        return {**outcome._asdict(), "source": self.described(outcome.repo, outcome.source)}
+
     def claim(self, repo: str, entry_id: str) -> Claim | None:
         """Return what *repo* publishes under *entry_id*, or None."""
         part = self.by_repo.get(repo)
@@ -53,3 +101,8 @@ class Edition:
         place = bisect_left(conflicts, entry_id, key=itemgetter("id"))
         disputed = place < len(conflicts) and conflicts[place]["id"] == entry_id
         return str(conflicts[place]["repo"]) if disputed else None
+
+
+def _by_count(lost: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
+    """Return who serves how many, the most first."""
+    return tuple(sorted(lost.items(), key=lambda pair: (-pair[1], pair[0]))[:MOST_REPOS])

@@ -6,10 +6,10 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from shared.pages.words import count
-from shared.sources.status import SERVED
 
 if TYPE_CHECKING:
-    from shared.sources.status import State, Status
+    from shared.federation.edition import Standing
+    from shared.sources.status import State
 
 _LABEL = "reuse-surface"
 _COLOURS: dict[State, str] = {
@@ -42,17 +42,18 @@ _TEMPLATE = """<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="2
 """
 
 
-def badge(status: Status) -> tuple[bytes, str]:
-    """Return the picture as SVG, and its strong entity tag."""
-    value: str = status.state
-    if status.state in SERVED:
-        value += f" · {count(status.capability_count, 'capability', 'capabilities')}"
+def badge(state: State, standing: Standing) -> tuple[bytes, str]:
+    """Return the picture of a source in *state*, of which *standing* is served, as SVG, and its strong entity tag."""
+    value: str = state
+    if standing.entries:
+        some = "" if standing.served == standing.entries else f"{standing.served:,} of "
+        value += f" · {some}{count(standing.entries, 'capability', 'capabilities')}"
     label_width, value_width = _width(_LABEL), _width(value)
     left = label_width + 16
     body = _TEMPLATE.format(
         width=left + value_width + 34, left=left, shape=left + 8, text=left + 26,
         label=_LABEL, label_width=label_width, value=value, value_width=value_width,
-        said=f"{_LABEL}: {value}", colour=_COLOURS[status.state], drawn=_SHAPES[status.state],
+        said=f"{_LABEL}: {value}", colour=_COLOURS[state], drawn=_SHAPES[state],
     ).encode()  # fmt: skip
     return body, f'"{hashlib.sha256(body).hexdigest()[:32]}"'
 

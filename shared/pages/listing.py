@@ -21,7 +21,7 @@ ORDERS: dict[str, Callable[[Row], Any]] = {
     "state": lambda row: _WORST_FIRST[row.source.state],
     "domain": lambda row: row.registration.domain,
     "required": lambda row: not row.registration.required,
-    "entries": lambda row: row.source.capability_count,
+    "entries": lambda row: row.served,
     "checked": lambda row: row.source.checked_at or "",
     "succeeded": lambda row: row.source.succeeded_at or "",
     "changed": lambda row: row.source.changed_at or "",

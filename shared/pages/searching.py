@@ -119,6 +119,7 @@ def described(entry: dict[str, Any]) -> dict[str, Any]:
     stated = levels(entry.get("vector", ""))
     told = {name: entry.get(name, "") for name in ("id", "name", "summary", "status", "owner", "domain", "source_repo")}
     return told | {
+        "served_from": "",
         "tags": entry.get("tags", []),
         "link": entry.get("entry_url") or entry.get("url", ""),
         "levels": [(letter, int(stated[kind][1:])) for kind, letter in LETTERS.items() if kind in stated],

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from shared.sources.status import SERVED, STATES
+from shared.sources.status import STATES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from shared.federation.edition import Standing
     from shared.hub import Hub
     from shared.registration import Registration
     from shared.sources.status import State, Status
@@ -22,11 +23,12 @@ class Row(NamedTuple):
 
     registration: Registration
     source: Status
+    standing: Standing
 
     @property
     def served(self) -> int:
-        """How many entries of it are let into the federated index."""
-        return self.source.capability_count if self.source.state in SERVED else 0
+        """How many entries of it are in the federated index."""
+        return self.standing.served
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,13 @@ class Domain:
 
 async def all_rows(hub: Hub) -> list[Row]:
     """Return every registered repository in the order of the names."""
-    return [Row(one, hub.sources.status(one.repo)) for one in await hub.store.registrations()]
+    return [row_of(hub, one) for one in await hub.store.registrations()]
+
+
+def row_of(hub: Hub, registration: Registration) -> Row:
+    """Return *registration* with its source and what is served of it at this moment."""
+    repo = registration.repo
+    return Row(registration, hub.sources.status(repo), hub.federation.edition.standing(repo))
 
 
 def by_state(rows: Iterable[Row]) -> Counter[State]:

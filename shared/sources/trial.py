@@ -30,12 +30,16 @@ class Trial:
         self._clock = clock
 
     async def run(self, wanted: Wanted, parts: Iterable[Part]) -> dict[str, Any]:
-        """Return what the fetch gives, all errors, the entries that would come, and their conflicts with *parts*."""
+        """Return what the fetch gives, all errors, the entries that would come, and their conflicts with *parts*.
+
+        Of the entries those without a conflict would be served, none where the source is disabled or has no room.
+        """
         started = self._clock.monotonic()
         found, problem = await self._fetched(wanted)
         took = round((self._clock.monotonic() - started) * 1000)
         content = found.content if found else None
         entries = content.entries if content else ()
+        claimed = await asyncio.to_thread(conflicts, wanted.repo, content, parts) if content else []
         return {
             "fetch": {
                 "outcome": "failed" if problem else "fetched",
@@ -46,8 +50,9 @@ class Trial:
             },
             "errors": as_json(problem.faults) if problem else [],
             "capability_count": len(entries),
+            "served_count": len(entries) - len(claimed) if wanted.enabled and not problem else 0,
             "capabilities": [orjson.Fragment(entry.json) for entry in entries],
-            "conflicts": await asyncio.to_thread(conflicts, wanted.repo, content, parts) if content else [],
+            "conflicts": claimed,
         }
 
     async def _fetched(self, wanted: Wanted) -> tuple[Found | None, SourceProblem | None]:

@@ -49,7 +49,9 @@ def test_a_dry_run_tells_what_would_come_and_stores_nothing(federation: Shell, p
 
     ran = federation.good(*argv)
 
-    assert ran.out.splitlines()[-1] == "Nothing was stored. It would bring 2 capabilities."
+    assert ran.out.splitlines()[-1] == (
+        "Nothing was stored. It would bring 2 capabilities, 1 of them served: 1 claimed by state-hub."
+    )
     assert "capability.example.n1 is published by state-hub already" in ran.out
     assert federation("hub", "show", "--repo", "new").code == 5
 

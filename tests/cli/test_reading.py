@@ -44,8 +44,8 @@ def test_list_shows_the_state_the_age_and_the_trouble_of_each(federation: Shell,
 
     lines = federation.good("hub", "list").out.splitlines()
 
-    assert lines[0].split() == ["REPO", "STATE", "DOMAIN", "CAPABILITIES", "CHECKED", "TROUBLE"]
-    assert lines[1].split()[:5] == ["railiance-apps", "●", "fresh", "railiance", "1"]
+    assert lines[0].split() == ["REPO", "STATE", "DOMAIN", "SERVED", "CHECKED", "TROUBLE"]
+    assert lines[1].split()[:5] == ["railiance-apps", "●", "fresh", "railiance", "0"]
     assert lines[2].split()[:5] == ["state-hub", "◐", "stale", "helix_forge", "1"]
     assert lines[2].endswith("The source answered 404.")
 

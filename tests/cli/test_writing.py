@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.builders import index
+from tests.builders import capability, index
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Publisher, Shell
@@ -95,7 +95,10 @@ def test_refresh_of_all_tells_which_source_is_in_trouble(federation: Shell, publ
     lines = ran.out.splitlines()
     assert ran.code == 1
     assert lines[0].startswith("Checked 2 sources (1 failed, 1 changed")
-    assert lines[1:] == ["railiance-apps: failed, 1 capability served", "  The source answered 404."]
+    assert lines[1:] == [
+        "railiance-apps: failed, 1 capability, 0 of them served: 1 claimed by state-hub",
+        "  The source answered 404.",
+    ]
     assert federation.good("hub", "refresh", "--all").out.startswith("Checked 0 sources (none was due)")
 
 
@@ -127,3 +130,35 @@ def test_without_a_good_token_nothing_is_written_and_no_token_is_shown(
     assert told in ran.err
     assert not token or token not in ran.err
     assert federation.good("hub", "show", "--repo", "state-hub").code == 0
+
+
+def registered(cli: Shell, publisher: Publisher, repo: str) -> str:
+    """Register *repo* and return what the client says came of it."""
+    ran = cli.good("hub", "register", "--repo", repo, "--url", publisher.url_of(repo), "--domain", "d")
+    return ran.out.splitlines()[1]
+
+
+def test_what_is_registered_counts_what_is_served_and_names_who_serves_the_rest(
+    cli: Shell, publisher: Publisher
+) -> None:
+    for repo, numbers in (("my-repo", range(15)), ("copycat", range(15)), ("third", (0, 1, 99))):
+        publisher.pages[repo] = index(*(capability(number) for number in numbers))
+    said = [registered(cli, publisher, repo) for repo in ("my-repo", "copycat", "third")]
+
+    assert said == [
+        "my-repo: changed, 15 capabilities served",
+        "copycat: changed, 15 capabilities, 0 of them served: all claimed by my-repo",
+        "third: changed, 3 capabilities, 1 of them served: 2 claimed by my-repo",
+    ]
+    listed = [line.split() for line in cli.good("hub", "list").out.splitlines()[1:]]
+    assert (listed[0][4:7], listed[1][4], listed[2][4:7]) == (["0", "of", "15"], "15", ["1", "of", "3"])
+    assert "0 of them served: all claimed by my-repo" in cli.good("hub", "show", "--repo", "copycat").out
+
+
+def test_of_several_who_serve_the_rest_each_is_named(cli: Shell, publisher: Publisher) -> None:
+    pages = {"one": (1,), "two": (2, 3), "both": (1, 2, 3, 4)}
+    for repo, numbers in pages.items():
+        publisher.pages[repo] = index(*(capability(number) for number in numbers))
+    said = [registered(cli, publisher, repo) for repo in pages]
+
+    assert said[2] == "both: changed, 4 capabilities, 1 of them served: 2 claimed by two, 1 claimed by one"

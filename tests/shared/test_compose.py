@@ -162,3 +162,40 @@ def test_a_served_entry_is_the_earliest_claim(parts: list[Part]) -> None:
     for _, winner, others in disputed(composition):
         order = [age[winner], *(age[repo] for repo, _ in others)]
         assert order == sorted(order)
+
+
+@pytest.mark.parametrize(
+    ("parts", "counts", "lost"),
+    [
+        pytest.param([part("a", ONE, TWO), part("b", THREE)], {"a": (2, 2), "b": (1, 1)}, {}, id="no conflict"),
+        pytest.param(
+            [part("a", ONE, TWO), part("b", ONE, TWO, at=LATER)],
+            {"a": (2, 2), "b": (2, 0)},
+            {"b": {"a": 2}},
+            id="a fork",
+        ),
+        pytest.param(
+            [part("a", ONE), part("b", TWO, at=LATER), part("c", MINE, TWO, THREE, at=LAST)],
+            {"a": (1, 1), "b": (1, 1), "c": (3, 1)},
+            {"c": {"a": 1, "b": 1}},
+            id="lost to two",
+        ),
+        pytest.param(
+            [part("a", ONE, state="disabled"), part("b", ONE, at=LATER)], {"b": (1, 1)}, {}, id="the winner is disabled"
+        ),
+        pytest.param(
+            [part("a", ONE, state="failed"), part("b", ONE, at=LATER)],
+            {"a": (0, 0), "b": (1, 1)},
+            {},
+            id="the winner failed",
+        ),
+    ],
+)
+def test_counts_of_each_source_what_is_served(
+    parts: list[Part], counts: dict[str, tuple[int, int]], lost: dict[str, dict[str, int]]
+) -> None:
+    composition = compose(parts)
+
+    told = {source["repo"]: (source["capability_count"], source["served_count"]) for source in composition.sources}
+    assert (told, composition.lost) == (counts, lost)
+    assert sum(served for _, served in told.values()) == len(composition.entries)

@@ -155,22 +155,36 @@ function number(count, noun, nouns = `${noun}s`) {
 
 const entries = (count) => number(count, "entry", "entries");
 
+function standing(count, served, winners) {
+  if (served === count) return `${entries(count)}${count ? ", all of them served" : ""}`;
+  const some = (lost) => (lost === count && count !== 1 ? "all" : lost.toLocaleString("en"));
+  const claimed = winners.slice(0, 5).map((one) => `${some(one.count)} claimed by ${one.repo}`).join(", ");
+  return `${entries(count)}, ${served.toLocaleString("en")} of them served${claimed && `: ${claimed}`}`;
+}
+
+function claims(conflicts) {
+  const counted = new Map();
+  for (const { repo } of conflicts) counted.set(repo, (counted.get(repo) || 0) + 1);
+  return [...counted].map(([repo, count]) => ({ repo, count })).sort((one, other) => other.count - one.count);
+}
+
 function checked({ repo, outcome, source }) {
   const good = outcome === "changed" || outcome === "unchanged";
   return told("p", {}, told("span", { className: good ? "fresh" : "failed" }, `${outcome}. `),
-    `${repo} is ${source.state}, with ${entries(source.capability_count)}. ${source.error ? source.error.detail : ""}`);
+    `${repo} is ${source.state}: ${standing(source.capability_count, source.served_count, source.served_elsewhere)}. ${source.error ? source.error.detail : ""}`);
 }
 
 function tried(said) {
   const { fetch: got, refusal, errors, conflicts, capabilities } = said;
   const good = !refusal && got.outcome === "fetched";
   const made = [told("p", {}, told("span", { className: good ? "fresh" : "failed" },
-    good ? `It can be registered, with ${entries(said.capability_count)}. ` : "It would not work yet. "),
+    good ? "It can be registered. " : "It would not work yet. "),
+    good ? `It would bring ${standing(said.capability_count, said.served_count, claims(conflicts))}. ` : "",
     [refusal && refusal.detail, got.error && got.error.detail].filter(Boolean).join(" "))];
   if (errors.length) made.push(faults(errors));
-  if (conflicts.length) made.push(told("p", {}, `${number(conflicts.length, "id is", "ids are")} published by others already:`),
+  if (conflicts.length) made.push(told("p", {}, `${number(conflicts.length, "id is", "ids are")} claimed by others already, so these entries would not be served:`),
     told("ul", {}, ...conflicts.slice(0, 20).map((one) =>
-      told("li", {}, told("code", {}, one.id), ` by ${one.repo}${one.identical ? ", saying the same" : ""}`))));
+      told("li", {}, told("code", {}, one.id), ` by ${one.repo}${one.identical ? ", with the same content" : ""}`))));
   if (capabilities.length) made.push(told("ul", {}, ...capabilities.slice(0, 20).map((one) =>
     told("li", {}, `${one.name} `, told("code", {}, one.id)))));
   return made;

@@ -154,3 +154,19 @@ async def test_refuses_a_query_that_it_does_not_understand(known: httpx.AsyncCli
 @pytest.mark.parametrize("position", ["[1]", "1 2 a", "9 0 a ", "0 0 a "])
 async def test_refuses_a_cursor_that_no_page_gave(known: httpx.AsyncClient, position: str) -> None:
     problem(await known.get(f"{PATH}?since=1&cursor={cursor_to(position)}"), "bad-query")
+
+
+async def test_a_conflict_that_is_won_or_lost_changes_the_row_of_the_other_source(
+    known: httpx.AsyncClient, upstream: respx.MockRouter
+) -> None:
+    upstream.get(url_of("twin")).respond(content=index(capability(2, name="Some"), capability(9)))
+    await register(known, "twin")
+    await refresh(known, "twin")
+    before = (await federated(known))["serial"]
+
+    await known.patch("/v1/repos/state-hub", json={"enabled": False}, headers=WRITER)
+
+    told = await changes(known, before)
+    assert [(row["repo"], row["served_count"]) for row in told["sources"]["upserted"]] == [("twin", 2)]
+    assert told["sources"]["removed"] == ["state-hub"]
+    assert [entry["source_repo"] for entry in told["capabilities"]["upserted"]] == ["twin"]

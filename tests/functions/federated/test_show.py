@@ -63,8 +63,8 @@ async def test_says_whose_every_capability_is_in_a_stable_order(two: httpx.Async
     ]
     others = [{"repo": "a-second", "identical": False}]
     assert document["conflicts"] == [{"id": capability(1)["id"], "repo": "b-first", "others": others}]
-    counts = [(one["repo"], one["capability_count"]) for one in document["sources"]]
-    assert counts == [("a-second", 2), ("b-first", 2), ("c-new", 0)]
+    counts = [(one["repo"], one["capability_count"], one["served_count"]) for one in document["sources"]]
+    assert counts == [("a-second", 2, 1), ("b-first", 2, 2), ("c-new", 0, 0)]
 
 
 async def test_shows_a_source_that_has_nothing_yet(two: httpx.AsyncClient, upstream: respx.MockRouter) -> None:
@@ -79,6 +79,7 @@ async def test_shows_a_source_that_has_nothing_yet(two: httpx.AsyncClient, upstr
         "state": "failed",
         "digest": None,
         "capability_count": 0,
+        "served_count": 0,
         "changed_at": None,
     }
 

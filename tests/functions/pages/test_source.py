@@ -79,7 +79,9 @@ async def test_shows_so_many_entries_and_says_how_many_more(
     page = await read(client, "/sources/state-hub")
 
     assert page.markup.count('<div class="name">') == MOST_ENTRIES
-    assert ("/capabilities?repo=state-hub", "2 more entries") in [(link["href"], text) for link, text in page.links()]
+    served = ("/capabilities?repo=state-hub", "Search those that are served")
+    assert served in [(link["href"], text) for link, text in page.links()]
+    assert "And 2 more entries." in page.whole
 
 
 @pytest.mark.parametrize("repo", ["nobody", "%3Cscript%3E"])
@@ -136,3 +138,30 @@ async def test_tells_the_last_changes_in_its_entries(client: httpx.AsyncClient, 
     for link, text in page.links():
         if text == "JSON" and "changes" in link["href"]:
             assert (await client.get(link["href"])).status_code == 200
+
+
+async def test_tells_how_many_entries_are_served_and_who_serves_the_ids_of_the_others(
+    client: httpx.AsyncClient, upstream: respx.MockRouter
+) -> None:
+    upstream.get(url_of("rival")).respond(content=index(capability(1, name="Mine")))
+    await register(client, "rival")
+    await refresh(client, "rival")
+    await publish(client, upstream, index(capability(1), capability(2)))
+
+    page = await read(client, "/sources/state-hub")
+
+    assert "2 entries, 1 of them served" in page.whole
+    assert "Served from others: 1 id from rival." in page.whole
+    assert page.whole.count("not served: the id is served from rival") == 1
+
+
+async def test_of_a_disabled_source_no_entry_counts_as_served(
+    client: httpx.AsyncClient, upstream: respx.MockRouter
+) -> None:
+    await publish(client, upstream, index(capability(1), capability(2)))
+    await client.patch("/v1/repos/state-hub", json={"enabled": False}, headers=WRITER)
+
+    page = await read(client, "/sources/state-hub")
+
+    assert "2 entries, 0 of them served" in page.whole
+    assert "Nothing of this source is served." in page.whole

@@ -101,3 +101,15 @@ async def test_what_a_publisher_wrote_is_text(client: httpx.AsyncClient) -> None
 
     assert "1 source" in page.whole
     assert 'value="&lt;script&gt;"' in page.markup
+
+
+async def test_counts_what_is_served_and_sorts_by_that(some: httpx.AsyncClient, upstream: respx.MockRouter) -> None:
+    upstream.get(url_of("fork")).respond(content=index(capability(1), capability(2), capability(3)))
+    await register(some, "fork")
+    await refresh(some, "fork")
+
+    page = await read(some, "/sources?sort=entries&order=down")
+
+    assert names(page)[:2] == ["state-hub", "fork"]
+    assert "fork fresh helix_forge no 1 of 3 just now" in page.whole
+    assert "state-hub fresh helix_forge no 2 10 min ago" in page.whole

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.builders import capability, index, problem, refresh, register, url_of
+from tests.builders import WRITER, capability, index, problem, refresh, register, url_of
 
 if TYPE_CHECKING:
     import httpx
@@ -47,3 +47,19 @@ async def test_comes_in_no_other_form(client: httpx.AsyncClient, accept: str) ->
     await register(client)
 
     problem(await client.get(PATH, headers={"Accept": accept}), "not-acceptable")
+
+
+async def test_counts_what_is_served_and_not_what_lost_a_conflict(
+    client: httpx.AsyncClient, upstream: respx.MockRouter
+) -> None:
+    for repo, content in (("rival", index(capability(1))), ("state-hub", index(capability(1), capability(2)))):
+        upstream.get(url_of(repo)).respond(content=content)
+        await register(client, repo)
+        await refresh(client, repo)
+    lost = (await client.get(PATH)).text
+
+    await client.patch("/v1/repos/rival", json={"enabled": False}, headers=WRITER)
+
+    assert ">fresh · 1 of 2 capabilities<" in lost
+    assert ">fresh · 2 capabilities<" in (await client.get(PATH)).text
+    assert ">disabled<" in (await client.get("/v1/repos/rival/badge.svg")).text

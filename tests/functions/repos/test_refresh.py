@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -160,3 +160,69 @@ async def test_sends_no_credentials_and_says_who_asks(client: httpx.AsyncClient,
     assert not {"authorization", "cookie"} & set(sent)
     assert sent["user-agent"].startswith("reuse-surface-hub/")
     assert sent["user-agent"].endswith(" (+http://hub)")
+
+
+async def publish(client: httpx.AsyncClient, upstream: respx.MockRouter, repo: str, *numbers: int) -> dict[str, Any]:
+    """Register *repo* with these capabilities, and return the source as its first check left it."""
+    upstream.get(url_of(repo)).respond(content=index(*(capability(number) for number in numbers)))
+    await register(client, repo)
+    source: dict[str, Any] = (await refresh(client, repo))["source"]
+    return source
+
+
+async def standing(client: httpx.AsyncClient, repo: str) -> tuple[int, int, list[dict[str, Any]]]:
+    source = (await client.get(f"/v1/repos/{repo}")).json()["source"]
+    return source["capability_count"], source["served_count"], source["served_elsewhere"]
+
+
+async def test_of_a_fork_nothing_is_served_and_the_answer_says_by_whom_its_ids_are(
+    client: httpx.AsyncClient, upstream: respx.MockRouter
+) -> None:
+    await publish(client, upstream, "my-repo", *range(15))
+
+    fork = await publish(client, upstream, "their-fork", *range(15))
+
+    assert (fork["capability_count"], fork["served_count"]) == (15, 0)
+    assert fork["served_elsewhere"] == [{"repo": "my-repo", "count": 15}]
+    listed = (await client.get("/v1/repos")).json()["repos"]
+    assert [(row["repo"], row["source"]["served_count"]) for row in listed] == [("my-repo", 15), ("their-fork", 0)]
+
+
+async def test_the_count_of_who_lost_rises_when_the_winner_is_disabled_and_falls_when_it_is_enabled_again(
+    client: httpx.AsyncClient, upstream: respx.MockRouter
+) -> None:
+    await publish(client, upstream, "first", 1, 2)
+    await publish(client, upstream, "second", 2, 3)
+    before = await standing(client, "second")
+
+    await client.patch("/v1/repos/first", json={"enabled": False}, headers=WRITER)
+    without = await standing(client, "first"), await standing(client, "second")
+    await client.patch("/v1/repos/first", json={"enabled": True}, headers=WRITER)
+
+    lost = (2, 1, [{"repo": "first", "count": 1}])
+    assert before == lost
+    assert without == ((2, 0, []), (2, 2, []))
+    assert await standing(client, "second") == lost
+
+
+async def test_what_is_held_is_counted_as_it_is_served(client: httpx.AsyncClient, upstream: respx.MockRouter) -> None:
+    await publish(client, upstream, "first", *range(10))
+    upstream.get(url_of("first")).respond(content=index(capability(1)))
+
+    outcome = await refresh(client, "first")
+
+    assert (outcome["outcome"], outcome["source"]["served_count"]) == ("held", 10)
+
+
+async def test_a_source_that_failed_for_too_long_serves_nothing(
+    client: httpx.AsyncClient, upstream: respx.MockRouter, hands: Hands
+) -> None:
+    await publish(client, upstream, "first", 1, 2)
+    upstream.get(url_of("first")).respond(500)
+    stale = (await refresh(client, "first"))["source"]
+    hands.advance(8 * 86400)
+    failed = (await refresh(client, "first"))["source"]
+
+    assert [(one["state"], one["capability_count"], one["served_count"]) for one in (stale, failed)] == [
+        ("stale", 2, 2), ("failed", 2, 0),
+    ]  # fmt: skip

@@ -222,7 +222,8 @@ async def test_a_dry_run_tells_what_would_come_and_stores_nothing(
     told = await try_out(client, required=True)
 
     assert told["registration"] == registration(required=True, enabled=True, cache_ttl_seconds=3600, description="")
-    assert (told["refusal"], told["errors"], told["capability_count"]) == (None, [], 2)
+    assert (told["refusal"], told["errors"]) == (None, [])
+    assert (told["capability_count"], told["served_count"]) == (2, 1)
     assert (told["fetch"]["outcome"], told["fetch"]["http_status"], told["fetch"]["error"]) == ("fetched", 200, None)
     assert [entry["id"] for entry in told["capabilities"]] == [capability(n)["id"] for n in (1, 2)]
     assert told["conflicts"] == [{"id": capability(1)["id"], "repo": "rival", "identical": False}]
@@ -257,7 +258,18 @@ async def test_a_dry_run_tells_that_it_would_be_refused(
 
     assert (told["refusal"]["type"], told["refusal"]["status"]) == (slug, 409)
     assert told["fetch"]["outcome"] == "fetched"
+    assert (told["capability_count"], told["served_count"]) == (1, 0)
     assert await world(client) == before
+
+
+async def test_a_dry_run_of_a_disabled_source_tells_that_nothing_would_be_served(
+    client: httpx.AsyncClient, upstream: respx.MockRouter
+) -> None:
+    upstream.get(url_of("state-hub")).respond(content=index())
+
+    told = await try_out(client, enabled=False)
+
+    assert (told["capability_count"], told["served_count"]) == (1, 0)
 
 
 async def test_a_dry_run_refuses_what_breaks_the_rules_and_asks_nobody(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from tests.builders import Hands
 
-NEVER = {
+NEVER: dict[str, object] = {
     "state": "never",
     "state_since": "2026-11-23T10:00:00Z",
     "checked_at": None,
@@ -26,6 +26,8 @@ NEVER = {
     "bytes": None,
     "duration_ms": None,
     "capability_count": 0,
+    "served_count": 0,
+    "served_elsewhere": [],
 }
 
 
@@ -49,7 +51,8 @@ async def test_shows_what_a_check_found(client: httpx.AsyncClient, upstream: res
 
     times = ("state_since", "checked_at", "succeeded_at", "changed_at")
     found: dict[str, object] = dict.fromkeys(times, "2026-11-23T10:01:00Z")
-    found |= {"state": "fresh", "http_status": 200, "bytes": len(content), "duration_ms": 0, "capability_count": 1}
+    found |= {"state": "fresh", "http_status": 200, "bytes": len(content), "duration_ms": 0}
+    found |= {"capability_count": 1, "served_count": 1}
     assert source == NEVER | found | {name: source[name] for name in ("digest", "next_check_at")}
     assert "2026-11-23T10:55:00Z" <= source["next_check_at"] <= "2026-11-23T11:07:00Z"
     assert source["digest"].startswith("sha256:")

@@ -43,9 +43,23 @@ def test_nothing_changes_between_the_same() -> None:
         pytest.param(
             [part("a", capability(1)), part("b", capability(1), at=LATER)],
             [part("a", state="failed"), part("b", capability(1), at=LATER)],
-            {"a": True},
+            {"a": True, "b": True},
             {"a": {ONE: False}, "b": {ONE: True}},
             id="an id that another repo serves now",
+        ),
+        pytest.param(
+            [part("b", capability(1), capability(2), at=LATER)],
+            [part("a", capability(1)), part("b", capability(1), capability(2), at=LATER)],
+            {"a": True, "b": True},
+            {"a": {ONE: True}, "b": {ONE: False}},
+            id="an id that an earlier repo claims now",
+        ),
+        pytest.param(
+            [part("a", capability(1)), part("b", capability(1), at=LATER)],
+            [part("a", capability(1, name="Other")), part("b", capability(1), at=LATER)],
+            {"a": True},
+            {"a": {ONE: True}},
+            id="a change in what won already",
         ),
         pytest.param(
             [part("a", capability(1))], [part("a", state="disabled")], {"a": False}, {"a": {ONE: False}}, id="disabled"

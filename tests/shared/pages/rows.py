@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from shared.federation.edition import Standing
 from shared.pages.summary import Row
 from shared.registration import Registration
 from shared.sources.status import Status
@@ -20,4 +21,5 @@ def row(repo: str = "state-hub", *, domain: str = "helix_forge", served: int = 0
         "revision": 1,
     }
     source = {"state": "fresh", "capability_count": served} | of_source
-    return Row(Registration.from_json(about | of_registration), Status(**source))  # type: ignore[arg-type]
+    standing = Standing(served, served, ())
+    return Row(Registration.from_json(about | of_registration), Status(**source), standing)  # type: ignore[arg-type]

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from shared.pages.summary import ages, all_rows, by_domain, by_state
-from tests.builders import index, refresh, register, url_of
+from tests.builders import WRITER, capability, index, refresh, register, url_of
 from tests.shared.pages.rows import row
 
 if TYPE_CHECKING:
@@ -30,10 +30,19 @@ async def test_a_row_is_a_registration_with_its_source(
     assert told == [("a", "never", 0), ("b", "fresh", 1)]
 
 
-def test_only_what_is_served_counts() -> None:
-    states = [row(state=state, served=3).served for state in ("fresh", "stale", "held", "failed", "disabled", "never")]
+async def test_only_what_is_served_counts(client: httpx.AsyncClient, hub: Hub, upstream: respx.MockRouter) -> None:
+    for repo, numbers in (("a-fork", (1, 2)), ("b", (2, 3)), ("off", (4,))):
+        upstream.get(url_of(repo)).respond(content=index(*(capability(number) for number in numbers)))
+        await register(client, repo)
+        await refresh(client, repo)
+    await client.patch("/v1/repos/off", json={"enabled": False}, headers=WRITER)
 
-    assert states == [3, 3, 3, 0, 0, 0]
+    rows = await all_rows(hub)
+
+    assert [(one.registration.repo, one.source.capability_count, one.served) for one in rows] == [
+        ("a-fork", 2, 2), ("b", 2, 1), ("off", 1, 0),
+    ]  # fmt: skip
+    assert [(one.name, one.served) for one in by_domain(rows)] == [("helix_forge", 3)]
 
 
 def test_states_are_counted_in_their_order() -> None:
