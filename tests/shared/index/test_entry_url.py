@@ -25,6 +25,11 @@ ROOTS = [
     pytest.param("https://GitHub.com/o/r/raw/refs/tags/v1/", id="GitHub, a tag in full"),
     pytest.param("https://gitlab.example.org/o/r/-/raw/main/", id="GitLab"),
     pytest.param("https://gitlab.example.org/a/b/c/r/-/raw/v1/", id="GitLab, groups in groups"),
+    pytest.param("https://h.example/gitea/o/r/raw/branch/main/", id="Gitea, in a folder"),
+    pytest.param("https://h.example/o/r/raw/branch/registry/", id="Gitea, a branch with the name of the folder"),
+    pytest.param("https://h.example/api/v1/raw/branch/main/", id="Gitea, names that an API has too"),
+    pytest.param("https://bitbucket.org/o/r/raw/9f86d081884c/", id="Bitbucket Cloud"),
+    pytest.param("https://git.sr.ht/~o/r/blob/main/", id="sourcehut"),
 ]
 
 
@@ -38,6 +43,18 @@ def test_the_root_is_that_of_the_repository_at_its_revision(root: str) -> None:
 @pytest.mark.parametrize("root", ROOTS)
 def test_a_branch_with_slashes_ends_where_the_folder_of_indexes_starts(root: str) -> None:
     assert root_of(f"{root}feature/x/{INDEX}", None) == f"{root}feature/x/"
+
+
+@pytest.mark.parametrize(
+    "root",
+    [
+        pytest.param("https://h.example/o/r/raw/branch/main/api/v1/", id="what follows the branch is its files"),
+        pytest.param("https://h.example/o/r/raw/registry/", id="a branch with the name of the folder"),
+        pytest.param("https://h.example/o/r/raw/develop/", id="any branch, before the folder of indexes"),
+    ],
+)
+def test_the_folder_of_indexes_tells_where_the_root_ends(root: str) -> None:
+    assert root_of(root + INDEX, None) == root
 
 
 def test_a_query_is_not_taken_over() -> None:
@@ -57,6 +74,29 @@ def test_a_query_is_not_taken_over() -> None:
         pytest.param("https://gitea.example.org/api/v1/repos/o/r/raw/docs/x.yaml?ref=main", id="the API of Gitea"),
         pytest.param(f"https://gitea.example.org/o/r/raw/main/a/../../b/{INDEX}", id="dots that lead elsewhere"),
         pytest.param(f"https://gitea.example.org/o/r/raw/main/%2e%2E/b/{INDEX}", id="the same in disguise"),
+        pytest.param(
+            f"https://bitbucket.example/projects/P/repos/r/raw/{INDEX}?at=refs%2Fheads%2Fmain",
+            id="Bitbucket Data Center",
+        ),
+        pytest.param(f"https://h.example/git/projects/P/repos/r/raw/{INDEX}", id="the same in a folder"),
+        pytest.param(f"https://bitbucket.example/users/u/repos/r/raw/{INDEX}", id="of a person"),
+        pytest.param(f"https://bitbucket.example/projects/P/repos/r/raw/branch/a/{INDEX}", id="a folder called branch"),
+        pytest.param(f"https://bitbucket.example/rest/api/1.0/projects/P/repos/r/raw/x/{INDEX}", id="its API"),
+        pytest.param(f"https://h.example/gitea/api/v1/repos/o/r/raw/{INDEX}?ref=main", id="an API in a folder"),
+        pytest.param(f"https://h.example/gitea/api/v1/repos/o/r/raw/branch/main/{INDEX}", id="an API, a folder more"),
+        pytest.param(f"https://h.example/a/b/api/v4/o/r/raw/main/{INDEX}", id="an API deep in folders"),
+        pytest.param(f"https://gitea.example.org/o/r/raw/{INDEX}", id="Gitea, the default branch without its name"),
+        pytest.param(f"https://gitea.example.org/o/r/raw/%72egistry/indexes/{INDEX[17:]}", id="the same in disguise"),
+        pytest.param("https://gitea.example.org/o/r/raw/docs/capabilities.yaml", id="a folder or a branch"),
+        pytest.param(f"https://github.com/o/r/raw/{INDEX}", id="GitHub, no branch"),
+        pytest.param(f"https://raw.githubusercontent.com/o/r/{INDEX}", id="GitHub, raw, no branch"),
+        pytest.param(f"https://gitlab.example.org/o/r/-/raw/{INDEX}", id="GitLab, no branch"),
+        pytest.param(f"https://gitlab.example.org/o/r/-/blob/main/raw/{INDEX}", id="GitLab, a page about a file"),
+        pytest.param("https://gitlab.example.org/-/snippets/1/raw/main/capabilities.yaml", id="a snippet"),
+        pytest.param("https://gist.githubusercontent.com/u/9f86d081884c7d65/raw/9f86d081884c/c.yaml", id="a gist"),
+        pytest.param(f"https://git.sr.ht/~o/r/blob/{INDEX}", id="sourcehut, no branch"),
+        pytest.param(f"https://git.sr.ht/~o/r/tree/main/item/{INDEX}", id="sourcehut, a page about a file"),
+        pytest.param(f"https://git.example.org/cgit/r.git/plain/{INDEX}?h=main", id="cgit, the branch in the query"),
         pytest.param("ftp://gitea.example.org/o/r/raw/main/x.yaml", id="another scheme"),
         pytest.param("", id="nothing"),
     ],
