@@ -40,7 +40,7 @@ from shared.answers import OPEN
 from shared.discovery import envelope
 from shared.edge import Edge, PublicPath, RequestIds, refuse_own
 from shared.hub import Hub, open_hub
-from shared.pages import for_people, problem_page
+from shared.pages import for_people, has_pages, problem_page
 from shared.prepared import Shortcut
 from shared.problems import InternalError, MethodNotAllowed, NotFound, Problem
 from shared.settings import Settings
@@ -251,5 +251,7 @@ def render(hub: Hub, request: Request, fault: Exception) -> Response:
     told = fault.as_json(hub.settings.public, quote(request.scope["path"]))
     if for_people(request):
         return problem_page(hub, request, told, fault.headers)
+    if has_pages(request):
+        headers["Vary"] = "Accept"
     body = orjson.dumps(told)
     return Response(body, fault.answer_status, headers, "application/problem+json")

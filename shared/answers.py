@@ -11,7 +11,7 @@ import orjson
 from starlette.responses import Response
 
 from shared.edge import public_path
-from shared.query import JSON, cursor_to
+from shared.query import JSON, cursor_to, listed
 from shared.version import VERSION
 
 if TYPE_CHECKING:
@@ -113,5 +113,4 @@ def if_match(request: Request) -> str | None:
 
 def not_modified(request: Request, etag: str) -> bool:
     """Tell whether ``If-None-Match`` names *etag*, compared weakly as RFC 9110 §13.1.2 asks."""
-    header = request.headers.get("if-none-match")
-    return header is not None and any(tag in {"*", etag} for _, tag in tags(header))
+    return any(tag in {"*", etag} for _, tag in tags(listed(request, "if-none-match")))

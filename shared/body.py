@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared import strict_json
 from shared.problems import BodyTooLarge, MalformedBody, UnsupportedMediaType
+from shared.query import listed, named, split
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -16,6 +17,7 @@ USUAL_BYTES = 64 * 1024
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 MAX_DOCUMENT_BYTES = 1024 * 1024
+_CHARSETS = {"", "utf-8", "utf8", "us-ascii", "ascii"}
 DOCUMENTS = ("application/yaml", JSON, "application/x-yaml", "text/yaml", "text/x-yaml", "text/plain")
 
 
@@ -43,12 +45,12 @@ async def read_document(request: Request) -> bytes:
 
 
 def _check_type(request: Request, media_types: Collection[str]) -> None:
-    sent = request.headers.get("content-type", "")
-    media_type, _, parameters = sent.partition(";")
-    charset = parameters.strip().lower().replace('"', "")
-    if media_type.strip().lower() not in media_types or charset not in {"", "charset=utf-8"}:
+    media_type, *parameters = split(request.headers.get("content-type", ""), ";")
+    # JSON and YAML define no parameters, so that others mean nothing (RFC 8259 §11).
+    charsets = {value.lower() for name, value in named(parameters) if name == "charset"}
+    if media_type.lower() not in media_types or charsets - _CHARSETS:
         raise UnsupportedMediaType(f"Send Content-Type: {' or '.join(media_types)}, in UTF-8.")
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
+    if {one.lower() for one in split(listed(request, "content-encoding"), ",")} - {"", "identity"}:
         raise UnsupportedMediaType("Send the body without Content-Encoding.")
 
 

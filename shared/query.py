@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections import Counter
+from typing import TYPE_CHECKING, Any
 
 from shared.characters import hiding
 from shared.problems import BadQuery, NotAcceptable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from starlette.requests import Request
 
@@ -19,6 +20,7 @@ JSON = "application/json"
 YAML = "application/yaml"
 HTML = "text/html"
 MOST_TEXT = 200
+_NAMES_SHOWN, _NAME_SHOWN = 20, 100
 _FORMATS = {"json": JSON, "yaml": YAML}
 _ALIASES = {"application/x-yaml": YAML, "text/yaml": YAML, "text/x-yaml": YAML, "x-gzip": "gzip"}
 
@@ -32,31 +34,50 @@ class Asked(dict[str, Any]):
 def read_query(request: Request, offers: Sequence[str] = (JSON,), **known: Callable[[str], object]) -> Asked:
     """Return what *request* asks for; *known* maps each parameter to the function that reads it.
 
-    Raise BadQuery for an unknown, repeated or bad parameter, and NotAcceptable when ``Accept`` admits none of *offers*.
-    A reader raises ValueError with what the value must be. Where YAML is on offer ``?format=`` outranks ``Accept``.
+    Raise BadQuery that names every unknown, repeated or bad parameter, and NotAcceptable when ``Accept`` admits none of
+    *offers*. A reader raises ValueError with what the value must be. Where YAML is on offer ``?format=`` outranks
+    ``Accept``.
     """
     asked = Asked()
     if YAML in offers:
         known["format"] = one_of(*_FORMATS)
-    for name, text in request.query_params.multi_items():
-        if name not in known:
-            _refuse(f"{name!r} is not a parameter of this endpoint; it takes {', '.join(sorted(known)) or 'none'}.")
-        if name in asked:
-            _refuse(f"{name!r} is given twice.")
-        asked[name] = _read(name, text, known[name])
+    given = request.query_params.multi_items()
+    faults = _unfit([name for name, _ in given], known)
+    for name, text in given:
+        if name in known and name not in asked:
+            asked[name] = _read(name, text, known[name], faults)
+    if faults:
+        raise BadQuery(" ".join(faults))
     asked.media_type = _FORMATS[asked["format"]] if "format" in asked else _acceptable(request, offers)
     return asked
 
 
-def _refuse(detail: str) -> NoReturn:
-    raise BadQuery(detail[:500])
+def _unfit(names: Sequence[str], known: Collection[str]) -> list[str]:
+    """Return a sentence about those of *names* that the endpoint does not take, and one about those given twice."""
+    counts = Counter(names)
+    unknown = [name for name in counts if name not in known]
+    twice = [name for name, count in counts.items() if name in known and count > 1]
+    faults = []
+    if unknown:
+        verb = "is not a parameter" if len(unknown) == 1 else "are not parameters"
+        faults.append(f"{_quoted(unknown)} {verb} of this endpoint; it takes {', '.join(sorted(known)) or 'none'}.")
+    if twice:
+        faults.append(f"{_quoted(twice)} {'is' if len(twice) == 1 else 'are'} given twice.")
+    return faults
 
 
-def _read(name: str, text: str, read: Callable[[str], object]) -> object:
+def _quoted(names: Sequence[str]) -> str:
+    shown = [repr(name[:_NAME_SHOWN]) for name in names[:_NAMES_SHOWN]]
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def _read(name: str, text: str, read: Callable[[str], object], faults: list[str]) -> object:
     try:
         return read(text)
     except ValueError as fault:
-        raise BadQuery(f"{name} {fault}.") from fault
+        faults.append(f"{name} {fault}.")
+        return None
 
 
 def one_of(*values: str) -> Callable[[str], str]:
@@ -120,15 +141,39 @@ def cursor_to(position: str) -> str:
 
 
 def _acceptable(request: Request, offers: Sequence[str]) -> str:
-    """Choose from *offers* by ``Accept`` (RFC 9110 §12.5.1); the earlier offer wins a tie."""
-    header = ",".join(request.headers.getlist("accept")).strip()
-    if not header:
-        return offers[0]
-    wishes = weights(header)
+    """Choose from *offers* by ``Accept`` (RFC 9110 §12.5.1); raise NotAcceptable.
+
+    Of two that are wanted as much the one that is named more closely wins, then the earlier one.
+    """
+    wishes = _accepted(request)
     best = max(offers, key=lambda offer: _weight(wishes, offer))
-    if _weight(wishes, best) <= 0:
+    if _weight(wishes, best)[0] <= 0:
         raise NotAcceptable(f"This endpoint offers {', '.join(offers)}.")
     return best
+
+
+def _accepted(request: Request) -> dict[str, float]:
+    """Return the media ranges of ``Accept``; where it names none, everything is accepted."""
+    wishes = weights(listed(request, "accept"))
+    ranges = {name: weight for name, weight in wishes.items() if "/" in name}
+    # Clients of Java write the range of everything as one asterisk.
+    ranges.setdefault("*/*", wishes.get("*", 0.0 if ranges else 1.0))
+    return ranges
+
+
+def _weight(wishes: dict[str, float], offer: str) -> tuple[float, int]:
+    """Return the weight of *offer*, and how closely the member that gives it names the offer."""
+    major = offer.partition("/")[0]
+    for closeness, name in ((2, offer), (1, f"{major}/*"), (0, "*/*")):
+        if name in wishes:
+            return wishes[name], closeness
+    return 0.0, 0
+
+
+def prefers_html(request: Request) -> bool:
+    """Tell whether *request* takes HTML rather than JSON, as those of browsers do."""
+    wishes = _accepted(request)
+    return _weight(wishes, HTML) > _weight(wishes, JSON)
 
 
 def coding(request: Request, offers: Sequence[str]) -> str:
@@ -136,7 +181,7 @@ def coding(request: Request, offers: Sequence[str]) -> str:
 
     No coding at all is always on offer, and chosen where nothing else is asked for.
     """
-    wishes = weights(",".join(request.headers.getlist("accept-encoding")))
+    wishes = weights(listed(request, "accept-encoding"))
     # An asterisk stands for what every reader knows, which the newer codings are not.
     wishes.setdefault("gzip", wishes.get("*", 0.0))
     wishes.setdefault("identity", 0.0 if wishes.get("*") == 0 else _LEAST)
@@ -146,29 +191,57 @@ def coding(request: Request, offers: Sequence[str]) -> str:
     return best
 
 
+def listed(request: Request, name: str) -> str:
+    """Return the header *name* of *request*, all its lines as one list (RFC 9110 §5.3), empty where it was not sent."""
+    return ",".join(request.headers.getlist(name))
+
+
 def weights(header: str) -> dict[str, float]:
-    """Return each choice of an ``Accept``-like header with its weight; a malformed weight counts as 0."""
+    """Return each choice of an ``Accept``-like header, in lower case, with its weight from 0 to 1.
+
+    A member that is no choice, or whose weight is no number from 0 to 1, is left out: it says nothing, least of all
+    "never this". Numbers may be written in other ways than RFC 9110 §12.4.2 has it, as ``.5``, ``0.80000`` or ``5e-1``.
+    """
     wishes: dict[str, float] = {}
-    for part in header.lower().split(","):
-        name, _, parameters = part.partition(";")
-        found = re.search(r"(?:^|;)\s*q\s*=\s*([^;\s]*)", parameters)
-        name = _ALIASES.get(name.strip(), name.strip())
-        # Two names of one thing may come with two weights; the better one is the caller's wish.
-        wishes[name] = max(wishes.get(name, 0.0), _quality(found[1]) if found else 1.0)
+    # Some programs write numbers as their country does: q=0,5.
+    header = re.sub(r"(;\s*q\s*=\s*[01]),(?=[0-9]{1,9}\s*(?:[,;]|$))", r"\1.", header.lower())
+    for member in split(header, ","):
+        name, *parameters = split(member, ";")
+        name = _ALIASES.get(name, name)
+        weight = next((_quality(text) for key, text in named(parameters) if key == "q"), 1.0)
+        if weight is not None and _CHOICE.fullmatch(name):
+            # Two names of one thing may come with two weights; the better one is the caller's wish.
+            wishes[name] = max(wishes.get(name, 0.0), weight)
     return wishes
 
 
-def _quality(text: str) -> float:
-    return float(text) if re.fullmatch(r"(0(\.[0-9]{0,3})?|1(\.0{0,3})?)", text) else 0.0
+_CHOICE = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+(?:/[!#$%&'*+.^_`|~0-9a-z-]+)?")
+_NUMBER = re.compile(r"(?=\.?[0-9])[0-9]{0,30}(?:\.[0-9]{0,30})?(?:e[+-]?[0-9]{1,3})?")
+
+_LEAST = 5e-324
+"""Less than any other weight but 0."""
 
 
-_LEAST = 0.0001
-"""Less than any weight that a caller can write."""
+def _quality(text: str) -> float | None:
+    value = float(text) if _NUMBER.fullmatch(text) else -1.0
+    return value if 0 <= value <= 1 else None
 
 
-def _weight(wishes: dict[str, float], offer: str) -> float:
-    major = offer.partition("/")[0]
-    for name in (offer, f"{major}/*", "*/*"):
-        if name in wishes:
-            return wishes[name]
-    return 0.0
+def split(text: str, separator: str) -> list[str]:
+    """Return the parts of a header's *text*, at least one, without white space around them.
+
+    Quotes keep a part together, unless one is left open: then they mean nothing.
+    """
+    quotes = text.count('"') - text.count('\\"')
+    if quotes == 0 or quotes % 2:
+        return [part.strip() for part in text.split(separator)]
+    # Each alternative takes what it begins with, so this never goes back: the time is that of the length.
+    parts = re.findall(rf'(?:"(?:[^"\\]|\\.)*"?|[^"{separator}])+', text)
+    return [part.strip() for part in parts] or [""]
+
+
+def named(parameters: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield the name, in lower case, and the value, without quotes, of each of *parameters*, such as ``q=0.5``."""
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        yield name.strip().lower(), value.strip().strip("\"'")

@@ -106,6 +106,19 @@ async def test_head_answers_as_get_does_but_without_a_body(known: httpx.AsyncCli
     assert (head.content, len(whole.content) > 0) == (b"", True)
 
 
+@pytest.mark.parametrize("path", [*READS, "/sources/nobody", "/schemas/nothing", "/v1/repos/nobody", "/nowhere"])
+async def test_what_comes_in_several_forms_says_by_what_it_was_chosen(known: httpx.AsyncClient, path: str) -> None:
+    for header, values in {
+        "Accept": ["application/json", "application/yaml", "text/html"],
+        "Accept-Encoding": ["identity", "gzip"],
+    }.items():
+        answers = [await known.get(path, headers={**WRITER, header: value}) for value in values]
+        answers = [answer for answer in answers if answer.status_code != 406]
+        forms = {(one.headers["content-type"], one.headers.get("content-encoding")) for one in answers}
+        varies = [one for one in answers if header in one.headers.get("vary", "").split(", ")]
+        assert len(forms) < 2 or varies == answers, (path, header)
+
+
 async def test_head_fails_as_get_does(client: httpx.AsyncClient) -> None:
     answer = await client.head("/v1/repos/nobody")
 

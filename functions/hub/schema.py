@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import orjson
+
 from shared import schemas
-from shared.answers import answer, json_answer
+from shared.answers import UNCACHED, tag_of, versioned
 from shared.problems import NotFound
 from shared.query import JSON, YAML, read_query
 
@@ -23,6 +25,5 @@ async def handle(_hub: Hub, request: Request) -> Response:
     if name not in schemas.NAMES:
         raise NotFound(f"There is no schema {name!r}; there are {', '.join(schemas.NAMES)}.")
 
-    if asked.media_type == YAML:
-        return answer(schemas.text(name).encode(), YAML)
-    return json_answer(schemas.schema(name))
+    body = schemas.text(name).encode() if asked.media_type == YAML else orjson.dumps(schemas.schema(name))
+    return versioned(request, tag_of(body), body, {**UNCACHED, "Vary": "Accept"}, asked.media_type)

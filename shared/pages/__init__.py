@@ -19,7 +19,7 @@ from starlette.responses import Response
 from shared.answers import BROWSED, OPEN
 from shared.pages import assets, words
 from shared.pages.compressing import compressed
-from shared.query import HTML, read_query
+from shared.query import HTML, listed, prefers_html, read_query
 from shared.version import VERSION
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ async def page(
     **facts: Any,  # noqa: ANN401 - what the template takes
 ) -> Response:
     """Return the page that *template* makes of *facts*; *headers* come before the usual ones."""
-    making = _Making(template, {**everywhere(hub, request), **facts}, request.headers.get("accept-encoding", ""))
+    making = _Making(template, {**everywhere(hub, request), **facts}, listed(request, "accept-encoding"))
     return await asyncio.to_thread(making.done, 200, headers)
 
 
@@ -79,7 +79,12 @@ def problem_page(hub: Hub, request: Request, problem: dict[str, object], headers
 
 def for_people(request: Request) -> bool:
     """Tell whether who asks reads pages, and not the API."""
-    return not request.url.path.startswith(_FOR_PROGRAMS) and "text/html" in request.headers.get("accept", "")
+    return has_pages(request) and prefers_html(request)
+
+
+def has_pages(request: Request) -> bool:
+    """Tell whether what is wrong with *request* is told as a page or as JSON, whichever is asked for."""
+    return not request.scope["path"].startswith(_FOR_PROGRAMS)
 
 
 def everywhere(hub: Hub, request: Request) -> dict[str, Any]:

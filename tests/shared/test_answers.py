@@ -144,6 +144,7 @@ def test_reads_entity_tags(header: str, found: list[tuple[bool, str]]) -> None:
         pytest.param([("if-none-match", 'W/"7"')], True, id="the same, weak"),
         pytest.param([("if-none-match", "*")], True, id="any"),
         pytest.param([("if-none-match", '"6", "7"')], True, id="one of two"),
+        pytest.param([("if-none-match", '"6"'), ("if-none-match", '"7"')], True, id="on another line"),
         pytest.param([("if-none-match", '"6"')], False, id="another"),
         pytest.param([("if-none-match", "7")], False, id="no quotes"),
     ],

@@ -24,6 +24,11 @@ def text_of(size: int) -> bytes:
         pytest.param("application/json; charset=utf-8", id="a charset"),
         pytest.param('application/json;charset="UTF-8"', id="a quoted charset"),
         pytest.param("application/json ;", id="an empty parameter"),
+        pytest.param("application/json; charset=utf-8;", id="an empty parameter behind the charset"),
+        pytest.param("application/json; odata=verbose", id="a parameter that means nothing"),
+        pytest.param("application/json;charset=utf-8;v=1", id="a parameter behind the charset"),
+        pytest.param('application/json;x="; charset=latin-1";CHARSET = US-ASCII', id="a charset in quotes"),
+        pytest.param("application/json; charset=", id="an empty charset"),
     ],
 )
 async def test_reads_json(sent: str) -> None:
@@ -46,7 +51,9 @@ async def test_reads_the_types_that_an_endpoint_names(sent: str) -> None:
         pytest.param([("content-type", "application/merge-patch+json")], id="a type of another endpoint"),
         pytest.param([("content-type", "application/x-www-form-urlencoded")], id="a form"),
         pytest.param([("content-type", "application/json; charset=latin-1")], id="another charset"),
-        pytest.param([("content-type", "application/json; profile=x")], id="another parameter"),
+        pytest.param([("content-type", "application/json; v=1; charset=utf-16")], id="another charset at the end"),
+        pytest.param([("content-type", "application/json; charset=utf-8; charset=utf-16")], id="two charsets"),
+        pytest.param([("content-type", "application/json, text/plain")], id="two types"),
         pytest.param([TYPE, ("content-encoding", "gzip")], id="a content coding"),
         pytest.param([TYPE, ("content-encoding", "identity, gzip")], id="two content codings"),
     ],
@@ -61,8 +68,14 @@ async def test_a_refused_type_names_the_right_ones() -> None:
         await read_json(asking(chunks=[b"{}"]), (MERGE_PATCH, JSON))
 
 
-async def test_the_identity_is_no_coding() -> None:
-    assert await read_json(asking(TYPE, ("content-encoding", "Identity"), chunks=[b"7"])) == 7
+@pytest.mark.parametrize("sent", ["", "Identity", " identity , ", ",", "identity, identity"])
+async def test_the_identity_is_no_coding(sent: str) -> None:
+    assert await read_json(asking(TYPE, ("content-encoding", sent), chunks=[b"7"])) == 7
+
+
+async def test_every_line_of_a_list_counts() -> None:
+    with pytest.raises(UnsupportedMediaType, match="without Content-Encoding"):
+        await read_json(asking(TYPE, ("content-encoding", "identity"), ("content-encoding", "gzip"), chunks=[b"7"]))
 
 
 @pytest.mark.parametrize(

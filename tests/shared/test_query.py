@@ -7,7 +7,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.problems import BadQuery, NotAcceptable
-from shared.query import HTML, JSON, YAML, cursor, cursor_to, flag, one_of, read_query, short, slug, weights, whole
+from shared.query import (
+    HTML,
+    JSON,
+    YAML,
+    cursor,
+    cursor_to,
+    flag,
+    one_of,
+    prefers_html,
+    read_query,
+    short,
+    slug,
+    weights,
+    whole,
+)  # fmt: skip
 from tests.shared.asking import asking
 
 if TYPE_CHECKING:
@@ -44,6 +58,22 @@ def test_a_parameter_without_a_value_is_read() -> None:
 def test_refuses_a_parameter(query: str, says: str) -> None:
     with pytest.raises(BadQuery, match=says):
         read_query(asking(query=query), limit=whole(1, 9), enabled=flag)
+
+
+def test_names_all_that_is_wrong_with_a_query() -> None:
+    with pytest.raises(BadQuery) as raised:
+        read_query(asking(query="limit=0&colour=red&enabled=1&size=2&state=a&state=b"), limit=whole(1, 9),
+                   enabled=flag, state=slug)  # fmt: skip
+
+    assert raised.value.detail == (
+        "'colour', 'size' are not parameters of this endpoint; it takes enabled, limit, state. 'state' is given twice. "
+        "limit must be a whole number from 1 to 9. enabled must be one of true, false."
+    )
+
+
+def test_many_unknown_parameters_are_counted() -> None:
+    with pytest.raises(BadQuery, match=r"'n19' and 9980 more are not parameters"):
+        read_query(asking(query="&".join(f"n{number}=1" for number in range(10_000))))
 
 
 def test_an_endpoint_without_parameters_says_so() -> None:
@@ -138,6 +168,14 @@ def test_a_cursor_is_the_position_that_it_was_made_of(position: str) -> None:
         pytest.param(["*/*;q=1.0, application/json;q=0.9"], YAML, id="the closer name counts"),
         pytest.param(["application/yaml;q=2, application/json;q=0.1"], JSON, id="a malformed weight"),
         pytest.param(["application/yaml;v=1;q=0.9, application/json;q=0.5"], YAML, id="a parameter before the weight"),
+        pytest.param(["text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"], JSON, id="java"),
+        pytest.param(["*"], JSON, id="an asterisk"),
+        pytest.param(["text/html, *"], JSON, id="an asterisk behind another type"),
+        pytest.param(["application/yaml;q=.5"], YAML, id="a weight without its zero"),
+        pytest.param(["application/yaml, */*"], YAML, id="the closer name wins a tie"),
+        pytest.param(["application/json;q=x, application/yaml;q=.1"], YAML, id="a weight that is none"),
+        pytest.param(["nonsense"], JSON, id="nothing that makes sense"),
+        pytest.param([","], JSON, id="an empty list"),
         pytest.param(["application/yaml, text/yaml;q=0.1, application/json;q=0.5"], YAML, id="two names of yaml"),
     ],
 )
@@ -148,7 +186,8 @@ def test_chooses_by_accept(accept: list[str], media_type: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "accept", ["text/html", "application/json;q=0", "*/*;q=0", "text/*", "nonsense", "application/xml, image/*", ","]
+    "accept",
+    ["text/html", "application/json;q=0", "*/*;q=0", "text/*", "application/xml, image/*", "*;q=0", "text/html, x y"],
 )
 def test_refuses_where_nothing_on_offer_is_acceptable(accept: str) -> None:
     with pytest.raises(NotAcceptable, match=r"This endpoint offers application/json[.]"):
@@ -159,7 +198,11 @@ def test_a_page_for_people_is_chosen_by_browsers() -> None:
     browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
     assert read_query(asking(("accept", browser)), (JSON, HTML)).media_type == HTML
-    assert read_query(asking(("accept", "text/*")), (JSON, HTML)).media_type == HTML
+    for accept in ("text/*", "text/html,*/*", "*/*,text/html", "text/html;q=.9,*;q=.9"):
+        assert read_query(asking(("accept", accept)), (JSON, HTML)).media_type == HTML
+        assert prefers_html(asking(("accept", accept)))
+    for accept in ("", "*/*", "text/html;q=0,*/*", "text/html,application/json", "text/html;q=.5,application/json"):
+        assert not prefers_html(asking(("accept", accept)))
 
 
 @pytest.mark.parametrize(("name", "media_type"), [("json", JSON), ("yaml", YAML)])
@@ -178,8 +221,35 @@ def test_refuses_another_format() -> None:
 def test_reads_the_weights_of_a_header() -> None:
     assert weights("gzip, br;q=0.5, *;Q=0, deflate;q=1.1, zstd;q=") == {
         "gzip": 1.0, "br": 0.5, "*": 0.0,
-        "deflate": 0.0, "zstd": 0.0,
     }
+    assert weights('text/html;x=";q=0, a/b";q=.5, a/b') == {"text/html": 0.5, "a/b": 1.0}
+    assert weights(r'a/b;x="\",;q=0";q=0.2,"";q=1') == {"a/b": 0.2}
+    assert weights('a/b;x=",c/d;q=.1') == {"a/b": 1.0, "c/d": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("text", "weight"),
+    [
+        (".5", 0.5), ("0.8000", 0.8), ("1.0000", 1.0), ("1.", 1.0), ("0", 0.0), ("00.5", 0.5), ("5.0E-4", 0.0005),
+        ("0.30000000000000004", 0.3), ('"0.5"', 0.5), (" 0.5 ", 0.5), ("0,5", 0.5), ("1,000", 1.0), ("0.5;x=y", 0.5),
+    ],
+)  # fmt: skip
+def test_a_weight_is_any_number_from_0_to_1(text: str, weight: float) -> None:
+    assert weights(f"a/b;q={text}, c/d") == {"a/b": pytest.approx(weight), "c/d": 1.0}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x", "-0.5", "1.1", "2", ".", "e-1", "nan", "inf", "0x1", "0." + "3" * 999, "1e9"], ids=ascii
+)
+def test_a_member_whose_weight_is_none_says_nothing(text: str) -> None:
+    assert weights(f"a/b;q={text}, c/d") == {"c/d": 1.0}
+
+
+def test_quotes_without_end_cost_no_more_time_than_they_are_long() -> None:
+    # What went back at every quote would take minutes.
+    assert weights(r'"\"' * 200_001 + ",a/b") == {"a/b": 1.0}
+    assert weights(r'"\""' * 200_000 + ",a/b") == {"a/b": 1.0}
+    assert weights(";q=0,5" * 50_000 + ",a/b") == {"a/b": 1.0}
 
 
 @given(st.text(st.characters(max_codepoint=255), max_size=60))

@@ -112,7 +112,7 @@ async def test_comes_as_json_unless_yaml_is_asked_for(
     assert yaml.safe_load(answer.text) == await federated(two)
 
 
-@pytest.mark.parametrize("accept", ["text/html", "image/*", "application/json;q=0", "*/*;q=0", "application/json;q=2"])
+@pytest.mark.parametrize("accept", ["text/html", "image/*", "application/json;q=0", "*/*;q=0", "text/html;q=2, a/b"])
 async def test_does_not_come_in_what_nobody_offers(client: httpx.AsyncClient, accept: str) -> None:
     problem(await client.get(PATH, headers={"Accept": accept}), "not-acceptable")
 

@@ -25,6 +25,18 @@ async def test_answers_as_json_or_as_the_yaml_that_is_kept(client: httpx.AsyncCl
     assert as_json.json()["$schema"] == "http://json-schema.org/draft-07/schema#"
 
 
+@pytest.mark.parametrize("accept", ["application/json", "application/yaml"])
+async def test_a_copy_is_good_until_the_schema_changes(client: httpx.AsyncClient, accept: str) -> None:
+    first = await client.get("/schemas/problem", headers={"Accept": accept})
+    again = await client.get("/schemas/problem", headers={"Accept": accept, "If-None-Match": first.headers["etag"]})
+    other = await client.get("/schemas/federation", headers={"Accept": accept})
+
+    assert (again.status_code, again.content) == (304, b"")
+    assert first.headers["vary"] == again.headers["vary"] == "Accept"
+    assert first.headers["cache-control"] == "no-cache"
+    assert first.headers["etag"] != other.headers["etag"]
+
+
 async def test_there_is_one_for_every_file_of_the_folder() -> None:
     assert sorted(NAMES) == sorted(path.name.removesuffix(".schema.yaml") for path in FOLDER.glob("*.schema.yaml"))
 
