@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import configparser
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
 import cli
+from shared.server import SHUTDOWN_SECONDS
 from shared.version import VERSION
 from tests.deploy.rendering import K8S, ROOT, one, rendered
+from tests.processes import CLI, running
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 DOCUMENTS = [
     *sorted((ROOT / "docs" / "deploy").glob("*.md")), ROOT / "SCOPE.md", ROOT / "docs" / "IntentScopeGapAnalysis.md",
@@ -55,6 +61,42 @@ def test_the_runbook_types_commands_and_options_that_the_client_knows() -> None:
         name = " ".join(words[:2]) if words[0] == "hub" else words[0]
         known = {option for names, _ in cli.COMMANDS[name][1] for option in names} | common
         assert {word for word in words if word.startswith("--")} <= known, line
+
+
+def block(start: str) -> str:
+    """Return the block of the page for operators that begins with *start*."""
+    text = (ROOT / "docs/deploy/README.md").read_text(encoding="utf-8")
+    (found,) = [one for one in re.findall(r"^```\w+\n(.*?)^```$", text, re.MULTILINE | re.DOTALL) if start in one[:40]]
+    return str(found)
+
+
+def test_the_service_of_systemd_starts_a_hub_with_the_settings_beside_it(tmp_path: Path) -> None:
+    unit = configparser.ConfigParser(interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]  # as systemd reads names
+    unit.read_string(block("[Unit]"))
+    service = dict(unit["Service"])
+    settings = dict(line.split("=", 1) for line in block("REUSE_SURFACE_TOKEN").splitlines())
+    python, script, *words = service["ExecStart"].split()
+
+    assert python.startswith(f"{service['WorkingDirectory']}/.venv/bin/")
+    assert words[-1] == f"/var/lib/{service['StateDirectory']}"
+    assert int(service["TimeoutStopSec"]) > SHUTDOWN_SECONDS
+    assert (ROOT / script).samefile(CLI)
+    assert words[0] == "serve"
+    assert set(words[1::2]) <= {option for names, _ in cli.COMMANDS["serve"][1] for option in names}
+    with running(tmp_path, **settings) as server:
+        assert server.ask("GET", "/reuse/").json()["links"]["repos"] == "https://tools.example/reuse/v1/repos"
+
+
+def test_the_line_for_the_image_is_as_bound_as_the_pod() -> None:
+    line = block("docker run").replace("\\\n", " ").split()
+    container = one(rendered(K8S / "base"), "Deployment")["spec"]["template"]["spec"]["containers"][0]
+    memory = container["resources"]["limits"]["memory"]
+
+    assert line[-1] == container["image"]
+    assert line[line.index("--memory") + 1] == memory.replace("Mi", "m")
+    assert {"--read-only", "--cap-drop"} <= set(line)
+    assert line[line.index("--volume") + 1].endswith(":/data")
 
 
 def steps() -> list[str]:
