@@ -72,7 +72,8 @@ class _Hub(Collector):
         yield _gauge("refresher_lag_seconds", "How long the source that waits longest is due", {(): lag})
         checks = {(outcome,): count for outcome, count in tally.checks.items()}
         yield _counter("checks", "Checks of sources by outcome", checks, ("outcome",))
-        yield _histogram("fetch_seconds", "How long a check took, from request to verdict", {(): tally.fetches})
+        talked = "How long a check talked to its source, without waiting for its turn"
+        yield _histogram("fetch_seconds", talked, {(): tally.fetches})
 
     def _federation(self) -> Iterator[Metric]:
         document = self._hub.federation.document

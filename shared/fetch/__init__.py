@@ -6,10 +6,6 @@ redirects of a client are all things that a source must not get.
 
 from __future__ import annotations
 
-import asyncio
-import ssl
-import time
-from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -20,16 +16,19 @@ from shared.clock import Clock
 from shared.fetch import urls
 from shared.fetch.answer import MAX_BYTES, Fetched, Redirect, Validators, read, retry_after
 from shared.fetch.lanes import Lanes, Widths
-from shared.fetch.network import Metered, Origins
-from shared.problems import SourceProblem, SourceRedirect, SourceTimeout, SourceUnreachable
+from shared.fetch.network import Metered, Origins, explained
+from shared.fetch.talk import TalkTime
+from shared.problems import SourceProblem, SourceRedirect, SourceTimeout
 
 if TYPE_CHECKING:
     from shared.fetch.guard import Guard
     from shared.fetch.lanes import Place
 
-__all__ = ["MAX_BYTES", "Bounds", "Fetched", "Fetcher", "Validators"]
+__all__ = ["MAX_BYTES", "Bounds", "Fetched", "Fetcher", "TalkTime", "Validators"]
 
-MAX_REDIRECTS = 3
+MAX_REDIRECTS = 10
+"""What forges and stores do one after the other: https, a canonical name, a renamed repo, a raw host, a signed URL."""
+
 _REMEMBERED = 4096
 _CONDITIONS = {"etag": "If-None-Match", "last_modified": "If-Modified-Since"}
 
@@ -64,29 +63,30 @@ class Fetcher:
             "Accept-Encoding": "gzip",
         }
 
-    async def fetch(self, url: str, validators: Validators) -> Fetched:
-        """Return what *url* answers, following at most 3 redirects; raise a SourceProblem for everything else.
+    async def fetch(self, url: str, validators: Validators, talk: TalkTime | None = None) -> Fetched:
+        """Return what *url* answers, following at most 10 redirects; raise a SourceProblem for everything else.
 
-        The problem has the source's status as ``source_status``, and in ``retry_after`` for how many seconds ``host``
-        asks to be left alone.
+        *talk* counts for how long the source was talked to, whatever comes of it. The problem has the source's status
+        as ``source_status``, and in ``retry_after`` for how many seconds ``host`` asks to be left alone.
         """
         try:
-            return await self._follow(urls.parse(url), validators)
+            return await self._follow(urls.parse(url), validators, talk or TalkTime(self._clock))
         except SourceProblem:
             raise
         except TimeoutError as fault:
             raise SourceTimeout(f"No complete answer within {self._bounds.total_seconds:g} s.") from fault
         except Exception as fault:  # one bad source never harms another, whatever the client's libraries raise
-            raise _explained(fault, self._bounds) from fault
+            raise explained(fault, self._bounds.connect_seconds) from fault
 
-    async def _follow(self, url: httpx.URL, validators: Validators) -> Fetched:
-        left, been = self._bounds.total_seconds, [url]
+    async def _follow(self, url: httpx.URL, validators: Validators, talk: TalkTime) -> Fetched:
+        been = [url]
         while True:
             self._guard.judge(url)
-            answer, spent = await self._one(url, validators, left)
-            left -= spent
+            # Validators mean something only to the URL that sent them (RFC 9110 §8.8): never on the way to it.
+            mine = str(url) == (validators.url or str(been[0]))
+            answer = await self._one(url, validators if mine else Validators(), talk)
             if isinstance(answer, Fetched):
-                return answer
+                return answer if url == been[0] or answer.body is None else _at(url, answer)
             url = answer.url
             if url in been:
                 raise SourceRedirect("The source redirects in a circle.", source_status=answer.status)
@@ -96,25 +96,27 @@ class Fetcher:
                 )
             been.append(url)
 
-    async def _one(self, url: httpx.URL, validators: Validators, left: float) -> tuple[Fetched | Redirect, float]:
-        """Ask once, within *left* seconds; return what came and the seconds that took. Waiting for a place is free."""
+    async def _one(self, url: httpx.URL, validators: Validators, talk: TalkTime) -> Fetched | Redirect:
+        """Ask once, in what is left of the source's time. Waiting for a place is free."""
         origin = urls.origin(url)
-        async with self._origins.use(url) as transport, self._lanes.place(known=origin in self._answering) as place:
-            started = time.monotonic()
+        async with (
+            self._origins.use(url, talk) as transport,
+            self._lanes.place(known=origin in self._answering) as place,
+        ):
             try:
-                async with asyncio.timeout(left):
+                async with talk.running(self._bounds.total_seconds):
                     answer = await self._exchange(transport, url, validators, place)
             except BaseException:
                 # A stranger again, until it answers.
                 self._answering.pop(origin, None)
                 raise
             self._answering[origin] = None
-            return answer, time.monotonic() - started
+            return answer
 
     async def _exchange(
         self, transport: httpx.AsyncHTTPTransport, url: httpx.URL, validators: Validators, place: Place
     ) -> Fetched | Redirect:
-        headers = self._headers | {_CONDITIONS[name]: value for name, value in validators._asdict().items() if value}
+        headers = self._headers | {_CONDITIONS[name]: value for name, value in validators.conditions().items()}
         request = httpx.Request("GET", url, headers=headers, extensions={"timeout": self._timeouts})
         response = await transport.handle_async_request(request)
         try:
@@ -134,26 +136,7 @@ class Fetcher:
         await self._origins.close()
 
 
-def _explained(fault: Exception, bounds: Bounds) -> SourceProblem:
-    """Return what an exception of the client means to the people behind a source."""
-    if isinstance(fault, httpx.TimeoutException):
-        connecting = isinstance(fault, httpx.ConnectTimeout)
-        return SourceTimeout(f"No {'connection' if connecting else 'answer'} within {bounds.connect_seconds:g} s.")
-    for cause in _causes(fault):
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return SourceUnreachable(f"The certificate is not valid here: {cause.verify_message}.")
-        if isinstance(cause, ssl.SSLError):
-            return SourceUnreachable("The connection failed: there is no TLS as the hub speaks it at this port.")
-    if isinstance(fault, httpx.RemoteProtocolError):
-        return SourceUnreachable("The connection brought something that is not HTTP, or an answer that was cut off.")
-    return SourceUnreachable(f"The connection failed ({type(fault).__name__}).")
-
-
-def _causes(fault: BaseException) -> list[BaseException]:
-    found, todo = list[BaseException](), deque([fault])
-    while todo:
-        one = todo.popleft()
-        if one not in found:
-            found.append(one)
-            todo.extend(cause for cause in (one.__cause__, one.__context__) if cause is not None)
-    return found
+def _at(url: httpx.URL, answer: Fetched) -> Fetched:
+    """Return *answer* with validators that say which URL sent them: another one than the first."""
+    validators = answer.validators._replace(url=str(url)) if answer.validators.conditions() else answer.validators
+    return answer._replace(validators=validators)

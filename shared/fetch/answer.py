@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-import zlib
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from shared.fetch import urls
-from shared.problems import SourceNotAnIndex, SourceRedirect, SourceStatus, SourceTooLarge, SourceUnreachable
+from shared.fetch.codings import unpacker
+from shared.problems import SourceNotAnIndex, SourceRedirect, SourceStatus, SourceTooLarge
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from shared.fetch.lanes import Place
 
 MAX_BYTES = 5 * 1024 * 1024
-MAX_PIECES = 10_000
+MAX_PIECES = MAX_BYTES // 20
+"""Pieces (chunks) that a body may come in: one for each line of 20 bytes of the largest document."""
 RETRY_AFTER = 30.0, 3600.0
 """The least and the most seconds for which a host is left alone when it asks for it."""
 
@@ -34,10 +35,19 @@ _NO_CREDENTIALS = "The hub sends no credentials: publish a raw URL that opens wi
 
 
 class Validators(NamedTuple):
-    """What makes the next request conditional (RFC 9110 §13.1); empty where the source sent none."""
+    """What makes the next request conditional (RFC 9110 §13.1); empty where the source sent none.
+
+    *url* is who sent them, where a redirect led to it: to other URLs they mean nothing.
+    """
 
     etag: str = ""
     last_modified: str = ""
+    url: str = ""
+
+    def conditions(self) -> dict[str, str]:
+        """Return what was sent of the two, by name."""
+        pairs = {"etag": self.etag, "last_modified": self.last_modified}
+        return {name: value for name, value in pairs.items() if value}
 
 
 class Fetched(NamedTuple):
@@ -59,9 +69,7 @@ async def read(response: httpx.Response, url: httpx.URL, sent: Validators, place
     """Return what the *response* to a request for *url* with the validators *sent* says; *place* hears of progress."""
     if response.status_code in _REDIRECTS:
         return Redirect(response.status_code, _target(url, response.headers.get("location", "")))
-    if response.status_code == 304 and any(sent):  # noqa: PLR2004 - Not Modified
-        # A connection is used again only after an answer that was read to its end.
-        await anext(response.aiter_raw(), None)
+    if response.status_code == 304 and sent.conditions():  # noqa: PLR2004 - Not Modified
         return Fetched(response.status_code, None, sent)
     if response.status_code != 200:  # noqa: PLR2004 - OK
         raise SourceStatus(f"The source answered {response.status_code}.")
@@ -94,13 +102,13 @@ def _seconds(value: str, date: str, clock: Clock) -> float:
 
 def _target(url: httpx.URL, location: str) -> httpx.URL:
     if not location:
-        raise SourceRedirect("The source redirects without saying where.")
+        raise SourceRedirect("The source redirects without saying where: its answer has no Location.")
     try:
         target = urls.join(url, location)
     except urls.UrlRefused as fault:
-        raise SourceRedirect("The source redirects to something that is not an http(s) URL.") from fault
+        raise SourceRedirect(f"The URL that the source redirects to {fault}.") from fault
     if _SIGN_IN.search(target.path) and not _SIGN_IN.search(url.path):
-        raise SourceRedirect(f"The source redirects to a page of {target.host} to sign in. {_NO_CREDENTIALS}")
+        raise SourceRedirect(f"The source redirects to a page of {target.host} for signing in. {_NO_CREDENTIALS}")
     if url.scheme == "https" and target.scheme == "http":
         raise SourceRedirect("The source redirects from https to http.")
     return target
@@ -108,58 +116,34 @@ def _target(url: httpx.URL, location: str) -> httpx.URL:
 
 async def _bounded(response: httpx.Response, place: Place) -> AsyncIterator[bytes]:
     """Yield the document, decompressed; raise SourceTooLarge at the first byte over the bound, sent or unpacked."""
-    if int(response.headers.get("content-length", 0)) > MAX_BYTES:
-        raise _too_large()
-    unpack = _unpacker(response)
+    _require_announced(response)
+    gunzip = unpacker(response.headers.get("content-encoding", ""))
     sent = unpacked = pieces = 0
     async for raw in response.aiter_raw():
-        piece = unpack.feed(raw, MAX_BYTES + 1 - unpacked) if unpack else raw
+        piece = gunzip.feed(raw, MAX_BYTES + 1 - unpacked) if gunzip else raw
         sent, unpacked, pieces = sent + len(raw), unpacked + len(piece), pieces + 1
-        if max(sent, unpacked) > MAX_BYTES or pieces > MAX_PIECES:
+        if max(sent, unpacked) > MAX_BYTES:
             raise _too_large()
+        if pieces > MAX_PIECES:
+            raise SourceTooLarge(f"The source sends its document in more than {MAX_PIECES:,} chunks. Send larger ones.")
         place.received += len(raw)
         if pieces % 64 == 0:
             # A body of tiny chunks comes without ever waiting for the network.
             await asyncio.sleep(0)
         yield piece
-    if unpack and not unpack.whole:
-        raise SourceUnreachable("The answer was cut off.")
+    if gunzip:
+        gunzip.finish()
+
+
+def _require_announced(response: httpx.Response) -> None:
+    """Raise SourceTooLarge if the length that is announced is too much. Chunks override it (RFC 9112 §6.3)."""
+    announced = response.headers.get("content-length", "")
+    if "transfer-encoding" not in response.headers and announced.isdecimal() and int(announced[:19]) > MAX_BYTES:
+        raise _too_large()
 
 
 def _too_large() -> SourceTooLarge:
-    return SourceTooLarge(f"The source sends more than {MAX_BYTES:,} bytes, or sends them in crumbs.")
-
-
-def _unpacker(response: httpx.Response) -> _Gunzip | None:
-    encoding = response.headers.get("content-encoding", "identity").lower().strip()
-    if encoding not in {"identity", "gzip", "x-gzip"}:
-        raise SourceNotAnIndex("The source answered in a Content-Encoding that was not asked for.")
-    return None if encoding == "identity" else _Gunzip()
-
-
-class _Gunzip:
-    """Undoes one layer of gzip (RFC 1952, any number of members), in pieces bounded before they are made."""
-
-    def __init__(self) -> None:
-        self._member = zlib.decompressobj(31)
-
-    @property
-    def whole(self) -> bool:
-        """Whether the last member has come to its end."""
-        return self._member.eof
-
-    def feed(self, raw: bytes, most: int) -> bytes:
-        """Return what *raw* adds to the document, at most *most* bytes of it."""
-        out = bytearray()
-        try:
-            while raw and len(out) < most:
-                if self._member.eof:
-                    self._member = zlib.decompressobj(31)
-                out += self._member.decompress(raw, most - len(out))
-                raw = self._member.unused_data
-        except zlib.error as fault:
-            raise SourceNotAnIndex("The answer is not the gzip that it is said to be.") from fault
-        return bytes(out)
+    return SourceTooLarge(f"The index has more than {MAX_BYTES:,} bytes, as it is sent or unpacked.")
 
 
 def _validators(response: httpx.Response) -> Validators:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from shared.fetch.talk import TalkTime
+
 _REFUSED_V4 = [
     IPv4Network(text)
     for text in (
@@ -94,13 +96,13 @@ class Guard:
 
     def _judge_name(self, host: str) -> None:
         if _READS_AS_NUMBER.fullmatch(host):
-            raise AddressRefused("The host reads as a number; use a name or a plain address.")
+            raise AddressRefused("The URL's host reads as a number; write its name, or an address as in 192.0.2.1.")
         if "." not in host or f".{host}".endswith(_REFUSED_SUFFIXES):
             raise AddressRefused(f"The name {host} belongs to a private network; publish the index on a public one.")
 
     def _refused_port(self, port: int) -> AddressRefused:
         allowed = ", ".join(str(one) for one in sorted(self._ports))
-        return AddressRefused(f"Port {port} is not one of {allowed}.")
+        return AddressRefused(f"The hub reads only from the ports {allowed}, and not from {port}.")
 
     def _admit(self, address: IPv4Address | IPv6Address, port: int) -> None:
         if any(address in network for network in self._networks):
@@ -110,10 +112,11 @@ class Guard:
         if port not in self._ports:
             raise self._refused_port(port)
 
-    async def addresses(self, host: str, port: int) -> list[str]:
+    async def addresses(self, host: str, port: int, talk: TalkTime | None = None) -> list[str]:
         """Return the addresses of *host* that may be connected to; one bad address refuses them all.
 
-        Raise AddressRefused, or SourceUnreachable when the name does not resolve within 3 s.
+        Raise AddressRefused, or SourceUnreachable when the name does not resolve within 3 s. *talk* stands still while
+        the look-up waits for its turn.
         """
         host = host.lower().removesuffix(".")
         named = host in self._names
@@ -121,7 +124,8 @@ class Guard:
         if literal is None and not named:
             self._judge_name(host)
         # The dot at the end keeps the resolver's search list out of names that the operator did not write himself.
-        found = [literal] if literal is not None else await self._resolver.addresses(host if named else f"{host}.")
-        for address in () if named else found:
+        name = host if named else f"{host}."
+        addresses = [literal] if literal is not None else await self._resolver.addresses(name, talk)
+        for address in () if named else addresses:
             self._admit(address, port)
-        return [str(address) for address in found]
+        return [str(address) for address in addresses]

@@ -1,35 +1,44 @@
-"""Connections to admitted addresses: which ones are opened, how much one may bring, one small pool per origin."""
+"""Connections to admitted addresses: which ones are opened, how much one may bring, what their failures mean."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import select
+import errno
 import ssl
+from collections import deque
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import httpcore
 import httpx
 
 from shared.fetch import urls
-from shared.problems import AddressRefused, SourceTooLarge
+from shared.problems import AddressRefused, SourceProblem, SourceTimeout, SourceTooLarge, SourceUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
     from shared.fetch.guard import Guard
+    from shared.fetch.talk import TalkTime
 
-MAX_HEAD = 128 * 1024
-"""Bytes that may come before an answer's body, interim answers (RFC 9110 §15.2) included."""
+MAX_HEAD = 96 * 1024
+"""Bytes that may come before an answer's body, interim answers (RFC 9110 §15.2) included.
+
+The client's parser gives up beyond 100 KiB of one head; below that this bound alone decides.
+"""
 _TRIED = 4  # addresses of one name
+# What the hub's own machine has run out of: no source can help it.
+_OURS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
 
 
 class GuardedBackend(httpcore.AsyncNetworkBackend):
-    """Opens connections for the client, to admitted addresses only."""
+    """Opens connections for one request, to admitted addresses only."""
 
-    def __init__(self, guard: Guard) -> None:
+    def __init__(self, guard: Guard, talk: TalkTime | None = None) -> None:
         self._guard = guard
+        self._talk = talk
         self._inner = httpcore.AnyIOBackend()
 
     async def connect_tcp(
@@ -40,11 +49,11 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """Connect to the first address of *host* that answers in its share of *timeout*.
+        """Connect to the first address of *host* that answers in its share of *timeout*; four are tried.
 
         The name stays the one that TLS checks.
         """
-        *others, last = (await self._guard.addresses(host, port))[:_TRIED]
+        *others, last = _by_turns(await self._guard.addresses(host, port, self._talk))[:_TRIED]
         each = timeout and timeout / (len(others) + 1)
         for address in others:
             with contextlib.suppress(httpcore.ConnectError, httpcore.ConnectTimeout):
@@ -65,6 +74,13 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         await self._inner.sleep(seconds)
 
 
+def _by_turns(addresses: list[str]) -> list[str]:
+    """Return *addresses* with IPv4 and IPv6 taking turns (RFC 8305 §4), so that one broken family hides none."""
+    kind = ":" in addresses[0]
+    first, second = ([one for one in addresses if (":" in one) is which] for which in (kind, not kind))
+    return [one for pair in zip_longest(first, second) for one in pair if one]
+
+
 class Metered(httpcore.AsyncNetworkStream):
     """A connection that brings at most MAX_HEAD bytes after each request, until it is opened for a body.
 
@@ -74,20 +90,17 @@ class Metered(httpcore.AsyncNetworkStream):
     def __init__(self, inner: httpcore.AsyncNetworkStream) -> None:
         self._inner = inner
         self._left: float = MAX_HEAD
-        self._poll = select.poll()
-        if raw := inner.get_extra_info("socket"):
-            self._poll.register(raw, select.POLLIN)
 
     def open(self) -> None:
         """Let a body of any size come; whoever reads it counts."""
         self._left = float("inf")
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - httpcore's
-        """Return what has come; raise SourceTooLarge when it is too much for a head."""
-        received = await self._inner.read(max_bytes, timeout)
-        self._left -= len(received)
-        if self._left < 0:
+        """Return what has come; raise SourceTooLarge when a head needs more than MAX_HEAD."""
+        if self._left <= 0:
             raise SourceTooLarge(f"The source sends more than {MAX_HEAD:,} bytes of headers.")
+        received = await self._inner.read(int(min(max_bytes, self._left)), timeout)
+        self._left -= len(received)
         return received
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - httpcore's
@@ -110,59 +123,110 @@ class Metered(httpcore.AsyncNetworkStream):
 
     def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 - httpcore's
         """Return what the inner stream knows about itself."""
-        if info == "is_readable":
-            # Asked of each connection of a pool for each request; the inner stream takes ten times as long.
-            return bool(self._poll.poll(0))
         return self._inner.get_extra_info(info)
 
 
 @dataclass(slots=True)
 class Origin:
-    """What one origin gets: a pool, so many places in it, and for as long as someone uses them."""
+    """The places of one origin, for as long as someone uses them or waits for one."""
 
-    transport: httpx.AsyncHTTPTransport
     places: asyncio.Semaphore
     users: int = 0
 
 
 class Origins:
-    """Pools by origin. One pool for all would cost more with each connection: its bookkeeping is linear in them."""
+    """A connection of its own for each request, and so many of them at a time for each origin.
+
+    No connection is used twice. What follows an answer on it (RFC 9112 §6.3: bytes over its length, the body of a 304,
+    a second answer) could otherwise be taken for the answer to the next request, which is another source's. Looking
+    for such bytes does not help: they may still be on their way when the next request is written.
+    """
 
     def __init__(self, guard: Guard, places: int) -> None:
         self._tls = ssl.create_default_context()
-        self._backend = GuardedBackend(guard)
+        self._guard = guard
         self._places = places
-        self._open: dict[tuple[str, str, int], Origin] = {}
+        self._origins: dict[tuple[str, str, int], Origin] = {}
+        self._open: set[httpx.AsyncHTTPTransport] = set()
 
     @contextlib.asynccontextmanager
-    async def use(self, url: httpx.URL) -> AsyncIterator[httpx.AsyncHTTPTransport]:
-        """Wait for a place at *url*'s origin; its connections are closed when the last user leaves."""
+    async def use(self, url: httpx.URL, talk: TalkTime | None = None) -> AsyncIterator[httpx.AsyncHTTPTransport]:
+        """Wait for a place at *url*'s origin; yield what sends one request, and close its connection at the end."""
         key = urls.origin(url)
-        origin = self._open.get(key)
-        if origin is None:
-            origin = self._open[key] = Origin(self._transport(), asyncio.Semaphore(self._places))
+        origin = self._origins.setdefault(key, Origin(asyncio.Semaphore(self._places)))
         origin.users += 1
         try:
-            async with origin.places:
-                yield origin.transport
+            async with origin.places, self._transport(talk) as transport:
+                yield transport
         finally:
             origin.users -= 1
-            if not origin.users and self._open.pop(key, None) is origin:
-                await origin.transport.aclose()
+            if not origin.users:
+                del self._origins[key]
 
-    def _transport(self) -> httpx.AsyncHTTPTransport:
+    @contextlib.asynccontextmanager
+    async def _transport(self, talk: TalkTime | None) -> AsyncIterator[httpx.AsyncHTTPTransport]:
         transport = httpx.AsyncHTTPTransport(verify=self._tls, trust_env=False)
         # httpx has no public way to choose who opens connections.
         transport._pool = httpcore.AsyncConnectionPool(  # noqa: SLF001
             ssl_context=self._tls,
-            max_connections=self._places,
-            keepalive_expiry=5,
-            network_backend=self._backend,
+            max_connections=1,
+            max_keepalive_connections=0,
+            network_backend=GuardedBackend(self._guard, talk),
         )
-        return transport
+        self._open.add(transport)
+        try:
+            yield transport
+        finally:
+            self._open.discard(transport)
+            await transport.aclose()
 
     async def close(self) -> None:
-        """Close every connection."""
-        for origin in self._open.values():
-            await origin.transport.aclose()
-        self._open.clear()
+        """Close every connection, in use or not."""
+        for transport in [*self._open]:
+            await transport.aclose()
+
+
+def explained(fault: Exception, connect_seconds: float) -> SourceProblem:
+    """Return the problem that *fault* comes to. It names a kind of failure and holds nothing that the source sent."""
+    causes = _causes(fault)
+    if problem := _tls(causes):
+        return problem
+    if any(isinstance(cause, OSError) and cause.errno in _OURS for cause in causes):
+        return SourceUnreachable("The hub itself could not open a connection just now. It tries again by itself.")
+    if isinstance(fault, httpx.ConnectTimeout):
+        return SourceTimeout(f"No connection to the URL's host and port within {connect_seconds:g} s.")
+    if isinstance(fault, httpx.ConnectError):
+        return SourceUnreachable("No server accepts connections at the URL's host and port.")
+    return _broken(fault)
+
+
+def _tls(causes: list[BaseException]) -> SourceProblem | None:
+    for cause in causes:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return SourceUnreachable(f"The server's certificate is not valid: {cause.verify_message}.")
+        if isinstance(cause, ssl.SSLError):
+            return SourceUnreachable("The TLS connection failed. The port must speak https, with TLS 1.2 or newer.")
+    return None
+
+
+def _broken(fault: Exception) -> SourceProblem:
+    if isinstance(fault, httpx.TimeoutException):
+        return SourceTimeout("The server took too long to answer.")
+    if isinstance(fault, httpx.RemoteProtocolError):
+        return SourceUnreachable(
+            "The server closed the connection before its answer was complete, or what it sent is not HTTP/1.1."
+        )
+    if isinstance(fault, httpx.NetworkError):
+        return SourceUnreachable("The connection broke before the answer was complete.")
+    return SourceUnreachable(f"The answer could not be read ({type(fault).__name__}).")
+
+
+def _causes(fault: BaseException) -> list[BaseException]:
+    """Return *fault* and everything that it came from, each once."""
+    causes, todo = list[BaseException](), deque([fault])
+    while todo:
+        one = todo.popleft()
+        if one not in causes:
+            causes.append(one)
+            todo.extend(cause for cause in (one.__cause__, one.__context__) if cause is not None)
+    return causes

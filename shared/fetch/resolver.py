@@ -7,8 +7,12 @@ import contextlib
 import socket
 import threading
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import TYPE_CHECKING
 
 from shared.problems import SourceUnreachable
+
+if TYPE_CHECKING:
+    from shared.fetch.talk import TalkTime
 
 MAX_THREADS = 256
 
@@ -24,25 +28,40 @@ class Resolver:
         self._threads = asyncio.Semaphore(MAX_THREADS)
         self._under_way: dict[str, asyncio.Future[Addresses | Exception]] = {}
 
-    async def addresses(self, name: str) -> Addresses:
-        """Return the addresses of *name*, each once, or raise SourceUnreachable when there are none in time."""
+    async def addresses(self, name: str, talk: TalkTime | None = None) -> Addresses:
+        """Return the addresses of *name*, each once, or raise SourceUnreachable when there are none in time.
+
+        The time counts from when a thread looks the name up; *talk* stands still before.
+        """
+        if name not in self._under_way:
+            with talk.paused() if talk else contextlib.nullcontext():
+                await self._threads.acquire()
+            self._begin(name)
         try:
             async with asyncio.timeout(self._seconds):
-                found = await self._shared(name)
+                answer = await asyncio.shield(self._under_way[name])
         except TimeoutError as fault:
             raise SourceUnreachable(f"The host's name did not resolve within {self._seconds:g} s.") from fault
-        if isinstance(found, Exception):
-            raise SourceUnreachable("The host's name does not resolve.") from found
-        return found
+        if isinstance(answer, Exception):
+            raise SourceUnreachable("The host's name does not resolve.") from answer
+        return answer
 
-    async def _shared(self, name: str) -> Addresses | Exception:
-        if name not in self._under_way:
-            # The system's look-up can't be stopped: its thread is given back when it ends, not when nobody waits.
-            await self._threads.acquire()
-            loop = asyncio.get_running_loop()
-            answer = self._under_way[name] = loop.create_future()
+    def _begin(self, name: str) -> None:
+        """Look *name* up in the thread that was waited for, or give it back where somebody else began meanwhile.
+
+        The system's look-up can't be stopped: its thread is given back when it ends, not when nobody waits.
+        """
+        if name in self._under_way:
+            self._threads.release()
+            return
+        loop = asyncio.get_running_loop()
+        answer = loop.create_future()
+        try:
             threading.Thread(target=self._work, args=(name, loop, answer), daemon=True, name="resolver").start()
-        return await asyncio.shield(self._under_way[name])
+        except RuntimeError:
+            self._threads.release()
+            raise
+        self._under_way[name] = answer
 
     def _work(
         self, name: str, loop: asyncio.AbstractEventLoop, answer: asyncio.Future[Addresses | Exception]
@@ -57,8 +76,7 @@ class Resolver:
 
     def _finish(self, name: str, answer: asyncio.Future[Addresses | Exception], found: Addresses | Exception) -> None:
         self._threads.release()
-        if self._under_way.get(name) is answer:
-            del self._under_way[name]
+        del self._under_way[name]
         answer.set_result(found)
 
 

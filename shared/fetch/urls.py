@@ -8,6 +8,8 @@ from functools import lru_cache
 import httpx
 
 MAX_LENGTH = 2048
+MAX_TARGET_LENGTH = 8000
+"""Characters of a redirect's target: the signed URLs of object stores are long (RFC 9110 §4.1 names 8,000)."""
 MAX_PORT = 65535
 _REMEMBERED = 4096
 _HOST_LENGTH, _LABEL_LENGTH = 253, 63  # RFC 1035 §2.3.4
@@ -20,14 +22,16 @@ class UrlRefused(ValueError):  # noqa: N818 - a verdict, not a failure
 
 
 @lru_cache(_REMEMBERED)
-def parse(text: str) -> httpx.URL:
+def parse(text: str, most: int = MAX_LENGTH) -> httpx.URL:
     """Return *text* as the client will use it, or raise UrlRefused.
 
     One parser serves the check and the fetch, so that they can't disagree about the host. The same URLs come again
     with each check.
     """
-    if len(text) > MAX_LENGTH or not text.isprintable() or _FORBIDDEN.search(text):
-        raise UrlRefused(f"must have at most {MAX_LENGTH:,} characters, none of them blank, invisible or a backslash")
+    if len(text) > most:
+        raise UrlRefused(f"must have at most {most:,} characters")
+    if not text.isprintable() or _FORBIDDEN.search(text):
+        raise UrlRefused('must hold no blank, no invisible character, no backslash and none of < > " ^ ` { | }')
     try:
         url = httpx.URL(text)
         named = url.host
@@ -73,7 +77,7 @@ def join(url: httpx.URL, reference: str) -> httpx.URL:
         target = str(url.join(reference).copy_with(fragment=None))
     except (httpx.InvalidURL, ValueError) as fault:
         raise UrlRefused("is not a URL") from fault
-    return parse(target)
+    return parse(target, MAX_TARGET_LENGTH)
 
 
 def host(url: httpx.URL) -> str:

@@ -29,7 +29,7 @@ class SourceProblem(Problem):
 
 
 class SourceUnreachable(SourceProblem):
-    """Its name does not resolve, nothing answers at its address, or the connection broke."""
+    """Its name does not resolve, no server answers at its address, or no complete HTTP answer came from it."""
 
     slug = "source-unreachable"
     title = "The source can't be reached"
@@ -37,7 +37,7 @@ class SourceUnreachable(SourceProblem):
 
 
 class SourceTimeout(SourceProblem):
-    """The index did not arrive within 20 seconds."""
+    """No connection within 10 seconds, or no complete answer within 20. Waiting for its turn is not counted."""
 
     slug = "source-timeout"
     title = "The source is too slow"
@@ -53,7 +53,7 @@ class SourceStatus(SourceProblem):
 
 
 class SourceRedirect(SourceProblem):
-    """At most 3 redirects are followed, and never from https to http."""
+    """At most 10 redirects are followed, and never from https to http."""
 
     slug = "source-redirect"
     title = "The source redirects where the hub does not follow"
@@ -61,7 +61,7 @@ class SourceRedirect(SourceProblem):
 
 
 class SourceTooLarge(SourceProblem):
-    """An index may have 5 MiB (after decompression) and 20,000 capabilities."""
+    """An index may have 5 MiB as sent and unpacked, 262,144 chunks, 96 KiB of headers and 20,000 capabilities."""
 
     slug = "source-too-large"
     title = "The source is too large"
@@ -81,7 +81,7 @@ class InvalidIndex(SourceProblem):
 
     slug = "invalid-index"
     title = "The index is invalid"
-    remedy = "Mend what the error names, line by line, and push."
+    remedy = "Correct each line that the error names, and push."
 
 
 class AddressRefused(SourceProblem):

@@ -10,7 +10,7 @@ from shared.index import IndexFaulty
 from shared.problems import InvalidIndex, SourceProblem
 
 if TYPE_CHECKING:
-    from shared.fetch import Fetcher
+    from shared.fetch import Fetcher, TalkTime
     from shared.index import Content
     from shared.index.reader import Reader
     from shared.sources.shelf import Kept
@@ -34,12 +34,13 @@ class Checker:
         self._fetcher = fetcher
         self._reader = reader
 
-    async def check(self, repo: str, url: str, known: Kept | None = None) -> Found:
+    async def check(self, repo: str, url: str, known: Kept | None = None, talk: TalkTime | None = None) -> Found:
         """Return what the source of *repo* at *url* holds now; *known* makes the request conditional.
 
-        Raise a SourceProblem for whatever is wrong with the source.
+        *talk* counts for how long the source was talked to. Raise a SourceProblem for whatever is wrong with the
+        source.
         """
-        fetched = await self._fetcher.fetch(url, known.validators if known else Validators())
+        fetched = await self._fetcher.fetch(url, known.validators if known else Validators(), talk)
         if fetched.body is None:
             return Found(fetched.status, None, None, fetched.validators)
         try:

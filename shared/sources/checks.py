@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from shared.fetch import TalkTime
 from shared.problems import HubFull, NothingHeld, RepoDisabled, RepoNotFound, SourceProblem
 from shared.sources.held import Held, shrinks
 from shared.sources.memory import marked
@@ -60,7 +61,6 @@ class Checks:
         return source.flight
 
     async def _check(self, source: Source, counted: Host) -> Outcome | None:
-        started = self._clock.monotonic()
         try:
             while True:
                 host = source.host
@@ -70,7 +70,7 @@ class Checks:
                         continue
                     if host.cool_until > self._clock.monotonic() and not source.asked:
                         return None
-                    outcome = await self._attempt(source, started)
+                    outcome = await self._attempt(source)
                 if outcome is not None:
                     return outcome
         finally:
@@ -79,22 +79,19 @@ class Checks:
             source.due = max(source.due, self._clock.monotonic() + LEAST_INTERVAL)
             self._hosts.end(counted)
 
-    async def _attempt(self, source: Source, started: float) -> Outcome | None:
+    async def _attempt(self, source: Source) -> Outcome | None:
         """Check once; return None when the source was changed meanwhile, so that what was found does not count."""
-        registration, epoch = source.registration, source.epoch
+        registration, epoch, talk = source.registration, source.epoch, TalkTime(self._clock)
         try:
             known = source.known
-            found = await self._checker.check(registration.repo, registration.url, known)
+            found = await self._checker.check(registration.repo, registration.url, known, talk)
             if source.epoch is not epoch:
                 return None
-            return await self._take(source, found, known, self._elapsed_ms(started))
+            return await self._take(source, found, known, talk.milliseconds)
         except SourceProblem as problem:
             if source.epoch is not epoch:
                 return None
-            return self._fail(source, problem, self._elapsed_ms(started))
-
-    def _elapsed_ms(self, started: float) -> int:
-        return round((self._clock.monotonic() - started) * 1000)
+            return self._fail(source, problem, talk.milliseconds)
 
     async def _take(self, source: Source, found: Found, known: Kept | None, duration: int) -> Outcome | None:
         """Decide what becomes of the content that was found; without any it is what was *known*."""

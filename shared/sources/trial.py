@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from shared.fetch import TalkTime
 from shared.problems import SourceProblem
 from shared.validation import as_json
 
@@ -34,9 +35,8 @@ class Trial:
 
         Of the entries those without a conflict would be served, none where the source is disabled or has no room.
         """
-        started = self._clock.monotonic()
-        found, problem = await self._fetched(wanted)
-        took = round((self._clock.monotonic() - started) * 1000)
+        talk = TalkTime(self._clock)
+        found, problem = await self._fetched(wanted, talk)
         content = found.content if found else None
         entries = content.entries if content else ()
         claimed = await asyncio.to_thread(conflicts, wanted.repo, content, parts) if content else []
@@ -45,7 +45,7 @@ class Trial:
                 "outcome": "failed" if problem else "fetched",
                 "http_status": found.http_status if found else problem and problem.source_status,
                 "bytes": found.size if found else None,
-                "duration_ms": took,
+                "duration_ms": talk.milliseconds,
                 "error": {"type": problem.slug, "detail": problem.detail} if problem else None,
             },
             "errors": as_json(problem.faults) if problem else [],
@@ -55,11 +55,11 @@ class Trial:
             "conflicts": claimed,
         }
 
-    async def _fetched(self, wanted: Wanted) -> tuple[Found | None, SourceProblem | None]:
+    async def _fetched(self, wanted: Wanted, talk: TalkTime) -> tuple[Found | None, SourceProblem | None]:
         """Return what was found, and what is wrong with it: content may be in order and not have room."""
         found = None
         try:
-            found = await self._checker.check(wanted.repo, wanted.url)
+            found = await self._checker.check(wanted.repo, wanted.url, talk=talk)
             self._room.require(None, found.content)
         except SourceProblem as problem:
             return found, problem

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import ssl
 from typing import TYPE_CHECKING
 
@@ -9,8 +10,8 @@ import httpx
 import pytest
 
 from shared.fetch.guard import Guard
-from shared.fetch.network import MAX_HEAD, GuardedBackend, Metered, Origins
-from shared.problems import AddressRefused, SourceTooLarge
+from shared.fetch.network import MAX_HEAD, GuardedBackend, Metered, Origins, explained
+from shared.problems import AddressRefused, SourceProblem, SourceTimeout, SourceTooLarge, SourceUnreachable
 from tests.shared.fetch.hostile import INDEX, Hostile, answer
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ async def test_a_connection_brings_a_bounded_head_after_each_request_and_any_bod
     assert (await stream.read(9), await stream.read(9)) == (b"b" * 9, b"b")
     await stream.write(b"GET /")
     assert len(await stream.read(MAX_HEAD)) == MAX_HEAD
-    with pytest.raises(SourceTooLarge, match="131,072 bytes of headers"):
+    with pytest.raises(SourceTooLarge, match="98,304 bytes of headers"):
         await stream.read(9)
 
 
@@ -103,29 +104,84 @@ async def test_tls_is_metered_too() -> None:
     await secured.aclose()
 
 
-async def test_users_of_one_origin_share_its_connections_until_the_last_leaves(source: Hostile) -> None:
+async def test_ipv4_and_ipv6_take_turns_so_that_one_broken_family_hides_no_address(
+    listening: int, answers: Callable[..., list[str]]
+) -> None:
+    answers("::2", "::3", "::4", "::5", "::6", "127.0.0.1")
+
+    stream = await GuardedBackend(Guard(["127.0.0.0/8", "::/64"])).connect_tcp("h.example", listening, timeout=4)
+
+    assert stream.get_extra_info("server_addr") == ("127.0.0.1", listening)
+    await stream.aclose()
+
+
+async def test_every_request_of_an_origin_has_a_connection_of_its_own(source: Hostile) -> None:
     origins, url = Origins(TRUSTING, 4), httpx.URL(source.at("/", answer(body=INDEX)))
 
     async with origins.use(url) as first, origins.use(url) as second:
-        assert first is second
-        for _ in range(2):
-            response = await first.handle_async_request(httpx.Request("GET", url))
+        for transport in (first, second, first):
+            response = await transport.handle_async_request(httpx.Request("GET", url))
             await response.aread()
-    async with origins.use(url) as third:
-        assert third is not first
-    await origins.close()
+            await response.aclose()
 
-    assert source.connections == 1
+    assert source.connections == 3
+
+
+async def test_a_place_at_an_origin_is_waited_for(source: Hostile) -> None:
+    origins, url = Origins(TRUSTING, 1), httpx.URL(source.url("/"))
+
+    async def second() -> None:
+        async with origins.use(url):
+            pass
+
+    async with origins.use(url):
+        waiting = asyncio.create_task(second())
+        await asyncio.sleep(0.01)
+        assert not waiting.done()
+    await waiting
 
 
 async def test_closing_ends_the_connections_of_those_who_still_use_them(source: Hostile) -> None:
     origins, url = Origins(TRUSTING, 4), httpx.URL(source.at("/", answer(body=INDEX)))
 
     async with origins.use(url) as transport:
-        response = await transport.handle_async_request(httpx.Request("GET", url))
+        await transport.handle_async_request(httpx.Request("GET", url))
         assert len(transport._pool.connections) == 1
-        await response.aread()
 
         await origins.close()
 
         assert transport._pool.connections == []
+
+
+def expired() -> ssl.SSLCertVerificationError:
+    """Return what OpenSSL says of a certificate that has expired."""
+    fault = ssl.SSLCertVerificationError(1, "verify failed")
+    fault.verify_message = "certificate has expired"
+    return fault
+
+
+@pytest.mark.parametrize(
+    ("fault", "cause", "kind", "says"),
+    [
+        (httpx.ConnectError, expired(), SourceUnreachable, "certificate is not valid: certificate has expired."),
+        (httpx.ConnectError, ssl.SSLError(1, "wrong version"), SourceUnreachable, "must speak https, with TLS 1.2"),
+        (httpx.ConnectError, OSError(errno.ECONNREFUSED, ""), SourceUnreachable, "No server accepts connections"),
+        (httpx.ConnectError, OSError(errno.EMFILE, ""), SourceUnreachable, "The hub itself could not open"),
+        (httpx.ConnectTimeout, None, SourceTimeout, "No connection to the URL's host and port within 10 s."),
+        (httpx.ReadTimeout, None, SourceTimeout, "took too long"),
+        (httpx.RemoteProtocolError, None, SourceUnreachable, "is not HTTP/1.1"),
+        (httpx.ReadError, OSError(errno.ECONNRESET, ""), SourceUnreachable, "broke before the answer was complete"),
+        (httpx.DecodingError, None, SourceUnreachable, r"could not be read \(DecodingError\)"),
+    ],
+)
+def test_each_failure_is_told_by_its_kind_and_without_what_the_source_sent(
+    fault: type[httpx.HTTPError], cause: Exception | None, kind: type[SourceProblem], says: str
+) -> None:
+    raised = fault("220 mail.example ESMTP")
+    raised.__cause__ = cause
+
+    problem = explained(raised, 10.0)
+
+    assert type(problem) is kind
+    assert says.replace(r"\(", "(").replace(r"\)", ")") in problem.detail
+    assert "220" not in problem.detail

@@ -410,6 +410,30 @@ async def test_a_url_that_moves_to_another_host_while_it_waits_is_asked_there(
     assert {host.busy for host in (source.host for source in hub.sources.all().values())} == {0}
 
 
+@pytest.mark.parametrize("answer", [sends(1), httpx.Response(500)], ids=["fetched", "failed"])
+async def test_the_time_that_a_check_waits_for_its_turn_is_not_the_publishers(
+    hub: Hub, hands: Hands, route: respx.Route, answer: httpx.Response
+) -> None:
+    async def slow(_: httpx.Request) -> httpx.Response:
+        hands.advance(1.25)
+        return answer
+
+    route.side_effect = slow
+    hub.sources.watch(ROW)
+    gate = hub.sources.all()["state-hub"].host.gate
+    for _ in range(AT_A_TIME):
+        await gate.acquire()
+    check = asyncio.create_task(hub.sources.refresh("state-hub"))
+    await asyncio.sleep(0)
+    hands.advance(95)
+    gate.release()
+
+    outcome = await check
+
+    assert outcome.source.duration_ms == 1250
+    assert hub.tally.fetches.total == 1.25
+
+
 async def test_faults_and_the_first_failure_are_remembered_until_all_is_well(
     hub: Hub, hands: Hands, route: respx.Route
 ) -> None:
