@@ -65,10 +65,10 @@ class Reader:
                 answer = await _exchange(process, body, repo, url)
         except (TimeoutError, EOFError, OSError) as fault:
             # A process that was not asked to its end may still answer; nobody would know to what.
-            await self._end(at_once=True)
+            await _end(self._take(), at_once=True)
             raise SourceTooLarge("Reading the index takes too much time or memory.") from fault
         except BaseException:
-            await self._end(at_once=True)
+            await _end(self._take(), at_once=True)
             raise
         self._timer = asyncio.get_running_loop().call_later(self._idle_seconds, self._idle)
         return answer
@@ -77,7 +77,7 @@ class Reader:
         if self._timer:
             self._timer.cancel()
         if self._process is not None and self._process.returncode is not None:
-            await self._end(at_once=True)
+            await _end(self._take(), at_once=True)
         if self._process is None:
             # Not forked: a fork holds the listening socket. Secrets of the environment stay here, and so does Ctrl-C.
             self._process = await asyncio.create_subprocess_exec(
@@ -92,33 +92,38 @@ class Reader:
 
     def _idle(self) -> None:
         if not self._lock.locked():
-            task = asyncio.create_task(self._end())
+            # Taken away at once: an index that comes before the task runs starts a process of its own.
+            task = asyncio.create_task(_end(self._take()))
             self._ending.add(task)
             task.add_done_callback(self._ending.discard)
 
-    async def _end(self, *, at_once: bool = False) -> None:
-        """Let the process end, as it does when its input ends, or kill it."""
+    def _take(self) -> Process | None:
         process, self._process = self._process, None
-        if process is None or process.stdin is None:
-            return
-        with contextlib.suppress(OSError):
-            process.stdin.close()
-            if at_once:
-                process.kill()
-        try:
-            async with asyncio.timeout(_TO_END):
-                await process.wait()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
+        return process
 
     async def close(self) -> None:
         """End the process and the thread."""
         if self._timer:
             self._timer.cancel()
-        await self._end(at_once=True)
+        await _end(self._take(), at_once=True)
         await asyncio.gather(*self._ending)
         self._thread.shutdown(wait=False, cancel_futures=True)
+
+
+async def _end(process: Process | None, *, at_once: bool = False) -> None:
+    """Let the process end, as it does when its input ends, or kill it."""
+    if process is None or process.stdin is None:
+        return
+    with contextlib.suppress(OSError):
+        process.stdin.close()
+        if at_once:
+            process.kill()
+    try:
+        async with asyncio.timeout(_TO_END):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
 
 
 async def _exchange(process: Process, body: bytes, repo: str, url: str) -> bytes:

@@ -154,6 +154,17 @@ async def test_whoever_gives_up_leaves_no_answer_for_the_next(reading: Reader) -
     assert given_up.cancelled()
 
 
+async def test_an_index_that_comes_as_an_idle_process_ends_is_read_by_another(reading: Reader) -> None:
+    await reading.read(BIG, REPO)
+    first = process_of(reading)
+
+    reading._idle()
+    content = await reading.read(BIG, REPO)
+
+    assert len(content.entries) == 150
+    assert process_of(reading) not in {None, first}
+
+
 async def test_closing_leaves_no_process() -> None:
     reading = Reader()
     await reading.read(BIG, REPO)
