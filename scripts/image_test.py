@@ -349,7 +349,8 @@ def use(container: Container, source: str, repos: int) -> Any:  # noqa: ANN401 -
     status, composed = container.ask("POST", "/v1/federated/compose?force=true")
     check((status, composed["complete"]) == (200, True), f"composes, in {time.monotonic() - started:.1f} s")
     document = container.ask("GET", "/v1/federated")[1]
-    say(f"  {len(document['capabilities'])} capabilities of {repos + 1} repositories are served")
+    repositories = f"{repos + 1} repositories" if repos else "one repository"
+    say(f"  {len(document['capabilities'])} capabilities of {repositories} are served")
     check("reuse_surface_federation_serial" in container.ask("GET", "/metrics")[1], "tells its metrics")
     return document
 

@@ -28,7 +28,7 @@ def write_whole(path: Path, content: bytes, *, keep_previous: bool = False) -> N
     """
     draft, spare = path.with_name(f".draft-{path.name}"), path.with_name(f".draft-{path.name}{PREVIOUS}")
     write_draft(draft, content)
-    with _told(draft, spare):
+    with _os_errors_as_problems(draft, spare):
         if keep_previous and path.exists():
             _keep(path, spare)
         draft.replace(path)
@@ -37,7 +37,7 @@ def write_whole(path: Path, content: bytes, *, keep_previous: bool = False) -> N
 
 def write_draft(path: Path, content: bytes) -> None:
     """Write *content* to *path* and sync it; on StorageUnavailable nothing is left there."""
-    with _told(path):
+    with _os_errors_as_problems(path):
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(handle, "wb", buffering=0) as file:
             write_all(file, content)
@@ -46,13 +46,13 @@ def write_draft(path: Path, content: bytes) -> None:
 
 def rename(draft: Path, path: Path) -> None:
     """Put *draft* in the place of *path*; on StorageUnavailable the draft is gone and *path* is as it was."""
-    with _told(draft):
+    with _os_errors_as_problems(draft):
         draft.replace(path)
 
 
 @contextlib.contextmanager
-def _told(*drafts: Path) -> Iterator[None]:
-    """Turn what the volume says into StorageUnavailable, and leave no draft behind."""
+def _os_errors_as_problems(*drafts: Path) -> Iterator[None]:
+    """Raise StorageUnavailable for an OSError, with *drafts* removed."""
     try:
         yield
     except OSError as fault:
@@ -88,7 +88,7 @@ def storage_problem(fault: OSError) -> StorageUnavailable:
     """Return the problem that *fault* is for a caller: 507 when the volume is full, else 503."""
     if fault.errno in _FULL:
         return StorageUnavailable("The hub's volume is full. Nothing was changed; try again later.", status=507)
-    return StorageUnavailable("The hub's volume refuses to be written. Nothing was changed; try again later.")
+    return StorageUnavailable("The hub can't write to its volume. Nothing was changed; try again later.")
 
 
 def damaged(path: Path, what: str, remedy: str) -> StartError:
@@ -133,7 +133,7 @@ def parsed(content: bytes, file_format: int) -> Any:  # noqa: ANN401 - JSON not 
 def keep_aside(path: Path, suffix: str) -> None:
     """Keep what *path* holds under its name + *suffix* as well, durably, or raise StorageUnavailable."""
     spare = path.with_name(f".draft-{path.name}{suffix}")
-    with _told(spare):
+    with _os_errors_as_problems(spare):
         spare.unlink(missing_ok=True)
         os.link(path, spare)
         spare.replace(path.with_name(path.name + suffix))

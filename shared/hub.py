@@ -74,7 +74,7 @@ class Hub:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Do what goes on in the background, and at the end finish every write and let go of the data directory."""
+        """Run the background tasks; on exit finish every write and release the lock of the data directory."""
         self.tasks["federation"] = asyncio.create_task(self.federation.follow())
         self.tasks["search"] = asyncio.create_task(self.search.follow())
         self.tasks["timeline"] = asyncio.create_task(self.timeline.follow())

@@ -1,4 +1,4 @@
-"""Answers made beforehand: ASGI messages that are sent as they are, and the words that asked for them before."""
+"""Cached answers: ASGI messages that are sent as they are, found by the Accept headers of earlier requests."""
 
 from __future__ import annotations
 
@@ -86,17 +86,17 @@ def _messages(status: int, headers: Mapping[str, str], body: bytes) -> Messages:
 
 
 class Prepared:
-    """The answers of one resource, for as long as what they tell of is the same object."""
+    """The answers of one resource, kept while the document that they were made from is the same object."""
 
     def __init__(self) -> None:
-        self._told: object = None
+        self._document: object = None
         self._answers: dict[Hashable, Answer] = {}
         self._choices: dict[tuple[bytes, bytes], Hashable] = {}
 
-    def keep(self, scope: Scope, told: object, choice: Hashable, answer: Answer) -> None:
-        """Remember that the words of *scope* came to *choice*, and that *answer* is what that gives while *told* is."""
-        if told is not self._told:
-            self._told, self._answers = told, {}
+    def keep(self, scope: Scope, document: object, choice: Hashable, answer: Answer) -> None:
+        """Keep *answer* for *choice* until *document* is another object; requests like that of *scope* get it."""
+        if document is not self._document:
+            self._document, self._answers = document, {}
         self._answers[choice] = answer
         words = _words(scope)
         if words is not None and len(words[0]) + len(words[1]) <= LONGEST_WISH:
@@ -105,12 +105,12 @@ class Prepared:
             self._choices[words[:2]] = choice
 
     def forget(self) -> None:
-        """Let go of the answers; the words stay."""
-        self._told, self._answers = None, {}
+        """Drop the answers; which headers led to which choice is kept."""
+        self._document, self._answers = None, {}
 
-    def find(self, scope: Scope, told: object) -> Messages | None:
-        """Return the answer to a plain GET in words that were understood before, or None for any other."""
-        words = _words(scope) if told is self._told else None
+    def find(self, scope: Scope, document: object) -> Messages | None:
+        """Return the answer to a plain GET with headers that led to one before, or None for any other."""
+        words = _words(scope) if document is self._document else None
         choice = self._choices.get(words[:2]) if words else None
         answer = self._answers.get(choice) if choice is not None else None
         if words is None or answer is None:

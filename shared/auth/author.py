@@ -48,7 +48,7 @@ class Author:
     def must_be_admin(self) -> None:
         """Raise Forbidden unless this author may change everything."""
         if self.grant is not None:
-            raise self._forbidden("what only an admin may")
+            raise self._forbidden("what only an admin may do")
 
     def _forbidden(self, what: str) -> Forbidden:
         detail = f"The token {self.name} is good, but does not cover {what}."

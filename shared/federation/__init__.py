@@ -106,13 +106,13 @@ class Federation:
         if line is not None:
             self.changes.write(line)
         since = dated(document.composition, self.since, document.generated_at)
-        told = {"format": FORMAT, "serial": document.serial, "generated_at": document.generated_at}
-        told |= {"substance": document.substance, "since": since}
-        write_whole(self._path, orjson.dumps(told), keep_previous=True)
+        record = {"format": FORMAT, "serial": document.serial, "generated_at": document.generated_at}
+        record |= {"substance": document.substance, "since": since}
+        write_whole(self._path, orjson.dumps(record), keep_previous=True)
         self.since = since
 
     async def shown(self) -> Document:
-        """Return once the document says what the sources say now; callers that come together share one turn.
+        """Return the document once it holds the present content of the sources; callers at one time share one turn.
 
         Raise StorageUnavailable when the new serial can't be written; the old document stays.
         """

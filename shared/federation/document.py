@@ -104,7 +104,7 @@ def substance(composition: Composition) -> str:
 
 
 class Press:
-    """Makes documents, one after the other, and reuses what went into the last one where it says the same again."""
+    """Encodes documents, and reuses the gzip blocks and YAML texts of the last one for what did not change."""
 
     def __init__(self) -> None:
         self._gzip = {JSON: Gzip(), YAML: Gzip()}

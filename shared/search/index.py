@@ -95,12 +95,12 @@ class Index:
         if not wanted.terms:
             # A text without a word, such as "!", asks for something that nothing has.
             return Query(None, filters if wanted.terms is None else [*filters, []])
-        terms, joint = (self._telling(wanted.terms), " OR ") if wanted.some else (wanted.terms, " AND ")
+        terms, joint = (self._selective(wanted.terms), " OR ") if wanted.some else (wanted.terms, " AND ")
         match = joint.join(map(_expression, terms))
         return Query(f"{{name}} : ({match})" if wanted.named else match, filters)
 
-    def _telling(self, terms: tuple[str, ...]) -> list[str]:
-        """Return those of *terms* that tell something: some entries hold them, and not too many; at least one."""
+    def _selective(self, terms: tuple[str, ...]) -> list[str]:
+        """Return the selective *terms*: those found in some entries but in few; the most frequent where none is."""
         most = max(self._table.count(Query(None, [])) / TELLING_SHARE, TELLING_LEAST)
         held = {term: self._table.count(Query(_expression(term), [])) for term in terms}
         return [term for term in terms if 0 < held[term] <= most] or [max(terms, key=held.__getitem__)]

@@ -28,7 +28,7 @@ def level(kind: str, text: str) -> tuple[str, ...]:
 def fields(text: str) -> tuple[str, ...]:
     """Read names of fields."""
     if not re.fullmatch(r"[^\s,]{1,100}(,[^\s,]{1,100}){0,49}", text):
-        raise ValueError("must be at most 50 names of fields, parted by commas")
+        raise ValueError("must be at most 50 names of fields, separated by commas")
     return tuple(text.split(","))
 
 

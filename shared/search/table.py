@@ -21,7 +21,7 @@ _NONE = -1
 
 
 class Row(NamedTuple):
-    """A row: its number, its texts as words parted by blanks (id, name, summary, tags), and its facts."""
+    """A row: its number, its texts as words separated by blanks (id, name, summary, tags), and its facts."""
 
     number: int
     texts: list[str]

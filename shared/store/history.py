@@ -84,7 +84,7 @@ class History:
             self._keep(change)
 
     def doubt(self) -> None:
-        """Say that the last append must not count: the registrations that it announced were not written."""
+        """Have the next append rewrite the file: the registrations that the last one announced were not written."""
         self._whole = False
 
     def _keep(self, change: Change) -> None:

@@ -200,7 +200,7 @@ def test_a_folder_is_let_go_when_it_can_not_be_synced(tmp_path: Path, monkeypatc
 
 def test_a_problem_of_storage_says_that_nothing_was_changed() -> None:
     assert "full" in storage_problem(OSError(errno.ENOSPC, "")).detail
-    assert "refuses" in storage_problem(OSError(errno.EIO, "")).detail
+    assert "can't write" in storage_problem(OSError(errno.EIO, "")).detail
 
 
 def test_a_damaged_file_is_named_with_its_remedy(tmp_path: Path) -> None:
