@@ -45,5 +45,5 @@ USER 10001:10001
 EXPOSE 8080
 VOLUME ["/data"]
 HEALTHCHECK --interval=30s --timeout=3s --start-period=10s \
-  CMD ["python3", "-I", "-c", "import http.client as h; c = h.HTTPConnection('127.0.0.1', 8080, timeout=2); c.request('GET', '/health'); raise SystemExit(c.getresponse().status != 200)"]
-CMD ["reuse-surface", "serve", "--host", "0.0.0.0"]
+  CMD ["python3", "-I", "/app/shared/server/probe.py"]
+CMD ["reuse-surface", "serve", "--host", "::"]

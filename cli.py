@@ -1509,13 +1509,16 @@ def _server(module: str) -> "Any":  # noqa: ANN401 - a module
 
 
 def _run_compiled() -> None:
-    """Begin again with this file imported where it is run: Python compiles what it runs, and keeps 4 MiB for good."""
+    """Begin again by a file that imports this one: Python compiles what it runs, and keeps 4 MiB for good.
+
+    That file is called cli.py as well, so that the command line of the process still says what it does.
+    """
     folder, name = os.path.split(os.path.realpath(__file__))
     given = getattr(sys, "orig_argv", [])
-    if __name__ == "__main__" and name == "cli.py" and sys.argv[0] in given:
-        code = f"import sys; sys.path.insert(0, {folder!r}); import cli; sys.exit(cli.main())"
+    starter = os.path.join(folder, "shared", "server", name)
+    if __name__ == "__main__" and sys.argv[0] in given and os.path.exists(starter):
         options = given[1 : given.index(sys.argv[0])]
-        os.execv(sys.executable, [sys.executable, *options, "-c", code, *sys.argv[1:]])  # noqa: S606 - itself
+        os.execv(sys.executable, [sys.executable, *options, starter, *sys.argv[1:]])  # noqa: S606 - itself
 
 
 @command(
@@ -1575,18 +1578,28 @@ def compose(_hub: "Api", args: "Namespace") -> "Result":
 
 @command(
     "serve",
-    arg("--host", default="127.0.0.1", help="the address to listen on (127.0.0.1)"),
+    arg("--host", default="127.0.0.1", help="the address to listen on (127.0.0.1); :: is every one, IPv6 and IPv4"),
     arg("--port", type=int, default=8080, help="the port to listen on (8080)"),
     arg("--data-dir", metavar="FOLDER", help="the folder that holds what the hub knows (./data)"),
 )
 def serve(_hub: "Api", args: "Namespace") -> "Result":
     """Run the hub until it is told to stop. Its settings are the REUSE_SURFACE_ variables of the specification."""
     _run_compiled()
-    router, server, problems = _server("router"), _server("shared.server"), _server("shared.problems")
     try:
-        return Result({"url": server.run_server(router.create_app, args.host, args.port, args.data_dir)})
-    except problems.StartError as fault:
-        raise Failure(str(fault)) from fault
+        _server("shared.logs").configure(os.environ.get("REUSE_SURFACE_LOG"))
+        router, server, problems = _server("router"), _server("shared.server"), _server("shared.problems")
+        try:
+            return Result({"url": server.run_server(router.create_app, args.host, args.port, args.data_dir)})
+        except problems.StartError as fault:
+            raise Failure(str(fault)) from fault
+    except Failure as fault:
+        if os.environ.get("REUSE_SURFACE_LOG") != "json":
+            raise
+        # Then each line of the process is one JSON object, also the one that says why it does not start.
+        at = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
+        line = {"at": at, "level": "critical", "logger": "hub.server", "message": str(fault)}
+        sys.stderr.write(json.dumps(line) + "\n")
+        return Result({"error": {"detail": str(fault), "exit_code": fault.code}}, code=fault.code)
 
 
 TAR = "application/x-tar"

@@ -133,7 +133,7 @@ def application(hub: Hub, endpoints: Iterable[Row], lifespan: Any = None) -> Sta
     app.ready = {path: resource.ready for path, resource in resources.items() if resource.ready is not None}
     app.router.redirect_slashes = False
     app.router.default = _answer_elsewhere
-    app.add_middleware(Traffic, tally=hub.tally, clock=hub.clock)
+    app.add_middleware(Traffic, tally=hub.tally, clock=hub.clock, clients=hub.limits.clients)
 
     async def answer_problem(request: Request, fault: Exception) -> Response:
         return render(hub, request, fault)

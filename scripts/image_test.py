@@ -331,9 +331,8 @@ def look_at_the_process(container: Container, healthcheck: Sequence[str]) -> Non
         done = container.inside("python3", "-c", f"open('{path}/x', 'w')")
         check(done.returncode == 0, f"{path} is writable")
     container.inside("rm", "/data/x")
-    # The healthcheck asks the port of the image; this run has another, so that it disturbs nobody.
-    command = [part.replace("8080", str(container.port)) for part in healthcheck]
-    check(container.inside(*command).returncode == 0, "the HEALTHCHECK finds it healthy")
+    # This run has a port of its own, so that it disturbs nobody; the healthcheck finds it.
+    check(container.inside(*healthcheck).returncode == 0, "the HEALTHCHECK finds it healthy")
     check(container.inside("reuse-surface", "version").returncode == 0, "reuse-surface is on the PATH")
 
 
@@ -369,7 +368,7 @@ def exercise(image: str, builder: Builder, folder: Path, options: argparse.Names
     """Run the image twice on one volume."""
     config = json.loads(run("buildah", "inspect", "--type", "image", image))["Docker"]["config"]
     check(config["User"] == f"{UID}:{UID}" and "/data" in config["Volumes"], "the image names its user and its volume")
-    check(config["Cmd"] == ["reuse-surface", "serve", "--host", "0.0.0.0"], "its command is reuse-surface serve")  # noqa: S104 - inside
+    check(config["Cmd"] == ["reuse-surface", "serve", "--host", "::"], "its command is reuse-surface serve")
     healthcheck = config["Healthcheck"]["Test"][1:]
     with builder.mounted(image) as root, publisher() as source:
         look_at_the_files(root)

@@ -29,7 +29,7 @@ class Limits:
     """The limits that are counted per client. What was counted lives in memory, a minute long and bounded."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
-        self._clients = Clients(settings.trusted_proxies)
+        self.clients = Clients(settings.trusted_proxies)
         self._most_under_way, self._under_way = settings.max_requests, 0
         self._wrong_tokens = _Counter(settings.wrong_tokens_per_minute, clock, "wrong tokens from one address")
         self._refreshes = _Counter(settings.refreshes_per_minute, clock, "fetches for one token")
@@ -37,9 +37,10 @@ class Limits:
 
     @contextlib.contextmanager
     def under_way(self) -> Iterator[None]:
-        """Do within what takes a while, or raise Overloaded where too much of that is being done already."""
+        """Count one of *max_requests* writes and validations while the block runs; raise Overloaded where all run."""
         if self._under_way >= self._most_under_way:
-            raise Overloaded("The hub has as much under way as it takes on.", headers={"Retry-After": "1"})
+            says = f"{self._most_under_way:,} writes and validations run already, and this hub runs no more at a time."
+            raise Overloaded(f"{says} Send the request again in a second.", headers={"Retry-After": "1"})
         self._under_way += 1
         try:
             yield
@@ -48,11 +49,11 @@ class Limits:
 
     def count_wrong_token(self, request: Request) -> None:
         """Count a wrong token, or raise TooManyRequests; right ones are never counted, and so never refused."""
-        self._wrong_tokens.count(self._clients.of(request))
+        self._wrong_tokens.count(self.clients.of(request))
 
     def count_validation(self, request: Request) -> None:
         """Count an index that is to be validated, or raise TooManyRequests."""
-        self._validations.count(self._clients.of(request))
+        self._validations.count(self.clients.of(request))
 
     def count_refresh(self, author: Author) -> None:
         """Count a fetch that *author* asks for, or raise TooManyRequests."""

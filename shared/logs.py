@@ -1,12 +1,24 @@
-"""The log: one line per event on stderr, as text for people or JSON for programs."""
+"""The log: one line per event on stderr, as text for people or JSON for programs.
+
+As JSON it holds everything that the process says: what Python warns of and what ends a thread or the process go the
+same way, so that a program that reads the lines can read each of them.
+"""
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
+import threading
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import orjson
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+_log = logging.getLogger("hub")
 
 
 class JsonLines(logging.Formatter):
@@ -26,15 +38,42 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return orjson.dumps(line).decode()
+        try:
+            return orjson.dumps(line).decode()
+        except TypeError:
+            # A lone surrogate in a text, or a value that JSON does not have: written in another way, and not lost.
+            return json.dumps(line, default=repr)
 
 
 def configure(form: str) -> None:
-    """Send what the hub and its server log, from INFO on, to stderr in *form*: ``json`` or ``text``."""
+    """Send what the hub and its server log, from INFO on, to stderr in *form*: ``json``, or ``text`` for any other.
+
+    Python's warnings and the failures that nobody catches are logged, too.
+    """
     handler = logging.StreamHandler(sys.stderr)
     text = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     handler.setFormatter(JsonLines() if form == "json" else text)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
-    logging.getLogger("hub").setLevel(logging.INFO)
+    _log.setLevel(logging.INFO)
+    logging.captureWarnings(capture=True)
+    sys.excepthook = _log_uncaught
+    threading.excepthook = _log_thread
+    sys.unraisablehook = _log_unraisable
+
+
+def _log_uncaught(kind: type[BaseException], fault: BaseException, trace: TracebackType | None) -> None:
+    _log.critical("The process ends by a failure that nothing caught.", exc_info=(kind, fault, trace))
+
+
+def _log_thread(given: threading.ExceptHookArgs) -> None:
+    name = given.thread.name if given.thread else "unknown"
+    fault = given.exc_value or given.exc_type()
+    _log.error("The thread %s ended by a failure.", name, exc_info=(given.exc_type, fault, given.exc_traceback))
+
+
+def _log_unraisable(given: sys.UnraisableHookArgs) -> None:
+    about = given.err_msg or "A failure could not be raised"
+    fault = given.exc_value or given.exc_type()
+    _log.error("%s: %r", about, given.object, exc_info=(given.exc_type, fault, given.exc_traceback))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -115,7 +116,7 @@ class Settings:
     max_unread_bytes: int = _setting(_bytes, "67108864", "Bytes of answers that may wait for slow readers in all")
     receive_seconds: int = _setting(_count, "15", "How long the head of a request may take to arrive, and its body")
     send_seconds: int = _setting(_count, "30", "How long a reader may leave an answer unread")
-    idle_seconds: int = _setting(_count, "75", "How long a connection stays open after an answer")
+    idle_seconds: int = _setting(_count, "120", "How long a connection stays open after an answer")
     refresh: bool = _setting(_switch, "on", "Whether sources are checked in the background (on, off)")
     log: str = _setting(_log, "text", "How the log is written (text, json)")
 
@@ -139,6 +140,28 @@ class Settings:
     def public_path(self) -> str:
         """The path of the public URL, such as ``/reuse``; empty where the hub has a host to itself."""
         return urlsplit(self.public).path
+
+
+_OF_THE_CLIENT = {f"{PREFIX}URL"}
+_OF_KUBERNETES = re.compile(f"{PREFIX}(?:SERVICE_(?:HOST|PORT)|PORT$|PORT_[0-9])")
+
+
+def unknown(environ: Mapping[str, str]) -> list[str]:
+    """Return a sentence for each variable of *environ* that is named like a setting and is none.
+
+    Those of the client are left out, and those by which Kubernetes tells of a service that has the hub's name.
+    """
+    names = [one.name.upper() for one in fields(Settings)]
+    known = {PREFIX + name for name in names} | _OF_THE_CLIENT
+    sentences = []
+    for name in sorted(environ):
+        plain = name.upper().replace("-", "_")
+        if name in known or not plain.startswith(PREFIX.rstrip("_")) or _OF_KUBERNETES.match(name):
+            continue
+        near = get_close_matches(plain.removeprefix(PREFIX), names, n=1, cutoff=0.7)
+        hint = f"did you mean {PREFIX}{near[0]}?" if near else "the specification lists the settings."
+        sentences.append(f"{name} is no setting of the hub and changes nothing; {hint}")
+    return sentences
 
 
 def _read(name: str, text: str, read: Callable[[str], Any]) -> object:

@@ -1,9 +1,12 @@
-"""Every request, counted, and told to the log where that is worth a line."""
+"""Every request, counted, and logged where that is worth a line: who asked for what, and what came of it."""
 
 from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from starlette.requests import Request
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -11,6 +14,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from shared.clock import Clock
+    from shared.limits import Clients
     from shared.tally import Tally
 
 QUIET = frozenset({"/v1/federated", "/health", "/ready", "/metrics"})
@@ -25,11 +29,16 @@ _log = logging.getLogger("hub.requests")
 
 
 class Traffic:
-    """Times what goes through *app*. Neither bodies nor headers nor query strings reach the log."""
+    """Times what goes through *app*. Neither tokens nor bodies nor query strings reach the log.
 
-    def __init__(self, app: ASGIApp, tally: Tally, clock: Clock) -> None:
+    A line says the client's address as *clients* has it, and the name of the token where a good one was sent:
+    ``scope["token_name"]``, which ``Auth`` sets.
+    """
+
+    def __init__(self, app: ASGIApp, tally: Tally, clock: Clock, clients: Clients) -> None:
         self._app = app
         self._tally = tally
+        self._clients = clients
         self._now = clock.monotonic
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -49,7 +58,24 @@ class Traffic:
         route = scope["route"].path if "route" in scope else NO_ROUTE
         self._tally.answered(method, route, status, seconds)
         if status >= 400 or seconds > SLOW_SECONDS or route not in QUIET:  # noqa: PLR2004 - RFC 9110 §15
-            _tell(scope, method, route, status, seconds)
+            self._log(scope, method, route, status, seconds)
+
+    def _log(self, scope: Scope, method: str, route: str, status: int, seconds: float) -> None:
+        milliseconds, path = round(seconds * 1000, 1), scope["path"][:_PATH_SHOWN]
+        fields = {
+            "request_id": scope.get("request_id"),
+            "method": method,
+            "route": route,
+            "path": path,
+            "status": status,
+            "duration_ms": milliseconds,
+            "client": self._clients.of(Request(scope)),
+            "token": scope.get("token_name"),
+        }
+        token = f" with the token {fields['token']}" if fields["token"] else ""
+        # Quoted, so that no path can end the line and begin one of its own.
+        shown = method, quote(path), status, milliseconds, fields["client"], token
+        _log.info("%s %s %d in %s ms from %s%s", *shown, extra={"fields": fields})
 
 
 class _Watched:
@@ -65,16 +91,3 @@ class _Watched:
         if message["type"] == "http.response.start":
             self.status = message["status"]
         return self._send(message)
-
-
-def _tell(scope: Scope, method: str, route: str, status: int, seconds: float) -> None:
-    milliseconds = round(seconds * 1000, 1)
-    fields = {
-        "request_id": scope.get("request_id"),
-        "method": method,
-        "route": route,
-        "path": scope["path"][:_PATH_SHOWN],
-        "status": status,
-        "duration_ms": milliseconds,
-    }
-    _log.info("%s %s %d in %s ms", method, route, status, milliseconds, extra={"fields": fields})

@@ -54,6 +54,8 @@ class Auth:
         token = found[0]
         if token.expires_at is not None and token.expires_at <= self._clock.now():
             raise unauthorized(f"The token {token.name} has expired.", "invalid_token")
+        # For the log, which names who asked also where that one is refused later on.
+        request.scope["token_name"] = token.name
         return Author(token.name, request.scope.get("request_id"), token.grant)
 
     def require_admin(self, request: Request) -> Author:

@@ -2,29 +2,46 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
-import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
 import uvicorn
 
-from shared.logs import configure
 from shared.server.bounds import Bounds, open_files
 from shared.server.guard import GuardedProtocol
 from shared.server.heap import keep_pauses_short
-from shared.settings import PREFIX, Settings
+from shared.server.listening import bind, described, url_of
+from shared.settings import PREFIX, Settings, unknown
 from shared.version import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import socket
+    from collections.abc import Callable, Mapping
 
     from starlette.applications import Starlette
 
 SHUTDOWN_SECONDS = 8
 """How long a server that was told to stop waits for the answers under way."""
+
+_WRITABLE = "Writing needs a token."
+_log = logging.getLogger("hub.server")
+
+
+class _Server(uvicorn.Server):
+    """Says what it is once it can be asked, and not before."""
+
+    def __init__(self, config: uvicorn.Config, settings: Settings) -> None:
+        super().__init__(config)
+        self._settings = settings
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer."""
+        await super().startup(sockets)
+        _introduce(self._settings, sockets or [])
 
 
 def run_server(create_app: Callable[[Settings], Starlette], host: str, port: int, data_dir: str | None) -> str:
@@ -32,24 +49,34 @@ def run_server(create_app: Callable[[Settings], Starlette], host: str, port: int
 
     *data_dir* outranks the environment. Raise StartError when the hub can't start.
     """
-    shown = f"[{host}]" if ":" in host else host
-    environ = {f"{PREFIX}PUBLIC_URL": f"http://{shown}:{port}"} | {k: v for k, v in os.environ.items() if v}
+    for sentence in unknown(os.environ):
+        _log.warning("%s", sentence)
+    with contextlib.ExitStack() as open_sockets:
+        sockets = [open_sockets.enter_context(one) for one in bind(host, port)]
+        settings = _settings(os.environ, url_of(host, sockets), data_dir)
+        app = create_app(settings)
+        keep_pauses_short()
+        # uvicorn shuts down on SIGTERM and then raises it again; having been told to stop is no failure.
+        signal.signal(signal.SIGTERM, lambda *_: None)
+        # Whoever sends nonsense could fill the log with warnings.
+        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+        server = _Server(_config(app, settings), settings)
+        with contextlib.suppress(KeyboardInterrupt):
+            server.run(sockets)
+    return settings.public
+
+
+def _settings(environ: Mapping[str, str], url: str, data_dir: str | None) -> Settings:
+    given = {f"{PREFIX}PUBLIC_URL": url} | {name: text for name, text in environ.items() if text}
     if data_dir is not None:
-        environ[f"{PREFIX}DATA_DIR"] = data_dir
-    settings = Settings.from_environment(environ)
-    configure(settings.log)
-    app = create_app(settings)
-    keep_pauses_short()
-    print(f"reuse-surface hub {VERSION} at {settings.public}", file=sys.stderr)  # noqa: T201 - for who started it
-    # uvicorn shuts down on SIGTERM and then raises it again; having been told to stop is no failure.
-    signal.signal(signal.SIGTERM, lambda *_: None)
-    # Whoever sends nonsense could fill the log with warnings.
-    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+        given[f"{PREFIX}DATA_DIR"] = data_dir
+    return Settings.from_environment(given)
+
+
+def _config(app: Starlette, settings: Settings) -> uvicorn.Config:
     bounds = Bounds(settings, open_files())
-    uvicorn.run(
+    return uvicorn.Config(
         app,
-        host=host,
-        port=port,
         # Named, so that it is the same on every machine, whatever else is installed there.
         http=partial(GuardedProtocol, bounds),  # type: ignore[arg-type]  # what makes a protocol, as a class does
         loop="asyncio",
@@ -63,4 +90,23 @@ def run_server(create_app: Callable[[Settings], Starlette], host: str, port: int
         timeout_keep_alive=settings.idle_seconds,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
-    return settings.public
+
+
+def _introduce(settings: Settings, sockets: list[socket.socket]) -> None:
+    """Log where the hub is, what it may write and what it may read."""
+    data_dir, ports = str(settings.data_dir.resolve()), ", ".join(map(str, settings.allow_ports))
+    read_only = settings.token is None and settings.tokens_file is None
+    facts = {
+        "version": VERSION,
+        "url": settings.public,
+        "listening": described(sockets),
+        "data_dir": data_dir,
+        "read_only": read_only,
+        "allow_networks": settings.allow_networks,
+    }
+    place = f"reuse-surface hub {VERSION} at {settings.public}, listening on {facts['listening']}"
+    _log.info("%s", place, extra={"fields": facts})
+    writing = f"It is read-only: neither {PREFIX}TOKEN nor {PREFIX}TOKENS_FILE is set." if read_only else _WRITABLE
+    _log.info("Its data is in %s. %s", data_dir, writing)
+    networks = f"and in {', '.join(settings.allow_networks)}" if settings.allow_networks else "only"
+    _log.info("Sources may be on public addresses %s, at the ports %s.", networks, ports)

@@ -68,9 +68,9 @@ def test_the_image_says_what_it_is(label: str) -> None:
 
 def test_it_runs_the_client_as_the_command_reuse_surface() -> None:
     assert "ln -s /app/cli.py /usr/local/bin/reuse-surface" in DOCKERFILE
-    assert INSTRUCTIONS[-1] == 'CMD ["reuse-surface", "serve", "--host", "0.0.0.0"]'
+    assert INSTRUCTIONS[-1] == 'CMD ["reuse-surface", "serve", "--host", "::"]'
     assert (ROOT / "cli.py").stat().st_mode & 0o111 == 0o111
-    assert any(line.startswith("HEALTHCHECK") for line in INSTRUCTIONS)
+    assert any("/app/shared/server/probe.py" in line for line in INSTRUCTIONS if line.startswith("HEALTHCHECK"))
 
 
 def test_every_version_of_a_package_is_pinned() -> None:

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
+import threading
+import warnings
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +20,10 @@ def restored() -> Iterator[None]:
     """Give pytest its log back."""
     root = logging.getLogger()
     handlers, level, own = root.handlers[:], root.level, logging.getLogger("hub").level
+    hooks = sys.excepthook, threading.excepthook, sys.unraisablehook
     yield
+    logging.captureWarnings(capture=False)
+    sys.excepthook, threading.excepthook, sys.unraisablehook = hooks
     root.handlers[:] = handlers
     root.setLevel(level)
     logging.getLogger("hub").setLevel(own)
@@ -62,3 +68,39 @@ def test_writes_text_for_people_and_leaves_the_chatter_of_libraries_out(capsys: 
     logging.getLogger("hub").info("composed")
 
     assert capsys.readouterr().err.endswith("INFO    hub: composed\n")
+
+
+def test_what_python_says_itself_is_logged_too(capsys: pytest.CaptureFixture[str]) -> None:
+    class Broken:
+        def __del__(self) -> None:
+            raise KeyError("at the end")
+
+    configure("json")
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        logging.captureWarnings(capture=False)
+        logging.captureWarnings(capture=True)
+        warnings.warn("old", UserWarning, stacklevel=1)
+    thread = threading.Thread(target=int, args=("spilt",), name="one")
+    thread.start()
+    thread.join()
+    Broken()
+    try:
+        int("uncaught")
+    except ValueError as fault:
+        sys.excepthook(type(fault), fault, fault.__traceback__)
+
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [line["level"] for line in lines] == ["warning", "error", "error", "critical"]
+    assert "UserWarning: old" in lines[0]["message"]
+    assert [line["traceback"].splitlines()[-1].partition(":")[0] for line in lines[1:]] == [
+        "ValueError", "KeyError", "ValueError",
+    ]  # fmt: skip
+
+
+def test_a_text_that_is_no_unicode_is_written_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    configure("json")
+
+    logging.getLogger("hub").info("half \ud800", extra={"fields": {"of": {1}}})
+
+    assert json.loads(capsys.readouterr().err)["of"] == "{1}"

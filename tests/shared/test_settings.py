@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from shared.problems import StartError
-from shared.settings import PREFIX, Settings
+from shared.settings import PREFIX, Settings, unknown
 
 TOKEN = "x" * 20
 
@@ -31,7 +31,7 @@ def test_without_an_environment_every_setting_has_its_default() -> None:
         max_unread_bytes=64 * 1024 * 1024,
         receive_seconds=15,
         send_seconds=30,
-        idle_seconds=75,
+        idle_seconds=120,
         allow_ports=(80, 443, 8080, 8443),
         max_stale_seconds=604800,
         refresh=True,
@@ -144,3 +144,24 @@ def test_the_public_url_has_a_default() -> None:
 )
 def test_the_public_path_is_that_of_the_public_url(url: str | None, path: str) -> None:
     assert Settings(public_url=url).public_path == path
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("REUSE_SURFACE_TOKENFILE", "did you mean REUSE_SURFACE_TOKENS_FILE?"),
+        ("REUSE_SURFACE_PUBLICURL", "did you mean REUSE_SURFACE_PUBLIC_URL?"),
+        ("reuse_surface_token", "did you mean REUSE_SURFACE_TOKEN?"),
+        ("REUSE_SURFACE_COLOUR", "the specification lists the settings."),
+    ],
+)
+def test_a_variable_that_is_no_setting_is_named(name: str, says: str) -> None:
+    assert unknown({name: "x", "REUSE_SURFACE_LOG": "json"}) == [
+        f"{name} is no setting of the hub and changes nothing; {says}"
+    ]
+
+
+def test_variables_of_the_client_and_of_kubernetes_are_no_mistakes() -> None:
+    names = ["URL", "TOKEN", "SERVICE_HOST", "SERVICE_PORT_HTTP", "PORT", "PORT_8080_TCP_ADDR"]
+
+    assert unknown({f"REUSE_SURFACE_{name}": "x" for name in names} | {"PATH": "x"}) == []

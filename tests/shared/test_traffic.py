@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import logging
+import re
+from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
 from router import ENDPOINTS, application
+from shared.limits import Clients
 from shared.tally import Tally
 from shared.traffic import Traffic
 from tests.builders import TOKEN, WRITER, Hands, register, registration
@@ -40,7 +43,33 @@ async def test_a_request_is_one_line_with_its_id_route_status_and_duration(
         "route": "/v1/repos/{repo}",
         "path": "/v1/repos/nobody",
         "status": 400,
+        "client": "127.0.0.1",
+        "token": None,
     }
+
+
+async def test_a_line_says_who_asked(
+    client: httpx.AsyncClient, hub: Hub, caplog: pytest.LogCaptureFixture
+) -> None:
+    hub.limits.clients._trusted.append(ip_network("127.0.0.1"))
+
+    await register(client)
+    await client.put("/v1/repos/state-hub", json={}, headers={**WRITER, "X-Forwarded-For": "203.0.113.7"})
+    await client.put("/v1/repos/state-hub", json={}, headers={"Authorization": f"Bearer {TOKEN}x"})
+
+    assert [(line["client"], line["token"]) for line in told(caplog)] == [
+        ("127.0.0.1", "operator"), ("203.0.113.7", "operator"), ("127.0.0.1", None),
+    ]  # fmt: skip
+    said = [record.getMessage() for record in caplog.records if record.name == "hub.requests"]
+    assert said[1].startswith("PUT /v1/repos/state-hub 422 in ")
+    assert said[1].endswith(" ms from 203.0.113.7 with the token operator")
+    assert re.fullmatch(r"PUT /v1/repos/state-hub 401 in [0-9.]+ ms from 127\.0\.0\.1", said[2])
+
+
+async def test_no_path_begins_a_line_of_its_own(client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
+    await client.get("/a%0AERROR%20hub:%20all%20is%20lost")
+
+    assert "/a%0AERROR%20hub%3A%20all%20is%20lost 404" in caplog.messages[0]
 
 
 @pytest.mark.parametrize("path", ["/v1/federated", "/health", "/ready", "/metrics"])
@@ -74,7 +103,7 @@ async def test_their_slow_successes_are_told(caplog: pytest.LogCaptureFixture, s
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"ok"})
 
-    watched = Traffic(app, Tally(), hands.clock())
+    watched = Traffic(app, Tally(), hands.clock(), Clients([]))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(watched), base_url="http://hub") as client:
         assert (await client.get("/health")).text == "ok"
 
@@ -121,7 +150,7 @@ async def test_the_lifespan_passes_through(hub: Hub) -> None:
     async def nothing(*_: object) -> Any:
         return {}
 
-    await Traffic(app, hub.tally, hub.clock)({"type": "lifespan"}, nothing, nothing)
+    await Traffic(app, hub.tally, hub.clock, hub.limits.clients)({"type": "lifespan"}, nothing, nothing)
 
     assert seen == ["lifespan"]
     assert not hub.tally.requests

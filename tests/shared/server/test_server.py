@@ -1,94 +1,112 @@
 from __future__ import annotations
 
-import asyncio
+import json
+import logging
 import re
+import runpy
 import signal
 import socket
+import sys
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 import uvicorn
 
 from router import create_app
 from shared.problems import StartError
-from shared.server import SHUTDOWN_SECONDS, run_server
+from shared.server import SHUTDOWN_SECONDS, probe, run_server
 from shared.server.guard import GuardedProtocol
+from shared.version import VERSION
 from tests.builders import TOKEN
-from tests.processes import running
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from starlette.applications import Starlette
-
-
-async def start_and_stop(app: Starlette) -> None:
-    async with app.router.lifespan_context(app):
-        pass
+from tests.processes import refused, running
 
 
 @pytest.fixture
-def served(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """What uvicorn was asked to serve, in place of serving it."""
-    calls: list[dict[str, Any]] = []
+def served(monkeypatch: pytest.MonkeyPatch) -> list[uvicorn.Config]:
+    """The configurations that uvicorn was to serve; each server starts, and stops at once."""
+    configs: list[uvicorn.Config] = []
 
-    def run(app: Starlette, **options: Any) -> None:
-        calls.append(options)
-        asyncio.run(start_and_stop(app))
+    async def stop(server: uvicorn.Server) -> None:
+        configs.append(server.config)
 
-    monkeypatch.setattr(uvicorn, "run", run)
+    monkeypatch.setattr(uvicorn.Server, "main_loop", stop)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     for name in ("PUBLIC_URL", "DATA_DIR", "TOKEN"):
         monkeypatch.delenv(f"REUSE_SURFACE_{name}", raising=False)
-    return calls
+    return configs
 
 
-@pytest.mark.parametrize(
-    ("host", "shown"), [("127.0.0.1", "http://127.0.0.1:8099"), ("::1", "http://[::1]:8099")], ids=["IPv4", "IPv6"]
-)
-def test_runs_the_hub_at_the_address_on_the_data_directory(
-    served: list[dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str], host: str, shown: str
+@pytest.mark.parametrize(("host", "shown"), [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1")], ids=["one", "all"])
+def test_says_where_it_is_and_what_it_may_do_once_it_listens(
+    served: list[uvicorn.Config], tmp_path: Path, caplog: pytest.LogCaptureFixture, host: str, shown: str
 ) -> None:
-    assert run_server(create_app, host, 8099, str(tmp_path / "data")) == shown
+    caplog.set_level(logging.INFO, "hub.server")
 
-    assert [(call["host"], call["port"]) for call in served] == [(host, 8099)]
+    url = run_server(create_app, host, 0, str(tmp_path / "data"))
+
+    assert re.fullmatch(rf"http://{shown}:[1-9][0-9]+", url)
+    assert len(served) == 1
     assert (tmp_path / "data" / "hub.lock").exists()
-    assert shown in capsys.readouterr().err
+    place, data, sources = caplog.messages
+    assert f"at {url}, listening on {host}:{url.rpartition(':')[2]}" in place
+    assert data == (
+        f"Its data is in {tmp_path / 'data'}. "
+        "It is read-only: neither REUSE_SURFACE_TOKEN nor REUSE_SURFACE_TOKENS_FILE is set."
+    )
+    assert sources == "Sources may be on public addresses only, at the ports 80, 443, 8080, 8443."
+
+
+def test_says_what_was_set_and_what_is_no_setting(
+    served: list[uvicorn.Config], tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO, "hub.server")
+    monkeypatch.setenv("REUSE_SURFACE_TOKEN", TOKEN)
+    monkeypatch.setenv("REUSE_SURFACE_ALLOW_NETWORKS", "10.0.0.0/8")
+    monkeypatch.setenv("REUSE_SURFACE_TOKENFILE", "x")
+
+    run_server(create_app, "127.0.0.1", 0, str(tmp_path / "data"))
+
+    assert len(served) == 1
+    assert caplog.messages[0].endswith("did you mean REUSE_SURFACE_TOKENS_FILE?")
+    assert caplog.messages[2].endswith("Writing needs a token.")
+    assert "public addresses and in 10.0.0.0/8, at" in caplog.messages[3]
 
 
 def test_takes_the_data_directory_from_the_environment_unless_told(
-    served: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    served: list[uvicorn.Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REUSE_SURFACE_DATA_DIR", str(tmp_path / "data"))
 
-    run_server(create_app, "127.0.0.1", 8099, None)
+    run_server(create_app, "127.0.0.1", 0, None)
 
     assert len(served) == 1
     assert (tmp_path / "data" / "hub.lock").exists()
 
 
 def test_serves_within_its_bounds_and_says_nothing_of_itself(
-    served: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    served: list[uvicorn.Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REUSE_SURFACE_IDLE_SECONDS", "7")
     monkeypatch.setenv("REUSE_SURFACE_MAX_HEAD_BYTES", "9")
 
-    run_server(create_app, "127.0.0.1", 8099, str(tmp_path / "data"))
+    run_server(create_app, "127.0.0.1", 0, str(tmp_path / "data"))
 
-    [options] = served
-    assert isinstance(options["http"], partial)
-    assert options["http"].func is GuardedProtocol
-    assert options["http"].args[0].head_bytes == 9
-    assert (options["server_header"], options["proxy_headers"], options["access_log"]) == (False, False, False)
-    assert (options["timeout_keep_alive"], options["timeout_graceful_shutdown"]) == (7, SHUTDOWN_SECONDS)
+    [config] = served
+    http: Any = config.http
+    assert isinstance(http, partial)
+    assert http.func is GuardedProtocol
+    assert http.args[0].head_bytes == 9
+    assert (config.server_header, config.proxy_headers, config.access_log) == (False, False, False)
+    assert (config.timeout_keep_alive, config.timeout_graceful_shutdown) == (7, SHUTDOWN_SECONDS)
 
 
-def test_a_bad_setting_stops_the_start(served: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bad_setting_stops_the_start(served: list[uvicorn.Config], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REUSE_SURFACE_TOKEN", TOKEN[:5])
 
     with pytest.raises(StartError, match="REUSE_SURFACE_TOKEN"):
-        run_server(create_app, "127.0.0.1", 8099, None)
+        run_server(create_app, "127.0.0.1", 0, None)
 
     assert served == []
 
@@ -111,3 +129,40 @@ def test_a_hub_answers_every_form_of_request_on_one_connection(tmp_path: Path) -
 
     assert re.findall(rb"HTTP/1\.1 (.*)\r", answer) == [status for _, status in sent]
     assert b"\r\nallow: DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT\r\n" in answer
+
+
+def test_every_line_is_json_where_that_was_asked_for(tmp_path: Path) -> None:
+    with running(tmp_path / "data", REUSE_SURFACE_LOG="json") as server:
+        # The line about the first is written by the time at which the second is answered.
+        assert [server.ask("GET", "/v1/repos").status for _ in range(2)] == [200, 200]
+        lines = [json.loads(line) for line in server.said().splitlines()]
+    assert lines[0]["url"] == f"http://127.0.0.1:{server.port}"
+    assert "127.0.0.1" in {line.get("client") for line in lines}
+
+    said = refused(tmp_path / "data", REUSE_SURFACE_LOG="json", REUSE_SURFACE_TOKEN="short").splitlines()
+    assert [json.loads(line)["level"] for line in said] == ["critical"]
+    assert "REUSE_SURFACE_TOKEN" in json.loads(said[0])["message"]
+
+
+def test_its_command_line_says_what_it_is_and_the_probe_finds_it(tmp_path: Path) -> None:
+    with running(tmp_path / "data") as server:
+        folder = Path(f"/proc/{server.process.pid}")
+        words = (folder / "cmdline").read_bytes().decode().split("\0")
+        (tmp_path / "proc" / "1").mkdir(parents=True)
+        (tmp_path / "proc" / "1" / "cmdline").write_bytes((folder / "cmdline").read_bytes())
+        assert [Path(words[1]).name, words[2]] == ["cli.py", "serve"]
+        assert probe.check(tmp_path / "proc") is None
+    assert "does not answer" in str(probe.check(tmp_path / "proc"))
+
+
+def test_the_client_runs_as_a_module_that_was_compiled(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "path", ["here", *sys.path])
+    monkeypatch.setattr(sys, "argv", ["cli.py", "version"])
+
+    with pytest.raises(SystemExit) as end:
+        runpy.run_path(str(Path(probe.__file__).with_name("cli.py")), run_name="__main__")
+
+    assert end.value.code == 0
+    assert capsys.readouterr().out.strip() == VERSION

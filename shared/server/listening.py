@@ -1,0 +1,100 @@
+"""The addresses that the hub listens on: sockets, what they are for clients, and why one can't be had."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from shared.problems import StartError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+EVERY_ADDRESS = "::"
+"""The host that stands for every address of the machine, of IPv6 and of IPv4."""
+
+_LAST_PORT = 65535
+_ALSO_EVERY = {"", "*"}
+_LOOPBACK = {"0.0.0.0": "127.0.0.1", EVERY_ADDRESS: "127.0.0.1"}  # noqa: S104 - read, not bound
+
+
+def bind(host: str, port: int) -> list[socket.socket]:
+    """Return a socket, not yet listening, for each address of *host*; raise StartError that says what to change.
+
+    Port 0 is one that the system chooses. ``::`` takes IPv4 too (RFC 3493 §5.3); where the system has no IPv6 it is
+    ``0.0.0.0``.
+    """
+    if not 0 <= port <= _LAST_PORT:
+        raise StartError(f"--port {port} is no port; choose one from 1 to {_LAST_PORT}.")
+    if host in _ALSO_EVERY:
+        host = EVERY_ADDRESS
+    if host == EVERY_ADDRESS and not _has_ipv6():
+        host = "0.0.0.0"  # noqa: S104 - as was asked for
+    sockets: list[socket.socket] = []
+    try:
+        for family, address in _addresses(host, port):
+            sockets.append(_bound(family, host, address))
+    except StartError:
+        for one in sockets:
+            one.close()
+        raise
+    return sockets
+
+
+def _has_ipv6() -> bool:
+    try:
+        with closing(socket.socket(socket.AF_INET6, socket.SOCK_STREAM)) as one:
+            one.bind((EVERY_ADDRESS, 0))
+    except OSError:
+        return False
+    return True
+
+
+def _addresses(host: str, port: int) -> Iterable[tuple[int, Any]]:
+    """Return family and address of each address of *host*, every one once."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as fault:
+        said = fault.strerror if isinstance(fault, OSError) else "it is no host name"
+        raise StartError(f"--host {host}: {said}. Give an address of this machine, or :: for all of them.") from fault
+    return dict.fromkeys((family, address) for family, _, _, _, address in found)
+
+
+def _bound(family: int, host: str, address: Any) -> socket.socket:  # noqa: ANN401 - its shape is the family's
+    one = socket.socket(family, socket.SOCK_STREAM)
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if family == socket.AF_INET6:
+        one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(address[0] != EVERY_ADDRESS))
+    try:
+        one.bind(address)
+        # Bound alone, a second socket could have the same address, and would only fail when it listens.
+        one.listen()
+    except OSError as fault:
+        one.close()
+        raise StartError(_refusal(host, address[1], fault)) from fault
+    return one
+
+
+def _refusal(host: str, port: int, fault: OSError) -> str:
+    if fault.errno == errno.EADDRINUSE:
+        return f"Port {port} of {host} is taken by another process. Stop that one, or choose another with --port."
+    if fault.errno in {errno.EACCES, errno.EPERM}:
+        return f"This user may not listen on port {port}. Choose one from 1024 on with --port."
+    if fault.errno == errno.EADDRNOTAVAIL:
+        return f"--host {host} is no address of this machine. Give one that is, or :: for all of them."
+    return f"The hub can't listen on {host}, port {port}: {fault.strerror}."
+
+
+def url_of(host: str, sockets: Sequence[socket.socket]) -> str:
+    """Return the URL under which this machine reaches what listens on *sockets*, bound for *host*."""
+    address, port = sockets[0].getsockname()[:2]
+    name = host if host not in {*_ALSO_EVERY, *_LOOPBACK} else _LOOPBACK[address]
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+
+
+def described(sockets: Sequence[socket.socket]) -> str:
+    """Return the addresses of *sockets* as people write them."""
+    pairs = (one.getsockname()[:2] for one in sockets)
+    return ", ".join(f"[{address}]:{port}" if ":" in address else f"{address}:{port}" for address, port in pairs)

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from contextlib import closing
+
+import pytest
+
+from shared.problems import StartError
+from shared.server import listening
+from shared.server.listening import bind, described, url_of
+
+
+def reached(port: int, address: str) -> bool:
+    with closing(socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)) as client:
+        return client.connect_ex((address, port)) == 0
+
+
+@pytest.mark.parametrize("host", ["::", "", "*"])
+def test_one_host_is_every_address_of_both_families(host: str) -> None:
+    [one] = bind(host, 0)
+    with one:
+        port = one.getsockname()[1]
+        assert reached(port, "127.0.0.1")
+        assert reached(port, "::1")
+        assert url_of(host, [one]) == f"http://127.0.0.1:{port}"
+        assert described([one]) == f"[::]:{port}"
+
+
+def test_where_there_is_no_ipv6_it_is_every_address_of_ipv4(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listening, "EVERY_ADDRESS", "203.0.113.1")
+    [one] = bind("203.0.113.1", 0)
+    with one:
+        assert one.getsockname()[0] == "0.0.0.0"
+
+
+def test_one_address_is_that_one_alone() -> None:
+    [one] = bind("::1", 0)
+    with one:
+        assert not reached(one.getsockname()[1], "127.0.0.1")
+        assert url_of("::1", [one]) == f"http://[::1]:{one.getsockname()[1]}"
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "says"),
+    [
+        ("127.0.0.1", 99999, "--port 99999 is no port; choose one from 1 to 65535"),
+        ("127.0.0.1", -1, "--port -1 is no port"),
+        ("203.0.113.9", 0, "--host 203.0.113.9 is no address of this machine"),
+        ("nobody.invalid", 0, "--host nobody.invalid: .*Give an address of this machine"),
+        ("a" * 70 + ".invalid", 0, "it is no host name"),
+    ],
+)
+def test_what_can_not_be_had_is_one_sentence(real_network: None, host: str, port: int, says: str) -> None:
+    del real_network
+    with pytest.raises(StartError, match=says):
+        bind(host, port)
+
+
+def test_a_port_that_is_taken_is_named() -> None:
+    [one] = bind("127.0.0.1", 0)
+    with one, pytest.raises(StartError, match="is taken by another process"):
+        bind("127.0.0.1", one.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    ("number", "says"), [(errno.EACCES, "may not listen on port 80"), (errno.ENOBUFS, "can't listen on 127.0.0.1")]
+)
+def test_what_the_system_refuses_is_told(monkeypatch: pytest.MonkeyPatch, number: int, says: str) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(socket.socket, "bind", refuse)
+    with pytest.raises(StartError, match=says):
+        bind("127.0.0.1", 80)
+
+
+def test_nothing_stays_bound_where_one_address_can_not_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    [one] = bind("127.0.0.1", 0)
+    address = one.getsockname()
+    one.close()
+    places = [(socket.AF_INET, address), (socket.AF_INET, ("203.0.113.9", 0))]
+    monkeypatch.setattr(listening, "_addresses", lambda *_: places)
+
+    with pytest.raises(StartError, match="no address of this machine"):
+        bind("localhost", 0)
+
+    assert not reached(address[1], "127.0.0.1")
