@@ -82,7 +82,7 @@ class _Hub(Collector):
         yield _gauge("federation_serial", "The serial of the federated index", {(): document.serial})
         yield _gauge("federation_complete", "1 when no required source is missing", {(): document.complete})
         yield _gauge("required_source_missing", "1 when a required source serves nothing", required, ("repo",))
-        kinds = Counter(finding.kind for finding in self._hub.findings.all())
+        kinds = Counter(kind for finding in self._hub.findings.all() for kind in finding.kinds)
         findings = {(kind,): kinds[kind] for kind in KINDS}
         yield _gauge("findings", "What a person should see, by kind", findings, ("kind",))
         count = len(self._hub.federation.edition.composition.entries)

@@ -97,7 +97,7 @@ def test_the_specification_lists_every_kind_of_finding(openapi: dict[str, Any]) 
     listed = {row[0].strip("`"): row[1].partition(";")[0] for row in table(section("Endpoints")) if len(row) == 3}
 
     assert {kind: listed.get(kind) for kind in KINDS} == KINDS
-    assert openapi["components"]["schemas"]["Finding"]["properties"]["kind"]["enum"] == [*KINDS]
+    assert openapi["components"]["schemas"]["FindingKind"]["enum"] == [*KINDS]
 
 
 def test_the_specification_lists_every_problem_with_its_status() -> None:

@@ -1,7 +1,7 @@
 """GET /v1/capabilities: find capabilities by words and facts, the best first, in pages.
 
 Without words all that the filters admit are listed, in the order of repos and ids. What is searched follows the
-federated index within moments; Reuse-Surface-Serial tells which it was.
+federated index within moments; Reuse-Surface-Serial tells which it was. A repo that is not registered is a 404.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ _PARAMETERS: dict[str, Callable[[str], object]] = {
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer one page of capabilities."""
     asked = read_query(request, (JSON,), **_PARAMETERS)
+    if "repo" in asked:
+        await hub.store.get(asked["repo"])
     wanted, page = _wanted(asked), _Page(asked.get("fields"))
 
     answer = await hub.search.answer(wanted, page)

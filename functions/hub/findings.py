@@ -1,6 +1,7 @@
 """GET /v1/findings: everything wrong that a person should see, with what to do about it.
 
-Filters: repo, kind, severity. The gravest first; pages by limit and cursor.
+Filters: repo, kind, severity; a repo that is not registered is a 404. One cause is one finding. The gravest first;
+pages by limit and cursor.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ async def handle(hub: Hub, request: Request) -> Response:
     """Answer one page of findings."""
     asked = read_query(request, repo=slug, kind=kind, severity=severity, limit=whole(1, 1000), cursor=cursor)
     asked.setdefault("limit", 100)
+    if "repo" in asked:
+        await hub.store.get(asked["repo"])  # so that a misspelt name is no proof that nothing is wrong
 
     wanted = [finding for finding in hub.findings.all() if _matches(asked, finding)]
 
@@ -34,5 +37,7 @@ async def handle(hub: Hub, request: Request) -> Response:
 
 
 def _matches(asked: Asked, finding: Finding) -> bool:
-    facts = {"repo": finding.repo, "kind": finding.kind, "severity": finding.severity}
-    return all(asked.get(name, fact) == fact for name, fact in facts.items())
+    facts = {"repo": finding.repo, "severity": finding.severity}
+    return asked.get("kind", finding.kind) in finding.kinds and all(
+        asked.get(name, fact) == fact for name, fact in facts.items()
+    )

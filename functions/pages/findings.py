@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.findings import KINDS, SEVERITIES
+from shared.findings import KINDS, SEVERITIES, by_repo
 from shared.pages import asked_of, page
+from shared.pages.summary import all_rows, all_well
 from shared.pages.troubles import Troubles
 from shared.query import one_of, slug, whole
 
@@ -25,16 +26,19 @@ async def handle(hub: Hub, request: Request) -> Response:
 
     found = hub.findings.all()
     wanted = view.of(found)
+    repos, rows = by_repo(wanted), await all_rows(hub)
 
     return await page(
         hub,
         request,
         "findings.html",
         view=view,
-        shown=view.cut(wanted),
+        shown=view.cut(repos),
+        unknown=bool(view.repo) and view.repo not in {row.registration.repo for row in rows},
+        well=all_well(rows),
         total=len(wanted),
         all=len(found),
-        pages=view.pages(wanted),
+        pages=view.pages(repos),
         severities=view.severities(found),
         kinds=view.kinds(found),
     )

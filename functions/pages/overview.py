@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from shared.answers import BROWSED, json_answer
 from shared.discovery import links
+from shared.findings import by_repo
 from shared.pages import asked_of, page
 from shared.pages.links import FOR_PROGRAMS
 from shared.pages.overtime import WINDOWS, picture
 from shared.pages.picture import flowers
-from shared.pages.summary import ages, all_rows, by_domain, by_state
+from shared.pages.summary import ages, all_rows, all_well, by_domain, by_state
 from shared.query import HTML, JSON, one_of
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ async def handle(hub: Hub, request: Request) -> Response:
     now = hub.clock.now()
     domains = by_domain(rows)
     findings = hub.findings.all()
+    worst = [those[0] for those in by_repo(findings)[:_MOST_FINDINGS]]
     counts, over = by_state(rows), asked.get("over", "week")
 
     return await page(
@@ -49,6 +51,7 @@ async def handle(hub: Hub, request: Request) -> Response:
         capabilities=len(hub.federation.edition.composition.entries),
         conflicts=len(hub.federation.edition.composition.conflicts),
         rows=rows,
+        offering=sum(row.served > 0 for row in rows),
         by_state=counts,
         domains=domains,
         flowers=flowers(domains),
@@ -56,6 +59,7 @@ async def handle(hub: Hub, request: Request) -> Response:
         overtime=await asyncio.to_thread(picture, hub.timeline.spans(counts), now, over),
         confirmed=ages(rows, lambda source: source.succeeded_at, now),
         changed=ages(rows, lambda source: source.changed_at, now),
-        findings=findings[:_MOST_FINDINGS],
-        more=max(0, len(findings) - _MOST_FINDINGS),
+        findings=worst,
+        more=len(findings) - len(worst),
+        well=all_well(rows),
     )

@@ -40,6 +40,7 @@ async def handle(hub: Hub, request: Request) -> Response:
         request,
         "source.html",
         row=row_of(hub, registration),
+        scheduled=hub.settings.refresh,
         changes=changes,
         findings=[finding for finding in hub.findings.all() if finding.repo == registration.repo],
         held=waiting(source),

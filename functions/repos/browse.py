@@ -1,6 +1,7 @@
 """GET /v1/repos: list the registered repositories with the state of their sources.
 
-Filters: domain, enabled, state. Pages by limit and cursor, in the order of the names.
+Filters: domain, enabled, state. Pages by limit and cursor, in the order of the names. Where no registration has the
+domain asked for, whatever its state, unmatched says so.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ async def handle(hub: Hub, request: Request) -> Response:
     wanted = [pair for pair in rows if _matches(asked, *pair)]
 
     body, headers = page(request, asked, "repos", wanted, lambda pair: pair[0].repo)
+    if "domain" in asked and all(row.domain != asked["domain"] for row, _ in rows):
+        body["unmatched"] = ["domain"]
     edition = hub.federation.edition
     body["repos"] = [row.as_json() | {"source": edition.described(row.repo, status)} for row, status in body["repos"]]
     return json_answer(body, headers=headers)

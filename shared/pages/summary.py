@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
+from shared.pages.words import count
 from shared.sources.status import STATES
 
 if TYPE_CHECKING:
@@ -50,6 +51,19 @@ def row_of(hub: Hub, registration: Registration) -> Row:
     """Return *registration* with its source and what is served of it at this moment."""
     repo = registration.repo
     return Row(registration, hub.sources.status(repo), hub.federation.edition.standing(repo))
+
+
+def all_well(rows: Sequence[Row]) -> str:
+    """Return what can be said of *rows* where there is no finding: no more than the last checks showed."""
+    checked = sum(row.registration.enabled for row in rows)
+    off = len(rows) - checked
+    if not rows:
+        return "No repository is registered, so nothing was checked."
+    unread = f" {count(off, 'source is', 'sources are')} disabled and not checked." if off else ""
+    if not checked:
+        return f"No finding.{unread}"
+    which = "the enabled source" if checked == 1 else f"each of the {checked:,} enabled sources"
+    return f"No finding: the last check of {which} found it in order.{unread}"
 
 
 def by_state(rows: Iterable[Row]) -> Counter[State]:

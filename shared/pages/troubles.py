@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from shared.findings import Finding
 
-ROWS_A_PAGE = 100
+REPOS_A_PAGE = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,20 +28,26 @@ class Troubles:
 
     def of(self, found: Sequence[Finding]) -> list[Finding]:
         """Return those of *found* that are asked for, in their order."""
-        return [one for one in found if all(wanted in {"", getattr(one, name)} for name, wanted in self.filters())]
+        facts = [("severity", self.severity), ("repo", self.repo)]
+        return [
+            one
+            for one in found
+            if (not self.kind or self.kind in one.kinds)
+            and all(wanted in {"", getattr(one, name)} for name, wanted in facts)
+        ]
 
     def filters(self) -> list[tuple[str, str]]:
         """Return each filter by its name."""
         return [("severity", self.severity), ("kind", self.kind), ("repo", self.repo)]
 
-    def cut(self, found: Sequence[Finding]) -> Sequence[Finding]:
-        """Return the page of *found* that this view shows."""
-        return found[(self.page - 1) * ROWS_A_PAGE : self.page * ROWS_A_PAGE]
+    def cut(self, repos: Sequence[Sequence[Finding]]) -> Sequence[Sequence[Finding]]:
+        """Return those of *repos*, the findings repo by repo, that the page of this view shows."""
+        return repos[(self.page - 1) * REPOS_A_PAGE : self.page * REPOS_A_PAGE]
 
     @staticmethod
-    def pages(found: Sequence[Finding]) -> int:
-        """Return how many pages *found* takes."""
-        return max(1, -(-len(found) // ROWS_A_PAGE))
+    def pages(repos: Sequence[Sequence[Finding]]) -> int:
+        """Return how many pages *repos* take."""
+        return max(1, -(-len(repos) // REPOS_A_PAGE))
 
     def severities(self, found: Sequence[Finding]) -> list[tuple[str, int]]:
         """Return how many of each severity this view has without its own, the gravest first."""
@@ -50,7 +56,7 @@ class Troubles:
 
     def kinds(self, found: Sequence[Finding]) -> list[tuple[str, int]]:
         """Return how many of each kind this view has without its own, the most frequent first."""
-        return Counter(one.kind for one in replace(self, kind="").of(found)).most_common()
+        return Counter(kind for one in replace(self, kind="").of(found) for kind in one.kinds).most_common()
 
     def address(self, **changes: object) -> str:
         """Return the address of this view with *changes*; a change of anything but the page leads to page 1."""

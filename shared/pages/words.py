@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 STATES: dict[State, str] = {
     "fresh": "The last check found it in order.",
-    "held": "The last check brought far fewer entries; what was good before is served until someone accepts.",
+    "held": "The index lost many entries; those before are served until that is accepted, or seen for 24 hours.",
     "stale": "The last check failed; what was good before is served.",
-    "failed": "The last check failed and there is nothing to serve.",
+    "failed": "The last check failed, and nothing of it is served.",
     "never": "It has not been read yet.",
-    "disabled": "It is switched off: not read, not served, not forgotten.",
+    "disabled": "It is disabled: the hub neither checks nor serves it, and keeps what it knows of it.",
 }
 """Every state with what it means, the good ones first."""
 

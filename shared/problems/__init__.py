@@ -52,6 +52,7 @@ from shared.problems.sources import (
     SourceTimeout,
     SourceTooLarge,
     SourceUnreachable,
+    remedy_after,
 )
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ __all__ = [
     "Unauthorized",
     "UnsupportedMediaType",
     "UrlRegistered",
+    "remedy_of",
 ]
 
 
@@ -112,3 +114,8 @@ def _types(base: type[Problem]) -> Iterable[type[Problem]]:
 
 PROBLEMS: dict[str, type[Problem]] = {kind.slug: kind for kind in _types(Problem)}
 """Every type of problem by its slug."""
+
+
+def remedy_of(slug: str, http_status: int | None) -> str:
+    """Return what to do about a source whose last check failed with *slug* after an answer of *http_status*."""
+    return remedy_after(http_status) if slug == SourceStatus.slug else PROBLEMS[slug].remedy

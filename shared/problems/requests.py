@@ -32,7 +32,7 @@ class Unauthorized(Problem):
 
     slug = "unauthorized"
     status = 401
-    title = "A token is needed"
+    title = "A valid token is needed"
     remedy = "Send the header Authorization: Bearer TOKEN with a token that the hub's operator gave you."
 
 
@@ -78,7 +78,7 @@ class CapabilityNotFound(Problem):
     slug = "capability-not-found"
     status = 404
     title = "No such capability"
-    remedy = "GET /v1/capabilities?repo={repo} lists what the repo offers. A source that was never read offers nothing."
+    remedy = "GET /v1/capabilities?repo={repo} lists what of it is served. A source that was never read has nothing."
 
 
 class MethodNotAllowed(Problem):
@@ -159,7 +159,7 @@ class BodyTooLarge(Problem):
     slug = "body-too-large"
     status = 413
     title = "The body is too large"
-    remedy = "A registration is a few hundred bytes; the index itself stays at its URL."
+    remedy = "Send a smaller body: a registration has at most 64 KiB, a document to validate at most 1 MiB."
 
 
 class UnsupportedMediaType(Problem):
@@ -168,7 +168,7 @@ class UnsupportedMediaType(Problem):
     slug = "unsupported-media-type"
     status = 415
     title = "The content type is not supported"
-    remedy = "Send Content-Type: application/json and no Content-Encoding."
+    remedy = "Send the Content-Type that /openapi.json names for the endpoint, and no Content-Encoding."
 
 
 class InvalidRegistration(Problem):
@@ -195,7 +195,7 @@ class FederationIncomplete(Problem):
     slug = "federation-incomplete"
     status = 503
     title = "The federated index is incomplete"
-    remedy = "Read without strict=true, or see in GET /v1/repos?state=failed what the missing source lacks."
+    remedy = "Read without strict=true, or see in GET /v1/findings?kind=missing-required what the source lacks."
 
 
 class SearchTimeout(Problem):

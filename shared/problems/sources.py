@@ -33,7 +33,7 @@ class SourceUnreachable(SourceProblem):
 
     slug = "source-unreachable"
     title = "The source can't be reached"
-    remedy = "Check that the URL opens from the internet without signing in."
+    remedy = "Check that the URL opens from where the hub runs, without signing in."
 
 
 class SourceTimeout(SourceProblem):
@@ -49,7 +49,22 @@ class SourceStatus(SourceProblem):
 
     slug = "source-status"
     title = "The source answered with an error"
-    remedy = "Check that the URL is the raw file's and that the file exists on that branch."
+    remedy = (
+        "After a 404, check that the URL is the raw file's and that the file exists on that branch; after a 401 or "
+        "403, publish it where it opens without signing in; after a 5xx, ask whoever runs the server."
+    )
+
+
+_BY_STATUS = {
+    401: "Publish the index where it opens without signing in: the hub sends no credentials.",
+    403: "Publish the index where it opens without signing in: the hub sends no credentials.",
+    404: "Check that the URL is the raw file's, that the file exists on that branch, and that it opens without signing "
+    "in: forges answer 404 for private repositories too.",
+    410: "Check that the URL is the raw file's and that the file exists on that branch.",
+    429: "The server that publishes the index limits requests; let it answer this hub, or check less often "
+    "(cache_ttl_seconds).",
+}
+_SERVER_FAILS = "The server that publishes the index fails; its operator finds the cause in its log."
 
 
 class SourceRedirect(SourceProblem):
@@ -77,7 +92,10 @@ class SourceNotAnIndex(SourceProblem):
 
 
 class InvalidIndex(SourceProblem):
-    """The document breaks rules of /schemas/capability-index. The last good content stays served."""
+    """The document breaks rules of /schemas/capability-index.
+
+    Last good content of the source, if there is any, stays served until it is too old.
+    """
 
     slug = "invalid-index"
     title = "The index is invalid"
@@ -98,9 +116,16 @@ class AddressRefused(SourceProblem):
 class HubFull(SourceProblem):
     """The hub keeps a bounded number of capabilities and of bytes over all sources, and this one would pass it.
 
-    The last good content of the source stays served.
+    Last good content of the source, if there is any, stays served until it is too old.
     """
 
     slug = "hub-full"
     title = "The hub has no room for the content"
     remedy = "Publish less, or ask the operator for room (REUSE_SURFACE_MAX_CAPABILITIES, REUSE_SURFACE_MAX_MIB)."
+
+
+def remedy_after(http_status: int | None) -> str:
+    """Return what to do about a source that answered *http_status* instead of an index."""
+    if http_status is not None and http_status >= 500:  # noqa: PLR2004 - server errors, RFC 9110 §15.6
+        return _SERVER_FAILS
+    return _BY_STATUS.get(http_status or 0, SourceStatus.remedy)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from shared.findings import KINDS, SEVERITIES, Finding
+from shared.findings import KINDS, SEVERITIES, Finding, by_repo
 from shared.hub import Hub, open_hub
 from shared.registration import Registration
 from shared.store import Author
@@ -58,7 +58,9 @@ async def test_what_was_never_fetched_is_found_and_what_is_disabled_is_not(
 
     assert (found.kind, found.severity, found.repo) == ("never-fetched", "info", "new")
     assert found.since == "2026-11-23T10:00:00Z"
-    assert found.action == "Wait, or have it fetched now: POST /v1/repos/new/refresh."
+    assert found.action == (
+        "Have it checked now: POST /v1/repos/new/refresh. A hub that checks in the background does so by itself."
+    )
 
 
 async def test_a_failure_is_dated_by_the_first_of_them(hub: Hub, upstream: respx.MockRouter, hands: Hands) -> None:
@@ -89,18 +91,18 @@ async def test_what_is_stale_says_how_old_what_is_served_is(
 async def test_every_fault_of_an_index_is_found_with_its_place(hub: Hub, upstream: respx.MockRouter) -> None:
     await read(hub, upstream, "a", BAD)
 
-    failed, *faults = sorted(hub.findings.all(), key=lambda found: found.kind, reverse=False)
+    (found,) = hub.findings.all()
 
-    assert failed.kind == "failed"
-    assert [(one.kind, one.line, one.column, one.pointer) for one in faults] == [
-        ("invalid-entry", 3, 7, "/capabilities/0/id"),
-        ("invalid-entry", 4, 9, "/capabilities/0/name"),
+    assert (found.kind, found.also, found.line, found.column) == ("invalid-entry", ("failed",), 3, 7)
+    assert "/capabilities/0/id does not match" in found.detail
+    assert found.detail.endswith(" 1 more fault. Nothing of it is served; failed checks in a row: 1.")
+    shown = found.as_json()
+    assert [(one["line"], one["column"], one["pointer"]) for one in shown["faults"]] == [
+        (3, 7, "/capabilities/0/id"),
+        (4, 9, "/capabilities/0/name"),
     ]
-    assert faults[1].detail == "/capabilities/0/name must be text (in quotes if it looks like a number)."
-    assert faults[1].action
-    shown = faults[1].as_json()
-    assert (shown["line"], shown["column"]) == (4, 9)
-    assert "line" not in failed.as_json()
+    assert shown["faults"][1]["detail"] == "must be text (in quotes if it looks like a number)"
+    assert "on_page" not in shown
 
 
 async def test_faults_survive_a_restart_with_their_dates(
@@ -120,7 +122,8 @@ async def test_faults_survive_a_restart_with_their_dates(
     again = open_hub(settings, hands.clock())
     async with again.running():
         assert again.findings.all() == before
-        assert len(before) == 3
+        assert len(before) == 1
+        assert len(before[0].faults) == 2
 
 
 async def test_what_is_held_says_what_would_vanish(hub: Hub, upstream: respx.MockRouter, hands: Hands) -> None:
@@ -137,7 +140,7 @@ async def test_what_is_held_says_what_would_vanish(hub: Hub, upstream: respx.Moc
 
     hands.advance(60)
     await read(hub, upstream, "a", httpx.Response(500))
-    assert sorted(kinds(hub)) == [("held", "a"), ("stale", "a")]
+    assert kinds(hub) == [("held", "a"), ("stale", "a")]
     assert hub.findings.all()[0].since == "2026-11-23T10:01:00Z"
     await hub.sources.accept("a")
     assert kinds(hub) == [("stale", "a")]
@@ -170,8 +173,58 @@ async def test_a_required_repo_that_serves_nothing_is_found_even_when_it_is_disa
     await read(hub, upstream, "off", required=True, enabled=False)
     await read(hub, upstream, "bad", httpx.Response(500), required=True)
 
-    assert kinds(hub) == [("failed", "bad"), ("missing-required", "bad"), ("missing-required", "off")]
-    assert hub.findings.all()[2].since == "2026-11-23T10:00:00Z"
+    assert kinds(hub) == [("failed", "bad"), ("missing-required", "off")]
+    bad, off = hub.findings.all()
+    assert bad.kinds == ("failed", "missing-required")
+    assert bad.detail.endswith("The federated index is incomplete, because this repo is required.")
+    assert off.since == "2026-11-23T10:00:00Z"
+    assert off.action.endswith('PATCH /v1/repos/off with {"required": false}.')
+    assert off.on_page.endswith("reuse-surface hub update --repo off --required false.")
+
+
+async def test_a_required_repo_that_was_never_fetched_is_one_error(hub: Hub, upstream: respx.MockRouter) -> None:
+    await read(hub, upstream, "new", required=True)
+
+    (found,) = hub.findings.all()
+
+    assert (found.kinds, found.severity) == (("never-fetched", "missing-required"), "error")
+
+
+async def test_all_ids_lost_to_one_repo_are_one_finding(hub: Hub, upstream: respx.MockRouter) -> None:
+    await read(hub, upstream, "first", good(*range(100, 130)), registered_at="2026-11-23T09:00:00Z")
+    await read(hub, upstream, "fork", good(*range(100, 130)))
+    await read(hub, upstream, "other", good(100, 101, name="Yours"), registered_at="2026-11-23T11:00:00Z")
+
+    other, fork = hub.findings.all()
+
+    assert (fork.kind, fork.severity, fork.repo) == ("conflict", "info", "fork")
+    assert fork.detail.startswith("first, registered earlier, publishes 30 ids of this repo too; its entries are")
+    assert fork.detail.endswith(" and 10 more. This repo's say the same.")
+    assert (other.repo, other.severity) == ("other", "warning")
+    assert other.detail.endswith("2 of this repo's say something else.")
+
+
+@pytest.mark.parametrize(
+    ("status", "says"),
+    [(500, "The server that publishes the index fails"), (503, "The server that"), (404, "Check that the URL is the"),
+     (401, "Publish the index where it opens"), (429, "limits requests"), (418, "After a 404, check")],
+)  # fmt: skip
+async def test_the_remedy_fits_what_the_source_answered(
+    hub: Hub, upstream: respx.MockRouter, status: int, says: str
+) -> None:
+    await read(hub, upstream, "a", httpx.Response(status))
+
+    assert says in hub.findings.all()[0].action
+
+
+def test_by_repo_the_gravest_come_first_and_among_those_the_newest() -> None:
+    one = Finding(kind="failed", severity="error", repo="a", since="2026-11-23T10:00:00Z", detail="d", action="x")
+    newer, milder = replace(one, repo="b", since="2026-11-23T11:00:00Z"), replace(one, repo="c", severity="info")
+    second = replace(one, kind="conflict", severity="warning")
+
+    groups = by_repo(sorted([milder, second, newer, one], key=Finding.key))
+
+    assert groups == [[newer], [one, second], [milder]]
 
 
 async def test_a_hub_without_room_says_so(settings: Settings, hands: Hands, upstream: respx.MockRouter) -> None:
@@ -181,7 +234,7 @@ async def test_a_hub_without_room_says_so(settings: Settings, hands: Hands, upst
 
         (found,) = hub.findings.all()
 
-    assert (found.kind, found.severity) == ("hub-full", "error")
+    assert (found.kinds, found.severity) == (("hub-full", "stale"), "error")
     assert "it keeps at most 1 over all sources" in found.detail
     assert "stays served" in found.detail
 
@@ -204,8 +257,8 @@ def test_the_gravest_come_first_and_no_two_have_the_same_key() -> None:
     one = Finding(kind="stale", severity="warning", repo="a", since="S", detail="d", action="x")
     others = [
         replace(one, severity="error", repo="z"),
-        replace(one, line=2, column=1),
-        replace(one, line=10, column=1),
+        replace(one, kind="invalid-entry", severity="warning"),
+        one,
         replace(one, repo="a-b"),
         replace(one, severity="info", repo="a"),
     ]

@@ -245,7 +245,7 @@ async function turn(form, token, enabled) {
   const { ok, said } = await ask("PATCH", sourcePath(form.dataset.repo), { body: JSON.stringify({ enabled }), token });
   if (!ok) return refused(said);
   return [told("p", {}, told("span", { className: "fresh" }, enabled ? "Enabled. " : "Disabled. "),
-    enabled ? "It is read again at once." : "Nothing of it is served; nothing is forgotten.")];
+    enabled ? "Its next check is due now." : "Nothing of it is served; what the hub knows of it is kept.")];
 }
 
 function act(form) {

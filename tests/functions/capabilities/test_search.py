@@ -193,3 +193,10 @@ async def test_a_known_answer_is_a_304_until_the_federated_index_changes(
     # The other repo's claim to the id is served now.
     assert [entry["name"] for entry in changed.json()["capabilities"]] == ["Mine", "Forecast"]
     assert int(changed.headers["reuse-surface-serial"]) > int(first.headers["reuse-surface-serial"])
+
+
+async def test_a_repo_that_is_not_registered_is_an_error(client: httpx.AsyncClient) -> None:
+    problem(await client.get("/v1/capabilities?repo=nobody&q=x"), "repo-not-found")
+    await register(client)
+
+    assert (await client.get("/v1/capabilities?repo=state-hub")).json()["total"] == 0

@@ -72,7 +72,7 @@ async def test_finds_by_words_and_facts(some: httpx.AsyncClient, query: str, fou
     page = await read(some, f"/capabilities{query}")
 
     assert len(ids(page)) == min(found, 30)
-    assert ("Nothing is like that." in page.whole) is (found == 0)
+    assert ("No capability matches." in page.whole) is (found == 0)
 
 
 async def test_a_filter_can_be_added_and_taken_back(some: httpx.AsyncClient) -> None:

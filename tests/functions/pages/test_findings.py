@@ -31,8 +31,10 @@ async def test_says_what_is_wrong_where_and_what_to_do(troubled: httpx.AsyncClie
     assert f"{told['total']} findings" in page.whole
     for finding in told["findings"]:
         assert finding["detail"] in page.whole
-        assert finding["action"] in page.whole
-    assert "bad · invalid-entry · line 3, column 7 · since 23 Nov 2026, 10:00 UTC" in page.whole
+    assert "What to do: Have it checked now: “Check it now” on the page of new." in page.whole
+    assert "/v1/repos" not in page.text("main")
+    assert "2 places Line 3, column 7: /capabilities/0/id" in page.whole
+    assert "invalid-entry, failed · line 3, column 7 · since 23 Nov 2026, 10:00 UTC" in page.whole
 
 
 @pytest.mark.parametrize(
@@ -40,8 +42,7 @@ async def test_says_what_is_wrong_where_and_what_to_do(troubled: httpx.AsyncClie
     [
         ("?severity=info", 1),
         ("?kind=failed", 2),
-        ("?repo=bad&kind=invalid-entry&utm=x", 2),
-        ("?repo=nobody", 0),
+        ("?repo=bad&kind=invalid-entry&utm=x", 1),
         ("?page=2", 0),
     ],
 )
@@ -50,7 +51,7 @@ async def test_shows_what_is_asked_for_and_its_json(troubled: httpx.AsyncClient,
 
     assert page.markup.count('class="todo"') == found
     address = next(link["href"] for link, text in page.links() if text == "JSON of this list")
-    assert (await troubled.get(address)).json()["total"] == (5 if "page" in query else found)
+    assert (await troubled.get(address)).json()["total"] == (3 if "page" in query else found)
 
 
 async def test_says_that_nothing_is_wrong(client: httpx.AsyncClient, upstream: respx.MockRouter) -> None:
@@ -58,8 +59,23 @@ async def test_says_that_nothing_is_wrong(client: httpx.AsyncClient, upstream: r
     await register(client)
     await refresh(client)
 
-    assert "Nothing is wrong." in (await read(client, "/findings")).whole
-    assert "Nothing is wrong." in (await read(client, "/")).whole
+    said = "No finding: the last check of the enabled source found it in order."
+    assert said in (await read(client, "/findings")).whole
+    assert said in (await read(client, "/")).whole
+
+
+async def test_says_no_more_than_was_checked(client: httpx.AsyncClient) -> None:
+    none = (await read(client, "/findings")).whole
+    await register(client, enabled=False)
+
+    assert "No repository is registered, so nothing was checked." in none
+    off = (await read(client, "/findings")).whole
+    assert "No finding. 1 source is disabled and not checked." in off
+
+
+async def test_says_that_a_name_is_not_registered(troubled: httpx.AsyncClient) -> None:
+    assert "No repository is registered under the name nobody." in (await read(troubled, "/findings?repo=nobody")).whole
+    assert "No finding matches these filters." in (await read(troubled, "/findings?severity=warning")).whole
 
 
 @pytest.mark.parametrize("query", ["?severity=bad", "?kind=odd", "?repo=No%20Slug", "?page=0"])

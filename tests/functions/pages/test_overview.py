@@ -36,7 +36,7 @@ async def overview(client: httpx.AsyncClient) -> Page:
 async def test_says_how_much_there_is_and_in_which_state(some: httpx.AsyncClient) -> None:
     page = await overview(some)
 
-    assert page.text("h1") == "2 capabilities offered for reuse by 3 repositories"
+    assert page.text("h1") == "2 capabilities offered for reuse by 1 repository"
     states = [(link["href"], text) for link, text in page.links() if link["href"].startswith("/sources?state=")]
     assert states == [(f"/sources?state={state}", f"1 {state}") for state in ("fresh", "failed", "never")]
 
@@ -45,9 +45,10 @@ async def test_says_what_is_missing_and_what_is_worth_a_look(some: httpx.AsyncCl
     page = await overview(some)
 
     assert "Missing: bad. This source is required, and it has nothing to serve." in page.whole
-    assert "Line " in page.whole
-    assert page.whole.index("error bad · invalid-entry") < page.whole.index("info new · never-fetched")
-    assert "What to do: Wait, or have it fetched now" in page.whole
+    assert page.whole.count("error bad · ") == 1
+    cause, other = "error bad · invalid-entry, failed, missing-required", "info new · never-fetched"
+    assert page.whole.index(cause) < page.whole.index(other)
+    assert "What to do: Have it checked now: “Check it now” on the page of new" in page.whole
 
 
 async def test_draws_every_source_and_tells_its_domain_in_words(some: httpx.AsyncClient) -> None:

@@ -31,7 +31,8 @@ async def test_tells_all_about_a_source_that_is_in_order(client: httpx.AsyncClie
     page = await read(client, "/sources/state-hub")
 
     assert page.text("h1") == "state-hub"
-    for text in ("fresh required", "Where states live", "The last check found it in order.", "every 1 h", "HTTP 200",
+    for text in ("fresh required", "Where states live", "The last check found it in order.", "only when asked for",
+                 "HTTP 200",
                  "by operator", "revision 1", "2 entries", "Example 1 capability.example.n1 D5 A4", "Reads states.",
                  "register by operator", "[![reuse-surface](http://hub/v1/repos/state-hub/badge.svg)]"):  # fmt: skip
         assert text in page.whole, text
@@ -165,3 +166,31 @@ async def test_of_a_disabled_source_no_entry_counts_as_served(
 
     assert "2 entries, 0 of them served" in page.whole
     assert "Nothing of this source is served." in page.whole
+
+
+async def test_tells_how_often_it_is_checked_where_the_hub_checks_in_the_background(
+    settings: Settings, upstream: respx.MockRouter
+) -> None:
+    async with served(replace(settings, refresh=True)) as client:
+        await register(client, enabled=False)
+        off = await read(client, "/sources/state-hub")
+        upstream.get(url_of("other")).respond(content=index())
+        await register(client, "other", cache_ttl_seconds=7200)
+
+        page = await read(client, "/sources/other")
+
+    assert "not while it is disabled" in off.whole
+    assert "Checked every 2 h" in page.whole
+
+
+async def test_the_size_of_what_is_served_is_not_told_as_that_of_the_last_answer(
+    client: httpx.AsyncClient, upstream: respx.MockRouter
+) -> None:
+    content = index()
+    await publish(client, upstream, content)
+    upstream.get(url_of("state-hub")).respond(404)
+    await refresh(client)
+
+    page = await read(client, "/sources/state-hub")
+
+    assert f"Answer HTTP 404 Time taken 0 ms in the last check Last good content {len(content)} bytes" in page.whole

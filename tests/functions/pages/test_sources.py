@@ -66,7 +66,7 @@ async def test_shows_what_is_asked_for(some: httpx.AsyncClient, query: str, foun
 async def test_says_how_many_of_all_it_shows(some: httpx.AsyncClient) -> None:
     assert "3 sources" in (await read(some, "/sources")).whole
     assert "1 of 3 sources" in (await read(some, "/sources?state=never")).whole
-    assert "No source is like that. Show all 3" in (await read(some, "/sources?q=nobody")).whole
+    assert "No source matches these filters. Show all 3" in (await read(some, "/sources?q=nobody")).whole
 
 
 async def test_says_that_nothing_is_registered(client: httpx.AsyncClient) -> None:

@@ -150,3 +150,13 @@ async def test_shows_a_hundred_at_a_time_unless_told(client: httpx.AsyncClient) 
     await asyncio.gather(*(register(client, f"r{n:03}") for n in range(101)))
 
     assert [len(page["repos"]) for page in await pages(client, "/v1/repos")] == [100, 1]
+
+
+async def test_says_that_no_registration_has_the_domain(client: httpx.AsyncClient) -> None:
+    await register(client, domain="railiance")
+
+    misspelt = (await client.get("/v1/repos?domain=raliance")).json()
+    other = (await client.get("/v1/repos?domain=railiance&state=failed")).json()
+
+    assert (misspelt["total"], misspelt["unmatched"]) == (0, ["domain"])
+    assert other == {"repos": [], "total": 0, "next": None}

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from shared.findings import Finding
 from shared.pages.troubles import Troubles
 
@@ -30,11 +32,18 @@ def test_counts_what_else_could_be_asked_for() -> None:
     assert Troubles().severities(FOUND) == [("error", 3), ("info", 1)]
 
 
-def test_is_cut_into_pages_of_a_hundred() -> None:
-    many = FOUND * 30
+def test_is_cut_into_pages_of_fifty_repos() -> None:
+    many = [[found] for found in FOUND * 30]
 
-    assert [len(Troubles(page=page).cut(many)) for page in (1, 2, 3)] == [100, 20, 0]
-    assert [Troubles.pages(found) for found in ([], FOUND, many)] == [1, 1, 2]
+    assert [len(Troubles(page=page).cut(many)) for page in (1, 2, 3, 4)] == [50, 50, 20, 0]
+    assert [Troubles.pages(repos) for repos in ([], many[:50], many)] == [1, 1, 3]
+
+
+def test_a_kind_is_also_found_where_another_cause_amounts_to_it() -> None:
+    cause = replace(FOUND[1], also=("failed", "missing-required"))
+
+    assert Troubles(kind="missing-required").of([cause, FOUND[3]]) == [cause]
+    assert Troubles().kinds([cause]) == [("invalid-entry", 1), ("failed", 1), ("missing-required", 1)]
 
 
 def test_every_view_has_an_address() -> None:
