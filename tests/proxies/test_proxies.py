@@ -49,6 +49,15 @@ def test_the_hub_waits_longer_for_a_request_than_a_proxy_that_is_set_up_so(kind:
         assert re.search(rf"^\| {kind} \| [^|]+ \| {kept} s \|$", DOCUMENT, re.MULTILINE)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_proxy_that_is_set_up_so_keeps_more_connections_than_its_two_by_default(kind: str) -> None:
+    for mode in MODES:
+        text = block_of(kind, mode) + (blocks(kind)[0] if kind == "nginx" else "")
+        names = "keepalive|keepalive_idle_conns_per_host|maxIdleConnsPerHost:"
+        (kept,) = re.findall(rf"\b(?:{names}) (\d+);?$", text, re.MULTILINE)
+        assert int(kept) >= 16
+
+
 async def test_every_address_that_the_hub_names_is_there_and_beneath_its_public_url(
     behind: Behind, client: httpx.AsyncClient
 ) -> None:
