@@ -36,6 +36,7 @@ from shared.version import VERSION
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from shared.federation import Document
     from shared.settings import Settings
     from shared.store import Store
 
@@ -84,6 +85,15 @@ class Hub:
             yield
         finally:
             await self._close()
+
+    async def shown(self) -> Document:
+        """Return the document once it, and every search from now on, shows what was written; raise StorageUnavailable.
+
+        Every write that changes what is served awaits this before it answers.
+        """
+        document = await self.federation.shown()
+        await self.search.promise()
+        return document
 
     async def snapshot(self) -> Snapshot:
         """Return all that is on disk, as of one moment between two writes; raise StorageUnavailable."""

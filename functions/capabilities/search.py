@@ -1,7 +1,8 @@
 """GET /v1/capabilities: find capabilities by words and facts, the best first, in pages.
 
 Without words all that the filters admit are listed, in the order of repos and ids. What is searched follows the
-federated index within moments; Reuse-Surface-Serial tells which it was. A repo that is not registered is a 404.
+federated index within moments, and shows every write that was answered before; Reuse-Surface-Serial tells its edition.
+A repo that is not registered is a 404.
 """
 
 from __future__ import annotations

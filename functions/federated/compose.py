@@ -31,7 +31,7 @@ async def handle(hub: Hub, request: Request) -> Response:
     due = schedule.forced() if asked.get("force") else schedule.due()
     repos = {*due, *hub.sources.under_way()}
     outcomes = await hub.sources.refresh_all(repos)
-    document = await hub.federation.shown()
+    document = await hub.shown()
     edition = hub.federation.edition
 
     body = {

@@ -29,6 +29,6 @@ async def handle(hub: Hub, request: Request) -> Response:
     # Written ahead: of an acceptance that a full disk stops there is a line, but none is without one.
     await hub.store.note(repo, "accept", author, served.facts(), held.facts())
     outcome = await hub.sources.accept(repo)
-    await hub.federation.shown()
+    await hub.shown()
 
     return json_answer(hub.federation.edition.outcome(outcome))

@@ -26,6 +26,6 @@ async def handle(hub: Hub, request: Request) -> Response:
 
     await hub.store.remove(repo, author, if_match(request))
     hub.sources.forget(repo)
-    await hub.federation.shown()
+    await hub.shown()
 
     return Response(status_code=204, headers=OPEN)

@@ -27,6 +27,6 @@ async def handle(hub: Hub, request: Request) -> Response:
     hub.limits.count_refresh(author)
 
     outcome = await hub.sources.refresh(registration.repo)
-    await hub.federation.shown()
+    await hub.shown()
 
     return json_answer(hub.federation.edition.outcome(outcome))

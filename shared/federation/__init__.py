@@ -32,6 +32,8 @@ FORMAT = 1
 GATHER_SECONDS = (0.1, 1.0)
 """The least and the most that news are gathered for; in between as long as GATHER_TIMES the last composition."""
 GATHER_TIMES = 5
+REST_TIMES = 2
+"""Between two compositions lies at least so many times what the first one took, even while no check is under way."""
 _log = logging.getLogger("hub.federation")
 
 
@@ -154,21 +156,26 @@ class Federation:
         return following
 
     async def follow(self) -> None:
-        """Compose whenever the sources have news, gathering for a while what comes together; never returns.
+        """Compose whenever the sources have news; never returns.
 
-        The while grows with what composing costs, so that a stream of news never makes that more than a share. After a
-        failure it is the longest.
+        While checks are under way that may bring more, news are gathered: for longer the more composing costs, so that
+        a stream of news never makes that more than a share. Once no check is under way and none is due, what came is
+        composed at once. After a failure the next attempt waits the longest.
         """
         least, most = GATHER_SECONDS
-        pause = least
+        pause, rest, ended = least, 0.0, self._clock.monotonic()
         while True:
             await self._sources.news.wait()
             self._sources.news.clear()
-            await asyncio.sleep(pause)
-            started, pause = self._clock.monotonic(), most
+            resting = max(ended + rest - self._clock.monotonic(), 0.0)
+            await asyncio.sleep(resting)
+            await self._gather(pause - resting)
+            started, pause, rest = self._clock.monotonic(), most, most
             try:
                 await self.shown()
-                pause = min(max(GATHER_TIMES * (self._clock.monotonic() - started), least), most)
+                ended = self._clock.monotonic()
+                pause = min(max(GATHER_TIMES * (ended - started), least), most)
+                rest = min(REST_TIMES * (ended - started), pause)
             except Problem as fault:
                 _log.error("composing failed: %s", fault.detail)
                 self._sources.news.set()
@@ -176,12 +183,23 @@ class Federation:
                 _log.exception("composing failed")
                 self._sources.news.set()
 
+    async def _gather(self, seconds: float) -> None:
+        """Return after so many seconds, or as soon as no check is under way and none is due."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._sources.idle.wait()
+
+    @property
+    def idle(self) -> bool:
+        """Whether no check is under way and none is due, so that what is served stays as it is for a while."""
+        return self._sources.idle.is_set()
+
     def quiet(self) -> contextlib.AbstractAsyncContextManager[None]:
-        """Give a time in which nothing is composed: what is under way ends before, the rest waits until after."""
+        """Return a context in which nothing is composed: a composition under way ends first, others wait."""
         return self._composing
 
     async def close(self) -> None:
-        """Let the turn under way finish, and serve what came last, so that the next start has nothing new to tell."""
+        """Compose what came last, so that the next start serves it under the same serial; return when that is done."""
         with contextlib.suppress(Problem):
             await self.shown()
         async with self._composing:

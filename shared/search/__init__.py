@@ -29,6 +29,14 @@ __all__ = ["KINDS", "LETTERS", "Answer", "Found", "Hit", "Position", "Search", "
 SECONDS = 2.0
 """How long a search may take, waiting for its turn included."""
 
+WAIT_SECONDS = 5.0
+"""How long a search waits before that for an index that shows what was written before it."""
+
+PATIENCE = 1.0
+"""Where making a new index takes longer than this the write waits for it, else the searches after the write do."""
+
+PATIENCE_OF_WRITES = 60.0
+
 KEPT_BYTES = 8 << 20
 _OVERHEAD = 1000
 _REST = 2.0
@@ -52,7 +60,7 @@ class Search:
     """Searches the edition that the federation served a moment ago: each answer tells its serial.
 
     One thread asks and changes the index in turn, so that no answer mixes two editions. Where much has changed, a new
-    index is made beside the old one, which answers meanwhile.
+    index is made beside the old one, which answers meanwhile. What ``promise`` was called for is waited for.
     """
 
     def __init__(self, federation: Federation, clock: Clock, more: More = nothing) -> None:
@@ -64,8 +72,11 @@ class Search:
         self._moved = asyncio.Event()
         self._moved.set()
         self._made = asyncio.Condition()
+        self._hurry = asyncio.Event()
+        self._promised = 1
+        self._making = 0.0
         self._kept: LRUCache[object, Answer] = LRUCache(KEPT_BYTES, lambda answer: len(answer.body) + _OVERHEAD)
-        federation.on_change.append(self._moved.set)
+        federation.on_change.append(self._follow_on)
 
     @property
     def version(self) -> tuple[int, str]:
@@ -75,11 +86,11 @@ class Search:
     async def answer(self, wanted: Wanted, render: Render) -> Answer:
         """Return what *render*, called in another thread, makes of what is found.
 
-        Raise SearchTimeout when that takes too long.
+        Raise SearchTimeout when that takes more than SECONDS, or the index that was promised more than WAIT_SECONDS.
         """
+        if self.version[0] < self._promised:
+            await self._reach(self._promised, WAIT_SECONDS)
         deadline = self._clock.monotonic() + SECONDS
-        if self._index is None:
-            await self.caught_up()
         known = self._kept.get((*self.version, wanted, render))
         if known is not None:
             return known
@@ -96,37 +107,73 @@ class Search:
         found = index.find(wanted, lambda: self._clock.monotonic() >= deadline)
         return Answer(render(found), *_version(index), found.following)
 
+    async def promise(self) -> None:
+        """Have every search after this call show the edition that is served now, or a later one; for each write.
+
+        This returns at once, and the searches wait, for tens of milliseconds where little has changed. Where a new
+        index takes longer than PATIENCE, this waits for it, and meanwhile searches are answered by the old one.
+        """
+        served = self._federation.document.serial
+        if self.version[0] < served:
+            self._hurry.set()
+            if self._making > PATIENCE:
+                with contextlib.suppress(SearchTimeout):
+                    await self._reach(served, PATIENCE_OF_WRITES)
+            self._promised = max(self._promised, served)
+
     async def caught_up(self) -> None:
         """Return once the edition served now, or a later one, is searched; raise SearchTimeout after a while."""
-        served = self._federation.document.serial
+        await self._reach(self._federation.document.serial, WAIT_SECONDS)
+
+    async def _reach(self, serial: int, seconds: float) -> None:
+        """Return once the edition of *serial*, or a later one, is searched; raise SearchTimeout after so long."""
         try:
-            async with asyncio.timeout(SECONDS), self._made:
-                await self._made.wait_for(lambda: self.version[0] >= served)
+            async with asyncio.timeout(seconds), self._made:
+                await self._made.wait_for(lambda: self.version[0] >= serial)
         except TimeoutError as late:
             raise SearchTimeout("The search index is still being made; try again in a few seconds.") from late
 
+    def _follow_on(self) -> None:
+        """Hear that another edition is served."""
+        self._moved.set()
+        if self._federation.idle:
+            self._hurry.set()
+
     async def follow(self) -> None:
-        """Follow the federated index, resting in between so that a busy hub keeps most of its time; never returns."""
+        """Follow the federated index; never returns.
+
+        In between it rests, so that a hub with many checks keeps most of its time for them: not when a write promised
+        an edition, nor when the checks have ended.
+        """
         while True:
             await self._moved.wait()
             self._moved.clear()
+            # Whoever asked for hurry before asked for the edition that is taken now.
+            self._hurry.clear()
             started = self._clock.monotonic()
             await self._catch_up(self._federation.edition)
             async with self._made:
                 self._made.notify_all()
-            await asyncio.sleep((self._clock.monotonic() - started) * _REST)
+            await self._rest((self._clock.monotonic() - started) * _REST)
+
+    async def _rest(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._hurry.wait()
 
     async def _catch_up(self, edition: Edition) -> None:
         old, loop = self._index, asyncio.get_running_loop()
         if old is not None and await loop.run_in_executor(self._thread, old.follow, edition):
             return
+        started = self._clock.monotonic()
         self._index = await asyncio.to_thread(Index, edition, self._more)
+        self._making = self._clock.monotonic() - started
         if old is not None:
             # After the answers that are being made with it.
             self._thread.submit(old.close)
 
     async def close(self) -> None:
-        """End what is under way and give the memory back."""
+        """Wait for the search under way, drop those that wait for their turn, and give the memory back."""
         await asyncio.to_thread(self._thread.shutdown, cancel_futures=True)
         if self._index is not None:
             self._index.close()

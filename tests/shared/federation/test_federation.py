@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -31,6 +32,7 @@ class Shares:
         self.version = 0
         self.shares = list(shares)
         self.news = asyncio.Event()
+        self.idle = asyncio.Event()
         self.saved = 0
         self.refusing: Exception | None = None
 
@@ -200,6 +202,63 @@ async def test_follows_the_news(following: tuple[Federation, asyncio.Task[None]]
     shares.news.set()
 
     await serial_becomes(following[0], 2)
+
+
+async def test_composes_at_once_when_no_check_is_left_that_could_bring_more(
+    path: Path, shares: Shares, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "GATHER_SECONDS", (60, 60))
+    federation = opened(path, shares)
+    task = asyncio.create_task(federation.follow())
+    shares.shares = []
+    shares.news.set()
+    await asyncio.sleep(0.01)
+    gathering = federation.document.serial, federation.idle
+
+    shares.idle.set()
+    await serial_becomes(federation, 2)
+    shares.shares = [part("ours", capability(2))]
+    shares.news.set()
+    await serial_becomes(federation, 3)
+
+    assert gathering == (1, False)
+    assert federation.idle
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_rests_between_two_compositions_even_when_no_check_is_under_way(
+    path: Path, shares: Shares, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hands, slept = Hands(), list[float]()
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    async def secure() -> None:
+        hands.advance(0.25)
+
+    federation = opened(path, shares, hands)
+    monkeypatch.setattr(module, "asyncio", SimpleNamespace(**vars(asyncio) | {"sleep": sleep}))
+    monkeypatch.setattr(shares, "secure", secure)
+    shares.idle.set()
+    task = asyncio.create_task(federation.follow())
+    for number in (2, 3):
+        shares.shares = [part("ours", capability(number))]
+        shares.news.set()
+        await serial_becomes(federation, number)
+    # Until it has seen how long that took, and waits for news again.
+    for _ in range(20):
+        await asyncio.sleep(0)
+    hands.advance(0.4)
+    shares.shares = []
+    shares.news.set()
+    await serial_becomes(federation, 4)
+
+    # A composition takes a quarter of a second here, so that half a second lies between two of them.
+    assert slept == pytest.approx([0, 0.5, 0.1])
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 @pytest.mark.parametrize(

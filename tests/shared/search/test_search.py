@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import threading
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -30,6 +29,7 @@ class Editions:
 
     def __init__(self) -> None:
         self.on_change: list[Callable[[], None]] = []
+        self.idle = False
         self.edition = edition(part("ours", capability(1, name="one")))
 
     @property
@@ -199,7 +199,7 @@ async def test_a_search_that_takes_too_long_is_given_up(editions: Editions) -> N
 async def test_before_there_is_an_index_a_search_waits_a_while(
     editions: Editions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "SECONDS", 0.01)
+    monkeypatch.setattr(module, "WAIT_SECONDS", 0.01)
     search = Search(cast("Federation", editions), Hands().clock())
     assert search.version == (0, "")
 
@@ -209,24 +209,152 @@ async def test_before_there_is_an_index_a_search_waits_a_while(
     await search.close()
 
 
+class Slow(index_module.Index):
+    """An index that takes a second and a half to make, by the clock of the *hands*."""
+
+    hands = Hands()
+
+    def __init__(self, *about: Any) -> None:
+        super().__init__(*about)
+        self.hands.advance(1.5)
+
+
 async def test_it_rests_after_work_so_that_others_get_their_share(
     editions: Editions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hands, rests = Hands(), []
+    rests: list[float] = []
 
-    class Slow(index_module.Index):
-        def __init__(self, *about: Any) -> None:
-            super().__init__(*about)
-            hands.advance(1.5)
-
-    async def sleep(seconds: float) -> None:
+    async def rest(_: Search, seconds: float) -> None:
         rests.append(seconds)
         await asyncio.Event().wait()
 
     monkeypatch.setattr(module, "Index", Slow)
-    monkeypatch.setattr(module, "asyncio", SimpleNamespace(**vars(asyncio) | {"sleep": sleep}))
-    async with running(editions, hands) as search:
+    monkeypatch.setattr(Search, "_rest", rest)
+    async with running(editions, Slow.hands) as search:
         await search.caught_up()
         await asyncio.sleep(0)
 
     assert rests == [3.0]
+
+
+async def test_its_rest_ends_with_the_time(editions: Editions, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_REST", 0.001)
+    monkeypatch.setattr(index_module, "SMALL_CHANGE", 0)
+    monkeypatch.setattr(module, "Index", Slow)
+    async with running(editions, Slow.hands) as search:
+        for serial in (1, 2, 3):
+            editions.serve(edition(part("ours", capability(serial)), serial=serial))
+            await search.caught_up()
+
+        assert search.version[0] == 3
+
+
+@pytest.mark.parametrize("idle", [False, True], ids=["for what a write promised", "when the checks have ended"])
+async def test_it_does_not_rest(editions: Editions, monkeypatch: pytest.MonkeyPatch, *, idle: bool) -> None:
+    monkeypatch.setattr(module, "_REST", 1000)
+    monkeypatch.setattr(module, "Index", Slow)
+    async with running(editions, Slow.hands) as search:
+        await search.caught_up()
+        editions.idle = idle
+
+        editions.serve(edition(part("ours", capability(2)), serial=2))
+        if not idle:
+            await search.promise()
+
+        await search.caught_up()
+        assert search.version[0] == 2
+
+
+class Held:
+    """Indexes that are made when the test lets them be."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.begun, self.go_on = threading.Event(), threading.Event()
+        monkeypatch.setattr(index_module, "SMALL_CHANGE", 0)
+        monkeypatch.setattr(module, "Index", self.make)
+
+    def make(self, *about: Any) -> index_module.Index:
+        """Make an index after a while."""
+        self.begun.set()
+        self.go_on.wait(10)
+        return index_module.Index(*about)
+
+
+async def test_a_search_after_a_write_waits_for_what_was_written(
+    editions: Editions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(editions) as search:
+        await search.caught_up()
+        held = Held(monkeypatch)
+        editions.serve(edition(part("ours", capability(2)), serial=2))
+        await search.promise()
+        await asyncio.to_thread(held.begun.wait, 10)
+        after = asyncio.create_task(search.answer(Wanted(), ids))
+        await asyncio.sleep(0.01)
+        waiting = not after.done()
+        held.go_on.set()
+
+        assert waiting
+        assert ((await after).serial, (await after).body) == (2, b"n2")
+
+
+async def test_a_search_that_waits_in_vain_is_given_up(editions: Editions, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running(editions) as search:
+        await search.caught_up()
+        held = Held(monkeypatch)
+        monkeypatch.setattr(module, "WAIT_SECONDS", 0.01)
+        editions.serve(edition(part("ours", capability(2)), serial=2))
+        await search.promise()
+
+        with pytest.raises(SearchTimeout):
+            await search.answer(Wanted(), ids)
+
+        held.go_on.set()
+
+
+async def test_where_an_index_takes_long_the_write_waits_and_searches_go_on(
+    editions: Editions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "Index", Slow)
+    async with running(editions, Slow.hands) as search:
+        await search.caught_up()
+        held = Held(monkeypatch)
+        editions.serve(edition(part("ours", capability(2)), serial=2))
+        write = asyncio.create_task(search.promise())
+        await asyncio.to_thread(held.begun.wait, 10)
+        meanwhile = await search.answer(Wanted(), ids)
+        waiting = not write.done()
+        held.go_on.set()
+        await write
+
+        assert (meanwhile.serial, waiting) == (1, True)
+        assert (await search.answer(Wanted(), ids)).serial == 2
+
+
+async def test_a_write_waits_no_longer_than_a_minute(editions: Editions, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "Index", Slow)
+    monkeypatch.setattr(module, "PATIENCE_OF_WRITES", 0.01)
+    monkeypatch.setattr(module, "WAIT_SECONDS", 0.01)
+    async with running(editions, Slow.hands) as search:
+        await search._reach(1, 5)
+        held = Held(monkeypatch)
+        editions.serve(edition(part("ours", capability(2)), serial=2))
+
+        await search.promise()
+
+        with pytest.raises(SearchTimeout):
+            await search.answer(Wanted(), ids)
+        held.go_on.set()
+
+
+async def test_nothing_is_waited_for_that_no_write_promised(
+    editions: Editions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(editions) as search:
+        await search.caught_up()
+        await search.promise()
+        held = Held(monkeypatch)
+        editions.serve(edition(part("ours", capability(2)), serial=2))
+
+        assert (await search.answer(Wanted(), ids)).serial == 1
+        held.go_on.set()
