@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import cli_start, composing, hostile, reading, search, starting, writing
+from bench import cli_start, composing, following, hostile, reading, search, starting, writing
 from bench.figures import QUICK, SIZES, WHOLE
 from bench.report import line, machine, write_curves, write_table
 from bench.rig import Rig
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 SUITE = {
     "reading": reading.measure,
     "composing": composing.measure,
+    "following": following.measure,
     "hostile": hostile.measure,
     "writing": writing.measure,
     "search": search.measure,

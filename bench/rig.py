@@ -32,6 +32,11 @@ def free_port(host: str = "127.0.0.1") -> int:
         return int(probe.getsockname()[1])
 
 
+def _memory(pid: int, line: str) -> float:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.split(f"{line}:")[1].split()[0]) / 1024
+
+
 @dataclass(frozen=True)
 class Server:
     """A server that answers at *url*."""
@@ -54,10 +59,14 @@ class Server:
         request = urllib.request.Request(self.url + path, data, sent, method=method)
         return urllib.request.urlopen(request, timeout=600)
 
-    def memory(self) -> float:
-        """Return the resident memory in MiB."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(status.split("VmRSS:")[1].split()[0]) / 1024
+    def memory(self, line: str = "VmRSS") -> float:
+        """Return the resident memory in MiB, or with ``VmHWM`` the most that it ever was."""
+        return _memory(self.process.pid, line)
+
+    def memory_with_children(self, line: str = "VmRSS") -> float:
+        """Return the same, added up with the processes that it has started and that still run."""
+        listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return self.memory(line) + sum(_memory(int(pid), line) for pid in listed.split())
 
     def stop(self) -> None:
         """End it as an operator does."""

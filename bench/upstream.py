@@ -1,6 +1,7 @@
 """A publisher for measurements: serves generated indexes over HTTP/1.1, fast enough not to be what is measured.
 
 ``GET /<name>/<generation>`` answers the index of *name* in that generation, with an ETag and 304; ``?`` is not read.
+A name that begins with ``messy-`` is one with long summaries; every fifth of these fails from generation 2 on.
 ``POST /generation/<n>`` makes every plain ``GET /<name>`` answer generation *n* from then on, ``POST /<name>/<n>`` that
 of one name.
 """
@@ -16,6 +17,30 @@ from typing import ClassVar
 ENTRIES = 10
 _REQUEST = re.compile(rb"(\w+) /([\w.-]+)(?:/(\d+))? ")
 _CONDITION = re.compile(rb"\r\nif-none-match: *([^\r]*)", re.IGNORECASE)
+
+
+def messy(name: str, generation: int) -> tuple[bytes, bytes]:
+    """Return the index of a repo with 12 or 13 entries and long summaries, of which a tenth change each generation.
+
+    Every fifth goes wrong from generation 2 on: half of them have faults in every entry, the others are no YAML.
+    """
+    number = int(name.rsplit("-", 1)[1])
+    turn = (generation + number) // 10
+    faulty = generation > 1 and number % 5 == 0
+    lines = ["version: 1", f"repo: {name}", "domain: bench", "capabilities:"]
+    for entry in range(12 + number % 2):
+        parts = (f"word-{number * 7919 % 5003} of {name} in part {part} at turn {turn}," for part in range(10))
+        lines += [
+            f"- id: capability.{name}.n{entry}",
+            f"  name: Capability {entry} of {name}",
+            f"  summary: >-\n    {' '.join(parts)}",
+            f"  vector: {'7' if faulty else 'D5 / A4 / C3 / R2'}",
+            f"  status: stable\n  owner: team-{entry}\n  tags: [bench, {name}, tag-{number % 97}]",
+            f"  path: registry/capabilities/n{entry}.md\n  consumption_modes: [http, cli]",
+        ]
+    if faulty and number % 2:
+        lines.append("}: [")
+    return ("\n".join(lines) + "\n").encode(), f'"{name}-{turn}-{faulty}"'.encode()
 
 
 @lru_cache(maxsize=20_000)
@@ -63,7 +88,8 @@ class Publisher(asyncio.Protocol):
         if found[1] == b"POST":
             self._turn(found[2], int(found[3]))
             return b"HTTP/1.1 204 No Content\r\n\r\n"
-        body, tag = index(found[2].decode(), int(found[3] or self.of_one.get(found[2], Publisher.generation)))
+        name, generation = found[2].decode(), int(found[3] or self.of_one.get(found[2], Publisher.generation))
+        body, tag = (messy if name.startswith("messy-") else index)(name, generation)
         condition = _CONDITION.search(head)
         if condition and condition[1] == tag:
             return b"HTTP/1.1 304 Not Modified\r\nETag: %s\r\n\r\n" % tag

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bench.figures import Effort
-    from bench.rig import Rig
+    from bench.rig import Rig, Server
 
 AT_ONCE = 32
 WRITES = 640
@@ -51,33 +51,40 @@ def measure(rig: Rig, sizes: tuple[int, ...], effort: Effort) -> Iterator[Figure
 
 def _rate(rig: Rig, data: Path, program: tuple[str, ...]) -> float:
     hub = rig.hub(copy(rig, data), program)
-    said = subprocess.run([sys.executable, "-m", "bench.writing", hub.url], check=True, capture_output=True, cwd=ROOT)
+    rate = WRITES / registering(hub, "https://example.net", WRITES, AT_ONCE)
     hub.stop()
+    return rate
+
+
+def registering(hub: Server, source: str, count: int, at_once: int) -> float:
+    """Register so many repos whose indexes lie below the URL *source*, from another process; return the seconds."""
+    command = [sys.executable, "-m", "bench.writing", hub.url, source, str(count), str(at_once)]
+    said = subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
     return float(said.stdout)
 
 
-async def _register_all(url: str) -> float:
-    """Register over raw connections, so that the client costs little; return the requests per second."""
+async def _register_all(url: str, source: str, count: int, at_once: int) -> float:
+    """Register over raw connections, so that the client costs little; return the seconds."""
     host, port = url.removeprefix("http://").split(":")
-    numbers = iter(range(WRITES))
+    numbers = iter(range(count))
     begun = time.perf_counter()
 
     async def worker() -> None:
         reader, writer = await asyncio.open_connection(host, int(port))
         for number in numbers:
-            writer.write(_request(number))
+            writer.write(_request(source, number))
             head = await reader.readuntil(b"\r\n\r\n")
             if not head.startswith(b"HTTP/1.1 201"):
                 raise SystemExit(head.decode())
             await reader.readexactly(int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0]))
         writer.close()
 
-    await asyncio.gather(*(worker() for _ in range(AT_ONCE)))
-    return WRITES / (time.perf_counter() - begun)
+    await asyncio.gather(*(worker() for _ in range(at_once)))
+    return time.perf_counter() - begun
 
 
-def _request(number: int) -> bytes:
-    body = json.dumps({"repo": f"new-{number}", "url": f"https://example.net/{number}", "domain": DOMAIN}).encode()
+def _request(source: str, number: int) -> bytes:
+    body = json.dumps({"repo": f"new-{number}", "url": f"{source}/new-{number}", "domain": DOMAIN}).encode()
     head = (
         f"POST /v1/repos HTTP/1.1\r\nHost: hub\r\nAuthorization: Bearer {TOKEN}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -86,4 +93,4 @@ def _request(number: int) -> bytes:
 
 
 if __name__ == "__main__":
-    print(asyncio.run(_register_all(sys.argv[1])))
+    print(asyncio.run(_register_all(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))))
