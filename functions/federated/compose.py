@@ -31,12 +31,12 @@ async def handle(hub: Hub, request: Request) -> Response:
     due = schedule.forced() if asked.get("force") else schedule.due()
     repos = {*due, *hub.sources.under_way()}
     outcomes = await hub.sources.refresh_all(repos)
-    document = await hub.shown()
+    await hub.shown()
     edition = hub.federation.edition
 
     body = {
-        "serial": document.serial,
-        "complete": document.complete,
+        "serial": edition.document.serial,
+        "complete": edition.document.complete,
         "counts": Counter(outcome.outcome for outcome in outcomes),
         "results": [edition.outcome(outcome) for outcome in outcomes],
     }

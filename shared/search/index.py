@@ -27,11 +27,11 @@ SMALL_CHANGE = 1000
 """So many rows are changed in place, in less than a tenth of a second; for more a new table is made beside the old."""
 
 RANKED_AT_MOST = 2000
-"""Ranking looks at every row that matches. Where more do, the words tell too little for it to be worth that."""
+"""Ranking looks at every row that matches; where more do, it would take too long."""
 
 TELLING_SHARE = 5
 TELLING_LEAST = 20
-"""A word in more than one of five entries, and in more than twenty, tells nothing where other words of a query do."""
+"""A word in more than a fifth of the entries, and in more than twenty, is left out where a query has rarer words."""
 
 
 class Index:

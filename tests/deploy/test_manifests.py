@@ -119,7 +119,7 @@ def test_the_hub_gets_what_it_asks_for_and_no_more(manifests: list[Manifest]) ->
     resources = one(manifests, "Deployment")["spec"]["template"]["spec"]["containers"][0]["resources"]
 
     assert (resources["requests"]["memory"], resources["requests"]["cpu"]) == ("64Mi", "50m")
-    assert resources["limits"]["memory"] == "192Mi"
+    assert resources["limits"]["memory"] == "512Mi"
 
 
 def test_the_probes_ask_endpoints_that_exist_on_the_port_that_is_served(manifests: list[Manifest]) -> None:
