@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 SIZE = 1000
 AT_ONCE = 16
-WRITES = 20
+WRITES = 10
 ROUNDS = 4
 SPARE = 0.75
 """The share of the pod's memory that may be used: a third of that is to spare."""
@@ -45,7 +45,7 @@ def measure(rig: Rig, _sizes: tuple[int, ...], effort: Effort) -> Iterator[Figur
     )
     late = median(_late(rig, publisher) for _ in range(rounds))
     yield Figure(work="file changed, from due to visible", size=SIZE, unit="s", hub=late, goal=below(0.5))
-    yield from _found(rig)
+    yield from _found(rig, WRITES * rounds)
     yield _messy(rig, publisher, ROUNDS * rounds)
 
 
@@ -104,13 +104,13 @@ def _make_due(states: Path, repo: str, seconds: int) -> float:
     return at.timestamp()
 
 
-def _found(rig: Rig) -> Iterator[Figure]:
+def _found(rig: Rig, writes: int) -> Iterator[Figure]:
     """Yield how many searches after an answered write miss what was written, and how long they take."""
     hub, publisher = composed(rig, SIZE)
     stop, took, misses = threading.Event(), list[float](), 0
     others = threading.Thread(target=_change_others, args=(hub, publisher, stop))
     others.start()
-    for number, repo in enumerate(repos(WRITES)):
+    for number, repo in enumerate(repos(writes)):
         generation = 700_000 + number
         publisher.open("POST", f"/{repo}/{generation}").close()
         hub.ask("POST", f"/v1/repos/{repo}/refresh")
@@ -121,7 +121,7 @@ def _found(rig: Rig) -> Iterator[Figure]:
     others.join()
     settle(hub)
     hub.stop()
-    yield Figure(work="searches that miss an answered write", size=SIZE, unit=f"of {WRITES}", hub=misses, goal=below(0))
+    yield Figure(work="searches that miss an answered write", size=SIZE, unit=f"of {writes}", hub=misses, goal=below(0))
     yield Figure(work="search after a write, slowest", size=SIZE, unit="ms", hub=max(took))
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import itertools
 from heapq import heappop, heappush
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from shared.sources.hosts import Host
     from shared.sources.source import Source
 
@@ -34,11 +37,17 @@ class Queue:
     A source may be put more than once, and may have changed since: the caller looks at what it pops.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, sources: Iterable[Source] = ()) -> None:
         self._lines: dict[Host, list[Waiting]] = {}
         self._heads: list[_Head] = []
         self._full: set[Host] = set()
         self._numbers = itertools.count()
+        # Sorted once, which makes each line a heap as it stands: much less work than to put them one by one.
+        for source in sorted(sources, key=attrgetter("due")):
+            line = self._lines.setdefault(source.host, [])
+            line.append(Waiting(source.due, next(self._numbers), source))
+            if len(line) == 1:
+                self._offer(source.host)
 
     def put(self, source: Source) -> None:
         """Have *source* wait in the line of its host, before those that became due later."""

@@ -91,15 +91,17 @@ class Schedule:
     def look(self, seconds: float) -> None:
         """Walk over all sources: queue those that are due, and note those that will be within so many *seconds*."""
         now = self._clock.monotonic()
-        self._queue, self._soon = Queue(), []
+        due: list[Source] = []
+        self._soon = []
         for number, source in enumerate(self._sources.values()):
             if source.registration.enabled and source.flight is None:
                 at = source.starts_at
                 if at <= now:
-                    self._queue.put(source)
+                    due.append(source)
                 elif at <= now + seconds:
                     self._soon.append(Waiting(at, number, source))
         heapify(self._soon)
+        self._queue = Queue(due)
 
     def following(self) -> str | None:
         """Return the next repo to check now, the longest overdue first and few of any one host, or None.

@@ -33,6 +33,18 @@ def test_over_all_hosts_the_longest_overdue_comes_first() -> None:
     assert queue.pop() is None
 
 
+def test_those_who_are_there_from_the_start_stand_as_if_they_were_put() -> None:
+    one, other = Host(), Host()
+    queue = Queue(
+        waiting(repo, due, host)
+        for repo, due, host in (("a", 3.0, one), ("b", 1.0, one), ("c", 2.0, other), ("d", 2.0, other))
+    )
+
+    queue.put(waiting("e", 0.5, other))
+
+    assert popped(queue) == ["e", "b", "c", "d", "a"]
+
+
 def test_a_host_without_room_keeps_nobody_else_waiting_and_goes_on_when_it_has_room() -> None:
     full, free, queue = Host(), Host(), Queue()
     full.busy = AT_A_TIME
