@@ -35,6 +35,8 @@ def check(method: bytes, version: str, fields: Fields) -> None:
     """
     if method == b"CONNECT":
         raise MethodNotAllowed("This is no proxy: it opens no tunnels.", headers={"Allow": ", ".join(sorted(METHODS))})
+    if version not in {"1.0", "1.1"}:
+        raise MalformedRequest(f"The hub speaks HTTP/1.1 and HTTP/1.0, and not HTTP/{version}.")
     hosts = [value for name, value in fields if name == b"host"]
     if len(hosts) > 1 or (not hosts and version == "1.1"):
         raise MalformedRequest(f"A request has one Host header; this one has {len(hosts)}.")

@@ -244,6 +244,8 @@ async def test_a_body_without_an_end_is_cut_off(server: Served, monkeypatch: pyt
         pytest.param(UP + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n", id="no chunk"),
         pytest.param(UP + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", id="a coding"),
         pytest.param(b"GET / HTTP/1.1\r\n\r\n", id="no host"),
+        pytest.param(b"GET /\r\n\r\n", id="HTTP/0.9"),
+        pytest.param(b"GET / HTTP/2.0\r\nHost: hub\r\n\r\n", id="HTTP/2.0"),
         pytest.param(b"GET / HTTP/1.1\r\nHost: hub\r\nHost: hub\r\n\r\n", id="two hosts"),
         pytest.param(b"GET / HTTP/1.1\r\nHost: hub/v1\r\n\r\n", id="a host with a path"),
         pytest.param(b"GET * HTTP/1.1\r\nHost: hub\r\n\r\n", id="the whole server"),
