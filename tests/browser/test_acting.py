@@ -63,13 +63,13 @@ def test_with_a_token_one_tries_and_registers(page: Page, own: Site) -> None:
     page.locator("#try .token").fill(TOKEN)
 
     said = do(page, "Try it", "#try")
-    assert "It can be registered, with 3 entries." in said
+    assert "It can be registered. It would bring 3 entries, " in said
     assert f"{HURT} 1" in said
     assert "fourth" not in registered(own)
 
     said = do(page, "Register it", "#try")
     assert "Registered: fourth" in said
-    assert "fourth is fresh, with 3 entries." in said
+    assert "fourth is fresh: 3 entries, " in said
     assert "fourth" in registered(own)
 
     assert TOKEN not in page.url
@@ -128,13 +128,13 @@ def test_what_is_held_is_looked_at_and_accepted(page: Page, own: Site) -> None:
     page.goto(f"{own.url}/sources/fourth")
     page.locator("#act .token").fill(TOKEN)
 
-    assert "held. fourth is held, with 10 entries." in do(page, "Check it now")
+    assert "held. fourth is held: 10 entries, " in do(page, "Check it now")
     expect(page.locator(".panel.held")).to_contain_text("9 entries of 10 would vanish")
     expect(page.locator(".ids code").first).to_have_text("capability.fourth.n0")
     expect(page.locator("#act .token")).to_have_value(TOKEN)
 
     said = do(page, "Accept what is held")
-    assert "fourth is fresh, with 1 entry." in said
+    assert "fourth is fresh: 1 entry, " in said
     expect(page.locator(".panel.held")).to_have_count(0)
     expect(page.get_by_role("button", name="Accept what is held")).to_have_count(0)
     expect(page.get_by_role("region", name="History of the registration")).to_contain_text("accept by operator")
