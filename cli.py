@@ -14,11 +14,14 @@ Options of every command, before or after its name:
   --timeout SECONDS      how long one answer may take (30; checking sources: 600)
   --insecure-http        send the token over plain http to another machine
 
+What takes entries away asks first where stdin and stderr are a terminal, unless --yes or --json is given.
+reuse-surface help [COMMAND] and --version tell what they say.
+
 Exit codes:
   0  done
   1  the hub refused, or what was asked for is not so (an incomplete federation, an invalid index)
-  2  the command line is wrong
-  3  the hub can't be reached, or what answers is no hub
+  2  the command line is wrong, or a file that it names can't be read
+  3  the hub can't be reached, or what answers is not a hub or only a part of its answer
   4  not authorised
   5  not found
   6  conflict
@@ -37,6 +40,7 @@ import json
 import os
 import re
 import time
+from contextlib import suppress
 from functools import partial
 
 TYPE_CHECKING = False  # typing's own would cost two milliseconds of every start
@@ -127,18 +131,13 @@ class Answer:
 
 
 def read_json(text: "bytes | str") -> "Any":  # noqa: ANN401 - JSON of any shape
-    """Return what JSON says; raise ValueError for what is none, NaN, infinite or nested too deep included."""
-
-    def finite(digits: str) -> float:
-        if float(digits) in {float("inf"), -float("inf")}:
-            raise ValueError(digits)
-        return float(digits)
+    """Return what JSON says; raise ValueError for what is none, NaN and what is nested too deep included."""
 
     def refuse(name: str) -> "NoReturn":
         raise ValueError(name)
 
     try:
-        return json.loads(text, parse_float=finite, parse_constant=refuse)
+        return json.loads(text, parse_constant=refuse)
     except RecursionError as fault:
         raise ValueError("it is nested too deep") from fault
 
@@ -409,9 +408,7 @@ class Proxy:
         return {"Proxy-Authorization": f"Basic {b64encode(pair.encode('utf-8', 'replace')).decode()}"}
 
 
-def opened(
-    place: "SplitResult", proxy: "Proxy | None"
-) -> "tuple[http.client.HTTPConnection, str, dict[str, str]]":
+def opened(place: "SplitResult", proxy: "Proxy | None") -> "tuple[http.client.HTTPConnection, str, dict[str, str]]":
     """Return a connection for the hub at *place*, what stands before each path, and further headers."""
     from http.client import HTTPConnection, HTTPSConnection
 
@@ -458,8 +455,6 @@ def _goes_past(host: str, port: int) -> bool:
 
 
 def _in_network(host: str, network: str) -> bool:
-    if "/" not in network and ":" not in network:
-        return False
     from ipaddress import ip_address, ip_network
 
     try:
@@ -584,8 +579,6 @@ STATES = {
     "never": ("\u25cb", "o", "2"),
     "disabled": ("-", "-", "2"),
 }
-
-
 TROUBLED = ("stale", "held", "failed")
 
 
@@ -656,7 +649,7 @@ class Screen:
 
     def say(self, *lines: str) -> None:
         """Print lines on stderr."""
-        with ignored(OSError):  # where nobody listens, nothing can be said
+        with suppress(OSError):  # where nobody listens, nothing can be said
             self._clear()
             for line in lines:
                 sys.stderr.write(f"{clean(line)}\n")
@@ -665,7 +658,7 @@ class Screen:
     def progress(self, text: str) -> None:
         """Show how far something is, in place of what was shown before."""
         if self._watched:
-            with ignored(OSError):
+            with suppress(OSError):
                 sys.stderr.write(f"\r\x1b[K{clean(text)}")
                 sys.stderr.flush()
             self._open = True
@@ -686,12 +679,27 @@ class Screen:
             return
         texts = [[self._text(cell) for cell in row] for row in block]
         widths = [max(map(cells, column)) for column in zip(*texts)]
-        room = self._width and max(self._width - sum(widths[:-1]) - 2 * len(widths[:-1]), 10)
+        left = sum(widths[:-1]) + 2 * len(widths[:-1])
         for row, line in zip(block, texts):
-            if room and cells(line[-1]) > room:
-                line[-1] = line[-1][: room - 1] + "\u2026"
-            padded = [text + " " * (width - cells(text)) for text, width in zip(line, widths)]
+            last = self._wrapped(line[-1], left)
+            padded = [text + " " * (width - cells(text)) for text, width in zip([*line[:-1], last[0]], widths)]
             yield "  ".join(map(self._painted, row, padded)).rstrip()
+            yield from last[1:]
+
+    def _wrapped(self, text: str, left: int) -> "list[str]":
+        """Return *text* in lines that fit a terminal right of column *left*, or below the row where little is left."""
+        if not self._width or left + cells(text) <= self._width:
+            return [text]
+        beside = self._width - left >= 40
+        indent = left if beside else 4
+        lines = [""] if beside else ["", ""]
+        for word in text.split(" "):
+            longer = f"{lines[-1]} {word}" if lines[-1] else word
+            if lines[-1] and indent + cells(longer) > self._width:
+                lines.append(word)
+            else:
+                lines[-1] = longer
+        return [lines[0], *(" " * indent + line for line in lines[1:])]
 
     def _text(self, cell: object) -> str:
         known = isinstance(cell, State) and cell in STATES
@@ -702,33 +710,19 @@ class Screen:
         return f"\x1b[{colour}m{text}\x1b[0m" if colour else text
 
 
-class ignored:  # noqa: N801 - read as a verb; contextlib's suppress would cost a millisecond of every start
-    """Leave out the rest of a block after one of these faults."""
-
-    def __init__(self, *faults: "type[Exception]") -> None:
-        self._faults = faults
-
-    def __enter__(self) -> None:
-        """Begin the block."""
-
-    def __exit__(self, kind: "type[BaseException] | None", *_rest: object) -> bool:
-        """Tell Python whether the fault is one of these."""
-        return kind is not None and issubclass(kind, self._faults)
-
-
-class StdoutBroken(Failure):
+class StdoutError(Exception):
     """Standard output can't be written to."""
 
 
 def write_stdout(content: bytes) -> None:
-    """Write to standard output; raise StdoutBroken, or BrokenPipeError where its reader has gone."""
+    """Write to standard output; raise StdoutError, or BrokenPipeError where its reader has gone."""
     try:
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         raise
     except OSError as fault:
-        raise StdoutBroken(f"Standard output can't be written: {fault.strerror}.") from fault
+        raise StdoutError(f"Standard output can't be written: {fault.strerror}.") from fault
 
 
 def cells(text: str) -> int:
@@ -755,8 +749,6 @@ def age(stamp: object) -> str:
     return f"{seconds // size} {unit} ago" if seconds > 0 else f"in {-seconds // size} {unit}"
 
 
-
-
 # --- Commands ---------------------------------------------------------------------------------------------------------
 
 COMMANDS: "dict[str, tuple[Callable[[Api, Namespace], Result], tuple[Option, ...]]]" = {}
@@ -767,7 +759,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> "NoReturn":
         """Raise Failure."""
-        raise Failure(f"{message}\n{self.format_usage().rstrip()}", USAGE)
+        raise Failure(f"{message}\n{self.format_usage().rstrip()}", USAGE) from None
 
 
 def parser_of(name: str) -> "Parser":
@@ -776,9 +768,34 @@ def parser_of(name: str) -> "Parser":
     # argparse asks for the width of the terminal with every option that is added, unless it is given.
     form = partial(argparse.HelpFormatter, width=100)
     parser = Parser(prog=f"reuse-surface {name}", description=run.__doc__, allow_abbrev=False, formatter_class=form)
-    for names, how in (*options, *GLOBALS):
+    for names, how in options:
         parser.add_argument(*names, **how)
+    for names, how in GLOBALS:
+        # A local command takes what it does not use, wherever a script puts it, but does not offer it.
+        hidden = name in LOCAL and names[0] != "--json"
+        parser.add_argument(*names, **{**how, "help": argparse.SUPPRESS} if hidden else how)
     return parser
+
+
+def parsed(name: str, rest: "list[str]") -> "Namespace":
+    """Return the arguments of a command, a repo's name being an option or a word; raise Failure."""
+    if any("\0" in word for word in rest):
+        raise Failure("No argument may hold a NUL.", USAGE)
+    typed: list[str] = []
+    if name == "completion" and "--" in rest:  # argparse would take a -- out of what was typed, too
+        cut = rest.index("--")
+        rest, typed = rest[:cut], rest[cut + 1 :]
+    args = parser_of(name).parse_intermixed_args(rest)
+    if typed:
+        args.typed = typed
+    word = getattr(args, "name_of_repo", None)
+    if word is not None and args.repo not in {None, word}:
+        raise Failure(f"Two repos are named, {word} and {args.repo}: leave one out.", USAGE)
+    if word is not None:
+        args.repo = word
+    if REPO[0] in COMMANDS[name][1] and not args.repo:
+        raise Failure(f"Which repo? Name it, as in: reuse-surface {name} REPO", USAGE)
+    return args
 
 
 def command(name: str, *options: "Option") -> "Callable[[Callable[[Api, Namespace], Result]], None]":
@@ -818,8 +835,14 @@ GLOBALS = (
     arg("--timeout", metavar="SECONDS", type=seconds, help="how long one answer may take"),
     flag("--insecure-http", "send the token over plain http to another machine"),
 )
-REPO = arg("--repo", required=True, metavar="REPO", help="the name of the repo")
-THIS_REPO = arg("--repo", metavar="REPO", help="only this repo")
+LOCAL = {"token new", "federation compose", "serve", "restore", "version"}
+REPO = (
+    arg("name_of_repo", nargs="?", metavar="REPO", help="the name of the repo"),
+    arg("--repo", metavar="REPO", help="the same, as an option"),
+)
+THIS_REPO = (arg("--repo", metavar="REPO", help="only this repo"),)
+THIS_REPO_BY_WORD = (arg("name_of_repo", nargs="?", metavar="REPO", help="only this repo"), REPO[1])
+YES = flag("--yes", "do not ask first, on a terminal")
 THIS_DOMAIN = arg("--domain", metavar="DOMAIN", help="only those of this domain")
 REVISION = arg("--revision", type=int, metavar="N", help="only if it is still at this revision")
 TRUTH: "dict[str, Any]" = {"type": truth, "metavar": "true|false"}
@@ -827,7 +850,7 @@ FIELDS = (
     arg("--enabled", **TRUTH, help="false: not fetched, its capabilities hidden, nothing forgotten"),
     arg("--required", **TRUTH, help="true: the federated index is complete only with it"),
     arg("--cache-ttl-seconds", type=int, metavar="N", help="how long a check stays good (3600)"),
-    arg("--description", metavar="TEXT", help="a word for people"),
+    arg("--description", metavar="TEXT", help="what the repo holds, in a sentence for people"),
 )
 WANTED = ("repo", "url", "domain", "enabled", "required", "cache_ttl_seconds", "description")
 DEFAULTS = {"enabled": True, "required": False, "cache_ttl_seconds": 3600, "description": ""}
@@ -854,7 +877,7 @@ def show_status(hub: "Api", args: "Namespace") -> "Result":
     data.update({name: len(listed(index, name)) for name in ("capabilities", "conflicts")})
     sources = listed(index, "sources")
     states = {state: sum(row.get("state") == state for row in sources) for state in STATES}
-    states["disabled"] = int(hub.read("/v1/repos", enabled=False, limit=1).get("total") or 0)
+    states["disabled"] = number(hub.read("/v1/repos", enabled=False, limit=1).get("total"))
     client = client_news(hub)
     data.update(sources=states, client=client)
     code = DONE if index.get("complete") is True and (ready["ready"] or not args.expect_ready) else REFUSED
@@ -880,8 +903,9 @@ def readiness(hub: "Api", *, wait: bool) -> "dict[str, Any]":
 def status_blocks(data: "dict[str, Any]", sources: "list[dict[str, Any]]") -> "Iterator[Block]":
     """Yield the screen of ``hub status``."""
     yield f"reuse-surface hub {data['version']} at {data['url']}"
-    failing = [f"{name}: {state}" for name, state in (data["checks"] or {}).items() if state not in {"ok", "off"}]
-    missing = ", ".join(map(str, data["missing_required"] or []))
+    failing = [f"{name}: {state}" for name, state in mapping(data, "checks").items() if state not in {"ok", "off"}]
+    names = data["missing_required"] if isinstance(data["missing_required"], list) else []
+    missing = ", ".join(map(str, names[:5])) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
     claimed = f", {data['conflicts']} of them claimed by several repos" if data["conflicts"] else ""
     yield [
         ("ready", "yes" if data["ready"] else f"no ({', '.join(failing) or 'it does not say why'})"),
@@ -899,7 +923,11 @@ def client_news(hub: "Api") -> "dict[str, Any]":
     """Return what the hub serves as its client, compared with this file."""
     answer = hub.ask("GET", "/cli.py.sha256", headers={"Accept": "text/plain"})
     served, notes = answer.header("reuse-surface-client-version"), []
-    if answer.status == 200 and not answer.body.startswith(sha256(read_file(__file__)).encode()):
+    try:
+        same = answer.body.startswith(sha256(read_file(globals()["__file__"])).encode())
+    except (KeyError, Failure):  # read from a pipe, or removed since
+        same = True
+    if answer.status == 200 and not same:
         if [int(one) for one in re.findall("[0-9]{1,9}", served)] > [*map(int, VERSION.split("."))]:
             notes = [f"The hub serves a newer client, {served} (this is {VERSION}): see {REPOSITORY}#install"]
         elif served == VERSION:
@@ -915,6 +943,7 @@ def client_news(hub: "Api") -> "dict[str, Any]":
 )
 def list_repos(hub: "Api", args: "Namespace") -> "Result":
     """List the registered repositories and how fresh each is."""
+    must_know(hub, domain=args.domain)
     rows = hub.rows("/v1/repos", "repos", domain=args.domain, enabled=args.enabled, state=args.state)
     shown = table(
         rows,
@@ -925,7 +954,24 @@ def list_repos(hub: "Api", args: "Namespace") -> "Result":
         CHECKED=lambda row: age(_source_of(row).get("checked_at")),
         TROUBLE=lambda row: _trouble_of(_source_of(row)),
     )
-    return Result({"repos": rows, "total": len(rows)}, shown if rows else "No repository is registered.")
+    filtered = bool(given(args, "domain", "enabled", "state"))
+    none = "No registered repository matches these filters." if filtered else "No repository is registered."
+    return Result({"repos": rows, "total": len(rows)}, shown if rows else none)
+
+
+def must_know(hub: "Api", repo: "str | None" = None, domain: "str | None" = None) -> None:
+    """Raise Failure where a repo or a domain that was named is not registered: an empty answer would hide a typo."""
+    if repo is not None:
+        hub.read(path_of(repo))
+    if domain is None:
+        return
+    from difflib import get_close_matches
+
+    domains = {str(row.get("domain")) for row in hub.rows("/v1/repos", "repos")}
+    if domain not in domains:
+        near = get_close_matches(domain, domains)
+        hint = f"Did you mean {' or '.join(near)}?" if near else "reuse-surface hub list names those that there are."
+        raise Failure(f"No repository is registered in the domain {domain}. {hint}", NOT_FOUND)
 
 
 def _source_of(row: "dict[str, Any]") -> "dict[str, Any]":
@@ -942,7 +988,7 @@ def _trouble_of(source: "dict[str, Any]") -> str:
     return str(error.get("detail")) if isinstance(error, dict) else ""
 
 
-@command("hub show", REPO)
+@command("hub show", *REPO)
 def show_repo(hub: "Api", args: "Namespace") -> "Result":
     """Show one registration and all that is known about its source."""
     row = hub.read(path_of(args.repo))
@@ -965,18 +1011,27 @@ def _facts(row: "dict[str, Any]") -> "Iterator[tuple[str, object]]":
 
 @command(
     "hub register",
-    REPO,
+    *REPO,
     arg("--url", required=True, metavar="URL", help="the published raw URL of its capability index"),
     arg("--domain", required=True, metavar="DOMAIN", help="its domain, e.g. helix_forge"),
     *FIELDS,
-    flag("--dry-run", "have the index fetched and read, tell what would come of it, and store nothing"),
+    flag("--dry-run", "have the index fetched and read, tell what it would bring, and store nothing"),
 )
 def register(hub: "Api", args: "Namespace") -> "Result":
     """Register the index at a URL, have it fetched, and tell what came of that; exit 1 if it could not be read."""
     if args.dry_run:
         return tried(args.url, hub.write("POST", "/v1/repos?dry_run=true", given(args, *WANTED)))
-    made = hub.write("POST", "/v1/repos", given(args, *WANTED))
-    said = f"Registered {made.get('repo')} (revision {made.get('revision')})."
+    wanted = given(args, *WANTED)
+    try:
+        made = hub.write("POST", "/v1/repos", wanted)
+        said = f"Registered {made.get('repo')} (revision {made.get('revision')})."
+    except Failure as fault:
+        if not str(fault.problem.get("type")).endswith("/repo-exists"):
+            raise
+        made = hub.read(path_of(args.repo))
+        if any(made.get(name) != value for name, value in {**DEFAULTS, **wanted}.items()):
+            raise
+        said = f"{args.repo} is registered with these values already (revision {made.get('revision')})."
     if made.get("enabled") is False:
         return Result(made, said, "It is disabled, so nothing was fetched.")
     outcome = hub.write("POST", path_of(args.repo, "refresh"), seconds=SECONDS_OF_CHECKS)
@@ -985,9 +1040,11 @@ def register(hub: "Api", args: "Namespace") -> "Result":
 
 def tried(url: str, answer: "dict[str, Any]") -> "Result":
     """Tell what registering would have come to."""
-    refusal, fetch = answer.get("refusal") or {}, answer.get("fetch") or {}
+    refusal, fetch = mapping(answer, "refusal"), mapping(answer, "fetch")
     claimed = [f"{one.get('id')} is published by {one.get('repo')} already" for one in listed(answer, "conflicts")]
-    trouble = [*filter(None, [refusal.get("detail"), _trouble_of(fetch)]), *faults(url, answer)]
+    # The fetch tells the first fault of an index, which stands among its faults with its place.
+    lines = [*faults(url, answer)]
+    trouble = [*filter(None, [refusal.get("detail"), "" if lines else _trouble_of(fetch)]), *map(str, lines)]
     by = [str(one.get("repo")) for one in listed(answer, "conflicts")]
     winners = [{"repo": repo, "count": by.count(repo)} for repo in sorted({*by}, key=by.count, reverse=True)]
     would = "The index holds " if refusal else "It would bring "
@@ -1028,35 +1085,59 @@ def told(outcomes: "list[dict[str, Any]]") -> "Iterator[str]":
 
 @command(
     "hub update",
-    REPO,
+    *REPO,
     arg("--url", metavar="URL", help="another URL; what the old one brought is forgotten"),
     arg("--domain", metavar="DOMAIN", help="another domain"),
     *FIELDS,
     REVISION,
+    YES,
 )
 def update(hub: "Api", args: "Namespace") -> "Result":
     """Change fields of a registration; the others stay."""
     changes = given(args, *WANTED[1:])
     if not changes:
         raise Failure("Nothing to change: give at least one field, such as --enabled true.", USAGE)
+    if args.enabled is False:
+        confirm_loss(hub, args, "Disable")
     row = hub.write("PATCH", path_of(args.repo), changes, headers=_condition(args))
     return Result(row, f"{row.get('repo')} is at revision {row.get('revision')}.", [*_facts(row)])
+
+
+def confirm_loss(hub: "Api", args: "Namespace", verb: str) -> None:
+    """Ask on a terminal before the entries of a repo leave the federated index; raise Failure without a yes."""
+    if may_ask(args):
+        count = _source_of(hub.read(path_of(args.repo))).get("capability_count")
+        confirm(f"{verb} {args.repo}? Its entries ({count or 0}) leave the federated index.")
+
+
+def may_ask(args: "Namespace") -> bool:
+    """Tell whether a person sits there to be asked, and wants to be."""
+    return not (args.yes or args.json) and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def confirm(question: str) -> None:
+    """Ask, and raise Failure for anything but yes."""
+    sys.stderr.write(f"{clean(question)} [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+        raise Failure("Nothing was changed.")
 
 
 def _condition(args: "Namespace") -> "dict[str, str]":
     return {} if args.revision is None else {"If-Match": f'"{args.revision}"'}
 
 
-@command("hub deregister", REPO, REVISION)
+@command("hub deregister", *REPO, REVISION, YES)
 def deregister(hub: "Api", args: "Namespace") -> "Result":
     """Remove a registration; its name and URL are free at once, its history stays."""
+    confirm_loss(hub, args, "Deregister")
     hub.write("DELETE", path_of(args.repo), headers=_condition(args))
     return Result({"repo": args.repo, "deregistered": True}, f"Deregistered {args.repo}.")
 
 
 @command(
     "hub refresh",
-    THIS_REPO,
+    *THIS_REPO_BY_WORD,
     flag("--all", "check every source that is due"),
     flag("--force", "with --all: those that are not due, too"),
 )
@@ -1071,14 +1152,16 @@ def refresh(hub: "Api", args: "Namespace") -> "Result":
     report = hub.write("POST", path, seconds=SECONDS_OF_CHECKS)
     outcomes = listed(report, "results")
     bad = [one for one in outcomes if _code_of([one])]
-    counts = ", ".join(f"{count} {name}" for name, count in (report.get("counts") or {}).items())
+    counts = ", ".join(f"{count} {name}" for name, count in mapping(report, "counts").items())
     said = f"Checked {len(outcomes)} sources ({counts or 'none was due'}); serial {report.get('serial')}."
     return Result(report, said, *told(bad), code=_code_of(bad))
 
 
-@command("hub accept", REPO)
+@command("hub accept", *REPO, YES)
 def accept(hub: "Api", args: "Namespace") -> "Result":
     """Let in content that was held because much of what was there has vanished from it."""
+    if may_ask(args):
+        confirm(f"Accept what {args.repo} publishes now? What it no longer names leaves the federated index.")
     outcome = hub.write("POST", path_of(args.repo, "accept"))
     return Result(outcome, *told([outcome]), code=_code_of([outcome]))
 
@@ -1087,7 +1170,7 @@ def accept(hub: "Api", args: "Namespace") -> "Result":
     "hub search",
     arg("words", nargs="*", metavar="WORD", help="what to look for in ids, names, summaries and tags"),
     THIS_DOMAIN,
-    THIS_REPO,
+    *THIS_REPO,
     arg("--status", metavar="STATUS", help="only those of this status"),
     arg("--tag", metavar="TAG", help="only those with this tag"),
     arg("--owner", metavar="OWNER", help="only those of this owner"),
@@ -1096,17 +1179,20 @@ def accept(hub: "Api", args: "Namespace") -> "Result":
 def search(hub: "Api", args: "Namespace") -> "Result":
     """Find capabilities, the best match first."""
     filters = given(args, "domain", "repo", "status", "tag", "owner", "limit")
+    must_know(hub, args.repo, args.domain)
     answer = hub.read("/v1/capabilities", q=" ".join(args.words) or None, **filters)
     rows = listed(answer, "capabilities")
     if not rows:
-        return Result(answer, "Nothing matches; fewer or shorter words find more.")
+        hint = "; fewer or shorter words find more." if args.words else "."
+        return Result(answer, f"No capability matches{hint}")
     shown = table(rows, ID="id", REPO="source_repo", VECTOR="vector", NAME="name")
     return Result(answer, shown, f"{len(rows)} of {answer.get('total')}")
 
 
-@command("hub findings", THIS_REPO)
+@command("hub findings", *THIS_REPO_BY_WORD)
 def findings(hub: "Api", args: "Namespace") -> "Result":
     """List all that is wrong in the federation, since when, and what to do about it."""
+    must_know(hub, args.repo)
     rows = hub.rows("/v1/findings", "findings", repo=args.repo)
     shown = table(
         rows,
@@ -1116,13 +1202,16 @@ def findings(hub: "Api", args: "Namespace") -> "Result":
         SINCE=lambda row: age(row.get("since")),
         FINDING=lambda row: f"{_where('', row)}{row.get('detail')} {row.get('action') or ''}",
     )
-    return Result({"findings": rows, "total": len(rows)}, shown if rows else "Nothing is wrong.")
+    none = f"Nothing is wrong with {args.repo}." if args.repo else "Nothing is wrong."
+    return Result({"findings": rows, "total": len(rows)}, shown if rows else none)
 
 
-@command("hub history", REPO, arg("--limit", type=int, metavar="N", help="at most so many changes"))
+@command("hub history", *REPO, arg("--limit", type=int, metavar="N", help="at most so many changes"))
 def history(hub: "Api", args: "Namespace") -> "Result":
     """Tell who changed a registration, newest first, also of a repo that was deregistered."""
     answer = hub.read(path_of(args.repo, "history"), limit=args.limit)
+    if not listed(answer, "history"):
+        must_know(hub, args.repo)
     when = {"WHEN": lambda row: age(row.get("at")), "BY": "by", "ACTION": "action", "REVISION": "revision"}
     return Result(answer, table(listed(answer, "history"), **when, FIELDS=_changed))
 
@@ -1189,12 +1278,8 @@ def federated(hub: "Api", args: "Namespace") -> "Result":
         write_whole(f"{args.out}.etag", json.dumps(note).encode())
     serial, complete = answer.header("reuse-surface-serial"), answer.header("reuse-surface-complete") == "true"
     data = {"out": args.out, "changed": changed, "serial": number(serial), "complete": complete}
-    said = f"{args.out}: {_said(changed)}, serial {serial}"
+    said = f"{args.out}: {'written' if changed else 'unchanged'}, serial {serial}"
     return Result(data, said if complete else f"{said}, incomplete", aside=aside)
-
-
-def _said(changed: bool) -> str:  # noqa: FBT001 - the one fact it turns into a word
-    return "written" if changed else "unchanged"
 
 
 def document_of(hub: "Api", answer: "Answer", form: str) -> bytes:
@@ -1206,14 +1291,12 @@ def document_of(hub: "Api", answer: "Answer", form: str) -> bytes:
     if answer.status != 200:
         hub.expect(answer)
         raise no_hub(f"it answered {answer.status} instead of a federated index")
-    if answer.header("content-type").partition(";")[0] != f"application/{form}":
-        raise no_hub(f"it answered {answer.header('content-type') or 'without a content type'}, not application/{form}")
+    kind = answer.header("content-type").partition(";")[0]
+    if kind != f"application/{form}":
+        raise no_hub(f"it answered {kind or 'without a content type'}, not application/{form}")
     if not (_whole_json(answer.body) if form == "json" else _whole_yaml(answer.body, framed=answer.framed)):
-        raise Failure(
-            f"The federated index did not arrive whole{answer.via}, or is none; it was not used. Ask again, or ask "
-            "with another --format.",
-            UNREACHABLE,
-        )
+        said = f"The federated index did not arrive whole{answer.via}. Ask again, or in the other --format."
+        raise Failure(said, UNREACHABLE)
     if _UNSEEN_IN_TEXT.search(answer.body.decode()):
         raise no_hub("its federated index holds control characters")
     return answer.body
@@ -1314,7 +1397,7 @@ def _replace(target: str, content: bytes) -> None:
             os.fsync(file.fileno())
         os.replace(draft, target)
     finally:
-        with ignored(OSError):
+        with suppress(OSError):
             os.unlink(draft)
 
 
@@ -1344,7 +1427,7 @@ def read_file(path: str) -> bytes:
             return file.read()
     except (OSError, ValueError) as fault:
         reason = getattr(fault, "strerror", None) or str(fault)
-        raise Failure(f"{path} can't be read: {reason}.", NOT_FOUND) from fault
+        raise Failure(f"{path} can't be read: {reason}.", USAGE) from fault
 
 
 MANIFEST = "registry/federation/sources.yaml"
@@ -1370,32 +1453,31 @@ def sync(hub: "Api", args: "Namespace") -> "Result":
     entries = [*kept, *(entry for entry in entries if entry.get("repo") not in mine)]
     content = manifest_of(sorted(entries, key=lambda entry: str(entry.get("repo"))), hub.url).encode()
     if content != old:
-        make_folder(args.out)
+        make_folder(os.path.dirname(os.path.abspath(args.out)), os.makedirs)
         write_whole(args.out, content)
     data = {"out": args.out, "changed": content != old, "sources": len(entries), "local": len(kept)}
-    said = f"{args.out}: {_said(content != old)}, {len(entries)} sources"
+    said = f"{args.out}: {'written' if content != old else 'unchanged'}, {len(entries)} sources"
     return Result(data, f"{said}, {len(kept)} of them local" if kept else said, aside=aside)
 
 
 def served_manifest(hub: "Api") -> "list[dict[str, Any]]":
     """Return the sources of the hub's manifest; raise Failure where what it answers is no manifest."""
-    document = hub.read("/v1/sources")
-    rows = document.get("sources")
+    rows = hub.read("/v1/sources").get("sources")
     needed = ("repo", "url", "domain")
-    if not isinstance(rows, list) or not all(
-        isinstance(row, dict) and all(isinstance(row.get(name), str) for name in needed) for row in rows
+    if not isinstance(rows, list) or any(
+        not isinstance(row, dict) or any(not isinstance(row.get(name), str) for name in needed) for row in rows
     ):
         raise no_hub("its /v1/sources is not a federation manifest")
     return rows
 
 
-def make_folder(path: str) -> None:
-    """Make the folder in which *path* is to lie, with those above it; raise Failure."""
-    folder = os.path.dirname(os.path.abspath(path))
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except (OSError, ValueError) as fault:
-        raise Failure(f"{folder} can't be made: {getattr(fault, 'strerror', None) or fault}.") from fault
+def make_folder(folder: str, make: "Callable[[str], None]") -> None:
+    """Make a folder where there is none; raise Failure."""
+    if not os.path.isdir(folder):
+        try:
+            make(folder)
+        except (OSError, ValueError) as fault:
+            raise _unwritable(folder.rstrip("/"), fault, kept=False) from fault
 
 
 def manifest_of(entries: "list[dict[str, Any]]", url: str) -> str:
@@ -1452,16 +1534,24 @@ def _own_yaml(text: str) -> "dict[str, Any] | None":
     arg("file", metavar="FILE", help="a federation manifest, YAML or JSON; - is standard input"),
     flag("--prune", "deregister what the manifest does not name"),
     flag("--dry-run", "tell what would be done, and do nothing"),
+    YES,
 )
 def apply(hub: "Api", args: "Namespace") -> "Result":
     """Register or update every source of a manifest; safe to repeat. One that fails does not stop the others."""
     entries = read_manifest(hub, args.file, read_file(args.file))
-    names = [str(entry.get("repo")) for entry in entries]
-    if len(set(names)) < len(names) or not names:
-        raise Failure(f"{args.file} names no repo, or one of them twice.")
+    names = [str(entry.get("repo") or "") for entry in entries]
+    twice = sorted({name for name in names if name and names.count(name) > 1})
+    if twice:
+        raise Failure(f"{args.file} names {', '.join(twice)} more than once.")
+    if not names:
+        raise Failure(f"{args.file} lists no source, so nothing was done; --prune takes no empty list either.")
     known = {str(row.get("repo")): row for row in hub.rows("/v1/repos", "repos")}
     # What is to go goes first: a new name may take over the URL of an old one.
     gone: list[tuple[str, dict[str, Any]]] = [(repo, {}) for repo in known if args.prune and repo not in names]
+    off = [repo for repo, entry in zip(names, entries) if entry.get("enabled") is False]
+    losses = [repo for repo, _ in gone] + [repo for repo in off if known.get(repo, {}).get("enabled") is True]
+    if losses and not args.dry_run and may_ask(args):
+        confirm(f"Deregister or disable {', '.join(losses)}? Their entries leave the federated index.")
     done: list[dict[str, str]] = []
     for repo, entry in [*gone, *zip(names, entries)]:
         hub.progress(f"{len(done)} of {len(gone) + len(names)}: {repo}")
@@ -1479,6 +1569,8 @@ def apply_one(
     hub: "Api", repo: str, entry: "dict[str, Any]", known: "dict[str, Any]", *, dry: bool
 ) -> "tuple[str, str]":
     """Make the registration of a repo what *entry* says, none where it says nothing; return outcome and detail."""
+    if not repo:
+        return "failed", "this entry names no repo"
     if entry and "url" not in entry:
         return "skipped", "only this machine has its index: publish it, and name its raw URL as url"
     changed = [name for name, value in {**DEFAULTS, **entry}.items() if known.get(name) != value]
@@ -1508,6 +1600,15 @@ def _server(module: str) -> "Any":  # noqa: ANN401 - a module
         ) from fault
 
 
+def _done_by_the_hub(module: str, name: str, *args: object, **how: object) -> "Any":  # noqa: ANN401 - as it returns
+    """Call a function of the hub's packages; what it refuses is a Failure."""
+    function, problems = getattr(_server(module), name), _server("shared.problems")
+    try:
+        return function(*args, **how)
+    except (problems.StartError, problems.Problem) as fault:
+        raise Failure(str(fault)) from fault
+
+
 def _run_compiled() -> None:
     """Begin again by a file that imports this one: Python compiles what it runs, and keeps 4 MiB for good.
 
@@ -1519,6 +1620,28 @@ def _run_compiled() -> None:
     if __name__ == "__main__" and sys.argv[0] in given and os.path.exists(starter):
         options = given[1 : given.index(sys.argv[0])]
         os.execv(sys.executable, [sys.executable, *options, starter, *sys.argv[1:]])  # noqa: S606 - itself
+
+
+def token_offences(args: "Namespace") -> "Iterator[str]":
+    """Yield what a hub would refuse in a line of its file of tokens; its rules are those of shared/auth/tokens.py."""
+    from datetime import datetime
+
+    if not re.fullmatch("[A-Za-z0-9][A-Za-z0-9._-]{0,99}", args.name) or args.name == "operator":
+        yield "--name takes up to 100 letters, digits, . _ and -, the first a letter or digit, and not operator."
+    for option, text in given(args, "repos", "domains").items():
+        patterns = text.split(",")
+        if len(patterns) > 100 or not all(re.fullmatch(r"[a-z0-9._*?!\[\]-]{1,100}", one) for one in patterns):
+            yield f"--{option} takes up to 100 patterns such as team-* with commas between, of a-z 0-9 . _ - * ? ! [ ]."
+    try:
+        # fromisoformat reads Z from Python 3.11 on.
+        zoned = args.expires_at is None or datetime.fromisoformat(re.sub("Z$", "+00:00", args.expires_at)).tzinfo
+    except ValueError:
+        zoned = None
+    if args.expires_at is not None and not (zoned and re.fullmatch(_MOMENT, args.expires_at)):
+        yield "--expires-at takes a time with its zone, such as 2027-06-30T00:00:00Z."
+
+
+_MOMENT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.([0-9]{3}){1,2})?)?(Z|[+-][0-9]{2}:[0-9]{2})"
 
 
 @command(
@@ -1536,6 +1659,9 @@ def new_token(_hub: "Api", args: "Namespace") -> "Result":
 
     if bool(args.repos) == args.admin:
         raise Failure("Give either --repos PATTERNS or --admin.", USAGE)
+    offences = [*token_offences(args)]
+    if offences:
+        raise Failure("\n".join(["The hub would refuse this token.", *offences]), USAGE)
     body = secrets.token_urlsafe(32)
     token = f"hub_{body}{crc32(body.encode()):08x}"
     line = {"name": args.name, "sha256": sha256(token.encode()), **({"admin": True} if args.admin else {})}
@@ -1555,14 +1681,11 @@ def new_token(_hub: "Api", args: "Namespace") -> "Result":
 def compose(_hub: "Api", args: "Namespace") -> "Result":
     """Compose a federated index without a hub; exit 1, and write nothing, if a required source has nothing to give."""
     aside = to_stdout(args)
-    offline, problems = _server("shared.offline"), _server("shared.problems")
     home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     cache = args.cache_dir or os.path.join(home, "reuse-surface")
     form = "json" if args.out.endswith(".json") else "yaml"
-    try:
-        report = offline.compose_offline(args.sources, cache, offline=args.offline, form=form)
-    except (problems.StartError, problems.Problem) as fault:
-        raise Failure(str(fault)) from fault
+    how = {"offline": args.offline, "form": form}
+    report = _done_by_the_hub("shared.offline", "compose_offline", args.sources, cache, **how)
     document = report.pop("document").encode()
     shown = table(
         report["sources"], REPO="repo", STATE=lambda one: State(one["state"]),
@@ -1618,7 +1741,7 @@ def backup(hub: "Api", args: "Namespace") -> "Result":
     if args.keep is not None and (args.keep < 1 or not folder):
         raise Failure("--keep takes a number from 1 on, with a folder as --out.", USAGE)
     if folder:
-        make_last_folder(args.out)
+        make_folder(args.out, os.mkdir)  # more would hide a misspelt path, or a volume that is not mounted
     content = _from_folder(args.data_dir) if args.data_dir else _from_hub(hub)
     about = _backed_up(content)
     path = args.out
@@ -1628,18 +1751,6 @@ def backup(hub: "Api", args: "Namespace") -> "Result":
     removed = _thinned(args.out, args.keep) if args.keep else []
     said = f"{path}: {len(content)} bytes, {about['registrations']} registrations, serial {about['serial']}"
     return Result({"out": path, "bytes": len(content), "removed": removed, **about}, said, aside=aside)
-
-
-def make_last_folder(path: str) -> None:
-    """Make the folder *path* where only the last part of it is missing; raise Failure.
-
-    More would hide a misspelt path, or a volume that is not mounted.
-    """
-    if not os.path.isdir(path):
-        try:
-            os.mkdir(path)
-        except (OSError, ValueError) as fault:
-            raise _unwritable(path.rstrip("/"), fault, kept=False) from fault
 
 
 def _from_hub(hub: "Api") -> bytes:
@@ -1654,11 +1765,7 @@ def _from_hub(hub: "Api") -> bytes:
 def _from_folder(folder: str) -> bytes:
     from pathlib import Path
 
-    offline, problems = _server("shared.backup.offline"), _server("shared.problems")
-    try:
-        content: bytes = offline.back_up(Path(folder))
-    except (problems.StartError, problems.Problem) as fault:
-        raise Failure(str(fault)) from fault
+    content: bytes = _done_by_the_hub("shared.backup.offline", "back_up", Path(folder))
     return content
 
 
@@ -1697,11 +1804,8 @@ def restore(_hub: "Api", args: "Namespace") -> "Result":
     """Bring a backup back into an empty data directory, after every check."""
     from pathlib import Path
 
-    restoring, problems = _server("shared.backup.restore"), _server("shared.problems")
-    try:
-        restored = restoring.restore(io.BytesIO(read_file(args.file)), Path(args.data_dir))
-    except problems.StartError as fault:
-        raise Failure(str(fault)) from fault
+    backup = io.BytesIO(read_file(args.file))
+    restored = _done_by_the_hub("shared.backup.restore", "restore", backup, Path(args.data_dir))
     said = f"{args.data_dir}: {restored.registrations} registrations, as of {restored.about['made_at']}"
     return Result({**restored.about, "files": restored.files}, said)
 
@@ -1743,25 +1847,66 @@ def completion(hub: "Api", args: "Namespace") -> "Result":
         script = _SCRIPTS[args.shell]
         return Result({"script": script}, document=None if args.json else script.encode())
     *before, last = args.typed or [""]
-    words = sorted(word for word in following(hub, before) if word.startswith(last))
+    hub.seconds = hub.seconds or 3.0  # nobody waits longer for a word
+    words: list[str] = []
+    with suppress(Failure):  # a hub that does not answer is no reason to disturb whoever types
+        words = sorted(one for one in following(hub, before, last) if one.startswith(last) and _PLAIN.fullmatch(one))
     return Result({"words": words}, *words)
 
 
-def following(hub: "Api", before: "list[str]") -> "Iterable[str]":
-    """Return what may follow the words typed before."""
-    words = [word for word in before if not word.startswith("-")]
-    name = next((name for name in COMMANDS if words[: name.count(" ") + 1] == name.split()), None)
-    if name is None:
-        starts = [one.split() for one in COMMANDS if one.split()[: len(words)] == words]
-        return {one[len(words)] for one in starts}
-    options = {names[0]: how for names, how in (*COMMANDS[name][1], *GLOBALS)}
-    asked = options.get(before[-1], {})
-    if before[-1] == "--repo":
-        return [str(row.get("repo")) for row in hub.rows("/v1/repos", "repos")]
-    if "metavar" in asked or "choices" in asked:
-        return list(asked.get("choices", ["true", "false"] if asked.get("type") is truth else []))
-    words = options.get("shell", {}).get("choices", [])
-    return [*words, *(one for one in options if one.startswith("-") and one not in before)]
+_PLAIN = re.compile("[A-Za-z0-9._/+-]+")  # what a shell takes as it is: nothing that a hub sends is run
+
+
+def following(hub: "Api", before: "list[str]", last: str) -> "Iterable[str]":
+    """Return what may follow the words typed *before*, the next one beginning with *last*; none means file names."""
+    words = []
+    todo = iter(before)
+    for word in todo:
+        if word in {"--base-url", "--timeout"}:
+            value = next(todo, "")
+            hub.url = value if word == "--base-url" else hub.url
+        elif not word.startswith("-"):
+            words.append(word)
+    name = next((name for name in COMMANDS if words[: name.count(" ") + 1] == name.split()), "")
+    taken = {names[0]: how for names, how in (*GLOBALS, *(COMMANDS[name][1] if name else ()))}
+    how = taken.get(before[-1], {}) if before and before[-1].startswith("-") else {}
+    if "metavar" in how or "choices" in how:
+        return _values(hub, before[-1], how)
+    if last.startswith("-"):
+        return _offered(name, before)
+    if not name:
+        return {one.split()[len(words)] for one in _begins(words)}
+    return _words_of(hub, name, before)
+
+
+_VALUES = {"--repo": "repo", "--domain": "domain", "--tag": "tag", "--owner": "owner", "--status": "status"}
+
+
+def _values(hub: "Api", option: str, how: "dict[str, Any]") -> "Iterable[str]":
+    """Return the values that an option may have; those of repos and capabilities are asked of the hub."""
+    if option in {"--repo", "--domain"}:
+        return {str(row.get(_VALUES[option])) for row in hub.rows("/v1/repos", "repos")}
+    if option in _VALUES:
+        facets = mapping(hub.read("/v1/capabilities", limit=1, facets=True), "facets")
+        return [str(one.get("value")) for one in listed(facets, _VALUES[option])]
+    return list(how.get("choices", ["true", "false"] if how.get("type") is truth else []))
+
+
+def _words_of(hub: "Api", name: str, before: "list[str]") -> "Iterable[str]":
+    """Return what a command takes as its next word, or its options where it takes none."""
+    takes = {names[0]: how for names, how in COMMANDS[name][1] if not names[0].startswith("-")}
+    if "name_of_repo" in takes:
+        return _values(hub, "--repo", {})
+    if "shell" in takes:
+        return [*_SCRIPTS, "words"]
+    return [] if takes else _offered(name, before)
+
+
+def _offered(name: str, before: "list[str]") -> "list[str]":
+    """Return the options that a command takes, but for those that were typed; without a command those of all."""
+    shared = [names[0] for names, _ in GLOBALS if name not in LOCAL or names[0] == "--json"]
+    own = [names[0] for names, _ in COMMANDS[name][1]] if name else ["--help", "--version"]
+    return [one for one in (*own, *shared) if one.startswith("-") and one not in before]
 
 
 # --- Main -------------------------------------------------------------------------------------------------------------
@@ -1773,33 +1918,52 @@ def chosen(argv: "list[str]") -> "tuple[str, list[str]]":
     rest: list[str] = []
     todo = iter(argv)
     for word in todo:
+        if word in {"--version", "-V"} and not words:
+            return "version", [*rest, *todo]
         if word.startswith("-"):
             rest.append(word)
             rest += [value for value in [next(todo, None)] if value] if word in {"--base-url", "--timeout"} else []
             continue
+        if word == "help":
+            show_help([*words, *(one for one in todo if not one.startswith("-"))])
         words.append(word)
         name = " ".join(words)
         if name in COMMANDS:
             return name, [*rest, *todo]
-        if not any(known.startswith(f"{name} ") for known in COMMANDS):
-            raise Failure(_unknown(name), USAGE)
+        if not _begins(words):
+            raise Failure(_unknown(words), USAGE)
     if {"-h", "--help"} & set(rest):
-        sys.stdout.write(manual(words))
-        raise SystemExit(DONE)
-    raise Failure(f"Which command?\n{manual(words)}", USAGE)
+        show_help(words)
+    raise Failure(f"{manual(words)}Which command? See above, or: reuse-surface help", USAGE)
 
 
-def _unknown(name: str) -> str:
+def _begins(words: "list[str]") -> "list[str]":
+    return [name for name in COMMANDS if name.split()[: len(words)] == words]
+
+
+def show_help(words: "list[str]") -> "NoReturn":
+    """Print the help of a command, of a group of them or of all, and end; raise Failure for what there is not."""
+    if not _begins(words):
+        raise Failure(_unknown(words), USAGE)
+    name = " ".join(words)
+    write_stdout((parser_of(name).format_help() if name in COMMANDS else manual(words)).encode())
+    raise SystemExit(DONE)
+
+
+def _unknown(words: "list[str]") -> str:
     from difflib import get_close_matches
 
-    near = get_close_matches(name, COMMANDS) or get_close_matches(name, [one.split()[-1] for one in COMMANDS])
-    return f"There is no command {name!r}; " + (f"did you mean {near[0]!r}?" if near else "--help lists them.")
+    *group, last = words
+    nexts = {name.split()[len(group)]: name for name in _begins(group) if len(name.split()) > len(group)}
+    all_of_them = {**{name.split()[-1]: name for name in COMMANDS}, **{one: " ".join([*group, one]) for one in nexts}}
+    near = get_close_matches(last, all_of_them, cutoff=0.66)
+    hint = f"did you mean {all_of_them[near[0]]!r}?" if near else "reuse-surface help lists them."
+    return f"There is no command {' '.join(words)!r}; {hint}"
 
 
 def manual(words: "list[str]") -> str:
     """Return the manual and the table of commands, or the commands that start with *words* alone."""
-    shown = [name for name in COMMANDS if name.split()[: len(words)] == words]
-    lines = "\n".join(f"  {name:<20}{COMMANDS[name][0].__doc__}" for name in shown)
+    lines = "\n".join(f"  {name:<20}{COMMANDS[name][0].__doc__}" for name in _begins(words))
     about = "" if words else f"{__doc__ or ''}\n"
     return f"{about}Commands:\n{lines}\n"
 
@@ -1808,13 +1972,11 @@ def run(argv: "list[str]", screen: "Screen") -> int:
     """Run one command, print what came of it and return the exit code."""
     try:
         name, rest = chosen(argv)
-        args = parser_of(name).parse_args(rest)
+        args = parsed(name, rest)
         url = args.base_url or os.environ.get("REUSE_SURFACE_URL") or DEFAULT_URL
         token = os.environ.get("REUSE_SURFACE_TOKEN", "")
         hub = Api(url, token, screen, insecure=args.insecure_http, seconds=args.timeout)
         result = COMMANDS[name][0](hub, args)
-    except StdoutBroken:
-        raise
     except Failure as fault:
         screen.fail(fault)
         return fault.code
@@ -1829,7 +1991,8 @@ def main(argv: "list[str] | None" = None) -> int:
     """Run one command and return its exit code."""
     argv = sys.argv[1:] if argv is None else argv
     _open_closed_streams()
-    screen = Screen(as_json="--json" in argv)
+    # What stands behind -- are words, such as those that a shell wants completed.
+    screen = Screen(as_json="--json" in argv[: argv.index("--") if "--" in argv else None])
     try:
         return run(argv, screen)
     except KeyboardInterrupt:
@@ -1837,10 +2000,10 @@ def main(argv: "list[str] | None" = None) -> int:
     except BrokenPipeError:  # whoever read has seen enough
         _let_go(sys.stdout)
         return PIPE_CLOSED
-    except StdoutBroken as fault:
+    except StdoutError as fault:
         _let_go(sys.stdout)
         screen.say(f"reuse-surface: {fault}")
-        return fault.code
+        return REFUSED
     finally:
         try:
             sys.stderr.flush()

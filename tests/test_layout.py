@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 LIMITS = {"functions": 100, "shared": 250}
-CLI_LIMIT = 2000
+CLI_LIMIT = 2050
 OURS = {"router", "functions", "shared", "cli", "tests", "examples", "bench"}
 IO_MODULES = {
     "asyncio", "glob", "http", "httpcore", "httpx", "io", "logging", "os", "pathlib", "random", "requests", "select",

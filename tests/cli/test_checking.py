@@ -110,7 +110,7 @@ def test_search_finds_by_words_and_facts(federation: Shell, publisher: Publisher
     assert found.out.splitlines()[0].split() == ["ID", "REPO", "VECTOR", "NAME"]
     assert found.out.splitlines()[1].endswith("Record a decision")
     assert found.out.endswith("1 of 1\n")
-    assert federation.good("hub", "search", "nowhere").out.startswith("Nothing matches")
+    assert federation.good("hub", "search", "nowhere").out.startswith("No capability matches; fewer")
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,9 @@ def test_every_command_has_a_help_that_names_its_options_and_no_token(name: str)
     said = cli.parser_of(name).format_help()
 
     assert (cli.COMMANDS[name][0].__doc__ or "").split()[0] in said
-    assert "--base-url" in said
+    shared = ["--base-url", "--timeout", "--insecure-http"]
+    assert [one in said for one in shared] == [name not in cli.LOCAL] * 3
+    assert "--json" in said
 
 
 def test_the_help_of_a_command_is_its_own(alone: Shell) -> None:
@@ -61,7 +63,7 @@ def test_the_help_of_a_command_is_its_own(alone: Shell) -> None:
         ([], "Which command?"),
         (["hub"], "hub register"),
         (["hub", "lst"], "'hub list'"),
-        (["dance"], "--help lists them"),
+        (["dance"], "reuse-surface help lists them"),
         (["serve", "--port", "x"], "--port"),
         (["hub", "list", "--enabled", "maybe"], "--enabled"),
         (["hub", "list", "--timeout", "0"], "--timeout"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -9,14 +10,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.conftest import CLI, Shell
+from tests.builders import capability, index
+from tests.cli.conftest import CLI, Shell, said, stand_in
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.cli.conftest import Publisher
+
 
 def words(shell: Shell, *typed: str) -> list[str]:
-    return shell.good("completion", "words", "--", *typed).out.split()
+    environ = {"REUSE_SURFACE_URL": "http://127.0.0.1:9"} | shell.environ
+    return shell.good("completion", "words", "--", *typed, **environ).out.split()
 
 
 @pytest.mark.parametrize(
@@ -29,6 +34,19 @@ def words(shell: Shell, *typed: str) -> list[str]:
         (["hub", "list", "--state", "f"], ["failed", "fresh"]),
         (["hub", "register", "--enabled", ""], ["false", "true"]),
         (["hub", "list", "--domain", ""], []),
+        (["hub", "list", "--base-url", ""], []),
+        (["--base-url", "http://127.0.0.1:9", "h"], ["hub"]),
+        (["--timeout", "3", "h"], ["hub"]),
+        (["--v"], ["--version"]),
+        (["hub", "search", "--t"], ["--tag", "--timeout"]),
+        (["hub", "search", "--"], ["--base-url", "--domain", "--insecure-http", "--json", "--limit", "--owner",
+                                   "--repo", "--status", "--tag", "--timeout"]),
+        (["hub", "validate", ""], []),
+        (["hub", "validate", "--m"], ["--manifest"]),
+        (["hub", "federated", "--out", ""], []),
+        (["--json", "hub", "re"], ["refresh", "register"]),
+        (["version", ""], ["--json"]),
+        (["token", "new", "--b"], []),
         (["hub", "list", "--state", "fresh", "--st"], []),
         (["completion", "b"], ["bash"]),
         (["dance", ""], []),
@@ -39,8 +57,38 @@ def test_what_may_follow(alone: Shell, typed: list[str], found: list[str]) -> No
     assert words(alone, *typed) == found
 
 
-def test_names_of_repos_come_from_the_hub(federation: Shell) -> None:
-    assert words(federation, "hub", "show", "--repo", "st") == ["state-hub"]
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        (["hub", "show", "--repo", "st"], ["state-hub"]),
+        (["hub", "show", "st"], ["state-hub"]),
+        (["hub", "list", "--domain", ""], ["helix_forge", "railiance"]),
+        (["hub", "search", "--tag", ""], ["example"]),
+        (["hub", "search", "--status", "ac"], ["active"]),
+    ],
+    ids=" ".join,
+)
+def test_values_come_from_the_hub(
+    federation: Shell, publisher: Publisher, typed: list[str], found: list[str]
+) -> None:
+    publisher.pages["state-hub"] = index(capability(tags=["example"], status="active"))
+    federation.good("hub", "refresh", "state-hub")
+
+    assert words(federation, *typed) == found
+
+
+def test_the_hub_that_is_typed_is_the_one_that_is_asked(federation: Shell) -> None:
+    url = federation.environ.pop("REUSE_SURFACE_URL")
+
+    assert words(federation, "--base-url", url, "hub", "show", "st") == ["state-hub"]
+
+
+def test_nothing_that_a_shell_would_run_is_offered(alone: Shell) -> None:
+    rows = [{"repo": one} for one in ("good", "$(touch bad)", "`bad`", "a b", "*", "-\n")]
+    with stand_in(lambda one: said(one, json.dumps({"repos": rows}).encode())) as (url, _):
+        alone.environ["REUSE_SURFACE_URL"] = url
+
+        assert words(alone, "hub", "show", "--repo", "") == ["good"]
 
 
 @pytest.fixture

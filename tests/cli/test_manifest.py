@@ -159,8 +159,10 @@ def test_what_is_no_manifest_changes_nothing(cli: Shell, text: str) -> None:
     assert cli.good("hub", "list", "--json").json["total"] == 0
 
 
-def test_a_file_that_is_not_there_is_not_found(cli: Shell) -> None:
-    assert cli("hub", "apply", "nowhere.yaml").code == 5
+@pytest.mark.parametrize("command", ["apply", "validate"])
+def test_a_file_that_is_not_there_is_a_usage_error(cli: Shell, command: str) -> None:
+    """5 is what a hub says of a repo; a job has to tell the two apart."""
+    assert cli("hub", command, "nowhere.yaml").code == 2
 
 
 def test_a_file_that_is_not_text_is_no_manifest(cli: Shell) -> None:

@@ -373,7 +373,7 @@ def test_sync_says_what_keeps_it_from_making_the_folder(federation: Shell) -> No
 
     ran = federation("hub", "sync", "--out", "file/deep/s.yaml")
 
-    assert (ran.code, "file/deep can't be made: Not a directory" in ran.err) == (1, True)
+    assert (ran.code, "file/deep can't be written: Not a directory" in ran.err) == (1, True)
 
 
 def test_a_name_of_full_length_is_written(federation: Shell) -> None:

@@ -1,0 +1,228 @@
+"""What a person meets: questions before a loss, help, names as words, honest answers to names that are not there."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+import cli as client
+from shared.auth.tokens import BadTokens, read_tokens
+from shared.version import VERSION
+from tests.cli.conftest import CLI, KEPT, said, stand_in
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Publisher, Shell
+
+
+def asked(shell: Shell, answer: str, *argv: str) -> tuple[int, str]:
+    """Run a command for a person at a terminal who types *answer*; return its exit code and its stderr."""
+    ours, theirs = pty.openpty()
+    known = {name: os.environ[name] for name in KEPT if name in os.environ}
+    process = subprocess.Popen(
+        [sys.executable, "-I", str(CLI), *argv], cwd=shell.folder, env=known | shell.environ,
+        stdin=theirs, stderr=theirs, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    os.close(theirs)
+    os.write(ours, answer.encode())
+    shown = b""
+    try:
+        while piece := os.read(ours, 65536):
+            shown += piece
+    except OSError:
+        pass
+    os.close(ours)
+    return process.wait(30), shown.decode()
+
+
+@pytest.mark.parametrize(
+    ("argv", "question"),
+    [
+        (["hub", "deregister", "state-hub"], "Deregister state-hub? Its entries (1) leave the federated index. [y/N]"),
+        (["hub", "update", "state-hub", "--enabled", "false"], "Disable state-hub? Its entries (1) leave"),
+        (["hub", "apply", "m.json", "--prune"], "Deregister or disable railiance-apps, state-hub? Their entries"),
+    ],
+    ids=["deregister", "disable", "apply"],
+)
+def test_a_loss_is_asked_about_on_a_terminal(federation: Shell, argv: list[str], question: str) -> None:
+    before = federation.good("hub", "list", "--json").json["repos"]
+    off = next(one for one in before if one["repo"] == "state-hub")
+    entry = {name: off[name] for name in ("repo", "url", "domain")} | {"enabled": False}
+    (federation.folder / "m.json").write_text(json.dumps({"version": 1, "sources": [entry]}))
+
+    code, shown = asked(federation, "n\n", *argv)
+    unchanged = federation.good("hub", "list", "--json").json["repos"]
+    agreed, _ = asked(federation, "y\n", *argv)
+
+    assert question in shown
+    assert (code, "Nothing was changed." in shown, agreed) == (1, True, 0)
+    assert [one["revision"] for one in unchanged] == [one["revision"] for one in before]
+    assert federation.good("hub", "list", "--json").json["repos"] != before
+
+
+def test_accepting_is_asked_about_too(federation: Shell) -> None:
+    code, shown = asked(federation, "\n", "hub", "accept", "state-hub")
+
+    assert (code, "Accept what state-hub publishes now?" in shown) == (1, True)
+
+
+@pytest.mark.parametrize("way", ["--yes", "--json"])
+def test_who_wants_no_question_gets_none(federation: Shell, way: str) -> None:
+    code, shown = asked(federation, "", "hub", "deregister", "state-hub", way)
+
+    assert (code, shown) == (0, "")
+
+
+@pytest.mark.parametrize("argv", [["--version"], ["-V"], ["--version", "--timeout", "3"]], ids=" ".join)
+def test_the_version_is_told_as_other_tools_do(alone: Shell, argv: list[str]) -> None:
+    assert alone.good(*argv).out == f"{VERSION}\n"
+
+
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        (["help"], "Exit codes:"),
+        (["help", "hub"], "hub register"),
+        (["hub", "help"], "hub register"),
+        (["help", "hub", "list"], "usage: reuse-surface hub list"),
+        (["hub", "help", "list"], "usage: reuse-surface hub list"),
+    ],
+    ids=lambda one: " ".join(one) if isinstance(one, list) else "",
+)
+def test_help_is_a_word_too(alone: Shell, argv: list[str], told: str) -> None:
+    assert told in alone.good(*argv).out
+
+
+@pytest.mark.parametrize(
+    ("words", "near"),
+    [
+        ("hub dergister", "did you mean 'hub deregister'?"),
+        ("help hub lst", "did you mean 'hub list'?"),
+        ("regster", "did you mean 'hub register'?"),
+        ("hbu list", "did you mean 'hub'?"),
+        ("hub qqq", "reuse-surface help lists them."),
+        ("hub hepl", "reuse-surface help lists them."),
+    ],
+)
+def test_the_nearest_command_is_told_where_one_is_near(alone: Shell, words: str, near: str) -> None:
+    ran = alone(*words.split())
+
+    assert (ran.code, near in ran.err) == (2, True), ran.err
+
+
+def test_a_repo_may_be_named_as_a_word_anywhere(federation: Shell) -> None:
+    assert federation.good("hub", "show", "state-hub", "--json").json["repo"] == "state-hub"
+    assert federation.good("hub", "history", "--limit", "1", "state-hub").out.count("\n") == 2
+    assert federation("hub", "refresh", "--json", "state-hub").json["repo"] == "state-hub"
+    both = federation("hub", "show", "state-hub", "--repo", "railiance-apps")
+    none = federation("hub", "show")
+    assert (both.code, none.code) == (2, 2)
+    assert "Two repos are named" in both.err
+    assert "reuse-surface hub show REPO" in none.err
+
+
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        (["hub", "findings", "statehub"], "Did you mean state-hub?"),
+        (["hub", "search", "--repo", "statehub"], "Did you mean state-hub?"),
+        (["hub", "history", "statehub"], "Did you mean state-hub?"),
+        (["hub", "list", "--domain", "railianc"], "Did you mean railiance?"),
+        (["hub", "search", "--domain", "zzz"], "reuse-surface hub list names those"),
+    ],
+    ids=lambda one: " ".join(one) if isinstance(one, list) else "",
+)
+def test_a_name_that_is_not_registered_is_no_empty_answer(federation: Shell, argv: list[str], told: str) -> None:
+    ran = federation(*argv)
+
+    assert (ran.code, ran.out, told in ran.err) == (5, "", True), ran
+
+
+def test_registering_the_same_again_is_no_failure(federation: Shell, publisher: Publisher) -> None:
+    argv = ("hub", "register", "state-hub", "--url", publisher.url_of("state-hub"), "--domain", "helix_forge")
+
+    again = federation.good(*argv)
+    other = federation(*argv, "--required", "true")
+
+    assert again.out.startswith("state-hub is registered with these values already (revision 1).\n")
+    assert (other.code, other.out) == (6, "")
+    assert federation.good("hub", "show", "state-hub", "--json").json["revision"] == 1
+
+
+def test_an_entry_without_a_name_does_not_stop_the_others(cli: Shell) -> None:
+    entries = [{"url": f"https://git.example.org/{one}", "domain": "d"} for one in "ab"]
+    entries[1]["repo"] = "b"
+
+    ran = cli("hub", "apply", "-", "--json", sent=json.dumps({"version": 1, "sources": entries}))
+
+    assert (ran.code, [one["outcome"] for one in ran.json["results"]]) == (1, ["failed", "created"])
+
+
+@pytest.mark.parametrize(
+    ("sources", "told"), [([], "lists no source"), ([{"repo": "a"}, {"repo": "a"}], "names a more than once")]
+)
+def test_what_is_wrong_with_a_manifest_is_told_by_its_name(cli: Shell, sources: list[object], told: str) -> None:
+    ran = cli("hub", "apply", "-", "--prune", sent=json.dumps({"version": 1, "sources": sources}))
+
+    assert (ran.code, told in ran.err) == (1, True)
+
+
+TOKENS = [
+    {}, {"name": "operator"}, {"name": ""}, {"name": "-a"}, {"name": "a b"}, {"name": "a" * 101}, {"name": "a\n"},
+    {"repos": "Team-*"}, {"repos": "a,,b"}, {"repos": "a b"}, {"repos": "a/b"}, {"repos": "[a-c]?!*"}, {"repos": "a\n"},
+    {"repos": ",".join(["a"] * 101)}, {"repos": "a" * 101}, {"domains": "helix_forge,x-*"}, {"domains": "ü"},
+    {"expires_at": "2027-06-30"}, {"expires_at": "garbage"}, {"expires_at": "2027-06-30T00:00:00"}, {"expires_at": ""},
+    {"expires_at": "2027-06-30T00:00:00Z"}, {"expires_at": "2027-06-30T00:00+02:00"},
+    {"expires_at": "2027-13-30T00:00:00Z"}, {"expires_at": "2027-06-30T00:00:00.123456Z"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("fields", TOKENS, ids=repr)
+def test_a_token_is_made_exactly_where_the_hub_takes_its_line(
+    capsys: pytest.CaptureFixture[str], fields: dict[str, str]
+) -> None:
+    given = {"name": "ci", "repos": "a"} | fields
+    lists = {name: given[name].split(",") for name in ("repos", "domains") if name in given}
+    row = given | {"sha256": "0" * 64} | lists
+    try:
+        read_tokens(json.dumps({"tokens": [row]}).encode())
+        good = True
+    except BadTokens:
+        good = False
+
+    code = client.main(["token", "new", *(f"--{name.replace('_', '-')}={text}" for name, text in given.items())])
+
+    assert (code == 0) == good
+    assert ("hub_" in capsys.readouterr().out) == good
+
+
+def test_many_missing_sources_are_not_listed_in_full(alone: Shell) -> None:
+    body = {"ready": True, "complete": False, "missing_required": [f"r{one}" for one in range(21)], "checks": []}
+    with stand_in(lambda one: said(one, json.dumps(body).encode())) as (url, _):
+        ran = alone("hub", "status", REUSE_SURFACE_URL=url)
+
+    assert (ran.code, "r0, r1, r2, r3, r4 and 16 more\n" in ran.out) == (1, True), ran
+
+
+HOSTILE = ["", "\udcff", "\ud800", "a\nb", "\x1b[31m", "\0", "-1", "9" * 5000, "日本", "../..", "%s{0}", "--", "nan"]
+
+
+@pytest.mark.parametrize("name", [name for name in client.COMMANDS if name != "serve"])
+def test_no_argument_ends_in_a_traceback(
+    name: str, capsys: pytest.CaptureFixture[str], tmp_path: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(str(tmp_path))
+    monkeypatch.setenv("REUSE_SURFACE_URL", "http://127.0.0.1:9")
+    monkeypatch.setattr(client.time, "sleep", lambda _: None)  # type: ignore[attr-defined]
+    options = [names[0] for names, how in (*client.COMMANDS[name][1], *client.GLOBALS) if names[0].startswith("-")]
+    for value in HOSTILE:
+        for argv in ([*name.split(), value], *([*name.split(), option, value] for option in options)):
+            code = client.main(argv)
+
+            assert code in range(7), argv
+    assert "Traceback" not in capsys.readouterr().err
