@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -37,6 +38,7 @@ from functions.pages import register as register_page
 from functions.repos import accept, badge, browse, deregister, history, refresh, register, replace, show, update
 from functions.sources import manifest, validate
 from shared.answers import OPEN
+from shared.contract import Operation
 from shared.discovery import envelope
 from shared.edge import Edge, PublicPath, RequestIds, refuse_own
 from shared.hub import Hub, open_hub
@@ -122,14 +124,25 @@ def create_app(settings: Settings | None = None) -> Starlette:
     return application(hub, ENDPOINTS, lifespan)
 
 
+def operations(endpoints: Iterable[Row]) -> tuple[Operation, ...]:
+    """Return what the code says of *endpoints*; a module of a handler says in QUERY how its parameters are read."""
+    modules = [(method, path, sys.modules[handle.__module__]) for method, path, handle in endpoints]
+    return tuple(
+        Operation(method, path, module.__name__.removeprefix("functions."), getattr(module, "QUERY", {}))
+        for method, path, module in modules
+    )
+
+
 def application(hub: Hub, endpoints: Iterable[Row], lifespan: Any = None) -> Starlette:  # noqa: ANN401 - Starlette's own type is not public
     """Return an application that serves *endpoints*, any part of the table, on *hub*."""
+    endpoints = tuple(endpoints)
     resources: dict[str, Resource] = {}
     for method, path, handle in endpoints:
         resources.setdefault(path, Resource(hub)).add(method, handle)
     routes = [Route(path, resource) for path, resource in resources.items()]
     app = _Application(routes=routes, lifespan=lifespan)
     app.hub = hub
+    app.operations = operations(endpoints)
     app.ready = {path: resource.ready for path, resource in resources.items() if resource.ready is not None}
     app.router.redirect_slashes = False
     app.router.default = _answer_elsewhere
@@ -160,6 +173,7 @@ class _Application(Starlette):
     """Starlette within the edge, so that an answer to a crash has an id as well; what lies ready is sent before it."""
 
     hub: Hub
+    operations: tuple[Operation, ...]
     ready: Mapping[str, Find]
 
     def build_middleware_stack(self) -> ASGIApp:

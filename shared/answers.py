@@ -11,7 +11,8 @@ import orjson
 from starlette.responses import Response
 
 from shared.edge import public_path
-from shared.query import JSON, cursor_to, listed
+from shared.parameters import cursor_to
+from shared.query import JSON, listed
 from shared.version import VERSION
 
 if TYPE_CHECKING:

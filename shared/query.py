@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from shared.characters import hiding
+from shared.parameters import Reader, one_of
 from shared.problems import BadQuery, NotAcceptable
 
 if TYPE_CHECKING:
@@ -19,9 +17,10 @@ if TYPE_CHECKING:
 JSON = "application/json"
 YAML = "application/yaml"
 HTML = "text/html"
-MOST_TEXT = 200
 _NAMES_SHOWN, _NAME_SHOWN = 20, 100
 _FORMATS = {"json": JSON, "yaml": YAML}
+FORMATS = one_of(*_FORMATS)
+"""Reads the parameter that outranks ``Accept`` where YAML is on offer."""
 _ALIASES = {"application/x-yaml": YAML, "text/yaml": YAML, "text/x-yaml": YAML, "x-gzip": "gzip"}
 
 
@@ -31,16 +30,16 @@ class Asked(dict[str, Any]):
     media_type: str = JSON
 
 
-def read_query(request: Request, offers: Sequence[str] = (JSON,), **known: Callable[[str], object]) -> Asked:
+def read_query(request: Request, offers: Sequence[str] = (JSON,), /, **known: Callable[[str], object]) -> Asked:
     """Return what *request* asks for; *known* maps each parameter to the function that reads it.
 
     Raise BadQuery that names every unknown, repeated or bad parameter, and NotAcceptable when ``Accept`` admits none of
-    *offers*. A reader raises ValueError with what the value must be. Where YAML is on offer ``?format=`` outranks
-    ``Accept``.
+    *offers*. A reader raises ValueError with what the value must be; what is not given has the default of its Reader.
+    Where YAML is on offer ``?format=`` outranks ``Accept``.
     """
     asked = Asked()
     if YAML in offers:
-        known["format"] = one_of(*_FORMATS)
+        known["format"] = FORMATS
     given = request.query_params.multi_items()
     faults = _unfit([name for name, _ in given], known)
     for name, text in given:
@@ -49,7 +48,17 @@ def read_query(request: Request, offers: Sequence[str] = (JSON,), **known: Calla
     if faults:
         raise BadQuery(" ".join(faults))
     asked.media_type = _FORMATS[asked["format"]] if "format" in asked else _acceptable(request, offers)
+    for name, reader in known.items():
+        if name not in asked and isinstance(reader, Reader):
+            _leave_out(asked, name, reader)
     return asked
+
+
+def _leave_out(asked: Asked, name: str, reader: Reader[Any]) -> None:
+    if reader.required:
+        raise BadQuery(f"{name} must be given: {reader.required}.")
+    if reader.default is not None:
+        asked[name] = reader.default
 
 
 def _unfit(names: Sequence[str], known: Collection[str]) -> list[str]:
@@ -78,66 +87,6 @@ def _read(name: str, text: str, read: Callable[[str], object], faults: list[str]
     except ValueError as fault:
         faults.append(f"{name} {fault}.")
         return None
-
-
-def one_of(*values: str) -> Callable[[str], str]:
-    """Return a reader that takes these values only."""
-
-    def read(text: str) -> str:
-        if text not in values:
-            raise ValueError(f"must be one of {', '.join(values)}")
-        return text
-
-    return read
-
-
-def flag(text: str) -> bool:
-    """Read ``true`` or ``false``."""
-    return one_of("true", "false")(text) == "true"
-
-
-def whole(least: int, most: int) -> Callable[[str], int]:
-    """Return a reader of whole numbers within bounds."""
-
-    def read(text: str) -> int:
-        if not re.fullmatch("[0-9]{1,9}", text) or not least <= int(text) <= most:
-            raise ValueError(f"must be a whole number from {least} to {most}")
-        return int(text)
-
-    return read
-
-
-def slug(text: str) -> str:
-    """Read the name of a repo or domain."""
-    if not re.fullmatch("[a-z0-9][a-z0-9._-]{0,99}", text):
-        raise ValueError("must be a slug: lower-case letters, digits, dot, underscore, hyphen")
-    return text
-
-
-def short(text: str) -> str:
-    """Read a text of 1 to 200 characters, none of them one that hides or reorders text."""
-    if not 1 <= len(text) <= MOST_TEXT:
-        raise ValueError(f"must be 1 to {MOST_TEXT} characters long")
-    if refusal := hiding(text):
-        raise ValueError(f"must be text that can be seen: at character {refusal.offset + 1}, {refusal.detail}")
-    return text
-
-
-def cursor(text: str) -> str:
-    """Read a cursor that a list handed out as ``next``."""
-    try:
-        position = base64.urlsafe_b64decode(text.encode("ascii")).decode("utf-8")
-    except (binascii.Error, UnicodeError):
-        position = ""
-    # The decoder skips what is not of its alphabet: only what this hub would write is a cursor.
-    if not position or cursor_to(position) != text:
-        raise ValueError("must be the next of an earlier page, as it was given")
-    return position
-
-
-def cursor_to(position: str) -> str:
-    """Return the opaque cursor for *position*."""
-    return base64.urlsafe_b64encode(position.encode()).decode("ascii")
 
 
 def _acceptable(request: Request, offers: Sequence[str]) -> str:

@@ -8,43 +8,43 @@ A repo that is not registered is a 404.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from shared.answers import next_page, tag_of, versioned
-from shared.query import JSON, flag, read_query, short, slug, whole
+from shared.parameters import flag, short, slug, whole
+from shared.query import JSON, read_query
 from shared.search import KINDS, LETTERS, Wanted, reading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
 
     from starlette.requests import Request
     from starlette.responses import Response
 
     from shared.hub import Hub
+    from shared.parameters import Readers
     from shared.query import Asked
     from shared.search import Found
 
 _MOST_VALUES = 100
 _ALWAYS = ("id", "name", "source_repo")
-_PARAMETERS: dict[str, Callable[[str], object]] = {
+QUERY: Readers = {
     "q": reading.terms,
     "domain": slug,
     "repo": slug,
     **dict.fromkeys(("status", "tag", "owner", "consumption_mode"), short),
-    **{f"min_{kind}": partial(reading.level, kind) for kind in LETTERS},
-    "facets": flag,
+    **{f"min_{kind}": reading.level(kind) for kind in LETTERS},
+    "facets": flag.otherwise(default=False),
     "fields": reading.fields,
-    "limit": whole(1, 1000),
+    "limit": whole(1, 1000).otherwise(default=20),
     "cursor": reading.position,
 }
 
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer one page of capabilities."""
-    asked = read_query(request, (JSON,), **_PARAMETERS)
+    asked = read_query(request, (JSON,), **QUERY)
     if "repo" in asked:
         await hub.store.get(asked["repo"])
     wanted, page = _wanted(asked), _Page(asked.get("fields"))
@@ -66,7 +66,7 @@ def _wanted(asked: Asked) -> Wanted:
         terms=asked.get("q"),
         filters=tuple(filters.items()),
         facets=KINDS if asked.get("facets") else (),
-        limit=asked.get("limit", 20),
+        limit=asked["limit"],
         after=asked.get("cursor"),
     )
 

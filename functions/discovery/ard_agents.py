@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shared.answers import tag_of, versioned
+from shared.discovery.listing import QUERY as PARAMETERS
 from shared.discovery.listing import read_list
 from shared.discovery.results import Listing
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from shared.hub import Hub
+    from shared.parameters import Readers
+
+QUERY: Readers = PARAMETERS
 
 
 async def handle(hub: Hub, request: Request) -> Response:

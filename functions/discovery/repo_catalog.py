@@ -9,22 +9,26 @@ from typing import TYPE_CHECKING
 
 from shared.answers import tag_of, versioned
 from shared.discovery import AI_CATALOG
+from shared.parameters import whole
 from shared.problems import NotFound
-from shared.query import JSON, read_query, whole
+from shared.query import JSON, read_query
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
     from shared.hub import Hub
+    from shared.parameters import Readers
+
+QUERY: Readers = {"part": whole(1, 9999).otherwise(default=1)}
 
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer one part of the catalog."""
-    asked = read_query(request, (AI_CATALOG, JSON), part=whole(1, 9999))
+    asked = read_query(request, (AI_CATALOG, JSON), **QUERY)
     registration = await hub.store.get(request.path_params["repo"])
 
-    body = await hub.catalogs.of_repo(registration.repo, asked.get("part", 1))
+    body = await hub.catalogs.of_repo(registration.repo, asked["part"])
     if body is None:
         raise NotFound("The catalog has fewer parts.")
 

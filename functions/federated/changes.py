@@ -14,22 +14,27 @@ from starlette.responses import Response
 
 from shared.answers import OPEN, UNCACHED, answer, next_page, not_modified
 from shared.federation.feed import Place, page
+from shared.parameters import whole
 from shared.problems import BadQuery
-from shared.query import JSON, read_query, whole
+from shared.query import JSON, read_query
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
     from shared.hub import Hub
-    from shared.query import Asked
+    from shared.parameters import Readers
 
-_MOST_SERIAL, _MOST_NAMES, _NAMES = 999_999_999, 10_000, 1000
+QUERY: Readers = {
+    "since": whole(0, 999_999_999).needed("the serial of the copy"),
+    "limit": whole(1, 10_000).otherwise(default=1000),
+    "cursor": Place.read,
+}
 
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer one page of what changed, or 304."""
-    asked = _read(request)
-    since, limit, after = asked["since"], asked.get("limit", _NAMES), asked.get("cursor")
+    asked = read_query(request, **QUERY)
+    since, limit, after = asked["since"], asked["limit"], asked.get("cursor")
 
     document = hub.federation.document
     lines = hub.federation.changes.since(since)
@@ -43,10 +48,3 @@ async def handle(hub: Hub, request: Request) -> Response:
     if told["next"] is not None:
         headers["Link"] = f"<{next_page(request, told['next'])}>; rel=\"next\""
     return answer(orjson.dumps(told), JSON, headers=headers)
-
-
-def _read(request: Request) -> Asked:
-    asked = read_query(request, since=whole(0, _MOST_SERIAL), limit=whole(1, _MOST_NAMES), cursor=Place.read)
-    if "since" not in asked:
-        raise BadQuery("since must be given: the serial of the copy.")
-    return asked

@@ -11,19 +11,23 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from shared.answers import json_answer
-from shared.query import flag, read_query
+from shared.parameters import flag
+from shared.query import read_query
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
     from shared.hub import Hub
+    from shared.parameters import Readers
+
+QUERY: Readers = {"force": flag.otherwise(default=False)}
 
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer the new serial and what became of each source."""
     author = hub.auth.require_writer(request)
-    asked = read_query(request, force=flag)
+    asked = read_query(request, **QUERY)
     if asked.get("force"):
         author.must_be_admin()
 

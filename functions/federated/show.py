@@ -11,21 +11,25 @@ from starlette.requests import Request
 
 from shared.answers import OPEN, not_modified
 from shared.federation.document import CODINGS, Form
+from shared.parameters import flag
 from shared.prepared import Answer, Prepared
 from shared.problems import FederationIncomplete
-from shared.query import JSON, YAML, coding, flag, read_query
+from shared.query import JSON, YAML, coding, read_query
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from shared.federation import Document
     from shared.hub import Hub
+    from shared.parameters import Readers
     from shared.prepared import Messages
 
 _CACHING = {
     "Cache-Control": "public, max-age=30, stale-if-error=86400",
     "Vary": "Accept, Accept-Encoding",
 }
+
+QUERY: Readers = {"strict": flag.otherwise(default=False)}
 
 
 class Show:
@@ -43,7 +47,7 @@ class Show:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the representation asked for, or 304."""
         request = Request(scope, receive)
-        asked = read_query(request, (JSON, YAML), strict=flag)
+        asked = read_query(request, (JSON, YAML), **QUERY)
         form = Form(asked.media_type, coding(request, CODINGS))
 
         document = self._federation.document

@@ -10,22 +10,29 @@ from typing import TYPE_CHECKING
 
 from shared.answers import json_answer, page
 from shared.findings import KINDS, SEVERITIES, Finding
-from shared.query import cursor, one_of, read_query, slug, whole
+from shared.parameters import cursor, one_of, slug, whole
+from shared.query import read_query
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
     from shared.hub import Hub
+    from shared.parameters import Readers
     from shared.query import Asked
 
-kind, severity = one_of(*KINDS), one_of(*SEVERITIES)
+QUERY: Readers = {
+    "repo": slug,
+    "kind": one_of(*KINDS),
+    "severity": one_of(*SEVERITIES),
+    "limit": whole(1, 1000).otherwise(default=100),
+    "cursor": cursor,
+}
 
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer one page of findings."""
-    asked = read_query(request, repo=slug, kind=kind, severity=severity, limit=whole(1, 1000), cursor=cursor)
-    asked.setdefault("limit", 100)
+    asked = read_query(request, **QUERY)
     if "repo" in asked:
         await hub.store.get(asked["repo"])  # so that a misspelt name is no proof that nothing is wrong
 

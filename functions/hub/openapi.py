@@ -19,4 +19,4 @@ async def handle(hub: Hub, request: Request) -> Response:
     """Answer the document."""
     read_query(request)
 
-    return json_answer(document() | {"servers": [{"url": hub.settings.public}]})
+    return json_answer(document(request.app.operations) | {"servers": [{"url": hub.settings.public}]})

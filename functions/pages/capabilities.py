@@ -14,11 +14,14 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from shared.hub import Hub
+    from shared.parameters import Readers
+
+QUERY: Readers = READERS
 
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer one page of what is found."""
-    asked = asked_of(request, **READERS)
+    asked = asked_of(request, **QUERY)
     query = Query(asked.get("q", ""), {name: asked[name] for name in FILTERS if name in asked}, asked.get("cursor", ""))
 
     answer = await hub.search.answer(query.wanted(), shown)

@@ -8,20 +8,26 @@ from shared.findings import KINDS, SEVERITIES, by_repo
 from shared.pages import asked_of, page
 from shared.pages.summary import all_rows, all_well
 from shared.pages.troubles import Troubles
-from shared.query import one_of, slug, whole
+from shared.parameters import one_of, slug, whole
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
     from shared.hub import Hub
+    from shared.parameters import Readers
+
+QUERY: Readers = {
+    "severity": one_of(*SEVERITIES),
+    "kind": one_of(*KINDS),
+    "repo": slug,
+    "page": whole(1, 10**6).otherwise(default=1),
+}
 
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer one page of the list."""
-    asked = asked_of(
-        request, repo=slug, kind=one_of(*KINDS), severity=one_of(*SEVERITIES), page=whole(1, 10**6)
-    )
+    asked = asked_of(request, **QUERY)
     view = Troubles(**asked)
 
     found = hub.findings.all()

@@ -16,20 +16,24 @@ from shared.pages.links import FOR_PROGRAMS
 from shared.pages.overtime import WINDOWS, picture
 from shared.pages.picture import flowers
 from shared.pages.summary import ages, all_rows, all_well, by_domain, by_state
-from shared.query import HTML, JSON, one_of
+from shared.parameters import one_of
+from shared.query import HTML, JSON
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
     from shared.hub import Hub
+    from shared.parameters import Readers
 
 _MOST_FINDINGS = 5
+
+QUERY: Readers = {"over": one_of(*WINDOWS).otherwise(default="week")}
 
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer the overview, or the links."""
-    asked = asked_of(request, (JSON, HTML), over=one_of(*WINDOWS))
+    asked = asked_of(request, (JSON, HTML), **QUERY)
     leading = {"Link": links(hub.settings.public_path)}
     if asked.media_type == JSON:
         offers = {name: hub.settings.public + path for name, path in FOR_PROGRAMS.items()}
@@ -40,7 +44,7 @@ async def handle(hub: Hub, request: Request) -> Response:
     domains = by_domain(rows)
     findings = hub.findings.all()
     worst = [those[0] for those in by_repo(findings)[:_MOST_FINDINGS]]
-    counts, over = by_state(rows), asked.get("over", "week")
+    counts, over = by_state(rows), asked["over"]
 
     return await page(
         hub,

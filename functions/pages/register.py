@@ -9,20 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 from shared.pages import asked_of, page
 from shared.pages.registering import lines, offences_of
-from shared.query import flag
+from shared.parameters import flag
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
     from shared.hub import Hub
+    from shared.parameters import Readers
 
 _LONGEST = 4096
 
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer the page."""
-    given: dict[str, Any] = asked_of(request, url=_text, repo=_text, domain=_text, required=flag)
+    given: dict[str, Any] = asked_of(request, **QUERY)
 
     offences = offences_of(given, hub.guard) if given else ()
     curl, client = lines(given, hub.settings.public)
@@ -34,3 +35,6 @@ async def handle(hub: Hub, request: Request) -> Response:
 
 def _text(text: str) -> str:
     return text.strip()[:_LONGEST]
+
+
+QUERY: Readers = {"url": _text, "repo": _text, "domain": _text, "required": flag}

@@ -8,7 +8,7 @@ from shared.pages import asked_of, page
 from shared.pages.listing import ORDERS, ROWS_A_PAGE, View
 from shared.pages.summary import all_rows, by_state
 from shared.pages.typed import typed
-from shared.query import one_of, slug, whole
+from shared.parameters import one_of, slug, whole
 from shared.sources.status import STATES
 
 if TYPE_CHECKING:
@@ -16,19 +16,21 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from shared.hub import Hub
+    from shared.parameters import Readers
+
+QUERY: Readers = {
+    "q": typed,
+    "state": one_of(*STATES),
+    "domain": slug,
+    "sort": one_of(*ORDERS).otherwise(default="repo"),
+    "order": one_of("down"),
+    "page": whole(1, 10**6).otherwise(default=1),
+}
 
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer one page of the table."""
-    asked = asked_of(
-        request,
-        q=typed,
-        state=one_of(*STATES),
-        domain=slug,
-        sort=one_of(*ORDERS),
-        order=one_of("down"),
-        page=whole(1, 10**6),
-    )
+    asked = asked_of(request, **QUERY)
     view = View(down=bool(asked.pop("order", "")), **asked)
 
     rows = await all_rows(hub)

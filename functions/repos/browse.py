@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shared.answers import json_answer, page
-from shared.query import cursor, flag, one_of, read_query, slug, whole
+from shared.parameters import cursor, flag, one_of, slug, whole
+from shared.query import read_query
 from shared.sources.status import STATES
 
 if TYPE_CHECKING:
@@ -17,17 +18,23 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from shared.hub import Hub
+    from shared.parameters import Readers
     from shared.query import Asked
     from shared.registration import Registration
     from shared.sources.status import Status
 
-state = one_of(*STATES)
+QUERY: Readers = {
+    "domain": slug,
+    "enabled": flag,
+    "state": one_of(*STATES),
+    "limit": whole(1, 1000).otherwise(default=100),
+    "cursor": cursor,
+}
 
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer one page of repositories."""
-    asked = read_query(request, domain=slug, enabled=flag, state=state, limit=whole(1, 1000), cursor=cursor)
-    asked.setdefault("limit", 100)
+    asked = read_query(request, **QUERY)
 
     rows = [(row, hub.sources.status(row.repo)) for row in await hub.store.registrations()]
     wanted = [pair for pair in rows if _matches(asked, *pair)]

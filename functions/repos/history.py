@@ -5,23 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shared.answers import json_answer, page
-from shared.query import cursor, read_query, whole
+from shared.parameters import cursor, whole
+from shared.query import read_query
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
     from shared.hub import Hub
+    from shared.parameters import Readers
     from shared.store import Change
 
 _NEWEST = 10**12
 _BACKWARDS = str.maketrans("0123456789", "9876543210")
 
+QUERY: Readers = {"limit": whole(1, 50).otherwise(default=50), "cursor": cursor}
+
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer one page of changes."""
-    asked = read_query(request, limit=whole(1, 50), cursor=cursor)
-    asked.setdefault("limit", 50)
+    asked = read_query(request, **QUERY)
 
     changes = await hub.store.history(request.path_params["repo"])
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from shared.answers import json_answer
 from shared.body import read_json
-from shared.query import flag, read_query
+from shared.parameters import flag
+from shared.query import read_query
 from shared.registration import wanted
 
 if TYPE_CHECKING:
@@ -19,13 +20,16 @@ if TYPE_CHECKING:
 
     from shared.auth.author import Author
     from shared.hub import Hub
+    from shared.parameters import Readers
     from shared.registration import Wanted
+
+QUERY: Readers = {"dry_run": flag.otherwise(default=False)}
 
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer 201 with the registration, where it lies and its ETag."""
     author = hub.auth.require_writer(request)
-    asked = read_query(request, dry_run=flag)
+    asked = read_query(request, **QUERY)
     new = wanted(await read_json(request), hub.guard)
     if asked.get("dry_run"):
         return json_answer(await _tried(hub, new, author))

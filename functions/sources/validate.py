@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from shared.answers import json_answer
 from shared.body import read_document
-from shared.query import one_of, read_query, slug
+from shared.parameters import one_of, slug
+from shared.query import read_query
 from shared.validation import validate_index, validate_manifest
 
 if TYPE_CHECKING:
@@ -17,15 +18,18 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from shared.hub import Hub
+    from shared.parameters import Readers
+
+QUERY: Readers = {"kind": one_of("index", "manifest").otherwise(default="index"), "repo": slug}
 
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer the verdict: 200 whether the document is valid or not."""
-    asked = read_query(request, kind=one_of("index", "manifest"), repo=slug)
+    asked = read_query(request, **QUERY)
     hub.limits.count_validation(request)
     body = await read_document(request)
 
-    if asked.get("kind") == "manifest":
+    if asked["kind"] == "manifest":
         verdict = await validate_manifest(hub.reader, body)
     else:
         verdict = await validate_index(hub.reader, body, asked.get("repo", ""))

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from shared.query import JSON, read_query, short, whole
+from shared.parameters import short, whole
+from shared.query import read_query
 from shared.search import Wanted, reading
 from shared.search.words import words
 
@@ -25,10 +26,8 @@ _LISTED = {"type": "type", "publisherId": "publisher"}
 
 def read_list(request: Request, parts: Iterable[Part]) -> Wanted:
     """Return what a listing asks for; *parts* are what there is to list."""
-    asked = read_query(
-        request, (JSON,), filter=_conditions, pageSize=whole(1, 100), pageToken=reading.position, orderBy=_order
-    )
-    wanted: dict[str, Any] = {"limit": asked.get("pageSize", 20), "after": asked.get("pageToken")}
+    asked = read_query(request, **QUERY, orderBy=_order)
+    wanted: dict[str, Any] = {"limit": asked["pageSize"], "after": asked.get("pageToken")}
     filters = []
     for field, value in asked.get("filter", []):
         if field == "displayName":
@@ -80,3 +79,9 @@ _SINCE: dict[str, Callable[[Part], datetime]] = {
     "createdAfter": partial(_time, lambda part: part.registration.registered_at),
     "updatedAfter": partial(_time, lambda part: part.changed_at),
 }
+QUERY: dict[str, Callable[[str], object]] = {
+    "filter": _conditions,
+    "pageSize": whole(1, 100).otherwise(default=20),
+    "pageToken": reading.position,
+}
+"""The parameters of a listing that do something; ARD also knows ``orderBy``, which is refused with its reason."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 
 from shared.federation.changes import merged
-from shared.query import cursor, cursor_to
+from shared.parameters import cursor, cursor_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

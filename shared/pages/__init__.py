@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _FOLDER = Path(__file__).resolve().parent / "templates"
 _HEADERS = {**OPEN, **BROWSED, "Cache-Control": "no-cache", "Vary": "Accept, Accept-Encoding"}
-_FOR_PROGRAMS = ("/v1/", "/schemas/")
+FOR_PROGRAMS = ("/v1/", "/schemas/")
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
@@ -84,7 +84,7 @@ def for_people(request: Request) -> bool:
 
 def has_pages(request: Request) -> bool:
     """Tell whether what is wrong with *request* is told as a page or as JSON, whichever is asked for."""
-    return not request.scope["path"].startswith(_FOR_PROGRAMS)
+    return not request.scope["path"].startswith(FOR_PROGRAMS)
 
 
 def everywhere(hub: Hub, request: Request) -> dict[str, Any]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import orjson
 
 from shared.pages.typed import typed
-from shared.query import short
+from shared.parameters import short
 from shared.search import KINDS, LETTERS, Wanted, reading
 from shared.search.facts import domain_of, levels
 
@@ -42,7 +41,7 @@ READERS: dict[str, Callable[[str], str]] = {
     "q": typed,
     "cursor": _told(reading.position),
     **dict.fromkeys(_EXACT, _told(short)),
-    **{f"min_{kind}": _told(partial(reading.level, kind)) for kind in LETTERS},
+    **{f"min_{kind}": _told(reading.level(kind)) for kind in LETTERS},
 }
 """How each parameter is read; every reader returns the text."""
 
@@ -93,7 +92,7 @@ class Query:
 
 def _values(name: str, value: str) -> tuple[str, ...]:
     """Return the values that the filter *name* admits: this one, or each level from it up."""
-    return reading.level(name.removeprefix("min_"), value) if name in _LEVELS else (value,)
+    return reading.level(name.removeprefix("min_"))(value) if name in _LEVELS else (value,)
 
 
 def shown(found: Found) -> bytes:

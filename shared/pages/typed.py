@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.characters import refused
-from shared.query import MOST_TEXT
+from shared.parameters import MOST_TEXT
 
 
 def typed(text: str) -> str:

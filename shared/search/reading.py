@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from shared.query import cursor, cursor_to, short
+from shared.parameters import MOST_TEXT, Reader, cursor, cursor_to, matching, short
 from shared.search.asked import Position
 from shared.search.facts import LETTERS, at_least
 from shared.search.words import words
@@ -12,24 +12,24 @@ from shared.search.words import words
 _POSITION = re.compile(r"([0-9]{1,9})? ([a-z0-9][a-z0-9._-]{0,99}) ([a-z0-9._-]{1,200})")
 
 
-def terms(text: str) -> tuple[str, ...] | None:
-    """Read the words to look for, each once, from at most 200 characters; blanks ask for none."""
+def _terms(text: str) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(words(short(text)))) if text.strip() else None
 
 
-def level(kind: str, text: str) -> tuple[str, ...]:
-    """Read the least level of *kind*; return every value that reaches it."""
+terms: Reader[tuple[str, ...] | None] = Reader(_terms, {"type": "string", "maxLength": MOST_TEXT})
+"""Reads the words to look for, each once, from at most 200 characters; blanks ask for none."""
+
+
+def level(kind: str) -> Reader[tuple[str, ...]]:
+    """Return a reader of the least level of *kind*, which returns every value that reaches it."""
     letter = LETTERS[kind]
-    if not re.fullmatch(f"{letter}?[0-9]", text):
-        raise ValueError(f"must be a level, such as {letter}3")
-    return at_least(kind, int(text[-1]))
+    one = matching(f"{letter}?[0-9]", f"must be a level, such as {letter}3")
+    return Reader(lambda text: at_least(kind, int(one(text)[-1])), one.schema)
 
 
-def fields(text: str) -> tuple[str, ...]:
-    """Read names of fields."""
-    if not re.fullmatch(r"[^\s,]{1,100}(,[^\s,]{1,100}){0,49}", text):
-        raise ValueError("must be at most 50 names of fields, separated by commas")
-    return tuple(text.split(","))
+_names = matching(r"[^\s,]{1,100}(,[^\s,]{1,100}){0,49}", "must be at most 50 names of fields, separated by commas")
+fields: Reader[tuple[str, ...]] = Reader(lambda text: tuple(_names(text).split(",")), _names.schema)
+"""Reads names of fields."""
 
 
 def position(text: str) -> Position:

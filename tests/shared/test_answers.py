@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.answers import answer, json_answer, next_page, not_modified, page, tag_of, tags, versioned
-from shared.query import Asked, cursor, read_query, slug, whole
+from shared.parameters import cursor, slug, whole
+from shared.query import Asked, read_query
 from tests.shared.asking import asking
 
 

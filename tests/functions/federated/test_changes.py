@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.query import cursor_to
+from shared.parameters import cursor_to
 from tests.builders import WRITER, capability, federated, index, problem, refresh, register, served, url_of
 
 if TYPE_CHECKING:

@@ -1,11 +1,18 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
+import yaml
 
+from router import ENDPOINTS, operations
 from shared import schemas
-from shared.contract import document
+from shared.contract import Operation, document
+from shared.pages.listing import ORDERS
+from shared.sources.status import STATES
+
+CONTRACT = document(operations(ENDPOINTS))
 
 
 def references(node: Any) -> list[str]:
@@ -19,24 +26,24 @@ def references(node: Any) -> list[str]:
 
 
 def test_every_reference_leads_to_a_whole_component() -> None:
-    components = document()["components"]
+    components = CONTRACT["components"]
     places = {f"#/components/{kind}/{name}" for kind, named in components.items() for name in named}
 
-    assert set(references(document())) <= places
+    assert set(references(CONTRACT)) <= places
 
 
 def test_no_schema_of_the_document_holds_definitions_of_its_own() -> None:
-    assert "$defs" not in str(document())
+    assert "$defs" not in str(CONTRACT)
 
 
-@pytest.mark.parametrize("name", document()["components"]["schemas"])
+@pytest.mark.parametrize("name", CONTRACT["components"]["schemas"])
 def test_components_are_named_as_classes_are(name: str) -> None:
     assert name.isidentifier()
     assert name[0].isupper()
 
 
 def test_a_capability_has_all_its_fields_and_requires_what_is_always_there() -> None:
-    served = document()["components"]["schemas"]["Capability"]
+    served = CONTRACT["components"]["schemas"]["Capability"]
     published = schemas.schema("capability-index")["$defs"]["capability"]
     fields = {name for name, rule in published["properties"].items() if rule.get("not") != {}}
 
@@ -64,6 +71,38 @@ def test_a_capability_has_all_its_fields_and_requires_what_is_always_there() -> 
     ids=lambda value: ".".join(value) if isinstance(value, tuple) else value,
 )
 def test_lists_say_of_what_they_are(place: tuple[str, str], items: str) -> None:
-    schema = document()["components"]["schemas"][place[0]]
+    schema = CONTRACT["components"]["schemas"][place[0]]
 
     assert schema["properties"][place[1]]["items"] == {"$ref": f"#/components/schemas/{items}"}
+
+
+PROSE = yaml.safe_load((schemas.FOLDER / "openapi.yaml").read_text(encoding="utf-8"))
+
+
+def test_people_wrote_of_every_operation_and_of_no_other() -> None:
+    assert PROSE["operations"].keys() == {operation.name for operation in operations(ENDPOINTS)}
+
+
+@pytest.mark.parametrize("operation", operations(ENDPOINTS), ids=lambda operation: operation.name)
+def test_people_wrote_of_every_parameter_and_of_no_other(operation: Operation) -> None:
+    said = PROSE["operations"][operation.name].get("query", {})
+    described_themselves = {name for name, one in said.items() if isinstance(one, dict) and "schema" in one}
+
+    assert said.keys() - described_themselves == operation.query.keys() - PROSE["parameters"]["query"].keys()
+
+
+def test_a_parameter_has_the_bounds_and_the_default_that_its_handler_reads_it_with() -> None:
+    parameters = {one["name"]: one for one in CONTRACT["paths"]["/v1/repos"]["get"]["parameters"]}
+
+    assert parameters["limit"]["schema"] == {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}
+    assert parameters["state"]["schema"]["enum"] == [*STATES]
+    assert re.fullmatch(parameters["domain"]["schema"]["pattern"], "helix_forge")
+    sorts = {one["name"]: one for one in CONTRACT["paths"]["/sources"]["get"]["parameters"]}["sort"]["schema"]
+    assert sorts == {"type": "string", "enum": [*ORDERS], "default": "repo"}
+
+
+def test_every_answer_that_may_be_a_304_tells_how_to_ask_for_it() -> None:
+    for item in CONTRACT["paths"].values():
+        for operation in item.values():
+            named = {one["name"] for one in operation["parameters"]}
+            assert ("304" in operation["responses"]) == ("If-None-Match" in named), operation["operationId"]

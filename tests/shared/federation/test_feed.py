@@ -11,7 +11,8 @@ from shared.compose import compose
 from shared.federation.changes import Changes, Delta, Line
 from shared.federation.document import Document, Form, Press, substance
 from shared.federation.feed import Place, page
-from shared.query import JSON, cursor_to
+from shared.parameters import cursor_to
+from shared.query import JSON
 from tests.builders import capability
 from tests.shared.sharing import EARLY, LATER, part
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.pages.searching import FILTERS, READERS, Query, described, shown
-from shared.query import cursor_to
+from shared.parameters import cursor_to
 from shared.search import KINDS, LETTERS, Position
 from tests.builders import capability, index, refresh, register, searchable, url_of
 

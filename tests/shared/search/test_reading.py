@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.query import cursor_to
+from shared.parameters import cursor_to
 from shared.search import reading
 from shared.search.asked import Position
 
@@ -20,8 +19,8 @@ if TYPE_CHECKING:
         (reading.terms, "  ", None),
         (reading.terms, "", None),
         (reading.terms, "?!", ()),
-        (partial(reading.level, "availability"), "A8", ("A8", "A9")),
-        (partial(reading.level, "availability"), "8", ("A8", "A9")),
+        (reading.level("availability"), "A8", ("A8", "A9")),
+        (reading.level("availability"), "8", ("A8", "A9")),
         (reading.fields, "id", ("id",)),
         (reading.fields, "id,x-y,id", ("id", "x-y", "id")),
         (reading.position, reading.position_cursor(Position(3, "ours", "a.b")), Position(3, "ours", "a.b")),
@@ -36,10 +35,10 @@ def test_reads(read: Callable[[str], Any], text: str, value: object) -> None:
     ("read", "text"),
     [
         (reading.terms, "x" * 201),
-        (partial(reading.level, "availability"), "D4"),
-        (partial(reading.level, "availability"), "a4"),
-        (partial(reading.level, "availability"), "A44"),
-        (partial(reading.level, "availability"), ""),
+        (reading.level("availability"), "D4"),
+        (reading.level("availability"), "a4"),
+        (reading.level("availability"), "A44"),
+        (reading.level("availability"), ""),
         (reading.fields, ""),
         (reading.fields, "id,"),
         (reading.fields, "i d"),

@@ -1,0 +1,115 @@
+"""How the text of a query parameter is read; readers carry the JSON Schema of what they read, for the contract."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from shared.characters import hiding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    Readers = Mapping[str, Callable[[str], object]]
+
+MOST_TEXT = 200
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Reader(Generic[Value]):
+    """Reads the text of one parameter; raises ValueError with what it must be.
+
+    *schema* says which texts are read (JSON Schema). Where the parameter is not given, it is *default*, unless that is
+    None; *required* says what it is for where it has to be given.
+    """
+
+    read: Callable[[str], Value]
+    schema: Mapping[str, Any]
+    default: object = None
+    required: str = ""
+
+    def __call__(self, text: str) -> Value:
+        """Return what *text* says."""
+        return self.read(text)
+
+    def otherwise(self, *, default: object) -> Reader[Value]:
+        """Return this reader with a value for the parameter where it is not given."""
+        return replace(self, default=default)
+
+    def needed(self, meaning: str) -> Reader[Value]:
+        """Return this reader for a parameter that has to be given; *meaning* is said to who leaves it out."""
+        return replace(self, required=meaning)
+
+
+def one_of(*values: str) -> Reader[str]:
+    """Return a reader that takes these values only."""
+
+    def read(text: str) -> str:
+        if text not in values:
+            raise ValueError(f"must be one of {', '.join(values)}")
+        return text
+
+    return Reader(read, {"type": "string", "enum": list(values)})
+
+
+flag: Reader[bool] = Reader(lambda text: one_of("true", "false")(text) == "true", {"type": "boolean"})
+"""Reads ``true`` or ``false``."""
+
+
+def whole(least: int, most: int) -> Reader[int]:
+    """Return a reader of whole numbers within bounds."""
+
+    def read(text: str) -> int:
+        if not re.fullmatch("[0-9]{1,9}", text) or not least <= int(text) <= most:
+            raise ValueError(f"must be a whole number from {least} to {most}")
+        return int(text)
+
+    return Reader(read, {"type": "integer", "minimum": least, "maximum": most})
+
+
+def matching(pattern: str, must: str) -> Reader[str]:
+    """Return a reader of what *pattern* matches as a whole; *must* says what that is."""
+
+    def read(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(must)
+        return text
+
+    return Reader(read, {"type": "string", "pattern": f"^{pattern}$"})
+
+
+slug = matching("[a-z0-9][a-z0-9._-]{0,99}", "must be a slug: lower-case letters, digits, dot, underscore, hyphen")
+"""Reads the name of a repo or domain."""
+
+
+def _short(text: str) -> str:
+    if not 1 <= len(text) <= MOST_TEXT:
+        raise ValueError(f"must be 1 to {MOST_TEXT} characters long")
+    if refusal := hiding(text):
+        raise ValueError(f"must be text that can be seen: at character {refusal.offset + 1}, {refusal.detail}")
+    return text
+
+
+short: Reader[str] = Reader(_short, {"type": "string", "minLength": 1, "maxLength": MOST_TEXT})
+"""Reads a text of 1 to 200 characters, none of them one that hides or reorders text."""
+
+
+def cursor(text: str) -> str:
+    """Read a cursor that a list handed out as ``next``."""
+    try:
+        position = base64.urlsafe_b64decode(text.encode("ascii")).decode("utf-8")
+    except (binascii.Error, UnicodeError):
+        position = ""
+    # The decoder skips what is not of its alphabet: only what this hub would write is a cursor.
+    if not position or cursor_to(position) != text:
+        raise ValueError("must be the next of an earlier page, as it was given")
+    return position
+
+
+def cursor_to(position: str) -> str:
+    """Return the opaque cursor for *position*."""
+    return base64.urlsafe_b64encode(position.encode()).decode("ascii")
