@@ -9,11 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import orjson
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE
-
-from shared.problems import HeadTooLarge, MalformedRequest, Problem, RequestTimeout
-from shared.server.heads import CheckedProtocol, RefusedError
+from shared.problems import HeadTooLarge, MalformedRequest, RequestTimeout
+from shared.server.closing import LINGER_SECONDS, ClosingProtocol
+from shared.server.heads import RefusedError
 
 if TYPE_CHECKING:
     import asyncio
@@ -34,14 +32,14 @@ LEAST_PER_SECOND = 4096
 """The bytes per second that a reader takes at least, or it counts as one that does not read."""
 
 
-class GuardedProtocol(CheckedProtocol):
+class GuardedProtocol(ClosingProtocol):
     """A connection within *bounds*."""
 
     def __init__(self, bounds: Bounds, **named: Any) -> None:  # noqa: ANN401 - uvicorn's own, passed on
-        super().__init__(**named)
+        super().__init__(bounds.public_url, **named)
         self._bounds = bounds
         self._received = 0
-        self._begun = self._ended = self._refused = self._full = False
+        self._begun = self._ended = self._full = False
         self._phase: object = None
         self._since = self.loop.time()
         self._unread = 0
@@ -54,21 +52,22 @@ class GuardedProtocol(CheckedProtocol):
         self._bounds.make_room(self.connections)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop watching, and let go of the requests: they refer back to this, and nothing but a collection would."""
+        """Stop watching."""
         if self._next_look is not None:
             self._next_look.cancel()
         self._bounds.taken(self)
         super().connection_lost(exc)
-        self.cycle = None  # type: ignore[assignment]  # as it was before the first request
-        self.pipeline.clear()
 
     def data_received(self, data: bytes) -> None:
         """Count what comes, and pass it on."""
-        if self._full:
+        if self._full or self._reads_no_more():
+            self.transport.drop(len(data))
             return
         self._received += len(data)
         super().data_received(data)
-        if self._ended:
+        if self._refused:
+            self._received = 0
+        elif self._ended:
             # What came after the end belongs to the next request.
             self._ended, self._received = False, int(self._begun)
         elif self._received > self._bounds.head_bytes:
@@ -131,12 +130,11 @@ class GuardedProtocol(CheckedProtocol):
     def _refuse_fields(self) -> None:
         self.refuse(HeadTooLarge(f"A request may have {MOST_FIELDS} header fields."))
 
-    def _receives_body(self) -> bool:
-        return self.cycle is not None and self.cycle.more_body
-
     def is_idle(self) -> bool:
         """Tell whether nothing is under way: no answer, and not a byte of a request."""
-        return self._received == 0 and (self.cycle is None or self.cycle.response_complete)
+        if self.transport.is_closing():
+            return not self.transport.get_write_buffer_size()
+        return self._received == 0 and not self._owes_answers()
 
     @property
     def idle_since(self) -> float:
@@ -147,17 +145,6 @@ class GuardedProtocol(CheckedProtocol):
         """Answer what is no HTTP request as every other failure is answered."""
         if not self._full:
             self.refuse(MalformedRequest(msg))
-
-    def refuse(self, problem: Problem) -> None:
-        """Answer with *problem* where that can't be taken for another answer, and close."""
-        cycle = self.cycle
-        if not self._refused and (cycle is None or cycle.response_complete or not self._answer_under_way()):
-            self.transport.write(_refusal(problem, self._bounds.public_url))
-        self._refused = True
-        self.transport.close()
-
-    def _answer_under_way(self) -> bool:
-        return self.cycle.response_started or not self.cycle.more_body
 
     def pause_writing(self) -> None:
         """Note that an answer is not read as fast as it is written."""
@@ -178,6 +165,9 @@ class GuardedProtocol(CheckedProtocol):
         elif self._unread:
             if now - self._since >= self._bounds.send_seconds:
                 self.transport.abort()
+        elif phase == "close":
+            if now - self._since >= LINGER_SECONDS:
+                self.transport.end()
         elif now - self._since >= self._bounds.receive_seconds:
             self._end_the_wait()
 
@@ -187,29 +177,16 @@ class GuardedProtocol(CheckedProtocol):
         if self._unread:
             moved = before - self._unread
             return "read" if before and 0 <= moved < LEAST_PER_SECOND * self._bounds.tick else None
+        if self.transport.is_closing():
+            return "close"
         if self.is_idle():
             # After an answer uvicorn waits for the next request, and ends that itself.
             return "begin" if self.cycle is None else None
-        if self._received:
-            return "send", self.cycle
-        return None
+        # Where the hub itself reads no more for now, nothing can arrive.
+        return ("send", self.cycle) if self._received and not self.flow.read_paused else None
 
     def _end_the_wait(self) -> None:
         if self._received:
             self.refuse(RequestTimeout("The request did not arrive in time."))
         else:
-            self.transport.close()
-
-
-def _refusal(problem: Problem, public_url: str) -> bytes:
-    body = orjson.dumps(problem.as_json(public_url, "/"))
-    own = "".join(f"{name.lower()}: {value}\r\n" for name, value in problem.headers.items())
-    head = (
-        b"content-type: application/problem+json\r\n"
-        b"access-control-allow-origin: *\r\n"
-        b"x-content-type-options: nosniff\r\n"
-        b"cache-control: no-store\r\n"
-        b"connection: close\r\n"
-    )
-    length = b"content-length: %d\r\n\r\n" % len(body)
-    return b"".join([STATUS_LINE[problem.answer_status], own.encode(), head, length, body])
+            self.transport.end()

@@ -94,6 +94,8 @@ class RefusedError(Exception):
 class CheckedProtocol(HttpToolsProtocol):
     """A connection whose requests are checked as above, and which ignores offers to upgrade."""
 
+    _keeps_alive = True
+
     @abstractmethod
     def refuse(self, problem: Problem) -> None:
         """Answer with *problem*, and close."""
@@ -138,3 +140,17 @@ class CheckedProtocol(HttpToolsProtocol):
         if not self.parser.should_upgrade():
             super().on_headers_complete()
             self.headers = _NOWHERE
+            # A client that is answered before it sends a body it has announced may send it or not: what comes next
+            # could be either, so the answer says that the connection ends (RFC 9110 §10.1.1).
+            self._keeps_alive = self.cycle.keep_alive
+            self.cycle.keep_alive = self._keeps_alive and not self.expect_100_continue
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body."""
+        self.cycle.keep_alive = self._keeps_alive
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """End the request."""
+        self.cycle.keep_alive = self._keeps_alive
+        super().on_message_complete()

@@ -5,114 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import json
 import weakref
-from dataclasses import dataclass, field
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-import uvicorn
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse
-from uvicorn.server import ServerState
 
-from shared.problems import PROBLEMS
 from shared.server import guard
-from shared.server.bounds import Bounds
-from shared.server.guard import GuardedProtocol
-from shared.settings import Settings
+from tests.shared.server.guarded import CLOSING, GET, SOON, UP, bodies, problem
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from starlette.types import Receive, Scope, Send
-
-GET = b"GET / HTTP/1.1\r\nHost: hub\r\n\r\n"
-UP = b"POST / HTTP/1.1\r\nHost: hub\r\n"
-SOON = 0.15
-"""How long, in these tests, a client may take, in seconds."""
-
-
-async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer with the body that was sent; at /large with more than sockets hold, at /wait after a while.
-
-    At /fields the answer is the number of header fields, at /target what was asked for.
-    """
-    body = b"hello" if scope["method"] in {"GET", "OPTIONS"} else await Request(scope, receive).body()
-    if scope["path"] == "/wait":
-        await asyncio.sleep(3 * SOON)
-    if scope["path"] == "/fields":
-        body = b"%d fields" % len(scope["headers"])
-    if scope["path"] in {"*", "/target"} or scope["query_string"]:
-        body = f"{scope['method']} {scope['path']}?{scope['query_string'].decode()}".encode()
-    await PlainTextResponse(b"x" * 30_000_000 if scope["path"] == "/large" else body)(scope, receive, send)
-
-
-@dataclass
-class Served:
-    """A server, and what it knows of its connections."""
-
-    port: int
-    bounds: Bounds
-    state: ServerState
-    writers: list[asyncio.StreamWriter] = field(default_factory=list)
-
-    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Open a connection."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port, limit=2**26)
-        self.writers.append(writer)
-        return reader, writer
-
-    async def say(self, *pieces: bytes) -> bytes:
-        """Send pieces on a connection of their own, and return all that comes until the server ends it."""
-        reader, writer = await self.connect()
-        for piece in pieces:
-            writer.write(piece)
-            await writer.drain()
-        return await self.rest(reader)
-
-    async def rest(self, reader: asyncio.StreamReader) -> bytes:
-        """Return what comes until the server ends the connection; fail when it does not."""
-        async with asyncio.timeout(10):
-            with contextlib.suppress(ConnectionError):
-                return await reader.read()
-            return b""
-
-    async def has(self, connections: int) -> None:
-        """Wait until the server has as many connections."""
-        async with asyncio.timeout(5):
-            while len(self.state.connections) != connections:  # noqa: ASYNC110 - the server tells nobody
-                await asyncio.sleep(0.005)
-
-
-@pytest.fixture
-async def server(real_network: None) -> AsyncIterator[Served]:
-    """A server of the app with tight bounds."""
-    del real_network
-    bounds = Bounds(Settings(max_head_bytes=2000, max_connections=20, public_url="http://hub"), 9999)
-    bounds.receive_seconds = bounds.send_seconds = SOON
-    bounds.tick = SOON / 4
-    config, state = uvicorn.Config(app, log_config=None, timeout_keep_alive=60), ServerState()
-    make = partial(GuardedProtocol, bounds, config=config, server_state=state, app_state={})
-    listening = await asyncio.get_running_loop().create_server(make, "127.0.0.1", 0)
-    served = Served(listening.sockets[0].getsockname()[1], bounds, state)
-    yield served
-    listening.close()
-    for one in (*state.connections, *served.writers):
-        one.transport.abort()
-    await asyncio.sleep(0)
-
-
-def problem(answer: bytes, slug: str) -> dict[str, Any]:
-    """Check that an answer is this problem, and that the connection ends with it."""
-    head, _, body = answer.partition(b"\r\n\r\n")
-    document: dict[str, Any] = json.loads(body)
-    assert head.startswith(b"HTTP/1.1 %d " % PROBLEMS[slug].status)
-    assert b"content-type: application/problem+json" in head
-    assert b"connection: close" in head
-    assert document["type"] == f"http://hub/problems/{slug}"
-    return document
+    from tests.shared.server.guarded import Served
 
 
 async def test_answers_as_ever(server: Served) -> None:
@@ -263,24 +165,11 @@ BODY = b"GET /inner HTTP/1.1\r\nHost: x\r\n\r\n"
 LENGTH = b"Content-Length: %d\r\n" % len(BODY)
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
 CHUNKS = b"5;x=y\r\n%s\r\n%x\r\n%s\r\n0\r\nTrailer: t\r\n\r\n" % (BODY[:5], len(BODY) - 5, BODY[5:])
-CLOSING = b"GET / HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n"
 
 
 def offering(head: bytes, fields: bytes = b"Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\n") -> bytes:
     """Return the head of a request with an offer to upgrade."""
     return head + b" HTTP/1.1\r\nHost: hub\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n" + fields
-
-
-def bodies(answer: bytes) -> list[bytes]:
-    """Return the bodies of one answer after the other, each a 200."""
-    found = []
-    while answer:
-        head, _, rest = answer.partition(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 200 OK"), head
-        size = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
-        found.append(rest[:size])
-        answer = rest[size:]
-    return found
 
 
 @pytest.mark.parametrize("method", [b"POST", b"PUT", b"PATCH", b"DELETE"])
@@ -380,12 +269,6 @@ async def test_a_client_of_the_first_version_needs_no_host_and_no_word_to_go_on(
     answer = await server.say(b"POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n", b"abc")
 
     assert bodies(answer) == [b"abc"]
-
-
-async def test_an_answer_under_way_is_not_mixed_with_a_refusal(server: Served) -> None:
-    answer = await server.say(b"GET /wait HTTP/1.1\r\nHost: hub\r\n\r\nnonsense\r\n\r\n")
-
-    assert b"malformed-request" not in answer
 
 
 async def test_requests_that_wait_for_their_turn_have_a_bound(server: Served) -> None:
