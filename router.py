@@ -142,7 +142,7 @@ def application(hub: Hub, endpoints: Iterable[Row], lifespan: Any = None) -> Sta
     routes = [Route(path, resource) for path, resource in resources.items()]
     app = _Application(routes=routes, lifespan=lifespan)
     app.hub = hub
-    app.operations = operations(endpoints)
+    hub.contract.describe(operations(endpoints))
     app.ready = {path: resource.ready for path, resource in resources.items() if resource.ready is not None}
     app.router.redirect_slashes = False
     app.router.default = _answer_elsewhere
@@ -173,7 +173,6 @@ class _Application(Starlette):
     """Starlette within the edge, so that an answer to a crash has an id as well; what lies ready is sent before it."""
 
     hub: Hub
-    operations: tuple[Operation, ...]
     ready: Mapping[str, Find]
 
     def build_middleware_stack(self) -> ASGIApp:

@@ -12,6 +12,7 @@ from shared.auth import Auth
 from shared.auth.tokens import TokensFile
 from shared.backup import Snapshot, sweep
 from shared.clock import Clock
+from shared.contract import Contract
 from shared.discovery import Catalogs, Naming
 from shared.federation import Federation
 from shared.fetch import Fetcher
@@ -72,6 +73,11 @@ class Hub:
     def catalogs(self) -> Catalogs:
         """The catalogs by which other systems find what is served."""
         return Catalogs(self.federation, self.naming)
+
+    @cached_property
+    def contract(self) -> Contract:
+        """The OpenAPI document; the router says which operations it describes."""
+        return Contract(self.settings.public)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

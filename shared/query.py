@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 JSON = "application/json"
 YAML = "application/yaml"
 HTML = "text/html"
+FOR_PROGRAMS = ("/v1/", "/schemas/")
+"""Below these paths no failure is a page, whatever a request accepts."""
 _NAMES_SHOWN, _NAME_SHOWN = 20, 100
 _FORMATS = {"json": JSON, "yaml": YAML}
 FORMATS = one_of(*_FORMATS)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.answers import json_answer
-from shared.contract import document
+from shared.answers import UNCACHED, versioned
 from shared.query import read_query
 
 if TYPE_CHECKING:
@@ -16,7 +15,8 @@ if TYPE_CHECKING:
 
 
 async def handle(hub: Hub, request: Request) -> Response:
-    """Answer the document."""
+    """Answer the document, or 304."""
     read_query(request)
 
-    return json_answer(document(request.app.operations) | {"servers": [{"url": hub.settings.public}]})
+    encoded = await hub.contract.encoded()
+    return versioned(request, encoded.tag, encoded.content, UNCACHED)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from shared.discovery import envelope
-from shared.pages import FOR_PROGRAMS
 from shared.problems import PROBLEMS
+from shared.query import FOR_PROGRAMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,7 +19,7 @@ from starlette.responses import Response
 from shared.answers import BROWSED, OPEN
 from shared.pages import assets, words
 from shared.pages.compressing import compressed
-from shared.query import HTML, listed, prefers_html, read_query
+from shared.query import FOR_PROGRAMS, HTML, listed, prefers_html, read_query
 from shared.version import VERSION
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 _FOLDER = Path(__file__).resolve().parent / "templates"
 _HEADERS = {**OPEN, **BROWSED, "Cache-Control": "no-cache", "Vary": "Accept, Accept-Encoding"}
-FOR_PROGRAMS = ("/v1/", "/schemas/")
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import asyncio
 import re
+import threading
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+import orjson
 import pytest
 import yaml
 
 from router import ENDPOINTS, operations
 from shared import schemas
-from shared.contract import Operation, document
+from shared.contract import Contract, Operation, document
 from shared.pages.listing import ORDERS
 from shared.sources.status import STATES
 
@@ -106,3 +110,67 @@ def test_every_answer_that_may_be_a_304_tells_how_to_ask_for_it() -> None:
         for operation in item.values():
             named = {one["name"] for one in operation["parameters"]}
             assert ("304" in operation["responses"]) == ("If-None-Match" in named), operation["operationId"]
+
+
+class Waiting(Mapping[str, Any]):
+    """The readers of an operation without parameters, which wait to be read until *free* is set."""
+
+    def __init__(self) -> None:
+        self.entered, self.free = threading.Event(), threading.Event()
+        self.reads = 0
+
+    def __iter__(self) -> Iterator[str]:
+        self.reads += 1
+        self.entered.set()
+        assert self.free.wait(20), "nothing else ran while the document was made"
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+    def __getitem__(self, name: str) -> Any:
+        raise KeyError(name)
+
+
+async def test_others_are_answered_while_the_document_is_made_and_it_is_made_once() -> None:
+    query = Waiting()
+    contract = Contract("http://hub")
+    contract.describe([Operation("GET", "/health", "hub.health", query)])
+
+    both = asyncio.gather(contract.encoded(), contract.encoded())
+    await asyncio.to_thread(query.entered.wait, 20)
+    assert not both.done()
+    query.free.set()
+    first, second = await both
+
+    assert first is second is await contract.encoded()
+    assert query.reads == 1
+    made = orjson.loads(first.content)
+    assert ([*made["paths"]], made["servers"]) == (["/health"], [{"url": "http://hub"}])
+
+
+async def test_other_operations_are_another_document_with_another_tag() -> None:
+    contract = Contract("http://hub")
+    contract.describe([Operation("GET", "/health", "hub.health", {})])
+    before = await contract.encoded()
+    contract.describe([Operation("GET", "/ready", "hub.ready", {})])
+    after = await contract.encoded()
+
+    assert [*orjson.loads(after.content)["paths"]] == ["/ready"]
+    assert before.tag != after.tag
+
+
+def described_things(node: Any) -> Iterator[dict[str, Any]]:
+    """Yield every mapping below *node* that has a description."""
+    for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from described_things(child)
+    if isinstance(node, dict) and isinstance(node.get("description"), str):
+        yield node
+
+
+def test_no_half_of_a_description_became_a_field_of_its_own() -> None:
+    # In {description: a, b} YAML reads b as a field without a value.
+    things = [*described_things(PROSE)]
+
+    assert len(things) > 100
+    assert [one for one in things if any(value is None and name != "example" for name, value in one.items())] == []
