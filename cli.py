@@ -1157,12 +1157,20 @@ def refresh(hub: "Api", args: "Namespace") -> "Result":
     return Result(report, said, *told(bad), code=_code_of(bad))
 
 
-@command("hub accept", *REPO, YES)
+@command(
+    "hub accept",
+    *REPO,
+    arg("--digest", metavar="DIGEST", help="only if this is held: the held_digest that hub show tells"),
+    YES,
+)
 def accept(hub: "Api", args: "Namespace") -> "Result":
     """Let in content that was held because much of what was there has vanished from it."""
+    digest = args.digest
     if may_ask(args):
-        confirm(f"Accept what {args.repo} publishes now? What it no longer names leaves the federated index.")
-    outcome = hub.write("POST", path_of(args.repo, "accept"))
+        # What was asked about is what is let in, whatever a check brings while the question stands.
+        digest = digest or _source_of(hub.read(path_of(args.repo))).get("held_digest")
+        confirm(f"Accept what is held of {args.repo}? What it no longer names leaves the federated index.")
+    outcome = hub.write("POST", path_of(args.repo, "accept"), {"digest": digest} if digest else None)
     return Result(outcome, *told([outcome]), code=_code_of([outcome]))
 
 

@@ -21,6 +21,11 @@ _CHARSETS = {"", "utf-8", "utf8", "us-ascii", "ascii"}
 DOCUMENTS = ("application/yaml", JSON, "application/x-yaml", "text/yaml", "text/x-yaml", "text/plain")
 
 
+def has_body(request: Request) -> bool:
+    """Tell whether the request announces a body of at least one byte, or of a length not told (RFC 9112 §6.3)."""
+    return "transfer-encoding" in request.headers or request.headers.get("content-length", "0").strip("0") != ""
+
+
 async def read_json(request: Request, media_types: Collection[str] = (JSON,)) -> Any:  # noqa: ANN401 - not yet checked
     """Return the JSON value of the body.
 

@@ -1,13 +1,17 @@
 """POST /v1/repos/{repo}/accept: let in the content that the shrink guard holds.
 
-Who accepted what stands in the history. The answer comes when the federated index shows it.
+Who accepted what stands in the history, and nothing else than that is let in. The body may name the digest of what the
+caller saw. The answer comes when the federated index shows it.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from shared.answers import json_answer
+from shared.body import has_body, read_json
+from shared.problems import HeldReplaced, MalformedBody
 from shared.query import read_query
 
 if TYPE_CHECKING:
@@ -16,19 +20,35 @@ if TYPE_CHECKING:
 
     from shared.hub import Hub
 
+_DIGEST = re.compile("sha256:[0-9a-f]{64}")
+
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer the outcome and the state of the source, as a refresh does."""
     author = hub.auth.require_writer(request)
     read_query(request)
+    digest = await _digest_named(request)
     registration = await hub.store.get(request.path_params["repo"])
     author.must_own(registration, registration.registered_by)
     repo = registration.repo
 
     served, held = hub.sources.held(repo)
+    if digest not in {None, held.content.digest}:
+        raise HeldReplaced(f"What is held of {repo} now has the digest {held.content.digest}. Nothing was let in.")
     # Written ahead: of an acceptance that a full disk stops there is a line, but none is without one.
     await hub.store.note(repo, "accept", author, served.facts(), held.facts())
-    outcome = await hub.sources.accept(repo)
+    outcome = await hub.sources.accept(repo, served, held)
     await hub.shown()
 
     return json_answer(hub.federation.edition.outcome(outcome))
+
+
+async def _digest_named(request: Request) -> str | None:
+    """Return the digest in the body, or None where there is no body; raise MalformedBody for any other body."""
+    if not has_body(request):
+        return None
+    body = await read_json(request)
+    digest = body.get("digest") if isinstance(body, dict) and body.keys() == {"digest"} else None
+    if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
+        raise MalformedBody('The body must be left out, or be {"digest": "sha256:..."} with 64 hexadecimal digits.')
+    return digest

@@ -13,11 +13,12 @@ if TYPE_CHECKING:
 
 
 class Waiting(NamedTuple):
-    """Content that the shrink guard holds: the ids that would vanish, of how many, and when it was first seen."""
+    """What the shrink guard holds: the ids that would vanish, of how many, when it was first seen, and its digest."""
 
     gone: Sequence[str]
     before: int
     since: str
+    digest: str
 
 
 def waiting(source: Source | None) -> Waiting | None:
@@ -25,4 +26,4 @@ def waiting(source: Source | None) -> Waiting | None:
     if source is None or source.held is None or source.kept is None:
         return None
     before, after = source.kept.content, source.held.kept.content
-    return Waiting(vanishing(before, after), len(before.entries), source.held.kept.changed_at)
+    return Waiting(vanishing(before, after), len(before.entries), source.held.kept.changed_at, after.digest)

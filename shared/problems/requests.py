@@ -135,6 +135,19 @@ class NothingHeld(Problem):
     remedy = "GET /v1/findings?kind=held lists what is held. What a repo publishes otherwise is let in by itself."
 
 
+class HeldReplaced(Problem):
+    """What is held is not what the caller saw: a check brought other content, or somebody accepted it.
+
+    The caller saw what the body of the acceptance names or, without that, what was held when the request came. Nothing
+    was let in.
+    """
+
+    slug = "held-replaced"
+    status = 409
+    title = "Other content is held now"
+    remedy = "Look at what GET /v1/findings?kind=held says now, and accept that if it is meant."
+
+
 class SerialGone(Problem):
     """The changes since this serial are not known, or not all of them: it is too old, or lies ahead."""
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from shared.fetch import TalkTime
-from shared.problems import HubFull, NothingHeld, RepoDisabled, RepoNotFound, SourceProblem
+from shared.problems import HeldReplaced, HubFull, NothingHeld, RepoDisabled, RepoNotFound, SourceProblem
 from shared.sources.held import Held, shrinks
 from shared.sources.memory import marked
 from shared.sources.schedule import LEAST_INTERVAL, interval
@@ -15,7 +15,7 @@ from shared.sources.shelf import Kept
 from shared.sources.source import Outcome, describing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from shared.clock import Clock
     from shared.index import Content
@@ -111,25 +111,37 @@ class Checks:
         return await self._let_in(source, new, status)
 
     async def _hold(self, source: Source, new: Kept, status: Status) -> Outcome | None:
-        if not await self._put(source, new, self._shelves.held):
+        _, held = source.contents
+        if not await self._put(source, new, self._shelves.held, (held,)):
             return None
+        self._room.leave(held)
+        self._room.take(new.content)
         source.held = Held(new, self._clock.monotonic(), new.changed_at)
         return self._ended(source, "held", status)
 
     async def _let_in(self, source: Source, new: Kept, status: Status) -> Outcome | None:
-        self._room.require(source.content, new.content)
-        if not await self._put(source, new, self._shelves.good):
+        if not await self._put(source, new, self._shelves.good, source.contents):
             return None
         self._keep(source, new)
         return self._ended(source, "changed", status)
 
-    async def _put(self, source: Source, new: Kept, shelf: Shelf) -> bool:
-        """Place *new* on the *shelf*; return False, and place nothing, when the source was changed meanwhile."""
+    async def _put(self, source: Source, new: Kept, shelf: Shelf, leaving: Iterable[Content | None]) -> bool:
+        """Place *new* on the *shelf*; return False, and place nothing, when the source was changed meanwhile.
+
+        Raise HubFull where there is no room for it, even without what is *leaving*.
+        """
         epoch, repo = source.epoch, source.registration.repo
+        self._room.require(leaving, new.content)
         draft = await asyncio.to_thread(shelf.draft, repo, new)
         if source.epoch is not epoch:
             shelf.discard(draft)
             return False
+        try:
+            # While the draft was written, the content of other sources may have taken the room.
+            self._room.require(leaving, new.content)
+        except HubFull:
+            shelf.discard(draft)
+            raise
         shelf.place(draft, repo)
         return True
 
@@ -143,22 +155,26 @@ class Checks:
     def _release(self, source: Source) -> None:
         """Drop what is held of *source*, in memory and on the shelf."""
         if source.held:
+            self._room.leave(source.held.kept.content)
             self._shelves.held.drop(source.registration.repo)
             source.held = None
 
-    async def accept(self, source: Source) -> Outcome:
-        """Let in what is held of *source*, or raise NothingHeld; what a check under way brings is judged by that."""
-        repo, (kept, held) = source.registration.repo, must_hold(source)
+    async def accept(self, source: Source, served: Kept, held: Kept) -> Outcome:
+        """Let in *held* in the place of *served*, or raise HeldReplaced and let in nothing.
+
+        A check under way that began before is begun anew: what it decided rests on what was served before.
+        """
+        repo = source.registration.repo
+        _must_still_hold(source, served, held)
         new = replace(held, changed_at=self._clock.stamp())
-        try:
-            self._room.require(kept.content, new.content)
-        except HubFull as problem:
-            return self._fail(source, problem, 0)
         draft = await asyncio.to_thread(self._shelves.good.draft, repo, new)
-        if source.held is None or not source.held.kept.says_the_same(new):
+        try:
+            _must_still_hold(source, served, held)
+        except HeldReplaced:
             self._shelves.good.discard(draft)
-            raise NothingHeld(f"What was held of {repo} has just been replaced.")
+            raise
         self._shelves.good.place(draft, repo)
+        source.epoch = object()
         self._keep(source, new)
         source.status = describing(source.status, new)
         self._told(source)
@@ -206,6 +222,13 @@ def must_be_readable(source: Source) -> None:
         raise RepoNotFound(f"{repo} is not registered.")
     if not source.registration.enabled:
         raise RepoDisabled(f"{repo} is disabled, so its source is not fetched.")
+
+
+def _must_still_hold(source: Source, served: Kept, held: Kept) -> None:
+    """Raise HeldReplaced unless *served* is the last good content of *source* and *held* waits in its place."""
+    now = source.held and source.held.kept
+    if not (now and source.kept and now.says_the_same(held) and source.kept.says_the_same(served)):
+        raise HeldReplaced(f"What was held of {source.registration.repo} is not held any more. Nothing was let in.")
 
 
 def must_hold(source: Source) -> tuple[Kept, Kept]:

@@ -63,7 +63,8 @@ class Sources:
         for registration in registrations:
             record = records.get((registration.repo, registration.url))
             source = restored(registration, record, self._shelves, self._clock)
-            self._room.take(source.content)
+            for content in source.contents:
+                self._room.take(content)
             self._follow(source)
         self._shelves.drop_all_but(set(self._sources))
         self.schedule.spread()
@@ -72,7 +73,7 @@ class Sources:
         self._sources[source.registration.repo] = source
         self._hosts.enter(source)
         source.settle(self._clock, self._max_stale)
-        source.told = source.served, source.status.state
+        source.told = source.tells
 
     def status(self, repo: str) -> Status:
         """Return what is known about the source of *repo*."""
@@ -121,7 +122,8 @@ class Sources:
 
     def _empty(self, source: Source) -> None:
         """Forget what was read from the URL of *source*."""
-        self._room.leave(source.content)
+        for content in source.contents:
+            self._room.leave(content)
         source.kept, source.held, source.status = None, None, Status()
         source.marks, source.failing_since, source.good = (), None, None
         self._shelves.drop(source.registration.repo)
@@ -140,11 +142,11 @@ class Sources:
         """Bring the state of *source* up to date, and set *news* when its served content or its state changed."""
         source.settle(self._clock, self._max_stale)
         self.generation += 1
-        before, source.told = source.told, (source.served, source.status.state)
+        before, source.told = source.told, source.tells
         if before != source.told:
             self.version += 1
             self.news.set()
-        self._keeper.note(state=before[1] != source.told[1], content=before[0] != source.told[0])
+        self._keeper.note(state=before.state != source.told.state, content=before.contents != source.told.contents)
 
     def _noted(self) -> None:
         self.version += 1
@@ -202,9 +204,12 @@ class Sources:
                 raise ended
         return sorted(outcomes)
 
-    async def accept(self, repo: str) -> Outcome:
-        """Let in what is held of *repo*; raise RepoNotFound, NothingHeld or StorageUnavailable."""
-        return await self._checks.accept(self._source(repo))
+    async def accept(self, repo: str, served: Kept, held: Kept) -> Outcome:
+        """Let in *held* in the place of *served*, as ``held`` returned them; raise HeldReplaced if that is not so now.
+
+        Raise RepoNotFound or StorageUnavailable.
+        """
+        return await self._checks.accept(self._source(repo), served, held)
 
     def held(self, repo: str) -> tuple[Kept, Kept]:
         """Return the last good content of *repo* and what is held in its place, or raise RepoNotFound, NothingHeld."""

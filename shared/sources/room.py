@@ -1,4 +1,4 @@
-"""How much the hub keeps over all sources: a bound on capabilities and on bytes of JSON."""
+"""How much the hub keeps over all sources, served or held: a bound on capabilities and on bytes of JSON."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from shared.problems import HubFull
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from shared.index import Content
 
 _MIB = 1024 * 1024
@@ -40,9 +42,11 @@ class Room:
         """Count *content* no longer."""
         self._used = _sum(self._used, size_of(content), -1)
 
-    def require(self, before: Content | None, after: Content | None) -> None:
-        """Raise HubFull unless *after* may take the place of *before*: it fits, or takes up no more."""
-        old, new = size_of(before), size_of(after)
+    def require(self, leaving: Iterable[Content | None], arriving: Content | None) -> None:
+        """Raise HubFull unless *arriving* may take the place of all that is *leaving*: it fits, or takes up no more."""
+        old, new = Size(), size_of(arriving)
+        for content in leaving:
+            old = _sum(old, size_of(content))
         used = _sum(_sum(self._used, old, -1), new)
         for wanted, was, total, most, what in zip(new, old, used, self._most, ("capabilities", "bytes"), strict=True):
             if wanted > was and total > most:

@@ -32,6 +32,13 @@ class Outcome(NamedTuple):
     source: Status
 
 
+class Told(NamedTuple):
+    """What the federated index, and a start, must know of a source: its state, and what is served and held."""
+
+    state: str
+    contents: tuple[str | None, str | None]
+
+
 @dataclass(slots=True, eq=False)
 class Source:
     """One source. Only the event loop's thread changes it; *due*, *spread_to* and *good* are on the monotonic clock.
@@ -55,7 +62,7 @@ class Source:
     flight: asyncio.Task[Outcome | None] | None = None
     asked: bool = False
     followed: bool = True
-    told: tuple[str | None, str] = (None, "")
+    told: Told = field(default_factory=lambda: Told("", (None, None)))
 
     @property
     def served(self) -> str | None:
@@ -63,9 +70,19 @@ class Source:
         return self.kept.content.digest if self.kept and self.status.state in SERVED else None
 
     @property
+    def tells(self) -> Told:
+        """What the federated index, and a start, must know at this moment."""
+        return Told(self.status.state, (self.served, self.status.held_digest))
+
+    @property
     def content(self) -> Content | None:
         """The last good content, served or not."""
         return self.kept.content if self.kept else None
+
+    @property
+    def contents(self) -> tuple[Content | None, Content | None]:
+        """All that takes up room: the last good content, and what is held in its place."""
+        return self.content, self.held.kept.content if self.held else None
 
     @property
     def known(self) -> Kept | None:
@@ -111,7 +128,8 @@ class Source:
             held=self.held is not None,
             outlived=self.status.error is not None and self.outlived(clock, max_stale),
         )
-        self.status = self.status.settled(state, clock.stamp())
+        digest = self.held.kept.content.digest if self.held else None
+        self.status = replace(self.status.settled(state, clock.stamp()), held_digest=digest)
         self.stamp(clock)
 
 

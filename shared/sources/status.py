@@ -16,9 +16,9 @@ STATES: tuple[State, ...] = ("never", "fresh", "stale", "failed", "held", "disab
 class Status:
     """The state of a source as ``GET /v1/repos`` shows it. Times are RFC 3339; *error* is ``{"type", "detail"}``.
 
-    *digest*, *changed_at* and *capability_count* tell of the content that is served, *http_status*, *bytes* and
-    *duration_ms* of the last check: for how long it talked to the source, redirects included, and not how long it
-    waited for its turn or read the document.
+    *digest*, *changed_at* and *capability_count* tell of the content that is served, *held_digest* of what the shrink
+    guard holds in its place, *http_status*, *bytes* and *duration_ms* of the last check: for how long it talked to the
+    source, redirects included, and not how long it waited for its turn or read the document.
     """
 
     state: State = "never"
@@ -34,6 +34,7 @@ class Status:
     bytes: int | None = None
     duration_ms: int | None = None
     capability_count: int = 0
+    held_digest: str | None = None
 
     def checked(self, now: str, http_status: int | None, size: int | None, duration_ms: int) -> Status:
         """Return the status after the source answered at *now*; *size* is None where nothing new was sent."""

@@ -60,7 +60,7 @@ class Trial:
         found = None
         try:
             found = await self._checker.check(wanted.repo, wanted.url, talk=talk)
-            self._room.require(None, found.content)
+            self._room.require((), found.content)
         except SourceProblem as problem:
             return found, problem
         return found, None

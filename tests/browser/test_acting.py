@@ -133,6 +133,11 @@ def test_what_is_held_is_looked_at_and_accepted(page: Page, own: Site) -> None:
     expect(page.locator(".ids code").first).to_have_text("capability.fourth.n0")
     expect(page.locator("#act .token")).to_have_value(TOKEN)
 
+    own.publish("fourth", entries(2))
+    own.ask("POST", "/v1/repos/fourth/refresh")
+    assert "Other content is held now. " in do(page, "Accept what is held")
+    do(page, "Check it now")
+
     said = do(page, "Accept what is held")
     assert "fourth is fresh: 1 entry, " in said
     expect(page.locator(".panel.held")).to_have_count(0)

@@ -68,7 +68,7 @@ def test_a_loss_is_asked_about_on_a_terminal(federation: Shell, argv: list[str],
 def test_accepting_is_asked_about_too(federation: Shell) -> None:
     code, shown = asked(federation, "\n", "hub", "accept", "state-hub")
 
-    assert (code, "Accept what state-hub publishes now?" in shown) == (1, True)
+    assert (code, "Accept what is held of state-hub?" in shown) == (1, True)
 
 
 @pytest.mark.parametrize("way", ["--yes", "--json"])

@@ -94,6 +94,22 @@ def test_what_is_held_is_told_found_and_accepted(cli: Shell, publisher: Publishe
     assert cli("hub", "accept", "--repo", "state-hub").code == 6
 
 
+def test_only_what_is_named_by_its_digest_is_accepted(cli: Shell, publisher: Publisher) -> None:
+    publisher.pages["state-hub"] = index(*(capability(number) for number in range(6)))
+    cli.good("hub", "register", "--repo", "state-hub", "--url", publisher.url_of("state-hub"), "--domain", "d")
+    held = []
+    for number in (1, 2):
+        publisher.pages["state-hub"] = index(capability(number))
+        held.append(cli("hub", "refresh", "state-hub", "--json").json["source"]["held_digest"])
+
+    refused = cli("hub", "accept", "state-hub", "--digest", held[0])
+    accepted = cli.good("hub", "accept", "state-hub", "--digest", held[1])
+
+    assert (refused.code, held[1] in refused.err) == (6, True)
+    assert accepted.out == "state-hub: changed, 1 capability served\n"
+    assert held[1] in cli.good("hub", "show", "state-hub").out
+
+
 def test_findings_name_the_line(cli: Shell, publisher: Publisher) -> None:
     publisher.pages["bad"] = BAD.encode()
     cli("hub", "register", "--repo", "bad", "--url", publisher.url_of("bad"), "--domain", "d")

@@ -142,7 +142,7 @@ async def test_what_is_held_says_what_would_vanish(hub: Hub, upstream: respx.Moc
     await read(hub, upstream, "a", httpx.Response(500))
     assert kinds(hub) == [("held", "a"), ("stale", "a")]
     assert hub.findings.all()[0].since == "2026-11-23T10:01:00Z"
-    await hub.sources.accept("a")
+    await hub.sources.accept("a", *hub.sources.held("a"))
     assert kinds(hub) == [("stale", "a")]
 
 

@@ -234,7 +234,9 @@ const deeds = {
     return ok ? [checked(said)] : refused(said);
   },
   async accept(form, token) {
-    const { ok, said } = await ask("POST", `${sourcePath(form.dataset.repo)}/accept`, { token });
+    // What the page shows is accepted, and not what a later check may have brought.
+    const { digest } = form.querySelector("[data-digest]").dataset;
+    const { ok, said } = await ask("POST", `${sourcePath(form.dataset.repo)}/accept`, { body: JSON.stringify({ digest }), token });
     return ok ? [checked(said)] : refused(said);
   },
   enable: (form, token) => turn(form, token, true),

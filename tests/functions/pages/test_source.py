@@ -104,6 +104,8 @@ async def test_tells_what_waits_for_somebody(client: httpx.AsyncClient, upstream
     assert "and 39 more" in page.whole
     assert "1 finding warning held" in page.whole
     assert "Accept what is held" in page.whole
+    digest = (await client.get("/v1/repos/state-hub")).json()["source"]["held_digest"]
+    assert f'data-digest="{digest}"' in (await client.get("/sources/state-hub", headers={"Accept": "text/html"})).text
 
 
 async def test_tells_the_validators(client: httpx.AsyncClient, upstream: respx.MockRouter) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -7,6 +8,7 @@ import pytest
 
 from shared.problems import StorageUnavailable
 from shared.sources import shelf
+from shared.store.tiny import TinyStore
 from tests.builders import (
     WRITER,
     capability,
@@ -23,6 +25,7 @@ from tests.builders import (
 if TYPE_CHECKING:
     import respx
 
+    from shared.hub import Hub
     from shared.settings import Settings
 
 PATH = "/v1/repos/state-hub/accept"
@@ -138,3 +141,78 @@ async def test_a_full_volume_leaves_it_held(
     monkeypatch.undo()
     assert await federated(client) == before
     assert (await accept(client))["outcome"] == "changed"
+
+
+async def test_lets_in_what_the_caller_names_by_its_digest(
+    client: httpx.AsyncClient, upstream: respx.MockRouter
+) -> None:
+    await hold(client, upstream)
+    seen = (await client.get("/v1/repos/state-hub")).json()["source"]["held_digest"]
+
+    answer = await client.post(PATH, headers=WRITER, json={"digest": seen})
+
+    assert (answer.status_code, answer.json()["source"]["digest"]) == (200, seen)
+    assert answer.json()["source"]["held_digest"] is None
+
+
+async def test_lets_in_nothing_where_something_else_is_held_than_is_named(
+    client: httpx.AsyncClient, upstream: respx.MockRouter
+) -> None:
+    route = await hold(client, upstream)
+    seen = (await client.get("/v1/repos/state-hub")).json()["source"]["held_digest"]
+    route.side_effect = [httpx.Response(200, content=index(capability(9)))]
+    assert (await refresh(client))["outcome"] == "held"
+    before = await world(client)
+
+    answer = await client.post(PATH, headers=WRITER, json={"digest": seen})
+
+    told = problem(answer, "held-replaced")
+    assert (await client.get("/v1/repos/state-hub")).json()["source"]["held_digest"] in told["detail"]
+    assert await world(client) == before
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"{}", b"[]", b'{"digest": 1}', b'{"digest": "sha256:1"}', b'{"digest": null}', b"nonsense", b'{"diggest": "x"}'],
+)
+async def test_lets_in_nothing_for_a_body_that_names_no_digest(
+    client: httpx.AsyncClient, upstream: respx.MockRouter, body: bytes
+) -> None:
+    await hold(client, upstream)
+    before = await world(client)
+
+    answer = await client.post(PATH, headers={**WRITER, "Content-Type": "application/json"}, content=body)
+
+    problem(answer, "malformed-body")
+    assert await world(client) == before
+
+
+async def test_what_the_line_names_is_let_in_or_nothing_is(
+    client: httpx.AsyncClient, upstream: respx.MockRouter, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    route = await hold(client, upstream)
+    route.side_effect = [httpx.Response(200, content=index(capability(9)))]
+    note = TinyStore.note
+
+    async def note_while_other_content_comes(*arguments: Any) -> None:
+        await note(*arguments)
+        await hub.sources.refresh("state-hub")
+
+    monkeypatch.setattr(TinyStore, "note", note_while_other_content_comes)
+
+    problem(await client.post(PATH, headers=WRITER), "held-replaced")
+
+    shown = (await client.get("/v1/repos/state-hub")).json()["source"]
+    assert (shown["state"], shown["capability_count"]) == ("held", 5)
+    assert [one["capability_count"] for one in (await federated(client))["sources"]] == [5]
+
+
+async def test_of_two_acceptances_at_once_one_lets_in_what_both_named(
+    client: httpx.AsyncClient, upstream: respx.MockRouter
+) -> None:
+    await hold(client, upstream)
+
+    answers = await asyncio.gather(*(client.post(PATH, headers=WRITER) for _ in range(2)))
+
+    assert sorted(answer.status_code for answer in answers) == [200, 409]
+    assert (await client.get("/v1/repos/state-hub")).json()["source"]["capability_count"] == 2

@@ -28,6 +28,7 @@ NEVER: dict[str, object] = {
     "capability_count": 0,
     "served_count": 0,
     "served_elsewhere": [],
+    "held_digest": None,
 }
 
 

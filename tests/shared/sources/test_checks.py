@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -8,12 +9,12 @@ import httpx
 import pytest
 
 from shared.hub import Hub, open_hub
-from shared.problems import NothingHeld, SourceStatus
+from shared.problems import HeldReplaced, NothingHeld, SourceStatus
 from shared.registration import Registration
 from shared.sources import shelf
 from shared.sources.hosts import AT_A_TIME
 from shared.store import Author
-from tests.builders import Hands, capability, index, registration, url_of
+from tests.builders import WRITER, Hands, capability, index, refresh, register, registration, served, url_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,7 +112,7 @@ async def test_a_source_that_recovers_leaves_no_trace(
     assert (held.sources.status("state-hub").state, serving(held)) == ("fresh", count)
     assert list((held.settings.data_dir / "held").iterdir()) == []
     with pytest.raises(NothingHeld):
-        await held.sources.accept("state-hub")
+        await held.sources.accept("state-hub", *held.sources.held("state-hub"))
     await answered(held, route, NOT_MODIFIED)
     assert asked_by(route) == answer.headers["etag"]
 
@@ -120,7 +121,7 @@ async def test_other_content_that_shrinks_is_held_in_its_place(held: Hub, route:
     outcome = await answered(held, route, sends(3, tag="one"), NOT_MODIFIED)
 
     assert (outcome.outcome, asked_by(route)) == ("held", '"one"')
-    await held.sources.accept("state-hub")
+    await held.sources.accept("state-hub", *held.sources.held("state-hub"))
     assert serving(held) == 1
 
 
@@ -166,7 +167,7 @@ async def test_a_failure_while_held_is_stale_and_what_is_held_stays_for_whoever_
     held: Hub, route: respx.Route
 ) -> None:
     failed = await answered(held, route, httpx.ConnectError)
-    accepted = await held.sources.accept("state-hub")
+    accepted = await held.sources.accept("state-hub", *held.sources.held("state-hub"))
 
     assert (failed.source.state, accepted.outcome, accepted.source.state) == ("stale", "changed", "stale")
     assert (accepted.source.error, serving(held)) == (failed.source.error, 2)
@@ -200,7 +201,7 @@ async def test_an_acceptance_that_a_crash_cut_short_is_done_after_the_restart(
         first.sources.watch(await first.store.add(ROW.wanted(), OPERATOR))
         await answered(first, route, sends(1, 2, 3, 4), sends(1, 2))
         rest = (settings.data_dir / "held" / "state-hub.json").read_bytes()
-        await first.sources.accept("state-hub")
+        await first.sources.accept("state-hub", *first.sources.held("state-hub"))
     (settings.data_dir / "held" / "state-hub.json").write_bytes(rest)
 
     again = open_hub(settings, hands.clock())
@@ -212,14 +213,14 @@ async def test_a_new_url_forgets_what_was_held(held: Hub) -> None:
     held.sources.watch(replace(ROW, revision=2, url=url_of("moved")))
 
     with pytest.raises(NothingHeld):
-        await held.sources.accept("state-hub")
+        await held.sources.accept("state-hub", *held.sources.held("state-hub"))
     assert list((held.settings.data_dir / "held").iterdir()) == []
 
 
 async def test_what_a_disabled_source_holds_can_be_let_in(held: Hub) -> None:
     held.sources.watch(replace(ROW, revision=2, enabled=False))
 
-    outcome = await held.sources.accept("state-hub")
+    outcome = await held.sources.accept("state-hub", *held.sources.held("state-hub"))
 
     assert (outcome.source.state, outcome.source.capability_count, serving(held)) == ("disabled", 2, 0)
 
@@ -237,12 +238,12 @@ async def test_an_acceptance_that_other_content_overtakes_lets_nothing_in(
         return made
 
     monkeypatch.setattr(asyncio, "to_thread", slow)
-    accepting = asyncio.create_task(held.sources.accept("state-hub"))
+    accepting = asyncio.create_task(held.sources.accept("state-hub", *held.sources.held("state-hub")))
     await asyncio.sleep(0)
     await answered(held, route, sends(3))
     overtaken.set()
 
-    with pytest.raises(NothingHeld, match="has just been replaced"):
+    with pytest.raises(HeldReplaced, match=r"is not held any more\. Nothing was let in\."):
         await accepting
     assert (serving(held), held.sources.status("state-hub").state) == (4, "held")
     assert [path.name for path in (held.settings.data_dir / "content").iterdir()] == ["state-hub.json"]
@@ -309,20 +310,83 @@ async def test_room_is_free_again_when_a_source_goes(settings: Settings, hands: 
         assert (await answered(hub, route, sends(3, 4))).outcome == "changed"
 
 
-async def test_an_acceptance_for_which_there_is_no_room_fails_like_a_check(
+async def test_what_is_held_takes_room_until_it_is_let_in_or_goes(
     settings: Settings, hands: Hands, route: respx.Route
 ) -> None:
-    longer = httpx.Response(200, content=index(capability(9, summary="x" * 1000)))
-    small = open_hub(replace(settings, max_mib=1), hands.clock())
-    async with small.running():
-        small.sources.watch(ROW)
-        await answered(small, route, sends(1, 2), longer)
-        small.sources._room._used = small.sources._room._used._replace(bytes=2**20)
+    hub = open_hub(replace(settings, max_capabilities=6), hands.clock())
+    async with hub.running():
+        hub.sources.watch(ROW)
+        await answered(hub, route, sends(1, 2, 3, 4), sends(8, 9))
+        full = await answered(hub, route, sends(6, 7, 8))
+        await hub.sources.accept("state-hub", *hub.sources.held("state-hub"))
+        fits = await answered(hub, route, sends(8, 9, 10, 11, 12))
 
-        outcome = await small.sources.accept("state-hub")
+    assert (full.outcome, full.source.error["type"]) == ("failed", "hub-full")  # type: ignore[index]
+    assert (fits.outcome, fits.source.capability_count) == ("changed", 5)
 
-        assert (outcome.outcome, outcome.source.error["type"]) == ("failed", "hub-full")  # type: ignore[index]
-        assert serving(small) == 2
+
+async def test_what_is_held_takes_room_after_a_restart_too(
+    settings: Settings, hands: Hands, upstream: respx.MockRouter
+) -> None:
+    settings = replace(settings, max_capabilities=6)
+    routes = {repo: upstream.get(url_of(repo)) for repo in "ab"}
+    async with served(settings, hands) as client:
+        for repo in "ab":
+            await register(client, repo)
+        routes["a"].side_effect = [sends(1, 2, 3, 4), sends(8, 9)]
+        assert [(await refresh(client, "a"))["outcome"] for _ in range(2)] == ["changed", "held"]
+    async with served(settings, hands) as client:
+        routes["b"].side_effect = [sends(20), sends(20)]
+        full = await refresh(client, "b")
+        await client.delete("/v1/repos/a", headers=WRITER)
+        fits = await refresh(client, "b")
+
+    assert (full["outcome"], full["source"]["error"]["type"], fits["outcome"]) == ("failed", "hub-full", "changed")
+
+
+async def test_room_is_asked_for_again_when_the_draft_is_written(
+    settings: Settings, hands: Hands, upstream: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = open_hub(replace(settings, max_capabilities=4), hands.clock())
+    draft, both = shelf.Shelf.draft, threading.Barrier(2, timeout=30)
+
+    def drafted_together(*arguments: Any) -> Path:
+        both.wait()
+        return draft(*arguments)
+
+    monkeypatch.setattr(shelf.Shelf, "draft", drafted_together)
+    async with hub.running():
+        for repo in "ab":
+            upstream.get(url_of(repo)).mock(sends(1, 2, 3))
+            hub.sources.watch(replace(ROW, repo=repo, url=url_of(repo)))
+        outcomes = await hub.sources.refresh_all("ab")
+
+    assert sorted(one.outcome for one in outcomes) == ["changed", "failed"]
+    assert not list(settings.data_dir.glob("*/.*"))
+
+
+async def test_holding_is_decided_by_what_is_served_when_it_is_written(
+    hub: Hub, route: respx.Route, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.sources.watch(ROW)
+    await answered(hub, route, sends(1, 2, 3, 4), sends(1, 2))
+    draft, accepted = shelf.Shelf.draft, asyncio.Event()
+
+    def accepted_meanwhile(self: shelf.Shelf, repo: str, content: shelf.Kept) -> Path:
+        monkeypatch.undo()
+        seen = hub.sources.held("state-hub")
+        asyncio.run_coroutine_threadsafe(hub.sources.accept("state-hub", *seen), loop).result()
+        loop.call_soon_threadsafe(accepted.set)
+        return draft(self, repo, content)
+
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(shelf.Shelf, "draft", accepted_meanwhile)
+
+    # Against the four entries that were served this is too little, against the two that were accepted it is not.
+    route.side_effect = [sends(1), sends(1)]
+    outcome = await hub.sources.refresh("state-hub")
+
+    assert (accepted.is_set(), outcome.source.state, serving(hub)) == (True, "fresh", 1)
 
 
 def busy(host: str = "busy.example") -> SourceStatus:

@@ -24,33 +24,43 @@ def test_admits_what_fits_and_refuses_what_would_pass_the_bound() -> None:
     room = Room(5, 1)
     room.take(SMALL)
 
-    room.require(None, LARGE)
+    room.require((), LARGE)
     with pytest.raises(HubFull, match=r"would hold 6 capabilities; it keeps at most 5 over all sources\."):
-        room.require(None, content(4))
+        room.require((), content(4))
 
 
 def test_what_takes_the_place_of_other_content_needs_only_the_difference() -> None:
     room = Room(3, 1)
     room.take(SMALL)
 
-    room.require(SMALL, LARGE)
+    room.require((SMALL,), LARGE)
     room.leave(SMALL)
-    room.require(None, LARGE)
+    room.require((), LARGE)
 
 
 def test_bytes_are_bounded_too() -> None:
     room = Room(10_000, 1)
 
-    room.require(None, content(900, "x" * 900))
+    room.require((), content(900, "x" * 900))
     with pytest.raises(HubFull, match=r"bytes; it keeps at most 1,048,576"):
-        room.require(None, content(1100, "x" * 900))
+        room.require((), content(1100, "x" * 900))
 
 
 def test_a_hub_beyond_its_bounds_still_takes_what_is_no_larger() -> None:
     room = Room(1, 1)
     room.take(LARGE)
 
-    room.require(LARGE, SMALL)
-    room.require(LARGE, content(3))
+    room.require((LARGE,), SMALL)
+    room.require((LARGE,), content(3))
     with pytest.raises(HubFull):
-        room.require(LARGE, content(4))
+        room.require((LARGE,), content(4))
+
+
+def test_all_that_leaves_makes_room() -> None:
+    room = Room(5, 1)
+    room.take(SMALL)
+    room.take(LARGE)
+
+    room.require((SMALL, LARGE, None), content(5))
+    with pytest.raises(HubFull):
+        room.require((SMALL, None), LARGE)
