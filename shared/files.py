@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
+import logging
 import os
 from typing import IO, TYPE_CHECKING, Any
 
@@ -18,21 +18,34 @@ if TYPE_CHECKING:
 
 PREVIOUS = ".prev"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_log = logging.getLogger("hub.files")
 
 
 def write_whole(path: Path, content: bytes, *, keep_previous: bool = False) -> None:
     """Replace *path* by *content*, durably; the old file is intact whatever happens in between.
 
     Draft, fsync, rename, fsync of the folder: after the return the content survives a power cut. With *keep_previous*
-    the old generation stays beside it (name + ``.prev``). Raise StorageUnavailable when the volume refuses.
+    the old generation stays beside it (name + ``.prev``) where the volume lets it. Raise StorageUnavailable when the
+    volume refuses. Where only the last fsync failed, the old generation is put back and the problem says that a power
+    cut may bring the new one.
     """
-    draft, spare = path.with_name(f".draft-{path.name}"), path.with_name(f".draft-{path.name}{PREVIOUS}")
+    draft = path.with_name(f".draft-{path.name}")
     write_draft(draft, content)
-    with _os_errors_as_problems(draft, spare):
-        if keep_previous and path.exists():
-            _keep(path, spare)
+    existed = path.exists()
+    kept = keep_previous and existed and _keep_if_possible(path)
+    with _os_errors_as_problems(draft):
         draft.replace(path)
+    try:
         sync_folder(path.parent)
+    except OSError as fault:
+        # The process goes on with the old content, so the next start should read that as well.
+        with contextlib.suppress(OSError):
+            if kept:
+                draft.write_bytes(path.with_name(path.name + PREVIOUS).read_bytes())
+                draft.replace(path)
+            elif not existed:
+                path.unlink()
+        raise storage_problem(fault, in_doubt=True) from fault
 
 
 def write_draft(path: Path, content: bytes) -> None:
@@ -69,10 +82,30 @@ def write_all(file: IO[bytes], content: bytes) -> None:
         rest = rest[file.write(rest) :]
 
 
-def _keep(path: Path, spare: Path) -> None:
-    spare.unlink(missing_ok=True)
-    os.link(path, spare)
-    spare.replace(path.with_name(path.name + PREVIOUS))
+def _keep_if_possible(path: Path) -> bool:
+    """Keep what *path* holds as the previous generation, and return whether it is kept.
+
+    The previous generation is for people who repair something: that the volume refuses it never refuses a write.
+    """
+    try:
+        _keep(path, PREVIOUS)
+    except StorageUnavailable as fault:
+        _log.warning("no previous generation of %s is kept, the write goes on: %s", path, fault.__cause__)
+        return False
+    return True
+
+
+def _keep(path: Path, suffix: str) -> None:
+    """Keep what *path* holds under its name + *suffix* as well: by a hard link, or by a copy on volumes without."""
+    spare = path.with_name(f".draft-{path.name}{suffix}")
+    with _os_errors_as_problems(spare):
+        spare.unlink(missing_ok=True)
+        try:
+            os.link(path, spare)
+        except OSError:
+            # exFAT, some FUSE and network file systems have no hard links, and say so by different errors.
+            write_draft(spare, path.read_bytes())
+        spare.replace(path.with_name(path.name + suffix))
 
 
 def sync_folder(folder: Path) -> None:
@@ -84,11 +117,21 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def storage_problem(fault: OSError) -> StorageUnavailable:
-    """Return the problem that *fault* is for a caller: 507 when the volume is full, else 503."""
-    if fault.errno in _FULL:
-        return StorageUnavailable("The hub's volume is full. Nothing was changed; try again later.", status=507)
-    return StorageUnavailable("The hub can't write to its volume. Nothing was changed; try again later.")
+_REFUSED = "Nothing was changed; try again later."
+_IN_DOUBT = (
+    "The volume did not confirm what was written: the change does not count now, and a power failure may bring it "
+    "back. Read what is there before you try again."
+)
+
+
+def storage_problem(fault: OSError, *, in_doubt: bool = False) -> StorageUnavailable:
+    """Return the problem that *fault* is for a caller: 507 when the volume is full, else 503.
+
+    It says that nothing was changed, unless a start after a power failure may find the change (*in_doubt*).
+    """
+    full = fault.errno in _FULL
+    cause = "The hub's volume is full." if full else "The hub can't write to its volume."
+    return StorageUnavailable(f"{cause} {_IN_DOUBT if in_doubt else _REFUSED}", status=507 if full else 503)
 
 
 def damaged(path: Path, what: str, remedy: str) -> StartError:
@@ -132,38 +175,6 @@ def parsed(content: bytes, file_format: int) -> Any:  # noqa: ANN401 - JSON not 
 
 def keep_aside(path: Path, suffix: str) -> None:
     """Keep what *path* holds under its name + *suffix* as well, durably, or raise StorageUnavailable."""
-    spare = path.with_name(f".draft-{path.name}{suffix}")
-    with _os_errors_as_problems(spare):
-        spare.unlink(missing_ok=True)
-        os.link(path, spare)
-        spare.replace(path.with_name(path.name + suffix))
+    _keep(path, suffix)
+    with _os_errors_as_problems():
         sync_folder(path.parent)
-
-
-class DataDirectory:
-    """A folder that one process holds at a time.
-
-    The lock is a file of its own: a lock on a data file would be lost when that file is replaced. The system frees it
-    when the process ends, however it ends.
-    """
-
-    def __init__(self, path: Path) -> None:
-        """Make *path* where it is missing and lock it, or raise StartError."""
-        self.path = path
-        try:
-            path.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._lock = (path / "hub.lock").open("a+b")
-        except OSError as fault:
-            raise StartError(f"The data directory {path} can't be used: {fault.strerror}.") from fault
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as fault:
-            self._lock.close()
-            raise StartError(
-                f"Another process holds the data directory {path}. Stop it first, or choose another folder "
-                "with --data-dir or REUSE_SURFACE_DATA_DIR."
-            ) from fault
-
-    def close(self) -> None:
-        """Let the next process in."""
-        self._lock.close()

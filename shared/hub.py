@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -13,11 +14,11 @@ from shared.auth.tokens import TokensFile
 from shared.backup import Snapshot, sweep
 from shared.clock import Clock
 from shared.contract import Contract
+from shared.directory import DataDirectory
 from shared.discovery import Catalogs, Naming
 from shared.federation import Federation
 from shared.fetch import Fetcher
 from shared.fetch.guard import Guard
-from shared.files import DataDirectory
 from shared.findings import Findings
 from shared.index.reader import Reader
 from shared.limits import Limits
@@ -32,19 +33,32 @@ from shared.sources.timeline import Timeline
 from shared.sources.trial import Trial
 from shared.store.tiny import TinyStore
 from shared.tally import Tally
+from shared.threads import Threads
 from shared.version import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from shared.federation import Document
     from shared.settings import Settings
     from shared.store import Store
 
+THREADS = 8
+"""What is written to disk, composed and encoded goes on in these, beside the event loop."""
+AGAIN_SECONDS = 1.0
+_log = logging.getLogger("hub")
+
+
+def _threads() -> Threads:
+    return Threads(THREADS, "hub")
+
 
 @dataclass(frozen=True)
 class Hub:
-    """The hub's parts. Handlers act through them; nothing else is shared between requests."""
+    """The hub's parts. Handlers act through them; nothing else is shared between requests.
+
+    *troubles* says by the name of a background task why it ended; it is started again.
+    """
 
     settings: Settings
     guard: Guard
@@ -63,6 +77,8 @@ class Hub:
     tally: Tally
     timeline: Timeline
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    troubles: dict[str, str] = field(default_factory=dict)
+    threads: Threads = field(default_factory=_threads)
 
     @cached_property
     def naming(self) -> Naming:
@@ -82,11 +98,12 @@ class Hub:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Run the background tasks; on exit finish every write and release the lock of the data directory."""
-        self.tasks["federation"] = asyncio.create_task(self.federation.follow())
-        self.tasks["search"] = asyncio.create_task(self.search.follow())
-        self.tasks["timeline"] = asyncio.create_task(self.timeline.follow())
+        asyncio.get_running_loop().set_default_executor(self.threads)
+        tasks = {"federation": self.federation.follow, "search": self.search.follow, "timeline": self.timeline.follow}
         if self.settings.refresh:
-            self.tasks["refresher"] = asyncio.create_task(self.refresher.run())
+            tasks["refresher"] = self.refresher.run
+        for name, run in tasks.items():
+            self.tasks[name] = asyncio.create_task(self._run(name, run))
         try:
             yield
         finally:
@@ -110,12 +127,32 @@ class Hub:
 
     def checks(self) -> dict[str, str]:
         """Return what readiness depends on, each ``ok``, ``off`` or what is wrong."""
-        checks = {"storage": "ok", "federation": self._task("federation"), "search": self._task("search")}
+        checks = {
+            "storage": "ok",
+            "federation": self._task("federation", self.federation.trouble),
+            "search": self._task("search", self.search.trouble),
+        }
         checks["refresher"] = self._task("refresher", self.refresher.health()) if self.settings.refresh else "off"
         return checks
 
-    def _task(self, name: str, health: str = "ok") -> str:
-        return health if name in self.tasks and not self.tasks[name].done() else "not running"
+    def _task(self, name: str, health: str) -> str:
+        running = name in self.tasks and not self.tasks[name].done()
+        return self.troubles.get(name) or health or "ok" if running else "not running"
+
+    async def _run(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        """Run a task that never ends by itself, and again where it ends all the same."""
+        while True:
+            try:
+                await run()
+            except (Exception, asyncio.CancelledError) as fault:
+                task = asyncio.current_task()
+                # What the task waited for may be cancelled as well, and is no reason to end.
+                if isinstance(fault, asyncio.CancelledError) and task is not None and task.cancelling():
+                    raise
+                _log.exception("the task %s ended; it is started again", name)
+                self.troubles[name] = f"ended ({type(fault).__name__}); it is started again"
+            await asyncio.sleep(AGAIN_SECONDS)
+            self.troubles.pop(name, None)
 
     async def _close(self) -> None:
         for task in self.tasks.values():

@@ -18,6 +18,7 @@ from shared.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from prometheus_client import Metric
 
@@ -91,15 +92,25 @@ class _Hub(Collector):
         yield _histogram("compose_seconds", "How long composing and encoding took", compositions)
 
     def _storage(self) -> Iterator[Metric]:
-        tally, space = self._hub.tally, os.statvfs(self._hub.directory.path)
+        tally = self._hub.tally
         names = ("what", "result")
         yield _counter("store_writes", "Durable writes by what was written and result", tally.writes, names)
         yield _histogram("store_write_seconds", "How long a batch of registrations took", {(): tally.write_seconds})
         backup = tally.moments.get("backup", tally.moments["start"])
         about = "When a backup was last taken; until then the start"
         yield _gauge("last_backup_timestamp_seconds", about, {(): backup})
-        yield _gauge("volume_free_bytes", "Free space of the data volume", {(): space.f_bavail * space.f_frsize})
-        yield _gauge("volume_size_bytes", "Size of the data volume", {(): space.f_blocks * space.f_frsize})
+        free, size = _space(self._hub.directory.path)
+        yield _gauge("volume_free_bytes", "Free space of the data volume", free)
+        yield _gauge("volume_size_bytes", "Size of the data volume", size)
+
+
+def _space(folder: Path) -> tuple[dict[tuple[str, ...], float], dict[tuple[str, ...], float]]:
+    """Return the free bytes of a volume and its size; no samples where it does not answer, as a broken disk."""
+    try:
+        space = os.statvfs(folder)
+    except OSError:
+        return {}, {}
+    return {(): space.f_bavail * space.f_frsize}, {(): space.f_blocks * space.f_frsize}
 
 
 def _by_state(followed: Iterable[tuple[Registration, Status]]) -> dict[tuple[str, ...], float]:

@@ -38,7 +38,7 @@ class Snapshot:
     """The files of a data directory at the moment of its making, until it is closed."""
 
     def __init__(self, folder: Path, made_at: str, **about: Any) -> None:  # noqa: ANN401 - told as it is, as JSON
-        """Take it; nothing may be written meanwhile. Raise StorageUnavailable when the volume has no room for links."""
+        """Take it; nothing may be written meanwhile. Raise StorageUnavailable where the volume has no room."""
         self.about = {"kind": KIND, "format": FORMAT, "version": VERSION, "made_at": made_at, **about}
         self._links: Path | None = None
         try:
@@ -81,7 +81,11 @@ def _names(folder: Path) -> Iterator[str]:
 def _linked(folder: Path, name: str, links: Path) -> tuple[Path, int]:
     link = links / name
     link.parent.mkdir(parents=True, exist_ok=True)
-    os.link(folder / name, link)
+    try:
+        os.link(folder / name, link)
+    except OSError:
+        # A volume without hard links; the writes wait while its files are copied.
+        shutil.copyfile(folder / name, link)
     return link, link.stat().st_size
 
 

@@ -14,7 +14,8 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 import orjson
 
 from shared.backup import FIRST, FORMAT, KIND, LAST, LOCK, RESTORING
-from shared.files import DataDirectory, sync_folder, write_draft
+from shared.directory import DataDirectory
+from shared.files import sync_folder, write_draft
 from shared.hub import open_hub
 from shared.problems import StartError, StorageUnavailable
 from shared.settings import Settings

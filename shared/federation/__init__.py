@@ -42,7 +42,8 @@ class Federation:
 
     On disk lie only its serial, time and digest, and *since* when its troubles last (see ``dates``): the content and
     states that it was made of are written before it is served, so that a restart makes the same document again, before
-    any fetch. *on_change* are called, in the event loop, right after another edition is served.
+    any fetch. *on_change* are called, in the event loop, right after another edition is served. *trouble* says what
+    keeps it from following the sources.
     """
 
     def __init__(self, path: Path, sources: Sources, clock: Clock, tally: Tally) -> None:
@@ -52,6 +53,7 @@ class Federation:
         self._clock = clock
         self._tally = tally
         self.since: dict[str, str] = {}
+        self.trouble = ""
         self._press = Press()
         self.changes = Changes(path.with_name("changes.jsonl"))
         self._turn: asyncio.Task[None] | None = None
@@ -173,13 +175,15 @@ class Federation:
             started, pause, rest = self._clock.monotonic(), most, most
             try:
                 await self.shown()
+                self.trouble = ""
                 ended = self._clock.monotonic()
                 pause = min(max(GATHER_TIMES * (ended - started), least), most)
                 rest = min(REST_TIMES * (ended - started), pause)
             except Problem as fault:
                 _log.error("composing failed: %s", fault.detail)
                 self._sources.news.set()
-            except Exception:  # noqa: BLE001 - logged and tried again; a follower that is gone serves old documents
+            except Exception as fault:  # noqa: BLE001 - logged and tried again; without it old documents are served
+                self.trouble = f"composing failed ({type(fault).__name__}); it is tried again"
                 _log.exception("composing failed")
                 self._sources.news.set()
 

@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shared.index import read_index, worker
 from shared.index.manifest import read_manifest
 from shared.problems import SourceTooLarge
+from shared.threads import Threads
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -36,7 +36,7 @@ class Reader:
         self._seconds = seconds
         self._idle_seconds = idle_seconds
         # One thread: more of them would only fight over the interpreter's lock, and with the readers of the hub.
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="index")
+        self._thread = Threads(1, "index")
         self._lock = asyncio.Lock()
         self._process: Process | None = None
         self._timer: asyncio.TimerHandle | None = None

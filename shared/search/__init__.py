@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from concurrent.futures import ThreadPoolExecutor
+import logging
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cachetools import LRUCache
@@ -13,6 +13,7 @@ from shared.problems import SearchTimeout
 from shared.search.asked import Found, Hit, Position, Wanted
 from shared.search.facts import KINDS, LETTERS
 from shared.search.index import Index
+from shared.threads import Threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +41,8 @@ PATIENCE_OF_WRITES = 60.0
 KEPT_BYTES = 8 << 20
 _OVERHEAD = 1000
 _REST = 2.0
+AGAIN_SECONDS = 1.0
+_log = logging.getLogger("hub.search")
 
 
 def nothing(_part: Part, _entry: dict[str, Any]) -> tuple[tuple[str, str], ...]:
@@ -61,6 +64,7 @@ class Search:
 
     One thread asks and changes the index in turn, so that no answer mixes two editions. Where much has changed, a new
     index is made beside the old one, which answers meanwhile. What ``promise`` was called for is waited for.
+    *trouble* says what keeps it from following, empty where nothing does.
     """
 
     def __init__(self, federation: Federation, clock: Clock, more: More = nothing) -> None:
@@ -68,13 +72,15 @@ class Search:
         self._clock = clock
         self._more = more
         self._index: Index | None = None
-        self._thread = ThreadPoolExecutor(1, "search")
+        self._thread = Threads(1, "search")
         self._moved = asyncio.Event()
         self._moved.set()
         self._made = asyncio.Condition()
         self._hurry = asyncio.Event()
         self._promised = 1
         self._making = 0.0
+        self._broken = False
+        self.trouble = ""
         self._kept: LRUCache[object, Answer] = LRUCache(KEPT_BYTES, lambda answer: len(answer.body) + _OVERHEAD)
         federation.on_change.append(self._follow_on)
 
@@ -143,7 +149,7 @@ class Search:
         """Follow the federated index; never returns.
 
         In between it rests, so that a hub with many checks keeps most of its time for them: not when a write promised
-        an edition, nor when the checks have ended.
+        an edition, nor when the checks have ended. What fails is logged, named by *trouble* and tried again.
         """
         while True:
             await self._moved.wait()
@@ -151,7 +157,15 @@ class Search:
             # Whoever asked for hurry before asked for the edition that is taken now.
             self._hurry.clear()
             started = self._clock.monotonic()
-            await self._catch_up(self._federation.edition)
+            try:
+                await self._catch_up(self._federation.edition)
+                self.trouble = ""
+            except Exception as fault:  # noqa: BLE001 - a refused thread or allocation may pass; it is tried again
+                self.trouble = f"the search index could not be made ({type(fault).__name__}); it is tried again"
+                _log.exception("making the search index failed; it is tried again")
+                self._moved.set()
+                await asyncio.sleep(AGAIN_SECONDS)
+                continue
             async with self._made:
                 self._made.notify_all()
             await self._rest((self._clock.monotonic() - started) * _REST)
@@ -163,11 +177,16 @@ class Search:
 
     async def _catch_up(self, edition: Edition) -> None:
         old, loop = self._index, asyncio.get_running_loop()
-        if old is not None and await loop.run_in_executor(self._thread, old.follow, edition):
-            return
+        if old is not None and not self._broken:
+            # An index that failed half way is followed no further: a new one takes its place.
+            self._broken = True
+            followed = await loop.run_in_executor(self._thread, old.follow, edition)
+            self._broken = False
+            if followed:
+                return
         started = self._clock.monotonic()
         self._index = await asyncio.to_thread(Index, edition, self._more)
-        self._making = self._clock.monotonic() - started
+        self._broken, self._making = False, self._clock.monotonic() - started
         if old is not None:
             # After the answers that are being made with it.
             self._thread.submit(old.close)

@@ -57,7 +57,7 @@ class Index:
         come = [source for repo, source in new.items() if repo not in old or not source.says_the_same(old[repo])]
         if sum(len(source.content.entries) for source in gone + come) > SMALL_CHANGE:
             return False
-        if not all(self._numbers.has_room_for(source.part.repo) for source in come):
+        if self._numbers.spent(len(new)) or not all(self._numbers.has_room_for(source.part.repo) for source in come):
             return False
         self._table.change(self._rows(gone), self._rows(come))
         self._sources, self.edition = new, edition

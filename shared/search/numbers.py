@@ -12,6 +12,7 @@ PLACES = 1 << 16
 """More than an index can have entries."""
 
 _GAP = 1 << 20
+_SPARE = 1000
 
 
 class Numbers:
@@ -33,6 +34,10 @@ class Numbers:
         self._repos.insert(at, repo)
         self._numbers.insert(at, (before + behind) // 2)
         return True
+
+    def spent(self, repos: int) -> bool:
+        """Tell whether far more numbers are taken than *repos* need: those of repos that are gone are never freed."""
+        return len(self._repos) > 2 * repos + _SPARE
 
     def row(self, repo: str, place: int) -> int:
         """Return the number of the entry at *place* of *repo*, which was taken up."""

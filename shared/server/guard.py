@@ -158,8 +158,9 @@ class GuardedProtocol(ClosingProtocol):
 
     def _look(self) -> None:
         """See for how long nothing has moved that the client has to move."""
-        now, phase = self.loop.time(), self._waits_for()
+        # First of all, so that nothing that fails below ends the watch over the connection.
         self._next_look = self.loop.call_later(self._bounds.tick, self._look)
+        now, phase = self.loop.time(), self._waits_for()
         if phase is None or phase != self._phase:
             self._phase, self._since = phase, now
         elif self._unread:

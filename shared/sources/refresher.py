@@ -51,8 +51,10 @@ class Refresher:
         wake = self._sources.wake
         while True:
             wake.clear()
+            pause = 0.0
             try:
                 self._come_round()
+                pause = self._pause()
                 self._trouble = ""
             except Exception as fault:  # noqa: BLE001 - logged and told by readiness; the next round comes
                 self._trouble = f"a round failed ({type(fault).__name__}); the log says how"
@@ -61,7 +63,7 @@ class Refresher:
                 await asyncio.sleep(LOOK_SECONDS)
             # Not wait_for: it may swallow a cancellation that comes together with the event.
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._pause()):
+                async with asyncio.timeout(pause):
                     await wake.wait()
 
     def _pause(self) -> float:

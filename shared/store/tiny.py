@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Any
 
 from shared.files import trusted
-from shared.problems import Problem, RepoNotFound
+from shared.problems import Problem, RepoNotFound, StorageUnavailable
 from shared.registration import Registration
 from shared.store import Author, Change, Edited, Store
 from shared.store.history import History
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _REGISTRATIONS = "registrations.json"
 _HISTORY = "history.jsonl"
 _BATCH = 256
+_log = logging.getLogger("hub.store")
 
 _Write = tuple[str, "Edit | Note", Author, "asyncio.Future[Decision]"]
 _Outcome = Decision | Exception
@@ -123,20 +125,27 @@ class TinyStore(Store):
             self._writer = None
 
     async def _write_batch(self, batch: list[_Write]) -> None:
-        staged = self._ledger.copy()
-        changes: list[Change] = []
-        outcomes = [_decided(staged, write, self._clock.exact_stamp(), changes) for write in batch]
+        outcomes: list[_Outcome]
         try:
+            staged = self._ledger.copy()
+            changes: list[Change] = []
+            outcomes = [_decided(staged, write, self._clock.exact_stamp(), changes) for write in batch]
             if changes:
                 await self._save_counted(staged, changes)
         except Exception as fault:  # noqa: BLE001 - whoever waits must be told, whatever it was
             # Refusals wait for the disk too: they may rest on writes of this batch.
-            outcomes = [fault] * len(batch)
+            outcomes = [_refusal(fault)] * len(batch)
         else:
             self._ledger = staged
-            self._history.keep(changes)
+            self._keep(changes)
         for (*_, done), outcome in zip(batch, outcomes, strict=True):
             _tell(done, outcome)
+
+    def _keep(self, changes: list[Change]) -> None:
+        try:
+            self._history.keep(changes)
+        except MemoryError:
+            _log.exception("%d lines of history can be read after the next start only", len(changes))
 
     async def _save_counted(self, staged: Ledger, changes: list[Change]) -> None:
         started, result = self._clock.monotonic(), "failed"
@@ -151,7 +160,7 @@ class TinyStore(Store):
         self._history.append(changes)
         try:
             self._database.save({change.repo: _row(staged, change.repo) for change in changes})
-        except Problem:
+        except BaseException:
             self._history.doubt()
             raise
 
@@ -190,6 +199,14 @@ def _decided(staged: Ledger, write: _Write, now: str, changes: list[Change]) -> 
         staged.apply(repo, decision, change.revision)
         changes.append(change)
     return decision
+
+
+def _refusal(fault: Exception) -> Problem:
+    """Return what is told to those whose write *fault* stopped: a volume that refuses, or a machine that is short."""
+    if isinstance(fault, Problem):
+        return fault
+    _log.error("writing registrations failed", exc_info=fault)
+    return StorageUnavailable("The write could not begin; the log says why. Nothing was changed; try again later.")
 
 
 def _tell(done: asyncio.Future[Decision], outcome: _Outcome) -> None:

@@ -3,15 +3,12 @@ from __future__ import annotations
 import errno
 import io
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from shared.files import (
-    DataDirectory,
     damaged,
     keep_aside,
     parsed,
@@ -27,9 +24,6 @@ from shared.problems import StartError, StorageUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-ROOT = Path(__file__).resolve().parents[2]
-HOLD = "import pathlib, sys; from shared.files import DataDirectory; held = DataDirectory(pathlib.Path(sys.argv[1])); "
 
 
 @pytest.fixture
@@ -114,7 +108,7 @@ def test_a_draft_of_a_crash_is_written_over(tmp_path: Path) -> None:
     assert names(tmp_path) == ["a.json", "a.json.prev"]
 
 
-@pytest.mark.parametrize("call", ["open", "fsync", "link", "replace"])
+@pytest.mark.parametrize("call", ["open", "fsync", "replace"])
 @pytest.mark.parametrize(
     ("number", "status"),
     [
@@ -139,6 +133,60 @@ def test_a_volume_that_refuses_leaves_the_old_file(
     assert raised.value.answer_status == status
     assert path.read_bytes() == b"old"
     assert names(tmp_path) == ["a.json"]
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK, errno.EIO])
+def test_on_a_volume_without_hard_links_the_previous_generation_is_a_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    path = tmp_path / "a.json"
+    monkeypatch.setattr(os, "link", failing(number))
+    for content in (b"one", b"two", b"three"):
+        write_whole(path, content, keep_previous=True)
+
+    assert (path.read_bytes(), (tmp_path / "a.json.prev").read_bytes()) == (b"three", b"two")
+    assert names(tmp_path) == ["a.json", "a.json.prev"]
+
+
+def test_a_previous_generation_that_can_not_be_kept_refuses_no_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(b"old")
+    real = os.replace
+
+    def replace(old: Path, new: Path) -> None:
+        if Path(new).name.endswith(".prev"):
+            raise OSError(errno.EIO, "broken")
+        real(old, new)
+
+    monkeypatch.setattr(os, "replace", replace)
+    write_whole(path, b"new", keep_previous=True)
+
+    assert path.read_bytes() == b"new"
+    assert names(tmp_path) == ["a.json"]
+    assert "no previous generation of" in caplog.text
+
+
+@pytest.mark.parametrize("before", [b"old", None], ids=["there was a file", "there was none"])
+def test_a_rename_that_is_not_confirmed_is_taken_back_and_the_answer_says_what_may_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: bytes | None
+) -> None:
+    path, real = tmp_path / "a.json", os.fsync
+    if before:
+        path.write_bytes(before)
+
+    def fail_for_folders(handle: int) -> None:
+        if Path(f"/proc/self/fd/{handle}").readlink() == tmp_path:
+            raise OSError(errno.EIO, "")
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fail_for_folders)
+    with pytest.raises(StorageUnavailable, match="did not confirm") as raised:
+        write_whole(path, b"new", keep_previous=True)
+
+    assert "Nothing was changed" not in raised.value.detail
+    assert (path.read_bytes() if path.exists() else None) == before
 
 
 def test_a_draft_that_fails_is_not_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,47 +281,6 @@ def test_reads_a_document_of_its_format() -> None:
 def test_a_document_of_another_format_is_not_trusted(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(StartError, match="damaged"), trusted(tmp_path, ""):
         parsed(content, 2)
-
-
-def test_a_data_directory_is_made_where_it_is_missing(tmp_path: Path) -> None:
-    directory = DataDirectory(tmp_path / "some" / "data")
-
-    assert directory.path == tmp_path / "some" / "data"
-    assert directory.path.stat().st_mode & 0o777 == 0o700
-    directory.close()
-
-
-def test_a_data_directory_is_held_once(tmp_path: Path) -> None:
-    holder = DataDirectory(tmp_path)
-
-    with pytest.raises(StartError, match=f"Another process holds the data directory {tmp_path}[.]"):
-        DataDirectory(tmp_path)
-
-    holder.close()
-    DataDirectory(tmp_path).close()
-
-
-def test_a_data_directory_is_held_against_other_processes_until_its_holder_ends(tmp_path: Path) -> None:
-    program = [sys.executable, "-c", HOLD + "print('held', flush=True); sys.stdin.read()", str(tmp_path)]
-    with subprocess.Popen(program, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
-        assert other.stdout is not None
-        assert other.stdout.readline() == b"held\n"
-
-        with pytest.raises(StartError, match=str(tmp_path)):
-            DataDirectory(tmp_path)
-
-        other.kill()
-        other.wait()
-        DataDirectory(tmp_path).close()
-
-
-def test_a_data_directory_that_is_a_file_stops_the_start(tmp_path: Path) -> None:
-    (tmp_path / "data").write_bytes(b"mine")
-
-    with pytest.raises(StartError, match=f"The data directory {tmp_path}/data can't be used: File exists"):
-        DataDirectory(tmp_path / "data")
-
-    assert (tmp_path / "data").read_bytes() == b"mine"
 
 
 def test_a_newer_format_says_so_and_that_a_backup_is_the_way_back(tmp_path: Path) -> None:

@@ -1,17 +1,21 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.files import DataDirectory
+from shared import hub as hub_module
+from shared import search
+from shared.directory import DataDirectory
 from shared.hub import Hub, open_hub
 from shared.problems import StartError
 from shared.registration import wanted
+from shared.search import Wanted
 from shared.store import Author
-from tests.builders import Hands, registration
+from tests.builders import Hands, index, registration
 
 if TYPE_CHECKING:
     import respx
@@ -38,6 +42,102 @@ async def test_the_refresher_counts_where_it_is_on(settings: Settings, hands: Ha
         hub.tasks["refresher"].cancel()
         await asyncio.wait([hub.tasks["refresher"]])
         assert hub.checks()["refresher"] == "not running"
+
+
+@pytest.fixture
+def refused(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Name here the threads that the system refuses, by how their names begin."""
+    begins, real = set[str](), threading.Thread.start
+
+    def start(thread: threading.Thread) -> None:
+        if any(thread.name.startswith(one) for one in begins):
+            raise RuntimeError("can't start new thread")
+        real(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    return begins
+
+
+async def becomes(hub: Hub, name: str, verdict: str) -> None:
+    """Return when the check called *name* begins with *verdict*; fail after 10 s."""
+    async with asyncio.timeout(10):
+        while not hub.checks()[name].startswith(verdict):  # noqa: ASYNC110 - what is waited for tells nobody
+            await asyncio.sleep(0.005)
+
+
+@pytest.mark.parametrize("threads", ["search_", "hub_"])
+async def test_threads_that_are_refused_for_a_while_are_had_later_and_it_is_ready_again(
+    settings: Settings,
+    refused: set[str],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    threads: str,
+) -> None:
+    monkeypatch.setattr(search, "AGAIN_SECONDS", 0.01)
+    refused.add(threads)
+    hub = open_hub(settings)
+    async with hub.running():
+        if threads == "hub_":
+            await becomes(hub, "search", "the search index could not be made (RuntimeError)")
+        else:
+            await becomes(hub, "search", "ok")
+            with pytest.raises(RuntimeError):
+                await hub.search.answer(Wanted(), lambda _: b"")
+        refused.clear()
+
+        await becomes(hub, "search", "ok")
+        assert (await hub.search.answer(Wanted(), lambda _: b"found")).body == b"found"
+    assert "can't start new thread" in caplog.text
+
+
+async def test_threads_that_are_refused_later_are_not_needed(
+    settings: Settings, refused: set[str], upstream: respx.MockRouter
+) -> None:
+    upstream.get(registration()["url"]).respond(content=index())
+    hub = open_hub(settings)
+    async with hub.running():
+        refused.update({"search_", "hub_", "index_"})
+        hub.sources.watch(await hub.store.add(wanted(registration(), hub.guard), Author("anna")))
+        await hub.sources.refresh("state-hub")
+        await hub.shown()
+
+        assert (await hub.search.answer(Wanted(), lambda found: str(found.total).encode())).body == b"1"
+
+
+@pytest.mark.parametrize("fault", [MemoryError(), asyncio.CancelledError()], ids=["memory", "cancelled within"])
+@pytest.mark.parametrize("name", ["federation", "search", "timeline", "refresher"])
+async def test_a_task_that_ends_is_named_and_started_again(  # noqa: PLR0917 - fixtures
+    settings: Settings,
+    hands: Hands,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+    fault: BaseException,
+) -> None:
+    monkeypatch.setattr(hub_module, "AGAIN_SECONDS", 0.05)
+    hub = open_hub(replace(settings, refresh=True), hands.clock())
+    part = getattr(hub, name)
+    follow = "run" if name == "refresher" else "follow"
+    begun = list[str]()
+    real = getattr(part, follow)
+
+    async def end_once() -> None:
+        begun.append(name)
+        if len(begun) == 1:
+            raise fault
+        await real()
+
+    monkeypatch.setattr(part, follow, end_once)
+    async with hub.running():
+        async with asyncio.timeout(10):
+            while not hub.troubles:  # noqa: ASYNC110 - what is waited for tells nobody
+                await asyncio.sleep(0.001)
+            if name != "timeline":
+                assert hub.checks()[name] == f"ended ({type(fault).__name__}); it is started again"
+            while hub.troubles or len(begun) < 2:  # noqa: ASYNC110 - the same
+                await asyncio.sleep(0.001)
+        assert set(hub.checks().values()) == {"ok"}
+    assert f"the task {name} ended; it is started again" in caplog.text
 
 
 async def test_its_end_finishes_every_write_and_frees_the_data_directory(settings: Settings, hands: Hands) -> None:

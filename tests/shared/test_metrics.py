@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -135,3 +137,14 @@ async def test_the_volume_and_the_process_are_told(hub: Hub) -> None:
     assert size is not None
     assert 0 < free <= size
     assert families(hub)["process_resident_memory_bytes"].samples[0].value > 1_000_000
+
+
+async def test_a_volume_that_does_not_answer_hides_no_other_metric(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> None:
+        raise OSError(errno.EIO, "")
+
+    monkeypatch.setattr(os, "statvfs", fail)
+
+    assert value(hub, "volume_free_bytes") is None
+    assert value(hub, "volume_size_bytes") is None
+    assert value(hub, "federation_serial") == 1

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
+import shutil
 import tarfile
 from typing import TYPE_CHECKING, Any
 
@@ -80,9 +82,27 @@ def test_leaves_nothing_behind(folder: Path) -> None:
     assert sorted(folder.rglob("*")) == before
 
 
-@pytest.mark.parametrize("broken", ["mkdir", "link"])
+def test_on_a_volume_without_hard_links_it_holds_copies_of_its_moment(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EPERM, "")
+
+    monkeypatch.setattr(os, "link", refuse)
+    snapshot = Snapshot(folder, AT)
+    with (folder / "history.jsonl").open("ab") as history:
+        history.write(b"another line\n")
+
+    found = members(b"".join(snapshot.stream()))
+    snapshot.close()
+
+    assert found["history.jsonl"] == b"head\nline\n"
+    assert not list(folder.glob(".snapshot-*"))
+
+
+@pytest.mark.parametrize("broken", [[(os, "mkdir")], [(os, "link"), (shutil, "copyfile")]], ids=["folder", "files"])
 def test_a_volume_that_refuses_it_is_told_and_left_as_it_was(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+    folder: Path, monkeypatch: pytest.MonkeyPatch, broken: list[tuple[Any, str]]
 ) -> None:
     before = sorted(folder.rglob("*"))
 
@@ -90,7 +110,8 @@ def test_a_volume_that_refuses_it_is_told_and_left_as_it_was(
         raise OSError(28, "")
 
     with monkeypatch.context() as full:
-        full.setattr(os, broken, fail)
+        for module, call in broken:
+            full.setattr(module, call, fail)
         with pytest.raises(StorageUnavailable):
             Snapshot(folder, AT)
 

@@ -14,7 +14,7 @@ import pytest
 
 from shared.backup import FIRST, LAST
 from shared.backup.restore import SERIALS_APART, restore
-from shared.files import DataDirectory
+from shared.directory import DataDirectory
 from shared.problems import StartError
 from shared.version import VERSION
 from tests.builders import WRITER, capability, index, problem, refresh, register, served, url_of

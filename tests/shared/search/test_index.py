@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import shared.search.index as module
-from shared.search import nothing
+from shared.search import nothing, numbers
 from shared.search.asked import Position, Wanted
 from shared.search.facts import KINDS
 from shared.search.index import Index
@@ -235,6 +235,16 @@ def test_a_repo_for_which_no_number_is_left_is_left_to_a_new_index() -> None:
 
     assert where.edition.document.serial == len(shares) - 2
     assert names(find(where)) == ["a", "Example 1"]
+
+
+def test_numbers_of_repos_that_are_gone_are_given_back_by_a_new_index(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(numbers, "_SPARE", 10)
+    where, serial = index(of("a", repo="a")), 1
+    while where.follow(edition(of("a", repo="a"), part(f"b{serial}"), serial=serial + 1)):
+        serial += 1
+
+    assert (serial, where.edition.document.serial) == (15, 15)
+    assert names(find(where)) == ["a"]
 
 
 def test_more_facts_can_be_found_by() -> None:

@@ -65,6 +65,53 @@ def ids(found: Found) -> bytes:
     return b" ".join(hit.entry.id.removeprefix("capability.example.").encode() for hit in found.hits)
 
 
+class Faulty(index_module.Index):
+    """An index that fails as often as it is told to, half way through what it does."""
+
+    faults = 0
+
+    def __init__(self, *about: Any) -> None:
+        super().__init__(*about)
+        self.fail()
+
+    def fail(self) -> None:
+        """Fail, if that is still to come."""
+        if Faulty.faults:
+            Faulty.faults -= 1
+            raise MemoryError
+
+    def follow(self, edition: Edition) -> bool:
+        """Fail after all was changed."""
+        followed = super().follow(edition)
+        self.fail()
+        return followed
+
+
+@pytest.mark.parametrize("small_change", [0, 100], ids=["a new index", "the old one changed"])
+async def test_follows_on_after_a_fault_and_says_so_meanwhile(
+    editions: Editions, small_change: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "Index", Faulty)
+    monkeypatch.setattr(module, "AGAIN_SECONDS", 0.02)
+    monkeypatch.setattr(index_module, "SMALL_CHANGE", small_change)
+    monkeypatch.setattr(Faulty, "faults", 0)
+    async with running(editions) as search:
+        await search.answer(Wanted(), ids)
+        Faulty.faults = 1
+        editions.serve(edition(part("ours", capability(2, name="two")), serial=2))
+        async with asyncio.timeout(10):
+            while not search.trouble:  # noqa: ASYNC110 - what is waited for tells nobody
+                await asyncio.sleep(0.001)
+            assert search.trouble == "the search index could not be made (MemoryError); it is tried again"
+            while search.trouble:  # noqa: ASYNC110 - the same
+                await asyncio.sleep(0.001)
+
+        answer = await search.answer(Wanted(), ids)
+
+    assert (answer.body, answer.serial) == (b"n2", 2)
+    assert "making the search index failed" in caplog.text
+
+
 async def test_answers_from_the_start_with_what_the_first_edition_holds(editions: Editions) -> None:
     async with running(editions) as search:
         answer = await search.answer(Wanted(), ids)

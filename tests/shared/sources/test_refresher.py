@@ -191,12 +191,14 @@ async def test_a_check_that_goes_wrong_does_not_end_it(
     assert text in caplog.text
 
 
+@pytest.mark.parametrize("broken", ["expire", "pause"])
 async def test_a_round_that_goes_wrong_is_told_and_followed_by_the_next(
-    hub: Hub, hands: Hands, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    hub: Hub, hands: Hands, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, broken: str
 ) -> None:
     refresher = Refresher(hub.sources, hands.clock())
     monkeypatch.setattr(module, "LOOK_SECONDS", 0.005)
-    monkeypatch.setattr(hub.sources, "expire", lambda: 1 / 0)
+    part = hub.sources if broken == "expire" else hub.sources.schedule
+    monkeypatch.setattr(part, broken, lambda *_: 1 / 0)
     task = asyncio.create_task(refresher.run())
     await until(lambda: refresher.health() != "ok")
 

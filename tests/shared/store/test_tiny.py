@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
+from shared.clock import Clock
 from shared.problems import RepoExists, RepoNotFound, StartError, StorageUnavailable
 from shared.registration import Wanted
 from shared.store import Author
+from shared.store.history import History
+from shared.store.ledger import Ledger
 from shared.store.tiny import TinyStore
 from shared.tally import Tally
 from tests.builders import registration, url_of
@@ -127,6 +130,50 @@ async def test_a_line_of_history_without_its_registration_does_not_count(
     monkeypatch.setattr(os, "replace", real)
     await store.add(wanted("lost"), BERT)
     assert [line.by for line in await reopen().history("lost")] == ["bert"]
+
+
+@pytest.mark.parametrize("fault", [RuntimeError("can't start new thread"), MemoryError()], ids=["thread", "memory"])
+@pytest.mark.parametrize("at", ["copy", "exact_stamp", "to_thread"])
+async def test_whatever_fails_before_the_disk_is_told_to_all_who_wait_and_changes_nothing(  # noqa: PLR0917 - fixtures
+    store: TinyStore,
+    monkeypatch: pytest.MonkeyPatch,
+    reopen: Callable[[], TinyStore],
+    caplog: pytest.LogCaptureFixture,
+    fault: Exception,
+    at: str,
+) -> None:
+    await store.add(wanted("first"), ANNA)
+    before = await told(store)
+
+    def fail(*_: object, **__: object) -> None:
+        raise fault
+
+    with monkeypatch.context() as short:
+        short.setattr({"copy": Ledger, "exact_stamp": Clock, "to_thread": asyncio}[at], at, fail)
+        async with asyncio.timeout(10):
+            outcomes = await asyncio.gather(
+                *(store.add(wanted(f"r{number}"), ANNA) for number in range(3)), return_exceptions=True
+            )
+
+    assert [type(outcome) for outcome in outcomes] == [StorageUnavailable] * 3
+    assert "Nothing was changed" in str(outcomes[0])
+    assert type(fault).__name__ in caplog.text
+    assert await told(store) == await told(reopen()) == before
+    assert (await store.add(wanted("r0"), BERT)).repo == "r0"
+
+
+async def test_a_write_that_is_on_disk_counts_though_there_is_no_memory_for_its_line(
+    store: TinyStore, monkeypatch: pytest.MonkeyPatch, reopen: Callable[[], TinyStore], caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(History, "keep", fail)
+    assert (await store.add(wanted("a"), ANNA)).repo == "a"
+    monkeypatch.undo()
+
+    assert "1 lines of history can be read after the next start only" in caplog.text
+    assert [line.by for line in await reopen().history("a")] == ["anna"]
 
 
 async def test_one_refusal_does_not_touch_its_neighbours(store: TinyStore) -> None:

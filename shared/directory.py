@@ -1,0 +1,95 @@
+"""The data directory: held by one process at a time, on a volume that can do what durable writes need."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import logging
+import os
+from typing import TYPE_CHECKING
+
+from shared.files import sync_folder
+from shared.problems import StartError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_log = logging.getLogger("hub.files")
+
+# What a lock that somebody holds is answered with.
+_HELD = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}
+# What a file system answers to a call that it does not have. All else, a full volume above all, may pass.
+_NEVER = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.ENOLCK}
+
+
+class DataDirectory:
+    """A folder that one process holds at a time.
+
+    The lock is a file of its own: a lock on a data file would be lost when that file is replaced. The system frees it
+    when the process ends, however it ends.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Make *path* where it is missing, lock it and try what its volume must be able to do, or raise StartError."""
+        self.path = path
+        try:
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._lock = (path / "hub.lock").open("a+b")
+        except OSError as fault:
+            raise StartError(f"The data directory {path} can't be used: {fault.strerror}.") from fault
+        try:
+            self._take_lock()
+            _try_volume(path)
+        except StartError:
+            self._lock.close()
+            raise
+
+    def _take_lock(self) -> None:
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as fault:
+            if fault.errno not in _HELD:
+                raise _unfit(self.path, "lock files", fault) from fault
+            raise StartError(
+                f"Another process holds the data directory {self.path}. Stop it first, or choose another folder "
+                "with --data-dir or REUSE_SURFACE_DATA_DIR."
+            ) from fault
+
+    def close(self) -> None:
+        """Let the next process in."""
+        self._lock.close()
+
+
+def _try_volume(folder: Path) -> None:
+    """Write, sync and rename a file in *folder*, and sync the folder; raise StartError for what is not possible there.
+
+    Only what a file system never does stops the start: on a full volume the hub starts, and serves what it has.
+    """
+    draft, probe = folder / ".draft-probe", folder / ".probe"
+    call = "write files"
+    try:
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(handle, "wb", buffering=0):
+            call = "sync files (fsync)"
+            os.fsync(handle)
+        call = "rename one file over another"
+        probe.touch()
+        draft.replace(probe)
+        call = "sync a folder (fsync)"
+        sync_folder(folder)
+    except OSError as fault:
+        if fault.errno in _NEVER:
+            raise _unfit(folder, call, fault) from fault
+        _log.warning("the volume of %s could not be tried out: it does not %s: %s", folder, call, fault.strerror)
+    finally:
+        for path in (draft, probe):
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+
+
+def _unfit(folder: Path, call: str, fault: OSError) -> StartError:
+    return StartError(
+        f"The volume of the data directory {folder} can't {call}: {fault.strerror}. Without that nothing the hub "
+        "answers would be safe on it. Put the data directory on a local file system such as ext4 or xfs, or on NFS 4."
+    )
