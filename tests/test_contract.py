@@ -89,7 +89,7 @@ def test_every_problem_that_an_endpoint_documents_exists(openapi: dict[str, Any]
     text = yaml.safe_dump(openapi)
 
     assert set(re.findall(r"reuse\.coulomb\.social/problems/([a-z-]+)", text)) <= PROBLEMS.keys()
-    assert set(openapi["components"]["schemas"]["SourceError"]["properties"]["type"]["enum"]) == {
+    assert set(openapi["components"]["schemas"]["SourceErrorType"]["enum"]) == {
         slug for slug, kind in PROBLEMS.items() if kind.status == 502
     }
 

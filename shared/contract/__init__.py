@@ -8,7 +8,7 @@ schemas documents are checked. schemas/openapi.yaml says what each operation is 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import orjson
 import yaml
@@ -17,12 +17,28 @@ from shared.answers import tag_of
 from shared.contract.failures import Failures
 from shared.contract.flattening import components, flattened
 from shared.contract.operations import Operation, described
-from shared.schemas import FOLDER
+from shared.discovery import envelope
+from shared.findings import KINDS, SEVERITIES
+from shared.problems import PROBLEMS, SourceProblem
+from shared.schemas import FOLDER, NAMES
+from shared.sources.source import Ending
+from shared.sources.status import STATES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = ["Contract", "Operation", "document"]
+
+_VALUES = {
+    "ArdErrorCode": envelope.CODES,
+    "FindingKind": tuple(KINDS),
+    "FindingSeverity": SEVERITIES,
+    "Outcome": get_args(Ending),
+    "SchemaName": NAMES,
+    "SourceErrorType": tuple(slug for slug, kind in PROBLEMS.items() if issubclass(kind, SourceProblem)),
+    "SourceStateName": STATES,
+}
+"""All values of a component, where the code has them in one place."""
 
 
 class Encoded(NamedTuple):
@@ -68,6 +84,8 @@ def document(operations: Iterable[Operation]) -> dict[str, Any]:
     for operation in operations:
         paths.setdefault(operation.path, {})[operation.method.lower()] = described(operation, written, failures)
     shared = written["components"]
+    for name, values in _VALUES.items():
+        shared["schemas"][name]["enum"] = [*values]
     whole = {
         **{name: written[name] for name in ("openapi", "info", "tags")},
         "servers": [{"url": "/", "description": "The hub that serves this document."}],

@@ -10,9 +10,12 @@ if TYPE_CHECKING:
 PREFIX = "/ard/"
 _CODES = {401: "UNAUTHENTICATED", 404: "NOT_FOUND", 429: "RATE_LIMIT_EXCEEDED", 405: "NOT_IMPLEMENTED"}
 _FIRST_OF_OURS = 500
+_THEIRS, _OURS = "INVALID_ARGUMENT", "INTERNAL_ERROR"
+CODES = (_THEIRS, *_CODES.values(), _OURS)
+"""Every ``errorCode`` that the hub answers with."""
 
 
 def envelope(fault: Problem) -> dict[str, str]:
     """Return what *fault* says as ARD says it."""
-    other = "INTERNAL_ERROR" if fault.answer_status >= _FIRST_OF_OURS else "INVALID_ARGUMENT"
+    other = _OURS if fault.answer_status >= _FIRST_OF_OURS else _THEIRS
     return {"errorCode": _CODES.get(fault.answer_status, other), "message": fault.detail}

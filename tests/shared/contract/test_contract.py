@@ -13,7 +13,9 @@ import yaml
 from router import ENDPOINTS, operations
 from shared import schemas
 from shared.contract import Contract, Operation, document
+from shared.findings import KINDS
 from shared.pages.listing import ORDERS
+from shared.problems import PROBLEMS
 from shared.sources.status import STATES
 
 CONTRACT = document(operations(ENDPOINTS))
@@ -158,6 +160,42 @@ async def test_other_operations_are_another_document_with_another_tag() -> None:
 
     assert [*orjson.loads(after.content)["paths"]] == ["/ready"]
     assert before.tag != after.tag
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("ArdErrorCode", {"INVALID_ARGUMENT", "UNAUTHENTICATED", "NOT_FOUND", "RATE_LIMIT_EXCEEDED", "INTERNAL_ERROR",
+                          "NOT_IMPLEMENTED"}),
+        ("FindingKind", set(KINDS)),
+        ("FindingSeverity", {"error", "warning", "info"}),
+        ("Outcome", {"changed", "unchanged", "held", "failed"}),
+        ("SchemaName", set(schemas.NAMES)),
+        ("SourceErrorType", {slug for slug, kind in PROBLEMS.items() if kind.status == 502}),
+        ("SourceStateName", set(STATES)),
+    ],
+)  # fmt: skip
+def test_the_values_of_a_component_are_those_of_the_code(name: str, values: set[str]) -> None:
+    assert set(CONTRACT["components"]["schemas"][name]["enum"]) == values
+    assert "enum" not in PROSE["components"]["schemas"][name]
+
+
+def objects(node: Any) -> Iterator[dict[str, Any]]:
+    """Yield every schema of an object, below *node*, that says which of its properties are required."""
+    for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from objects(child)
+    if isinstance(node, dict) and isinstance(node.get("required"), list):
+        yield node
+
+
+def test_what_requires_a_property_says_that_it_is_an_object_and_what_the_property_is() -> None:
+    # A reference brings the properties; strict validators still want the type.
+    requiring = [*objects(CONTRACT["components"]["schemas"])]
+
+    assert len(requiring) > 30
+    assert [one for one in requiring if one.get("type") != "object"] == []
+    typed = [one for one in requiring if "$ref" not in one and not isinstance(one.get("additionalProperties"), dict)]
+    assert [one for one in typed if set(one["required"]) - one.get("properties", {}).keys()] == []
 
 
 def described_things(node: Any) -> Iterator[dict[str, Any]]:
