@@ -50,7 +50,6 @@ from shared.traffic import METHODS, Traffic
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-    from contextlib import AbstractContextManager
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -201,14 +200,21 @@ class Resource:
             handler = handle(self._hub)
             self._handlers[method], self.ready = handler, handler.ready
         else:
-            # Reads are answered from memory at once; only what may take a while is bounded in number.
-            bound = contextlib.nullcontext if method == "GET" else self._hub.limits.under_way
-            self._handlers[method] = self._answering(handle, bound)
+            # Reads are answered from memory at once; only what has a body or takes a while is bounded.
+            self._handlers[method] = self._answering(handle) if method == "GET" else self._admitting(handle)
 
-    def _answering(self, handle: Handle, bound: Callable[[], AbstractContextManager[None]]) -> ASGIApp:
+    def _answering(self, handle: Handle) -> ASGIApp:
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-            with bound():
-                response = await handle(self._hub, Request(scope, receive))
+            response = await handle(self._hub, Request(scope, receive))
+            await response(scope, receive, send)
+
+        return answer
+
+    def _admitting(self, handle: Handle) -> ASGIApp:
+        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+            request = Request(scope, receive)
+            with self._hub.limits.admission(request) as scope["admission"]:
+                response = await handle(self._hub, request)
             await response(scope, receive, send)
 
         return answer

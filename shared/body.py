@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from shared import strict_json
+from shared.places import admission_of
 from shared.problems import BodyTooLarge, MalformedBody, UnsupportedMediaType
 from shared.query import listed, named, split
 
@@ -60,16 +61,31 @@ def _check_type(request: Request, media_types: Collection[str]) -> None:
 
 
 async def read_bytes(request: Request, most: int) -> bytes:
-    """Return the body; raise BodyTooLarge as soon as more than *most* bytes are announced or received."""
+    """Return the body, and take the request's place: the whole of it has arrived.
+
+    Raise BodyTooLarge as soon as more than *most* bytes are announced or received, and Overloaded where the hub has no
+    room for them, or no place.
+    """
+    admission = admission_of(request)
     announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced[:19]) > most:
-        raise _too_large(most)
+    if announced.isdecimal():
+        size = int(announced[:19])
+        if size > most:
+            raise _too_large(most)
+        admission.foresee(size)
     content = bytearray()
     async for chunk in request.stream():
-        content += chunk
-        if len(content) > most:
+        if len(content) + len(chunk) > most:
             raise _too_large(most)
+        admission.receive(len(chunk))
+        content += chunk
+    admission.begin()
     return bytes(content)
+
+
+def leave_body(request: Request) -> None:
+    """Take the request's place without reading a body, for endpoints that have none; raise Overloaded."""
+    admission_of(request).begin()
 
 
 def _too_large(most: int) -> BodyTooLarge:

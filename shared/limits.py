@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from cachetools import TTLCache
 
-from shared.problems import Overloaded, TooManyRequests
+from shared.places import Admission, Pool, Room
+from shared.problems import TooManyRequests
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,6 +23,15 @@ if TYPE_CHECKING:
 
 WINDOW = 60.0
 CLIENTS = 10_000
+VALIDATING = 32
+"""Documents that are validated or wait for it: at a quarter of a second each the last of them waits for 8 s."""
+
+TRIALS, TRIALS_EACH = 64, 8
+"""Sources that are tried out at a time, in all and for one token: each may hang for as long as a check may."""
+
+MOST_HOPS = 32
+"""The proxies that one request is followed back through; an honest one has two or three."""
+
 _IPV6_SITE = 64
 
 
@@ -30,22 +40,46 @@ class Limits:
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.clients = Clients(settings.trusted_proxies)
-        self._most_under_way, self._under_way = settings.max_requests, 0
+        # In two halves, so that no number of strangers takes what writers need.
+        size = settings.max_bodies_bytes // 2
+        self.writers = Room(settings.max_requests, size, "writers")
+        self.others = Room(settings.max_requests, size, "clients without a token")
+        self._validating = Pool(VALIDATING, "documents to validate")
+        self._trials = Pool(TRIALS, "sources to try out", TRIALS_EACH)
         self._wrong_tokens = _Counter(settings.wrong_tokens_per_minute, clock, "wrong tokens from one address")
         self._refreshes = _Counter(settings.refreshes_per_minute, clock, "fetches for one token")
         self._validations = _Counter(settings.validations_per_minute, clock, "validations for one address")
 
     @contextlib.contextmanager
-    def under_way(self) -> Iterator[None]:
-        """Count one of *max_requests* writes and validations while the block runs; raise Overloaded where all run."""
-        if self._under_way >= self._most_under_way:
-            says = f"{self._most_under_way:,} writes and validations run already, and this hub runs no more at a time."
-            raise Overloaded(f"{says} Send the request again in a second.", headers={"Retry-After": "1"})
-        self._under_way += 1
+    def admission(self, request: Request) -> Iterator[Admission]:
+        """Yield what *request* takes of places and bytes, and give it back at the end."""
+        # The address of thousands of requests a second is looked for only where something is taken.
+        admission = Admission(request.scope, self.writers, self.others, lambda: self.clients.of(request))
+        try:
+            yield admission
+        finally:
+            admission.close()
+
+    @contextlib.contextmanager
+    def validation(self, request: Request) -> Iterator[None]:
+        """Take one of the few places for documents that wait for their validation, or raise Overloaded."""
+        with self._taking(self._validating, self.clients.of(request)):
+            yield
+
+    @contextlib.contextmanager
+    def trial(self, author: Author) -> Iterator[None]:
+        """Take one of the few places for sources that are tried out (dry_run), or raise Overloaded."""
+        with self._taking(self._trials, author.name):
+            yield
+
+    @staticmethod
+    @contextlib.contextmanager
+    def _taking(pool: Pool, client: str) -> Iterator[None]:
+        pool.take(client)
         try:
             yield
         finally:
-            self._under_way -= 1
+            pool.give_back(client, 1)
 
     def count_wrong_token(self, request: Request) -> None:
         """Count a wrong token, or raise TooManyRequests; right ones are never counted, and so never refused."""
@@ -87,7 +121,9 @@ class Clients:
     def of(self, request: Request) -> str:
         """Return the client's address; of IPv6 the /64, which one client has to itself."""
         peer = request.client.host if request.client else ""
-        hops = [peer, *reversed(",".join(request.headers.getlist("x-forwarded-for")).split(","))]
+        forwarded = ",".join(request.headers.getlist("x-forwarded-for"))
+        # From its end, where the trusted ones wrote; what a client puts before is not even looked at.
+        hops = [peer, *reversed(forwarded.rsplit(",", MOST_HOPS)[-MOST_HOPS:])]
         client: IPv4Address | IPv6Address | None = None
         for hop in hops:
             address = _address(hop)

@@ -60,6 +60,11 @@ def _bytes(text: str) -> int:
     return _whole(text, least=1, most=2**33)
 
 
+def _body_bytes(text: str) -> int:
+    # One client gets half of the half for those without a token; a document to validate has to fit into that.
+    return _whole(text, least=4 * 2**20, most=2**33)
+
+
 def _ports(text: str) -> tuple[int, ...]:
     return tuple(_whole(part.strip(), least=1, most=65535) for part in text.split(","))
 
@@ -109,10 +114,11 @@ class Settings:
     validations_per_minute: int = _setting(_count, "120", "Indexes that one address may have validated")
     max_capabilities: int = _setting(_count, "100000", "How many capabilities the hub keeps over all sources")
     max_mib: int = _setting(_count, "64", "How many MiB of capabilities, as JSON, the hub keeps over all sources")
-    max_requests: int = _setting(_count, "500", "Writes and validations that may be under way at a time")
+    max_requests: int = _setting(_count, "500", "Writes that may be under way at a time, and as many POSTs of others")
     max_connections: int = _setting(_count, "10000", "Connections at a time, if the limit on open files allows")
     max_head_bytes: int = _setting(_count, "32768", "The size of a request line with its headers")
     max_body_bytes: int = _setting(_count, "65536", "The size of a body (for /v1/validate it is 1 MiB)")
+    max_bodies_bytes: int = _setting(_body_bytes, "33554432", "Bytes of bodies at a time, half of them of writers")
     max_unread_bytes: int = _setting(_bytes, "67108864", "Bytes of answers that may wait for slow readers in all")
     receive_seconds: int = _setting(_count, "15", "How long the head of a request may take to arrive, and its body")
     send_seconds: int = _setting(_count, "30", "How long a reader may leave an answer unread")

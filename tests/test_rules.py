@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import json
 import logging
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     import httpx
     import respx
+    from starlette.types import ASGIApp
 
     from shared.hub import Hub
     from shared.settings import Settings
@@ -386,7 +388,7 @@ async def test_more_than_the_hub_takes_on_at_a_time_is_refused_at_once(
 ) -> None:
     before = await world(known)
     with monkeypatch.context() as busy:
-        busy.setattr(hub.limits, "_under_way", hub.settings.max_requests)
+        busy.setattr(hub.limits.writers.places, "_most", 0)
         answer = await ask(known, row)
         assert (await known.get("/health")).status_code == 200
 
@@ -394,6 +396,65 @@ async def test_more_than_the_hub_takes_on_at_a_time_is_refused_at_once(
     assert answer.headers["retry-after"] == "1"
     assert await world(known) == before
     assert (await ask(known, row)).status_code != answer.status_code
+
+
+OTHERS = [row for row in ROWS if row[0] != "GET" and row not in WRITES]
+DOCUMENT = b'{"version": 1, "capabilities": []}'
+
+
+@pytest.mark.parametrize("row", OTHERS, ids=" ".join)
+async def test_those_without_a_token_have_places_of_their_own(
+    known: httpx.AsyncClient, hub: Hub, row: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub.limits.others.places, "_most", 0)
+    answer = await known.request(*row, content=DOCUMENT, headers={"Content-Type": "application/json"})
+
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert (await known.post("/v1/repos/state-hub/refresh", headers=WRITER)).status_code == 200
+
+
+@pytest.mark.parametrize("row", [*OTHERS, *BODIES], ids=" ".join)
+@pytest.mark.parametrize("parts", [[], [b"{", b" "]], ids=["nothing", "a part"])
+async def test_bodies_that_never_come_take_no_place(
+    known: httpx.AsyncClient, hub: Hub, row: tuple[str, str], parts: list[bytes]
+) -> None:
+    begun = asyncio.Semaphore(0)
+    most, app = hub.settings.max_requests, application(hub, ENDPOINTS)
+    waiting = [asyncio.create_task(leave(app, row, parts, f"10.0.0.{n % 250}", begun)) for n in range(most + 1)]
+    for _ in waiting:
+        await begun.acquire()
+    assert hub.limits.others.bytes.in_use + hub.limits.writers.bytes.in_use == len(waiting) * len(parts)
+
+    for write in WRITES:
+        assert (await ask(known, write)).status_code not in {408, 429, 500, 503}, write
+    for other in OTHERS:
+        answer = await known.request(*other, content=DOCUMENT, headers={"Content-Type": "application/json"})
+        assert answer.status_code < 429, other
+
+    for one in waiting:
+        one.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert (hub.limits.others.bytes.in_use, hub.limits.writers.bytes.in_use) == (0, 0)
+
+
+async def leave(app: ASGIApp, row: tuple[str, str], parts: list[bytes], client: str, begun: asyncio.Semaphore) -> None:
+    """Send the head of a request with a good token, and *parts* of its body; the rest never comes."""
+    left = [*parts]
+
+    async def receive() -> dict[str, Any]:
+        if not left:
+            begun.release()
+            await asyncio.Event().wait()
+        return {"type": "http.request", "body": left.pop(0), "more_body": True}
+
+    async def send(message: Any) -> None:
+        raise AssertionError(message)
+
+    fields = {**WRITER, "Content-Type": "application/json", "Content-Length": "1000"}
+    headers = [(name.lower().encode(), value.encode()) for name, value in fields.items()]
+    scope = {"type": "http", "method": row[0], "path": row[1], "query_string": b"", "client": (client, 1),
+             "headers": headers}  # fmt: skip
+    await app(scope, receive, send)
 
 
 @every_body

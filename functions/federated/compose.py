@@ -11,6 +11,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from shared.answers import json_answer
+from shared.body import leave_body
 from shared.parameters import flag
 from shared.query import read_query
 
@@ -30,6 +31,7 @@ async def handle(hub: Hub, request: Request) -> Response:
     asked = read_query(request, **QUERY)
     if asked.get("force"):
         author.must_be_admin()
+    leave_body(request)
 
     schedule = hub.sources.schedule
     due = schedule.forced() if asked.get("force") else schedule.due()

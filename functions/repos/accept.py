@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from shared.answers import json_answer
-from shared.body import has_body, read_json
+from shared.body import has_body, leave_body, read_json
 from shared.problems import HeldReplaced, MalformedBody
 from shared.query import read_query
 
@@ -46,6 +46,7 @@ async def handle(hub: Hub, request: Request) -> Response:
 async def _digest_named(request: Request) -> str | None:
     """Return the digest in the body, or None where there is no body; raise MalformedBody for any other body."""
     if not has_body(request):
+        leave_body(request)
         return None
     body = await read_json(request)
     digest = body.get("digest") if isinstance(body, dict) and body.keys() == {"digest"} else None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 
 from shared.answers import OPEN, if_match
+from shared.body import leave_body
 from shared.query import read_query
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ async def handle(hub: Hub, request: Request) -> Response:
     """Answer 204."""
     author = hub.auth.require_writer(request)
     read_query(request)
+    leave_body(request)
     repo = request.path_params["repo"]
 
     await hub.store.remove(repo, author, if_match(request))

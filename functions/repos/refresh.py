@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shared.answers import json_answer
+from shared.body import leave_body
 from shared.query import read_query
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ async def handle(hub: Hub, request: Request) -> Response:
     """Answer the outcome and the state of the source."""
     author = hub.auth.require_writer(request)
     read_query(request)
+    leave_body(request)
     registration = await hub.store.get(request.path_params["repo"])
     author.must_own(registration, registration.registered_by)
     hub.limits.count_refresh(author)

@@ -29,9 +29,10 @@ async def handle(hub: Hub, request: Request) -> Response:
     hub.limits.count_validation(request)
     body = await read_document(request)
 
-    if asked["kind"] == "manifest":
-        verdict = await validate_manifest(hub.reader, body)
-    else:
-        verdict = await validate_index(hub.reader, body, asked.get("repo", ""))
+    with hub.limits.validation(request):
+        if asked["kind"] == "manifest":
+            verdict = await validate_manifest(hub.reader, body)
+        else:
+            verdict = await validate_index(hub.reader, body, asked.get("repo", ""))
 
     return json_answer(verdict)

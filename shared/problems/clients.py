@@ -45,7 +45,7 @@ class TooManyRequests(Problem):
 
 
 class Overloaded(Problem):
-    """More writes than the hub takes on at a time are under way. Reading goes on as ever."""
+    """Requests or bytes of bodies under way fill the room for them, of all clients or of this one. Reading goes on."""
 
     slug = "overloaded"
     status = 503

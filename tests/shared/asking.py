@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
+
+from shared.places import Admission, Room
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,7 +24,7 @@ def asking(
         body = left.pop(0) if left else b""
         return {"type": "http.request", "body": body, "more_body": bool(left)}
 
-    scope = {
+    scope: dict[str, Any] = {
         "type": "http",
         "method": "POST",
         "path": "/things",
@@ -33,4 +35,6 @@ def asking(
         "server": ("hub", 80),
         "scheme": "http",
     }
+    room = Room(places=1, size=2**30, who="the tests")
+    scope["admission"] = Admission(scope, room, room, lambda: client)
     return Request(scope, receive)

@@ -1,10 +1,17 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from shared.body import JSON, MERGE_PATCH, read_bytes, read_json
-from shared.problems import BodyTooLarge, MalformedBody, UnsupportedMediaType
+from shared.body import JSON, MERGE_PATCH, leave_body, read_bytes, read_json
+from shared.places import Admission, Room, admission_of
+from shared.problems import BodyTooLarge, MalformedBody, Overloaded, UnsupportedMediaType
 from tests.shared.asking import asking
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.types import Message
 
 TYPE = ("content-type", JSON)
 
@@ -131,3 +138,56 @@ async def test_reads_bytes_within_the_bound_of_an_endpoint() -> None:
     assert await read_bytes(asking(chunks=[b"12", b"345"]), 5) == b"12345"
     with pytest.raises(BodyTooLarge, match="at most 4 bytes"):
         await read_bytes(asking(chunks=[b"12", b"345"]), 4)
+
+
+def within(room: Room, *headers: tuple[str, str], chunks: list[bytes]) -> Request:
+    """Return a request whose places and bytes are those of *room*."""
+    request = asking(*headers, chunks=chunks)
+    request.scope["admission"] = Admission(request.scope, room, room, lambda: "192.0.2.1")
+    return request
+
+
+async def test_a_place_is_taken_when_the_whole_body_is_there() -> None:
+    room = Room(1, 1000, "the tests")
+    seen: list[tuple[int, int]] = []
+    request = within(room, chunks=[b"12", b"345", b"6"])
+    receive = request._receive
+
+    async def watched() -> Message:
+        seen.append((room.bytes.in_use, room.places.in_use))
+        return await receive()
+
+    request._receive = watched
+    assert await read_bytes(request, 10) == b"123456"
+
+    assert (seen, room.bytes.in_use, room.places.in_use) == ([(0, 0), (2, 0), (5, 0)], 6, 1)
+
+
+async def test_bytes_are_counted_as_they_come_whatever_is_announced() -> None:
+    room = Room(1, 100, "the tests")
+    request = within(room, ("content-length", "2"), chunks=[b"x" * 40, b"x" * 20, b"x"])
+
+    with pytest.raises(Overloaded, match="bytes of bodies from the tests"):
+        await read_bytes(request, 1000)
+
+    assert room.bytes.in_use == 40
+    assert (await request.receive())["body"] == b"x", "the rest was not read"
+
+
+async def test_a_body_without_room_is_refused_as_soon_as_it_is_announced() -> None:
+    room = Room(1, 100, "the tests")
+    request = within(room, ("content-length", "51"), chunks=[b"{}"])
+
+    with pytest.raises(Overloaded):
+        await read_bytes(request, 1000)
+
+    assert await request.body() == b"{}", "nothing was read"
+
+
+def test_an_endpoint_without_a_body_takes_its_place_at_once() -> None:
+    request = within(Room(1, 1, "the tests"), chunks=[])
+
+    leave_body(request)
+
+    with pytest.raises(Overloaded):
+        admission_of(request).begin()

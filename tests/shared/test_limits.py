@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import contextlib
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
 import pytest
 
+from shared import limits as limits_module
 from shared.auth import Author
-from shared.limits import CLIENTS, Clients, Limits
+from shared.limits import CLIENTS, MOST_HOPS, TRIALS, TRIALS_EACH, VALIDATING, Clients, Limits
 from shared.problems import Overloaded, TooManyRequests
 from shared.settings import Settings
 from tests.shared.asking import asking
@@ -107,11 +110,76 @@ def test_believes_nobody_unless_told_so() -> None:
     assert Clients(()).of(asking(("x-forwarded-for", "198.51.100.9"), client="127.0.0.1")) == "127.0.0.1"
 
 
-def test_what_is_under_way_is_bounded(hands: Hands) -> None:
-    limits = Limits(Settings(max_requests=2), hands.clock())
+def test_what_a_request_took_is_given_back_whatever_became_of_it(hands: Hands) -> None:
+    limits = Limits(Settings(max_requests=1), hands.clock())
 
-    with limits.under_way(), limits.under_way(), pytest.raises(Overloaded), limits.under_way():
-        raise AssertionError
-    for _ in range(3):
-        with pytest.raises(ZeroDivisionError), limits.under_way():
+    def fail() -> None:
+        with limits.admission(asking(client="192.0.2.1")) as admission:
+            admission.receive(1000)
+            admission.begin()
+            assert (limits.others.bytes.in_use, limits.others.places.in_use) == (1000, 1)
+            with limits.admission(asking(client="192.0.2.2")) as other, pytest.raises(Overloaded):
+                other.begin()
             raise ZeroDivisionError
+
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError):
+            fail()
+        assert (limits.others.bytes.in_use, limits.others.places.in_use) == (0, 0)
+
+
+def test_writers_and_others_take_nothing_from_each_other(hands: Hands) -> None:
+    limits = Limits(Settings(max_requests=1, max_bodies_bytes=4 * 2**20), hands.clock())
+    writing = asking(client="192.0.2.1")
+    writing.scope["token_name"] = "anna"
+
+    with limits.admission(asking(client="192.0.2.1")) as stranger, limits.admission(writing) as writer:
+        for one in (stranger, writer):
+            one.receive(2**20)
+            one.begin()
+        assert limits.writers.bytes.in_use == limits.others.bytes.in_use == 2**20
+        for one in (stranger, writer):
+            with pytest.raises(Overloaded):
+                one.receive(1)
+
+
+def test_documents_that_wait_for_their_validation_are_bounded(hands: Hands) -> None:
+    limits = Limits(Settings(), hands.clock())
+
+    with contextlib.ExitStack() as stack:
+        for _ in range(VALIDATING // 2):
+            stack.enter_context(limits.validation(asking(client="192.0.2.1")))
+        with pytest.raises(Overloaded, match="lets one client have"), limits.validation(asking(client="192.0.2.1")):
+            raise AssertionError
+        with limits.validation(asking(client="192.0.2.2")):
+            pass
+    with limits.validation(asking(client="192.0.2.1")):
+        pass
+
+
+def test_sources_that_are_tried_out_are_bounded_for_each_token_and_in_all(hands: Hands) -> None:
+    limits = Limits(Settings(), hands.clock())
+
+    with contextlib.ExitStack() as stack:
+        for token in range(TRIALS // TRIALS_EACH - 1):
+            for _ in range(TRIALS_EACH):
+                stack.enter_context(limits.trial(Author(f"token-{token}")))
+            with pytest.raises(Overloaded, match="lets one client have"), limits.trial(Author(f"token-{token}")):
+                raise AssertionError
+        with limits.trial(Author("another")):
+            pass
+
+
+def test_thousands_of_proxies_are_not_followed_back() -> None:
+    clients = Clients(["10.0.0.0/8"])
+    looked: list[str] = []
+
+    def address(text: str) -> IPv4Address | IPv6Address:
+        looked.append(text)
+        return ip_address(text)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(limits_module, "ip_address", address)
+        client = clients.of(asking(("x-forwarded-for", "192.0.2.7" + ", 10.0.0.1" * 4000), client="10.0.0.2"))
+
+    assert (client, len(looked)) == ("10.0.0.1", MOST_HOPS + 1)
