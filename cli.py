@@ -614,6 +614,7 @@ class Screen:
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
+        self.as_log = False
         terminal = sys.stdout.isatty()
         self._colour = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
         self._width: int | None = None
@@ -648,11 +649,11 @@ class Screen:
         self.say(f"reuse-surface: {first}", *more)
 
     def say(self, *lines: str) -> None:
-        """Print lines on stderr."""
+        """Print lines on stderr; where that is a log in JSON, one object that has them all."""
         with suppress(OSError):  # where nobody listens, nothing can be said
             self._clear()
-            for line in lines:
-                sys.stderr.write(f"{clean(line)}\n")
+            for line in [log_line("\n".join(lines))] if self.as_log else map(clean, lines):
+                sys.stderr.write(f"{line}\n")
             sys.stderr.flush()
 
     def progress(self, text: str) -> None:
@@ -708,6 +709,24 @@ class Screen:
     def _painted(self, cell: object, text: str) -> str:
         colour = STATES.get(cell, ("", "", ""))[2] if isinstance(cell, State) and self._colour else ""
         return f"\x1b[{colour}m{text}\x1b[0m" if colour else text
+
+
+def log_line(text: str) -> str:
+    """Return the line that says *text* in a log in JSON, of the form that the hub's own lines have."""
+    at = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
+    message = re.sub("^reuse-surface: ", "", text)
+    return json.dumps({"at": at, "level": "critical", "logger": "hub.server", "message": message})
+
+
+def log_everything(screen: "Screen") -> None:
+    """Keep to one JSON object per line on stderr from here on, for a failure that nothing catches, too."""
+
+    def say(kind: "type[BaseException]", fault: BaseException, trace: "Any") -> None:  # noqa: ANN401 - Python's own
+        from traceback import format_exception
+
+        screen.say("".join(format_exception(kind, fault, trace)).rstrip())
+
+    screen.as_log, sys.excepthook = True, say
 
 
 class StdoutError(Exception):
@@ -1716,21 +1735,9 @@ def compose(_hub: "Api", args: "Namespace") -> "Result":
 def serve(_hub: "Api", args: "Namespace") -> "Result":
     """Run the hub until it is told to stop. Its settings are the REUSE_SURFACE_ variables of the specification."""
     _run_compiled()
-    try:
-        _server("shared.logs").configure(os.environ.get("REUSE_SURFACE_LOG"))
-        router, server, problems = _server("router"), _server("shared.server"), _server("shared.problems")
-        try:
-            return Result({"url": server.run_server(router.create_app, args.host, args.port, args.data_dir)})
-        except problems.StartError as fault:
-            raise Failure(str(fault)) from fault
-    except Failure as fault:
-        if os.environ.get("REUSE_SURFACE_LOG") != "json":
-            raise
-        # Then each line of the process is one JSON object, also the one that says why it does not start.
-        at = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
-        line = {"at": at, "level": "critical", "logger": "hub.server", "message": str(fault)}
-        sys.stderr.write(json.dumps(line) + "\n")
-        return Result({"error": {"detail": str(fault), "exit_code": fault.code}}, code=fault.code)
+    _server("shared.logs").configure(os.environ.get("REUSE_SURFACE_LOG"))
+    app, where = _server("router").create_app, (args.host, args.port, args.data_dir)
+    return Result({"url": _done_by_the_hub("shared.server", "run_server", app, *where)})
 
 
 TAR = "application/x-tar"
@@ -1980,6 +1987,8 @@ def run(argv: "list[str]", screen: "Screen") -> int:
     """Run one command, print what came of it and return the exit code."""
     try:
         name, rest = chosen(argv)
+        if name == "serve" and os.environ.get("REUSE_SURFACE_LOG") == "json":
+            log_everything(screen)
         args = parsed(name, rest)
         url = args.base_url or os.environ.get("REUSE_SURFACE_URL") or DEFAULT_URL
         token = os.environ.get("REUSE_SURFACE_TOKEN", "")

@@ -33,7 +33,7 @@ class JsonLines(logging.Formatter):
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _message(record),
             **getattr(record, "fields", {}),
         }
         if record.exc_info:
@@ -43,6 +43,14 @@ class JsonLines(logging.Formatter):
         except TypeError:
             # A lone surrogate in a text, or a value that JSON does not have: written in another way, and not lost.
             return json.dumps(line, default=repr)
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except (TypeError, ValueError, KeyError):
+        # Text and arguments that do not fit: a fault of whoever logs, which logging would report in lines of its own.
+        return f"{record.msg} {record.args!r}"
 
 
 def configure(form: str) -> None:

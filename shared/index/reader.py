@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +18,7 @@ from shared.threads import Threads
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
+    from collections.abc import Coroutine
 
     from shared.index import Content
 
@@ -26,6 +29,8 @@ _ROOT = Path(__file__).resolve().parent.parent.parent
 _COMMAND = [sys.executable, "-c", "from shared.index.worker import main; main()"]
 _ENVIRONMENT = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH")
 _TO_END = 2.0
+_MOST_SAID = 16 * 1024
+_log = logging.getLogger("hub.sources")
 
 
 class Reader:
@@ -84,18 +89,23 @@ class Reader:
                 *_COMMAND,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
                 cwd=_ROOT,
                 start_new_session=True,
                 env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
             )
+            self._keep(_log_errors(self._process))
         return self._process
 
     def _idle(self) -> None:
         if not self._lock.locked():
             # Taken away at once: an index that comes before the task runs starts a process of its own.
-            task = asyncio.create_task(_end(self._take()))
-            self._ending.add(task)
-            task.add_done_callback(self._ending.discard)
+            self._keep(_end(self._take()))
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
 
     def _take(self) -> Process | None:
         process, self._process = self._process, None
@@ -124,6 +134,17 @@ async def _end(process: Process | None, *, at_once: bool = False) -> None:
     except TimeoutError:
         process.kill()
         await process.wait()
+
+
+async def _log_errors(process: Process) -> None:
+    """Log what *process* says on stderr, once it has ended: Python itself says there why, in lines of its own form."""
+    said = b""
+    while process.stderr is not None and (piece := await process.stderr.read(_MOST_SAID)):
+        said = (said + piece)[:_MOST_SAID]
+    if said:
+        # It may quote a publisher, who has no say in how a line of the log ends or looks.
+        text = re.sub(r"[^\n -~]", lambda one: ascii(one[0])[1:-1], said.decode("utf-8", "replace").strip())
+        _log.error("The process that reads large indexes said: %s", text)
 
 
 async def _exchange(process: Process, body: bytes, repo: str, url: str) -> bytes:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from shared.problems import StartError
 from shared.server.bounds import Bounds, open_files
 from shared.server.guard import GuardedProtocol
 from shared.server.heap import keep_pauses_short
@@ -62,8 +63,16 @@ def run_server(create_app: Callable[[Settings], Starlette], host: str, port: int
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
         server = _Server(_config(app, settings), settings)
         with contextlib.suppress(KeyboardInterrupt):
-            server.run(sockets)
-    return settings.public
+            _run(server, sockets)
+        return settings.public
+
+
+def _run(server: _Server, sockets: list[socket.socket]) -> None:
+    try:
+        server.run(sockets)
+    except SystemExit as fault:
+        # So uvicorn ends where what goes on in the background could not begin; it has logged why.
+        raise StartError("The hub could not start; the lines before this one say why.") from fault
 
 
 def _settings(environ: Mapping[str, str], url: str, data_dir: str | None) -> Settings:
@@ -80,6 +89,7 @@ def _config(app: Starlette, settings: Settings) -> uvicorn.Config:
         # Named, so that it is the same on every machine, whatever else is installed there.
         http=partial(GuardedProtocol, bounds),  # type: ignore[arg-type]  # what makes a protocol, as a class does
         loop="asyncio",
+        lifespan="on",
         ws="none",
         # Never shown, but written together for every request.
         access_log=False,

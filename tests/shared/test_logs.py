@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
 import sys
 import threading
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +15,9 @@ from shared.logs import configure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @pytest.fixture(autouse=True)
@@ -96,6 +101,56 @@ def test_what_python_says_itself_is_logged_too(capsys: pytest.CaptureFixture[str
     assert [line["traceback"].splitlines()[-1].partition(":")[0] for line in lines[1:]] == [
         "ValueError", "KeyError", "ValueError",
     ]  # fmt: skip
+
+
+FAILING = """
+import asyncio, logging, threading, warnings
+from shared.logs import configure
+
+configure("json")
+
+async def fail():
+    raise LookupError("in a task")
+
+async def main():
+    task = asyncio.create_task(fail())
+    asyncio.get_running_loop().call_soon(int, "in a callback")
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    del task
+    asyncio.get_running_loop().call_exception_handler({"message": "of the loop"})
+
+asyncio.run(main())
+thread = threading.Thread(target=int, args=("in a thread",))
+thread.start()
+thread.join()
+warnings.warn("of Python")
+logging.getLogger("hub").error(*("%d of %d", "no number"))
+logging.getLogger("uvicorn.error").error("of\\nthe server")
+raise SystemError("at the end")
+"""
+
+
+def test_every_line_of_a_process_that_fails_in_many_ways_is_json() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-W", "always", "-c", FAILING],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    lines = [json.loads(line) for line in ended.stderr.splitlines()]
+    assert (ended.returncode, ended.stdout) == (1, "")
+    said = [line["message"] + line.get("traceback", "") for line in lines]
+    ways = ["in a callback", "in a task", "of the loop", "in a thread", "of Python", "no number", "of\nthe", "the end"]
+    assert [sum(way in text for text in said) for way in ways] == [1] * len(ways)
+    assert len(lines) == len(ways)
+
+
+def test_arguments_that_do_not_fit_are_logged_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    configure("json")
+
+    logging.getLogger("hub").error(*("%d of %d", "no number"))
+
+    assert json.loads(capsys.readouterr().err)["message"] == "%d of %d ('no number',)"
 
 
 def test_a_text_that_is_no_unicode_is_written_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:

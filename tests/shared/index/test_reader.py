@@ -53,6 +53,23 @@ def process_of(reading: Reader) -> int | None:
     return reading._process.pid if reading._process else None
 
 
+async def test_what_the_process_says_is_an_event_of_the_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    reading = Reader()
+    says = r"import sys; sys.stderr.write('Fatal: \u20ac \x1b[2J\n' + 99_000 * 'x')"
+    monkeypatch.setattr(reader, "_COMMAND", [sys.executable, "-c", says])
+
+    with pytest.raises(SourceTooLarge):
+        await reading.read(BIG, REPO)
+    await reading.close()
+
+    [message] = caplog.messages
+    assert r"large indexes said: Fatal: \u20ac \x1b[2J" in message
+    assert len(message) < 20_000
+    assert capfd.readouterr().err == ""
+
+
 async def test_small_indexes_are_read_without_a_process(reading: Reader) -> None:
     assert await reading.read(index(), REPO) == read_index(index(), REPO)
     with pytest.raises(IndexFaulty):

@@ -1,18 +1,23 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import os
 import re
 import runpy
+import shutil
 import signal
 import socket
+import subprocess
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import uvicorn
+from starlette.applications import Starlette
 
 from router import create_app
 from shared.problems import StartError
@@ -20,7 +25,10 @@ from shared.server import SHUTDOWN_SECONDS, probe, run_server
 from shared.server.guard import GuardedProtocol
 from shared.version import VERSION
 from tests.builders import TOKEN
-from tests.processes import refused, running
+from tests.processes import CLI, refused, running
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 
 @pytest.fixture
@@ -144,6 +152,84 @@ def test_every_line_is_json_where_that_was_asked_for(tmp_path: Path) -> None:
     assert "REUSE_SURFACE_TOKEN" in json.loads(said[0])["message"]
 
 
+WRONG = {"port": ["--port", "abc"], "option": ["--nothing"], "bytes": ["--host", b"\xff"]}
+
+
+@pytest.mark.parametrize("words", WRONG.values(), ids=WRONG)
+def test_a_wrong_command_line_is_json_too_where_that_was_asked_for(words: list[str | bytes]) -> None:
+    for form, begin in (("text", b"reuse-surface: "), ("json", b"{")):
+        ended = subprocess.run(
+            [sys.executable, CLI, "serve", "--port", "0", *words],
+            env={**os.environ, "REUSE_SURFACE_LOG": form}, capture_output=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert (ended.returncode > 0, ended.stdout) == (True, b"")
+        assert ended.stderr.startswith(begin)
+    assert json.loads(ended.stderr)["level"] == "critical"
+
+
+def test_a_traceback_before_the_log_is_set_up_is_json_too(tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "logs.py").write_text("1 / 0", encoding="ascii")
+    shutil.copy(CLI, tmp_path)
+
+    ended = subprocess.run(
+        [sys.executable, tmp_path / "cli.py", "serve"],
+        env={**os.environ, "REUSE_SURFACE_LOG": "json"}, capture_output=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    assert ended.returncode == 1
+    assert json.loads(ended.stderr)["message"].endswith("ZeroDivisionError: division by zero")
+
+
+UNSTARTED = """
+import contextlib
+from starlette.applications import Starlette
+from shared.logs import configure
+from shared.problems import StartError
+from shared.server import run_server
+
+@contextlib.asynccontextmanager
+async def lifespan(app):
+    raise LookupError("no background")
+    yield
+
+configure("json")
+try:
+    run_server(lambda settings: Starlette(lifespan=lifespan), "127.0.0.1", 0, None)
+except StartError as fault:
+    raise SystemExit(42) from fault
+"""
+
+
+def test_a_hub_whose_background_can_not_begin_does_not_start(
+    served: list[uvicorn.Config], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        if not served:
+            raise LookupError("no background")
+        yield
+
+    caplog.set_level(logging.INFO, "hub.server")
+
+    with pytest.raises(StartError, match="the lines before this one say why"):
+        run_server(lambda _: Starlette(lifespan=lifespan), "127.0.0.1", 0, str(tmp_path))
+
+    assert served == []
+    assert not any("listening" in message for message in caplog.messages)
+
+
+def test_what_can_not_begin_in_the_background_stops_the_start() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", UNSTARTED], cwd=CLI.parent, capture_output=True, timeout=60, check=False, text=True
+    )
+
+    lines = [json.loads(line) for line in ended.stderr.splitlines()]
+    assert (ended.returncode, ended.stdout) == (42, "")
+    assert "LookupError: no background" in lines[0]["message"] + lines[0].get("traceback", "")
+    assert {line["logger"] for line in lines} == {"uvicorn.error"}
+
+
 def test_its_command_line_says_what_it_is_and_the_probe_finds_it(tmp_path: Path) -> None:
     with running(tmp_path / "data") as server:
         folder = Path(f"/proc/{server.process.pid}")
@@ -151,6 +237,10 @@ def test_its_command_line_says_what_it_is_and_the_probe_finds_it(tmp_path: Path)
         (tmp_path / "proc" / "1").mkdir(parents=True)
         (tmp_path / "proc" / "1" / "cmdline").write_bytes((folder / "cmdline").read_bytes())
         assert [Path(words[1]).name, words[2]] == ["cli.py", "serve"]
+        found = subprocess.run(["pgrep", "-f", "cli.py serve"], capture_output=True, text=True, check=True).stdout
+        assert str(server.process.pid) in found.split()
+        shown = ["ps", "-p", str(server.process.pid), "-o", "args="]
+        assert "cli.py serve" in subprocess.run(shown, capture_output=True, text=True, check=True).stdout
         assert probe.check(tmp_path / "proc") is None
     assert "does not answer" in str(probe.check(tmp_path / "proc"))
 
