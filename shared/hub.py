@@ -22,6 +22,7 @@ from shared.fetch.guard import Guard
 from shared.findings import Findings
 from shared.index.reader import Reader
 from shared.limits import Limits
+from shared.problems import NotShownYet, StorageUnavailable
 from shared.search import Search
 from shared.sources.check import Checker
 from shared.sources.journal import Journal
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 THREADS = 8
 """What is written to disk, composed and encoded goes on in these, beside the event loop."""
 AGAIN_SECONDS = 1.0
+FULL = 507
 _log = logging.getLogger("hub")
 
 
@@ -109,12 +111,16 @@ class Hub:
         finally:
             await self._close()
 
-    async def shown(self) -> Document:
-        """Return the document once it, and every search from now on, shows what was written; raise StorageUnavailable.
+    async def shown(self, done: str) -> Document:
+        """Return the document once it, and every search from now on, shows what was written; raise NotShownYet.
 
-        Every write that changes what is served awaits this before it answers.
+        Every write that changes what is served awaits this before it answers. *done* is the sentence that says what
+        was written: it can't be taken back where the document can't be made, and the answer says so.
         """
-        document = await self.federation.shown()
+        try:
+            document = await self.federation.shown()
+        except Exception as fault:
+            raise _not_shown(done, fault) from fault
         await self.search.promise()
         return document
 
@@ -158,12 +164,25 @@ class Hub:
         for task in self.tasks.values():
             task.cancel()
         await asyncio.gather(*self.tasks.values(), return_exceptions=True)
-        await self.sources.close()
-        await self.timeline.close()
-        await self.store.close()
-        await self.federation.close()
-        await self.search.close()
+        for part in (self.sources, self.timeline, self.store, self.federation, self.search):
+            try:
+                await part.close()
+            except Exception:  # noqa: BLE001 - logged
+                # What one part can't bring to its end keeps no other from it, nor the next process out.
+                _log.exception("ending %s failed", type(part).__name__)
         self.directory.close()
+
+
+def _not_shown(done: str, fault: Exception) -> NotShownYet:
+    """Return what is told of a write that is *done*, and that *fault* keeps from being shown."""
+    status = fault.answer_status if isinstance(fault, StorageUnavailable) else None
+    cause = "the hub can't write to its volume" if status else "composing it failed"
+    if status == FULL:
+        cause = "the hub's volume is full"
+    if status is None:
+        _log.error("composing failed", exc_info=fault)
+    rest = "It will as soon as that works again; until then reading shows what was served before."
+    return NotShownYet(f"{done} The federated index does not show it yet: {cause}. {rest}", status=status)
 
 
 def open_hub(settings: Settings, clock: Clock | None = None) -> Hub:

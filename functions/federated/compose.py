@@ -37,7 +37,7 @@ async def handle(hub: Hub, request: Request) -> Response:
     due = schedule.forced() if asked.get("force") else schedule.due()
     repos = {*due, *hub.sources.under_way()}
     outcomes = await hub.sources.refresh_all(repos)
-    await hub.shown()
+    await hub.shown(f"{len(outcomes):,} sources were checked, and what they brought is kept.")
     edition = hub.federation.edition
 
     body = {

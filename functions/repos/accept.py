@@ -38,7 +38,7 @@ async def handle(hub: Hub, request: Request) -> Response:
     # Written ahead: of an acceptance that a full disk stops there is a line, but none is without one.
     await hub.store.note(repo, "accept", author, served.facts(), held.facts())
     outcome = await hub.sources.accept(repo, served, held)
-    await hub.shown()
+    await hub.shown(f"What was held of {repo} is let in.")
 
     return json_answer(hub.federation.edition.outcome(outcome))
 

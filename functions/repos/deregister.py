@@ -28,6 +28,6 @@ async def handle(hub: Hub, request: Request) -> Response:
 
     await hub.store.remove(repo, author, if_match(request))
     hub.sources.forget(repo)
-    await hub.shown()
+    await hub.shown(f"{repo} is deregistered.")
 
     return Response(status_code=204, headers=OPEN)

@@ -29,6 +29,6 @@ async def handle(hub: Hub, request: Request) -> Response:
     hub.limits.count_refresh(author)
 
     outcome = await hub.sources.refresh(registration.repo)
-    await hub.shown()
+    await hub.shown(f"{registration.repo} was checked: {outcome.outcome}.")
 
     return json_answer(hub.federation.edition.outcome(outcome))

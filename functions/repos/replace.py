@@ -28,7 +28,7 @@ async def handle(hub: Hub, request: Request) -> Response:
 
     before, after = await hub.store.replace(new, author, if_match(request))
     if hub.sources.watch(after):
-        await hub.shown()
+        await hub.shown(f"The registration of {repo} is replaced, and at revision {after.revision}.")
 
     headers = {"ETag": after.etag} | ({} if before else {"Location": f"{hub.settings.public_path}/v1/repos/{repo}"})
     return json_answer(after.as_json(), 200 if before else 201, headers)

@@ -30,6 +30,6 @@ async def handle(hub: Hub, request: Request) -> Response:
         repo, lambda current: merged(current, patch, hub.guard), author, if_match(request)
     )
     if hub.sources.watch(edited.after):
-        await hub.shown()
+        await hub.shown(f"The registration of {repo} is changed, and at revision {edited.after.revision}.")
 
     return json_answer(edited.after.as_json(), headers={"ETag": edited.after.etag})

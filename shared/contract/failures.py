@@ -15,6 +15,7 @@ _HUB = "https://reuse.coulomb.social"
 _TOKEN = ("unauthorized", "read-only", "forbidden", "too-many-requests", "storage-unavailable")
 _BODY = ("body-too-large", "unsupported-media-type")
 _FULL = 507
+_WHEN_FULL = ("storage-unavailable", "not-shown-yet")
 _HEADERS = {401: "WWW-Authenticate", 429: "Retry-After"}
 
 
@@ -33,8 +34,8 @@ class Failures:
         by_status: dict[int, list[str]] = {}
         for slug in dict.fromkeys(_slugs(method, said)):
             by_status.setdefault(PROBLEMS[slug].status, []).append(slug)
-        if "storage-unavailable" in by_status.get(503, ()):
-            by_status[_FULL] = ["storage-unavailable"]
+        if refused := [slug for slug in by_status.get(503, ()) if slug in _WHEN_FULL]:
+            by_status[_FULL] = refused
         return {str(status): self._response(path, status, sorted(by_status[status])) for status in sorted(by_status)}
 
     def _response(self, path: str, status: int, slugs: list[str]) -> dict[str, str]:

@@ -221,9 +221,24 @@ class SearchTimeout(Problem):
 
 
 class StorageUnavailable(Problem):
-    """The volume did not take the change (507 when it is full). What was stored before is intact."""
+    """The volume did not take the change (507 when it is full). What was stored before is intact.
+
+    The detail says so where nothing was changed, and else what may have been.
+    """
 
     slug = "storage-unavailable"
     status = 503
     title = "The hub can't write"
     remedy = "Try again later; the operator finds the cause in the hub's log."
+
+
+class NotShownYet(Problem):
+    """The change is made and on disk, but the federated index that shows it could not be written.
+
+    The hub tries again by itself, until the index shows the change. The status is 507 when the volume is full.
+    """
+
+    slug = "not-shown-yet"
+    status = 503
+    title = "Done, but not shown yet"
+    remedy = "Don't repeat the request. Read the repo to see the change; the operator finds the cause in the hub's log."

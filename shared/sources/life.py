@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from shared.problems import Problem, RepoDisabled, RepoNotFound
+from shared.problems import Problem, RepoDisabled, RepoNotFound, StorageUnavailable
 from shared.sources.checks import Checks, must_be_readable, must_hold
 from shared.sources.hosts import Hosts
 from shared.sources.keeper import Keeper
@@ -201,7 +201,7 @@ class Sources:
             if isinstance(ended, Outcome):
                 outcomes.append(ended)
             elif ended is not None and not isinstance(ended, RepoNotFound | RepoDisabled):
-                raise ended
+                raise _partly(ended) from ended
         return sorted(outcomes)
 
     async def accept(self, repo: str, served: Kept, held: Kept) -> Outcome:
@@ -239,3 +239,12 @@ class Sources:
             await self.save()
         except Problem as fault:
             _log.error("saving the states of the sources: %s", fault.detail)
+
+
+def _partly(fault: BaseException) -> BaseException:
+    """Return what is told of checks side by side of which one ended with *fault*: the others are not undone."""
+    if not isinstance(fault, StorageUnavailable):
+        return fault
+    says = "The hub can't write to its volume, so what at least one source publishes now could not be kept."
+    rest = "The other sources were checked, and what they brought is kept; try again later."
+    return StorageUnavailable(f"{says} {rest}", status=fault.answer_status)

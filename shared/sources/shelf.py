@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FORMAT = 1
+_log = logging.getLogger("hub.sources")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +81,21 @@ class Shelf:
         sync_folder(self._folder)
 
     def drop(self, repo: str) -> None:
-        """Forget *repo*."""
-        self._path(repo).unlink(missing_ok=True)
+        """Forget *repo*; a file that the volume does not let go is removed by the next start."""
+        self._remove(self._path(repo))
 
     def drop_all_but(self, repos: set[str]) -> None:
         """Forget what no registration stands behind any more, and drafts that a crash left."""
         for path in self._folder.iterdir():
             if path.stem not in repos:
-                path.unlink()
+                self._remove(path)
+
+    def _remove(self, path: Path) -> None:
+        # What is on the volume too long takes room; the registration that decides what is served is gone already.
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as fault:
+            _log.warning("%s could not be removed, the next start tries again: %s", path, fault.strerror)
 
     def _path(self, repo: str) -> Path:
         return self._folder / f"{repo}.json"

@@ -99,7 +99,7 @@ async def test_threads_that_are_refused_later_are_not_needed(
         refused.update({"search_", "hub_", "index_"})
         hub.sources.watch(await hub.store.add(wanted(registration(), hub.guard), Author("anna")))
         await hub.sources.refresh("state-hub")
-        await hub.shown()
+        await hub.shown("It is read.")
 
         assert (await hub.search.answer(Wanted(), lambda found: str(found.total).encode())).body == b"1"
 
@@ -147,6 +147,21 @@ async def test_its_end_finishes_every_write_and_frees_the_data_directory(setting
         await asyncio.sleep(0)
 
     assert write.done()
+    async with open_hub(settings, hands.clock()).running():
+        pass
+
+
+async def test_a_part_that_can_not_be_ended_keeps_no_other_from_its_end(
+    settings: Settings, hands: Hands, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail() -> None:
+        raise MemoryError
+
+    hub = open_hub(settings, hands.clock())
+    async with hub.running():
+        monkeypatch.setattr(hub.sources, "close", fail)
+
+    assert "ending Sources failed" in caplog.text
     async with open_hub(settings, hands.clock()).running():
         pass
 

@@ -10,4 +10,5 @@ def test_released_slugs_never_change() -> None:
         *("nothing-held", "precondition-failed", "body-too-large", "unsupported-media-type", "invalid-registration"),
         *("capability-not-found", "search-timeout", "serial-gone", "held-replaced"),
         *("forbidden", "internal-error", "federation-incomplete", "storage-unavailable"),
+        "not-shown-yet",
     }
