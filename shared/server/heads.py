@@ -50,7 +50,7 @@ def routed(method: bytes, target: bytes) -> bytes:
     """Return *target* as a path with its query, or ``*`` for the whole server; raise MalformedRequest.
 
     The absolute form has to be accepted (RFC 9112 §3.2.2). Its empty path is ``/``, but with OPTIONS the whole server
-    (RFC 9110 §4.2.3). A name and password in front of the host are refused (§4.2.4).
+    (RFC 9110 §4.2.3). A URL without a host is refused (§4.2.1), and so are a name and password in front of it (§4.2.4).
     """
     if b"#" in target:
         raise MalformedRequest("The target of a request has no fragment (# and what follows); leave it out.")
@@ -59,8 +59,9 @@ def routed(method: bytes, target: bytes) -> bytes:
     if target.startswith((b"/", WHOLE_SERVER)):
         return target
     absolute = _ABSOLUTE.fullmatch(target)
-    if absolute is None:
-        raise MalformedRequest("The target of a request is a path, or an absolute http(s) URL without a user name.")
+    if absolute is None or absolute["authority"].partition(b":")[0] == b"":
+        says = "The target of a request is a path, or an absolute http(s) URL with a host and without a user name."
+        raise MalformedRequest(says)
     rest = absolute["rest"]
     if method == b"OPTIONS" and not rest:
         return WHOLE_SERVER

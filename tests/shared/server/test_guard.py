@@ -16,6 +16,8 @@ from tests.shared.server.guarded import CLOSING, GET, SOON, UP, bodies, problem
 if TYPE_CHECKING:
     from tests.shared.server.guarded import Served
 
+CHUNKED = b"Transfer-Encoding: chunked\r\n"
+
 
 async def test_answers_as_ever(server: Served) -> None:
     reader, writer = await server.connect()
@@ -145,6 +147,23 @@ async def test_a_body_without_an_end_is_cut_off(server: Served, monkeypatch: pyt
         pytest.param(UP + b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", id="a length twice"),
         pytest.param(UP + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n", id="no chunk"),
         pytest.param(UP + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", id="a coding"),
+        pytest.param(UP + CHUNKED + b"Content-Length: 3\r\n\r\n0\r\n\r\n", id="two lengths turned"),
+        pytest.param(UP + CHUNKED + CHUNKED + b"\r\n0\r\n\r\n", id="a coding twice"),
+        pytest.param(UP + b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n", id="a space before the colon"),
+        pytest.param(UP + b"Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n", id="a coding behind a tab of lines"),
+        pytest.param(UP + b"Transfer-Encoding:\r\nContent-Length: 0\r\n\r\n", id="no coding"),
+        pytest.param(UP + b"Content-Length: +1\r\n\r\na", id="a length with a sign"),
+        pytest.param(UP + b"Content-Length: 1, 1\r\n\r\na", id="a list of lengths"),
+        pytest.param(UP + b"Content-Length: 99999999999999999999\r\n\r\na", id="a length without measure"),
+        pytest.param(UP + CHUNKED + b"\r\n1\na\n0\n\n", id="chunks with bare line feeds"),
+        pytest.param(UP + CHUNKED + b"\r\n1;a\nb\r\na\r\n0\r\n\r\n", id="a line feed in an extension"),
+        pytest.param(UP + CHUNKED + b"\r\nfffffffffffffffff\r\na", id="a chunk without measure"),
+        pytest.param(UP + CHUNKED + b"\r\n1\r\nabc\r\n0\r\n\r\n", id="a chunk that is longer"),
+        pytest.param(UP + b"A: b\r\n c\r\n\r\n", id="a folded line"),
+        pytest.param(b"GET / HTTP/1.1\nHost: hub\n\n", id="bare line feeds"),
+        pytest.param(b"GET / HTTP/1.1\r\nHost: hub\r\nA: b\rC: d\r\n\r\n", id="a bare carriage return"),
+        pytest.param(b"GET / HTTP/1.1\r\nHost: hub\r\nA: b\0c\r\n\r\n", id="a NUL"),
+        pytest.param(b"GET http:///a HTTP/1.1\r\nHost: hub\r\n\r\n", id="a URL without a host"),
         pytest.param(b"GET / HTTP/1.1\r\n\r\n", id="no host"),
         pytest.param(b"GET /\r\n\r\n", id="HTTP/0.9"),
         pytest.param(b"GET / HTTP/2.0\r\nHost: hub\r\n\r\n", id="HTTP/2.0"),
@@ -163,7 +182,6 @@ async def test_what_is_no_request_is_told_so(server: Served, request_: bytes) ->
 
 BODY = b"GET /inner HTTP/1.1\r\nHost: x\r\n\r\n"
 LENGTH = b"Content-Length: %d\r\n" % len(BODY)
-CHUNKED = b"Transfer-Encoding: chunked\r\n"
 CHUNKS = b"5;x=y\r\n%s\r\n%x\r\n%s\r\n0\r\nTrailer: t\r\n\r\n" % (BODY[:5], len(BODY) - 5, BODY[5:])
 
 

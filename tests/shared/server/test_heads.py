@@ -71,6 +71,9 @@ def test_a_target_becomes_a_path(method: bytes, target: bytes, path: bytes) -> N
         (b"ftp://hub/", "absolute http"),
         (b"http://me:secret@hub/", "without a user name"),
         (b"httpx://hub", "absolute http"),
+        (b"http:///v1", "with a host"),
+        (b"http://", "with a host"),
+        (b"https://:80/v1", "with a host"),
     ],
 )
 def test_what_is_no_target_is_refused(target: bytes, says: str) -> None:
