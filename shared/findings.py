@@ -56,8 +56,9 @@ _ON_PAGES = {
 class Finding:
     """One cause of trouble of one repo. *also* are the other kinds that it amounts to, such as ``missing-required``.
 
-    *faults* are all places of an index that it is about, as JSON; *pointer*, *line* and *column* are the first of them.
-    *action* names requests of the API, *on_page* the buttons of the pages.
+    *domain* is the repo's, None once it is deregistered. *faults* are all places of an index that it is about, as
+    JSON; *pointer*, *line* and *column* are the first of them. *action* names requests of the API, *on_page* the
+    buttons of the pages.
     """
 
     kind: str
@@ -67,6 +68,7 @@ class Finding:
     detail: str
     action: str
     on_page: str = ""
+    domain: str | None = None
     also: tuple[str, ...] = ()
     pointer: str | None = None
     line: int | None = None
@@ -106,7 +108,10 @@ class Findings:
             for repo in self._federation.document.missing_required:
                 _note_missing(self._federation, repo, found.setdefault(repo, []))
             of_sources = [finding for those in found.values() for finding in those]
-            self._made = moment, sorted([*of_sources, *_conflicts(self._federation)], key=Finding.key)
+            domains = {repo: source.registration.domain for repo, source in self._sources.all().items()}
+            every = [*of_sources, *_conflicts(self._federation)]
+            named = [replace(finding, domain=domains.get(finding.repo)) for finding in every]
+            self._made = moment, sorted(named, key=Finding.key)
         return self._made[1]
 
 
@@ -150,7 +155,7 @@ def _failing(source: Source) -> Finding:
     """Say what the last check failed with, where in the index that is, and what is served meanwhile."""
     status, error = source.status, source.status.error or {}
     full = error["type"] == HubFull.slug
-    served = f"What was good at {status.succeeded_at} stays served" if source.served else "Nothing of it is served"
+    served = f"The content of {status.succeeded_at} stays in use" if source.served else "Nothing of it is served"
     rest = f"{served}; failed checks in a row: {status.consecutive_failures}."
     repo, since = source.registration.repo, source.failing_since or status.state_since
     kind = HubFull.slug if full else status.state

@@ -2,7 +2,7 @@
 
 Without words all that the filters admit are listed, in the order of repos and ids. What is searched follows the
 federated index within moments, and shows every write that was answered before; Reuse-Surface-Serial tells its edition.
-A repo that is not registered is a 404.
+A repo that is not registered is a 404. Where nothing is found, unmatched names the filters that nothing served meets.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from shared.query import JSON, read_query
 from shared.search import KINDS, LETTERS, Wanted, reading
 
 if TYPE_CHECKING:
-
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -84,6 +83,8 @@ class _Page:
         rest: dict[str, Any] = {"total": found.total, "next": reading.position_cursor(found.following)}
         if found.facets:
             rest["facets"] = {kind: _values(counted) for kind, counted in found.facets.items()}
+        if found.unmatched:
+            rest["unmatched"] = [reading.parameter(kind) for kind in found.unmatched]
         shown = b",".join(self._one(hit.entry.json) for hit in found.hits)
         return b'{"capabilities":[' + shown + b"]," + orjson.dumps(rest)[1:]
 

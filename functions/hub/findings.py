@@ -1,7 +1,7 @@
 """GET /v1/findings: everything wrong that a person should see, with what to do about it.
 
-Filters: repo, kind, severity; a repo that is not registered is a 404. One cause is one finding. The gravest first;
-pages by limit and cursor.
+Filters: repo, domain, kind, severity; a repo that is not registered is a 404, and where no registration has the domain
+unmatched says so. One cause is one finding. The gravest first; pages by limit and cursor.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 QUERY: Readers = {
     "repo": slug,
+    "domain": slug,
     "kind": one_of(*KINDS),
     "severity": one_of(*SEVERITIES),
     "limit": whole(1, 1000).otherwise(default=100),
@@ -39,12 +40,14 @@ async def handle(hub: Hub, request: Request) -> Response:
     wanted = [finding for finding in hub.findings.all() if _matches(asked, finding)]
 
     body, headers = page(request, asked, "findings", wanted, Finding.key)
+    if "domain" in asked and all(row.domain != asked["domain"] for row in await hub.store.registrations()):
+        body["unmatched"] = ["domain"]
     body["findings"] = [finding.as_json() for finding in body["findings"]]
     return json_answer(body, headers=headers)
 
 
 def _matches(asked: Asked, finding: Finding) -> bool:
-    facts = {"repo": finding.repo, "severity": finding.severity}
+    facts = {"repo": finding.repo, "domain": finding.domain, "severity": finding.severity}
     return asked.get("kind", finding.kind) in finding.kinds and all(
         asked.get(name, fact) == fact for name, fact in facts.items()
     )

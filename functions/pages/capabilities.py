@@ -26,4 +26,5 @@ async def handle(hub: Hub, request: Request) -> Response:
 
     answer = await hub.search.answer(query.wanted(), shown)
 
-    return await page(hub, request, "capabilities.html", query=query, **orjson.loads(answer.body))
+    offered = bool(hub.federation.edition.composition.entries)
+    return await page(hub, request, "capabilities.html", query=query, offered=offered, **orjson.loads(answer.body))

@@ -65,5 +65,5 @@ async def handle(hub: Hub, request: Request) -> Response:
         changed=ages(rows, lambda source: source.changed_at, now),
         findings=worst,
         more=len(findings) - len(worst),
-        well=all_well(rows),
+        well=all_well(rows, scheduled=hub.settings.refresh),
     )

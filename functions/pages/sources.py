@@ -41,6 +41,7 @@ async def handle(hub: Hub, request: Request) -> Response:
         request,
         "sources.html",
         view=view,
+        scheduled=hub.settings.refresh,
         shown=view.cut(wanted),
         total=len(wanted),
         pages=max(1, -(-len(wanted) // ROWS_A_PAGE)),

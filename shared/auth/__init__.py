@@ -50,7 +50,7 @@ class Auth:
         found = [token for token in known if hmac.compare_digest(digest, token.digest)]
         if not found:
             self._limits.count_wrong_token(request)
-            raise unauthorized("The hub does not know this token.", "invalid_token")
+            raise unauthorized("This token is not one of this hub's.", "invalid_token")
         token = found[0]
         if token.expires_at is not None and token.expires_at <= self._clock.now():
             raise unauthorized(f"The token {token.name} has expired.", "invalid_token")

@@ -48,10 +48,10 @@ class Author:
     def must_be_admin(self) -> None:
         """Raise Forbidden unless this author may change everything."""
         if self.grant is not None:
-            raise self._forbidden("what only an admin may do")
+            raise self._forbidden("this: an admin's token is needed")
 
     def _forbidden(self, what: str) -> Forbidden:
-        detail = f"The token {self.name} is good, but does not cover {what}."
+        detail = f"The token {self.name} is valid, but does not cover {what}."
         return Forbidden(detail, headers={"WWW-Authenticate": f'{CHALLENGE}, error="insufficient_scope"'})
 
 

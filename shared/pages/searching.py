@@ -101,6 +101,7 @@ def shown(found: Found) -> bytes:
         {
             "hits": [_hit(hit) for hit in found.hits],
             "total": found.total,
+            "unmatched": [reading.parameter(kind) for kind in found.unmatched],
             "next": reading.position_cursor(found.following),
             "facets": {kind: values[:_MOST_VALUES] for kind, values in found.facets.items()},
             "more": {kind: max(0, len(values) - _MOST_VALUES) for kind, values in found.facets.items()},

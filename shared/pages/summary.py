@@ -53,8 +53,11 @@ def row_of(hub: Hub, registration: Registration) -> Row:
     return Row(registration, hub.sources.status(repo), hub.federation.edition.standing(repo))
 
 
-def all_well(rows: Sequence[Row]) -> str:
-    """Return what can be said of *rows* where there is no finding: no more than the last checks showed."""
+def all_well(rows: Sequence[Row], *, scheduled: bool) -> str:
+    """Return what can be said of *rows* where there is no finding: no more than the last checks showed.
+
+    Those may be old where none is *scheduled*.
+    """
     checked = sum(row.registration.enabled for row in rows)
     off = len(rows) - checked
     if not rows:
@@ -63,7 +66,8 @@ def all_well(rows: Sequence[Row]) -> str:
     if not checked:
         return f"No finding.{unread}"
     which = "the enabled source" if checked == 1 else f"each of the {checked:,} enabled sources"
-    return f"No finding: the last check of {which} found it in order.{unread}"
+    when = "" if scheduled else " This hub does not check in the background, so that may be long ago."
+    return f"No finding: the last check of {which} found it in order.{when}{unread}"
 
 
 def by_state(rows: Iterable[Row]) -> Counter[State]:

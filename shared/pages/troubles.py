@@ -24,11 +24,12 @@ class Troubles:
     severity: str = ""
     kind: str = ""
     repo: str = ""
+    domain: str = ""
     page: int = 1
 
     def of(self, found: Sequence[Finding]) -> list[Finding]:
         """Return those of *found* that are asked for, in their order."""
-        facts = [("severity", self.severity), ("repo", self.repo)]
+        facts = [("severity", self.severity), ("repo", self.repo), ("domain", self.domain)]
         return [
             one
             for one in found
@@ -38,7 +39,7 @@ class Troubles:
 
     def filters(self) -> list[tuple[str, str]]:
         """Return each filter by its name."""
-        return [("severity", self.severity), ("kind", self.kind), ("repo", self.repo)]
+        return [("severity", self.severity), ("kind", self.kind), ("repo", self.repo), ("domain", self.domain)]
 
     def cut(self, repos: Sequence[Sequence[Finding]]) -> Sequence[Sequence[Finding]]:
         """Return those of *repos*, the findings repo by repo, that the page of this view shows."""

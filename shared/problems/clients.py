@@ -6,7 +6,7 @@ from shared.problems.base import Problem
 
 
 class MalformedRequest(Problem):
-    """What came over the connection is no HTTP request, or does not say what is asked of whom.
+    """What came over the connection is not an HTTP request, or lacks its one Host or a clear length of its body.
 
     The connection is closed.
     """

@@ -28,7 +28,7 @@ class BadQuery(Problem):
 
 
 class Unauthorized(Problem):
-    """Reading is open to everyone; writing needs a token, and none, or an unknown or expired one, was sent."""
+    """Reading is open to everyone; writes and backups need a token; none, an unknown or an expired one was sent."""
 
     slug = "unauthorized"
     status = 401
@@ -37,7 +37,7 @@ class Unauthorized(Problem):
 
 
 class ReadOnly(Problem):
-    """No token is configured, so nobody can write."""
+    """No token is configured on this hub, so every write and every backup is refused."""
 
     slug = "read-only"
     status = 403
@@ -46,7 +46,7 @@ class ReadOnly(Problem):
 
 
 class Forbidden(Problem):
-    """The token is good, but may not write this: another repo, another domain, or what only an admin may do."""
+    """The token is valid, but does not cover this repo or domain, or this is reserved to admins' tokens."""
 
     slug = "forbidden"
     status = 403
@@ -73,12 +73,12 @@ class RepoNotFound(Problem):
 
 
 class CapabilityNotFound(Problem):
-    """The repo is registered, but its content, as it was read last, has no capability with this id."""
+    """The repo is registered, but the content that the hub uses of it has no capability with this id."""
 
     slug = "capability-not-found"
     status = 404
     title = "No such capability"
-    remedy = "GET /v1/capabilities?repo={repo} lists what of it is served. A source that was never read has nothing."
+    remedy = "GET /v1/capabilities?repo={repo} lists what is served of it: nothing while it is disabled or unread."
 
 
 class MethodNotAllowed(Problem):
@@ -127,12 +127,12 @@ class RepoDisabled(Problem):
 
 
 class NothingHeld(Problem):
-    """Only content that the shrink guard holds can be accepted, and nothing of this repo is held."""
+    """Only content that the hub holds back, because many entries would vanish, can be accepted; there is none."""
 
     slug = "nothing-held"
     status = 409
     title = "Nothing is held"
-    remedy = "GET /v1/findings?kind=held lists what is held. What a repo publishes otherwise is let in by itself."
+    remedy = "GET /v1/findings?kind=held lists what is held. Any other valid content is used without being accepted."
 
 
 class HeldReplaced(Problem):
@@ -149,12 +149,12 @@ class HeldReplaced(Problem):
 
 
 class SerialGone(Problem):
-    """The changes since this serial are not known, or not all of them: it is too old, or lies ahead."""
+    """The hub no longer keeps the changes since this serial, or has not reached it yet."""
 
     slug = "serial-gone"
     status = 410
     title = "The changes since this serial are not known"
-    remedy = "Read /v1/federated whole, put it in the place of your copy, and go on from the serial it has."
+    remedy = "Read /v1/federated whole, replace your copy by it, and go on from its serial."
 
 
 class PreconditionFailed(Problem):
@@ -190,7 +190,7 @@ class InvalidRegistration(Problem):
     slug = "invalid-registration"
     status = 422
     title = "The registration is invalid"
-    remedy = "Mend every field that errors points at. The rules are at /schemas/hub-registration."
+    remedy = "Correct every field that errors points at. The rules are at /schemas/hub-registration."
 
 
 class InternalError(Problem):
@@ -212,7 +212,7 @@ class FederationIncomplete(Problem):
 
 
 class SearchTimeout(Problem):
-    """The search took longer than the hub gives one, or its index is still being made after a start."""
+    """The search took longer than two seconds, or the search index does not have the last changes yet."""
 
     slug = "search-timeout"
     status = 503

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class SourceProblem(Problem):
-    """What is wrong with a source: the last check's ``error``, told to whoever reads about the source.
+    """What is wrong with a source: the last check's ``error``, shown wherever the source is.
 
     *retry_after* is for how many seconds *host* asks to be left alone (RFC 9110 §10.2.3), 30 s to 1 h, if it does.
     *faults* are all that is wrong with an index, each with its place.
@@ -37,7 +37,7 @@ class SourceUnreachable(SourceProblem):
 
 
 class SourceTimeout(SourceProblem):
-    """No connection within 10 seconds, or no complete answer within 20. Waiting for its turn is not counted."""
+    """No connection within 10 seconds, or no complete answer within 20; waiting in the hub is not counted."""
 
     slug = "source-timeout"
     title = "The source is too slow"
@@ -94,12 +94,13 @@ class SourceNotAnIndex(SourceProblem):
 class InvalidIndex(SourceProblem):
     """The document breaks rules of /schemas/capability-index.
 
-    Last good content of the source, if there is any, stays served until it is too old.
+    The last valid content of the source, if there is any, stays in use, for
+    REUSE_SURFACE_MAX_STALE_SECONDS after the last check that succeeded.
     """
 
     slug = "invalid-index"
     title = "The index is invalid"
-    remedy = "Correct each line that the error names, and push."
+    remedy = "Correct each line that the error names, and publish the index again."
 
 
 class AddressRefused(SourceProblem):
@@ -114,9 +115,10 @@ class AddressRefused(SourceProblem):
 
 
 class HubFull(SourceProblem):
-    """The hub keeps a bounded number of capabilities and of bytes over all sources, and this one would pass it.
+    """The hub keeps a bounded number of capabilities and of bytes over all sources, and this one would exceed it.
 
-    Last good content of the source, if there is any, stays served until it is too old.
+    The last valid content of the source, if there is any, stays in use, for
+    REUSE_SURFACE_MAX_STALE_SECONDS after the last check that succeeded.
     """
 
     slug = "hub-full"

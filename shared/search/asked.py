@@ -48,7 +48,8 @@ class Hit(NamedTuple):
 class Found:
     """A page of hits; *total* counts all. *following* is where the next page starts, None at the end.
 
-    *facets* are the values of each kind over all that was found, the most frequent first.
+    *facets* are the values of each kind over all that was found, the most frequent first. *unmatched* are the kinds of
+    those filters that no served capability states, such as a misspelt domain; looked at only where nothing was found.
     """
 
     serial: int
@@ -56,3 +57,4 @@ class Found:
     total: int
     following: Position | None
     facets: dict[str, list[tuple[str, int]]]
+    unmatched: tuple[str, ...] = ()

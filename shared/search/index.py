@@ -88,7 +88,13 @@ class Index:
             last = first + len(hits)
             following = Position(last if last <= len(ranked) else None, hits[-1].part.repo, hits[-1].entry.id)
         counted = self._table.counted(query, wanted.facets) if wanted.facets else {}
-        return Found(self.edition.document.serial, hits, total, following, counted)
+        unmatched = () if total else self._unmatched(wanted)
+        return Found(self.edition.document.serial, hits, total, following, counted, unmatched)
+
+    def _unmatched(self, wanted: Wanted) -> tuple[str, ...]:
+        """Return the kinds of those filters that find nothing even alone."""
+        filters = ((kind, [(kind, value) for value in values]) for kind, values in wanted.filters)
+        return tuple(kind for kind, facts in filters if not self._table.count(Query(None, [facts])))
 
     def _query(self, wanted: Wanted) -> Query:
         filters = [[(kind, value) for value in values] for kind, values in wanted.filters]

@@ -27,6 +27,11 @@ def level(kind: str) -> Reader[tuple[str, ...]]:
     return Reader(lambda text: at_least(kind, int(one(text)[-1])), one.schema)
 
 
+def parameter(kind: str) -> str:
+    """Return the parameter that filters by *kind*: a level is asked for with its least."""
+    return f"min_{kind}" if kind in LETTERS else kind
+
+
 _names = matching(r"[^\s,]{1,100}(,[^\s,]{1,100}){0,49}", "must be at most 50 names of fields, separated by commas")
 fields: Reader[tuple[str, ...]] = Reader(lambda text: tuple(_names(text).split(",")), _names.schema)
 """Reads names of fields."""

@@ -102,7 +102,7 @@ def test_a_wrong_token_changes_nothing(page: Page, own: Site) -> None:
         said = do(page, "Register it", "#try")
 
     assert answer.value.status == 401
-    assert "The hub does not know this token." in said
+    assert "This token is not one of this hub's." in said
     assert "fourth" not in registered(own)
 
 

@@ -58,7 +58,7 @@ def test_keeping_needs_a_folder_and_a_number(cli: Shell, argv: tuple[str, ...]) 
     assert not list(cli.folder.iterdir())
 
 
-@pytest.mark.parametrize(("token", "said"), [("", "is not set"), ("another-token-of-nobody", "does not know")])
+@pytest.mark.parametrize(("token", "said"), [("", "is not set"), ("another-token-of-nobody", "not one of")])
 def test_it_needs_a_token(cli: Shell, token: str, said: str) -> None:
     ran = cli("backup", "--out", "hub.tar", REUSE_SURFACE_TOKEN=token)
 

@@ -85,7 +85,7 @@ async def test_what_is_stale_says_how_old_what_is_served_is(
     (found,) = hub.findings.all()
 
     assert (found.kind, found.severity, found.since) == ("stale", "warning", "2026-11-23T11:00:00Z")
-    assert "What was good at 2026-11-23T10:00:00Z stays served" in found.detail
+    assert "The content of 2026-11-23T10:00:00Z stays in use" in found.detail
 
 
 async def test_every_fault_of_an_index_is_found_with_its_place(hub: Hub, upstream: respx.MockRouter) -> None:
@@ -236,7 +236,7 @@ async def test_a_hub_without_room_says_so(settings: Settings, hands: Hands, upst
 
     assert (found.kinds, found.severity) == (("hub-full", "stale"), "error")
     assert "it keeps at most 1 over all sources" in found.detail
-    assert "stays served" in found.detail
+    assert "stays in use" in found.detail
 
 
 async def test_they_are_made_anew_only_when_something_changed(hub: Hub, upstream: respx.MockRouter) -> None:

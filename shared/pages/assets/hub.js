@@ -126,6 +126,9 @@ function told(tag, about, ...inside) {
   return made;
 }
 
+// Text of a publisher or of a problem, whose direction must not reach what stands beside it.
+const apart = (text) => told("bdi", {}, text);
+
 async function ask(method, path, { body, token, type = "application/json" } = {}) {
   const headers = { Accept: "application/json", ...(body !== undefined && { "Content-Type": type }) };
   if (token !== undefined) headers.Authorization = `Bearer ${token}`;
@@ -133,20 +136,20 @@ async function ask(method, path, { body, token, type = "application/json" } = {}
     const answer = await fetch(base + path, { method, headers, body, cache: "no-store", credentials: "omit" });
     return { ok: answer.ok, said: await answer.json() };
   } catch {
-    return { ok: false, said: { title: "The hub was not reached", detail: "Try again in a moment." } };
+    return { ok: false, said: { title: "No answer of the hub arrived", detail: "Whether it did what was asked is not known; reload the page to see." } };
   }
 }
 
 function refused(problem) {
-  const errors = (problem.errors || []).map((one) => told("li", {}, told("code", {}, one.pointer), ` ${one.detail}`));
-  const lines = [told("p", {}, told("span", { className: "failed" }, `${problem.title}. `), problem.detail)];
+  const errors = (problem.errors || []).map((one) => told("li", {}, told("code", {}, apart(one.pointer)), " ", apart(one.detail)));
+  const lines = [told("p", {}, told("span", { className: "failed" }, `${problem.title}. `), apart(problem.detail))];
   return errors.length ? [...lines, told("ul", {}, ...errors)] : lines;
 }
 
 function faults(errors) {
   return told("ul", {}, ...errors.map((one) =>
-    told("li", {}, `Line ${one.line}, column ${one.column}: `, told("code", {}, one.pointer), ` ${one.detail}.`,
-      one.hint ? ` ${one.hint}` : "")));
+    told("li", {}, `Line ${one.line}, column ${one.column}: `, told("code", {}, apart(one.pointer)), " ", apart(one.detail), ". ",
+      apart(one.hint || ""))));
 }
 
 function number(count, noun, nouns = `${noun}s`) {
@@ -171,7 +174,7 @@ function claims(conflicts) {
 function checked({ repo, outcome, source }) {
   const good = outcome === "changed" || outcome === "unchanged";
   return told("p", {}, told("span", { className: good ? "fresh" : "failed" }, `${outcome}. `),
-    `${repo} is ${source.state}: ${standing(source.capability_count, source.served_count, source.served_elsewhere)}. ${source.error ? source.error.detail : ""}`);
+    `${repo} is ${source.state}: ${standing(source.capability_count, source.served_count, source.served_elsewhere)}. `, apart(source.error ? source.error.detail : ""));
 }
 
 function tried(said) {
@@ -180,13 +183,13 @@ function tried(said) {
   const made = [told("p", {}, told("span", { className: good ? "fresh" : "failed" },
     good ? "It can be registered. " : "It would not work yet. "),
     good ? `It would bring ${standing(said.capability_count, said.served_count, claims(conflicts))}. ` : "",
-    [refusal && refusal.detail, got.error && got.error.detail].filter(Boolean).join(" "))];
+    apart([refusal && refusal.detail, got.error && got.error.detail].filter(Boolean).join(" ")))];
   if (errors.length) made.push(faults(errors));
   if (conflicts.length) made.push(told("p", {}, `${number(conflicts.length, "id is", "ids are")} claimed by others already, so these entries would not be served:`),
     told("ul", {}, ...conflicts.slice(0, 20).map((one) =>
       told("li", {}, told("code", {}, one.id), ` by ${one.repo}${one.identical ? ", with the same content" : ""}`))));
   if (capabilities.length) made.push(told("ul", {}, ...capabilities.slice(0, 20).map((one) =>
-    told("li", {}, `${one.name} `, told("code", {}, one.id)))));
+    told("li", {}, apart(one.name), " ", told("code", {}, one.id)))));
   return made;
 }
 
@@ -243,11 +246,15 @@ const deeds = {
   disable: (form, token) => turn(form, token, false),
 };
 
+const nextCheck = (form) => ("scheduled" in form.dataset
+  ? "Its next check is due now."
+  : "This hub does not check in the background: “Check it now” reads the index.");
+
 async function turn(form, token, enabled) {
   const { ok, said } = await ask("PATCH", sourcePath(form.dataset.repo), { body: JSON.stringify({ enabled }), token });
   if (!ok) return refused(said);
   return [told("p", {}, told("span", { className: "fresh" }, enabled ? "Enabled. " : "Disabled. "),
-    enabled ? "Its next check is due now." : "Nothing of it is served; what the hub knows of it is kept.")];
+    enabled ? nextCheck(form) : "Nothing of it is served; its registration and its history are kept.")];
 }
 
 function act(form) {

@@ -200,3 +200,25 @@ async def test_a_repo_that_is_not_registered_is_an_error(client: httpx.AsyncClie
     await register(client)
 
     assert (await client.get("/v1/capabilities?repo=state-hub")).json()["total"] == 0
+
+
+@pytest.mark.parametrize(
+    ("query", "unmatched"),
+    [
+        ({"domain": "nope"}, ["domain"]),
+        ({"tag": "outside"}, ["tag"]),
+        ({"owner": "nobody", "status": "active"}, ["owner"]),
+        ({"min_reliability": "R9", "consumption_mode": "post"}, ["consumption_mode", "min_reliability"]),
+        ({"q": "house", "domain": "nope"}, ["domain"]),
+        ({"status": "draft", "owner": "sky"}, None),
+        ({"q": "nowhere"}, None),
+        ({"tag": "Outside"}, None),
+    ],
+)
+async def test_names_the_filters_that_nothing_served_meets(
+    full: httpx.AsyncClient, query: dict[str, str], unmatched: list[str] | None
+) -> None:
+    body = (await full.get("/v1/capabilities", params=query)).json()
+
+    assert body.get("unmatched") == unmatched
+    assert body["total"] == (1 if query == {"tag": "Outside"} else 0)

@@ -105,3 +105,22 @@ async def test_what_is_wrong_is_gone_with_the_repo(troubled: httpx.AsyncClient) 
     await troubled.delete("/v1/repos/bad", headers=WRITER)
 
     assert {one["repo"] for one in (await found(troubled))["findings"]} == {"down", "new"}
+
+
+async def test_shows_those_of_one_domain_and_names_a_misspelt_one(troubled: httpx.AsyncClient) -> None:
+    await register(troubled, "other", domain="railiance")
+
+    here = await found(troubled, "domain=railiance")
+    misspelt = await found(troubled, "domain=raliance")
+    registered = await found(troubled, "domain=railiance&severity=error")
+
+    assert [(one["repo"], one["domain"]) for one in here["findings"]] == [("other", "railiance")]
+    assert "unmatched" not in here
+    assert misspelt == {"findings": [], "total": 0, "next": None, "unmatched": ["domain"]}
+    assert registered == {"findings": [], "total": 0, "next": None}
+
+
+async def test_the_domain_is_that_of_now(troubled: httpx.AsyncClient) -> None:
+    await troubled.patch("/v1/repos/new", json={"domain": "elsewhere"}, headers=WRITER)
+
+    assert [one["repo"] for one in (await found(troubled, "domain=elsewhere"))["findings"]] == ["new"]

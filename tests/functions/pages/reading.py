@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 FOR_PEOPLE = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 VOID = {"meta", "link", "input", "img", "br"}
-INLINE = {"a", "span", "strong", "em", "code", "time"}
+INLINE = {"a", "span", "strong", "em", "code", "time", "bdi", "del", "ins"}
 
 
 @dataclass

@@ -72,7 +72,7 @@ async def test_finds_by_words_and_facts(some: httpx.AsyncClient, query: str, fou
     page = await read(some, f"/capabilities{query}")
 
     assert len(ids(page)) == min(found, 30)
-    assert ("No capability matches." in page.whole) is (found == 0)
+    assert ("No capability matches. Every word must be found" in page.whole) is (found == 0)
 
 
 async def test_a_filter_can_be_added_and_taken_back(some: httpx.AsyncClient) -> None:
@@ -90,8 +90,33 @@ async def test_what_a_publisher_wrote_is_text(some: httpx.AsyncClient) -> None:
     assert page.text("main").count(HURT) == 6  # name, summary, status, tag, and two facets
 
 
-async def test_says_that_nothing_is_served_yet(client: httpx.AsyncClient) -> None:
-    assert "No source serves anything yet." in (await read(client, "/capabilities")).whole
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("?domain=nope", "No served capability has the domain nope. Show all"),
+        ("?repo=nope&tag=money", "No served capability has the repo nope. Show all"),
+        ("?owner=nobody&tag=nothing", "No served capability has the owner nobody, none the tag nothing. Show all"),
+        ("?min_reliability=R9", "No served capability has the level of reliability R9 or more. Show all"),
+        ("?tag=money&repo=many", "No capability matches. Each filter finds some, but none is found by all of them."),
+    ],
+)
+async def test_names_what_no_capability_has(some: httpx.AsyncClient, query: str, said: str) -> None:
+    assert said in (await read(some, f"/capabilities{query}")).whole
+
+
+@pytest.mark.parametrize("query", ["", "?q=invoice", "?domain=nope"])
+async def test_says_that_nothing_is_served(client: httpx.AsyncClient, query: str) -> None:
+    page = await read(client, f"/capabilities{query}")
+
+    assert "No capability is served at present. The sources and their states" in page.whole
+    assert "Show all" not in page.whole
+
+
+async def test_what_publishers_wrote_is_set_apart_from_the_text_around_it(some: httpx.AsyncClient) -> None:
+    apart = [text for name, _, text in (await read(some, "/capabilities?q=script")).elements if name == "bdi"]
+
+    assert apart.count(HURT) == 5  # name, status, tag, and two facets; the summary is a paragraph of its own
+    assert '<p class="summary" dir="auto">&lt;script' in (await read(some, "/capabilities?q=script")).markup
 
 
 @pytest.mark.parametrize("query", ["?cursor=x", "?min_reliability=high", f"?tag={'x' * 201}"])

@@ -59,7 +59,10 @@ async def test_says_that_nothing_is_wrong(client: httpx.AsyncClient, upstream: r
     await register(client)
     await refresh(client)
 
-    said = "No finding: the last check of the enabled source found it in order."
+    said = (
+        "No finding: the last check of the enabled source found it in order. "
+        "This hub does not check in the background, so that may be long ago."
+    )
     assert said in (await read(client, "/findings")).whole
     assert said in (await read(client, "/")).whole
 
@@ -76,6 +79,27 @@ async def test_says_no_more_than_was_checked(client: httpx.AsyncClient) -> None:
 async def test_says_that_a_name_is_not_registered(troubled: httpx.AsyncClient) -> None:
     assert "No repository is registered under the name nobody." in (await read(troubled, "/findings?repo=nobody")).whole
     assert "No finding matches these filters." in (await read(troubled, "/findings?severity=warning")).whole
+
+
+async def test_names_every_misspelt_filter_also_where_there_is_no_finding(client: httpx.AsyncClient) -> None:
+    page = (await read(client, "/findings?repo=nobody&domain=nowhere")).whole
+
+    assert "No repository is registered under the name nobody. No repository is" in page
+    assert "registered in the domain nowhere. Remove the filters" in page
+
+
+async def test_shows_one_domain_which_each_repo_leads_to(troubled: httpx.AsyncClient) -> None:
+    await register(troubled, "other", domain="railiance")
+
+    page = await read(troubled, "/findings")
+    link = next(link["href"] for link, text in page.links() if text == "railiance")
+    one = await read(troubled, link)
+
+    assert link == "/findings?domain=railiance"
+    assert "1 of 4 findings" in one.whole
+    assert next(text for name, about, text in one.elements if about.get("class") == "of-repo") == "other"
+    taken_back = [about["href"] for about, text in one.links() if text.startswith("Remove the filter railiance")]
+    assert taken_back == ["/findings"]
 
 
 @pytest.mark.parametrize("query", ["?severity=bad", "?kind=odd", "?repo=No%20Slug", "?page=0"])

@@ -44,7 +44,7 @@ async def test_says_how_much_there_is_and_in_which_state(some: httpx.AsyncClient
 async def test_says_what_is_missing_and_what_is_worth_a_look(some: httpx.AsyncClient) -> None:
     page = await overview(some)
 
-    assert "Missing: bad. This source is required, and it has nothing to serve." in page.whole
+    assert "Missing: bad. This source is required, and it has nothing that could be served. Why," in page.whole
     assert page.whole.count("error bad · ") == 1
     cause, other = "error bad · invalid-entry, failed, missing-required", "info new · never-fetched"
     assert page.whole.index(cause) < page.whole.index(other)
@@ -62,7 +62,7 @@ async def test_draws_every_source_and_tells_its_domain_in_words(some: httpx.Asyn
 async def test_is_a_beginning_where_nothing_is_registered(client: httpx.AsyncClient) -> None:
     page = await overview(client)
 
-    assert page.text("h1") == "Nothing is registered yet"
+    assert page.text("h1") == "No repository is registered"
     assert "curl -X POST http://hub/v1/repos" in page.whole
 
 
@@ -94,7 +94,7 @@ async def test_freshness_over_time_begins_with_the_first_minute(
     some: httpx.AsyncClient, hub: Hub, hands: Hands
 ) -> None:
     await hub.timeline.look()
-    assert "A picture of how fresh the sources are over time begins here" in (await overview(some)).whole
+    assert "The picture of how many sources were in each state begins when" in (await overview(some)).whole
 
     hands.advance(120)
     page = await overview(some)
@@ -112,6 +112,6 @@ async def test_looks_back_as_far_as_the_address_says(some: httpx.AsyncClient, hu
     day, week = await read(some, "/?over=day"), await read(some, "/")
 
     assert "Over the last 24 h" in day.whole
-    assert "Nothing was recorded for 3 days: the hub did not run." in week.whole
+    assert "Nothing was recorded for 3 days: the hub did not run, or was stopped before it had saved" in week.whole
     assert ("/?over=week#fresh-title", "7 days") in [(link["href"], text) for link, text in day.links()]
     assert (await read(some, "/?over=year", status=400)).text("h1") == "The query is not understood"

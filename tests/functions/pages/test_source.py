@@ -46,7 +46,7 @@ async def test_tells_what_is_wrong_with_one_that_failed(client: httpx.AsyncClien
     page = await read(client, "/sources/state-hub")
 
     assert "Line " in page.whole
-    assert "Nothing of this source is served." in page.whole
+    assert "Nothing of this source is served: its last check failed." in page.whole
     assert "/problems/invalid-index" in [link["href"] for link, _ in page.links()]
 
 
@@ -167,7 +167,7 @@ async def test_of_a_disabled_source_no_entry_counts_as_served(
     page = await read(client, "/sources/state-hub")
 
     assert "2 entries, 0 of them served" in page.whole
-    assert "Nothing of this source is served." in page.whole
+    assert "Nothing of this source is served: it is disabled." in page.whole
 
 
 async def test_tells_how_often_it_is_checked_where_the_hub_checks_in_the_background(
@@ -195,4 +195,5 @@ async def test_the_size_of_what_is_served_is_not_told_as_that_of_the_last_answer
 
     page = await read(client, "/sources/state-hub")
 
-    assert f"Answer HTTP 404 Time taken 0 ms in the last check Last good content {len(content)} bytes" in page.whole
+    assert f"not counted Last good content {len(content)} bytes" in page.whole
+    assert "Answer HTTP 404 to the last check Time to answer 0 ms in the last check, redirects included;" in page.whole

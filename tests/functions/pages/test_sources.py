@@ -40,8 +40,8 @@ async def test_shows_every_source_with_what_is_known_about_it(some: httpx.AsyncC
 
     assert names(page) == ["bad", "new", "state-hub"]
     assert page.text("main").startswith("Sources Find State any")
-    assert "state-hub fresh helix_forge no 2 10 min ago 10 min ago 10 min ago in" in page.whole
-    assert "new never helix_forge no 0 never never never 10 min ago none" in page.whole
+    assert "state-hub fresh helix_forge no 2 10 min ago 10 min ago 10 min ago not planned none" in page.whole
+    assert "new never helix_forge no 0 never never never not planned none" in page.whole
     assert re.search("bad failed railiance required 0 10 min ago never never .* invalid-index Line ", page.whole)
 
 
@@ -70,7 +70,7 @@ async def test_says_how_many_of_all_it_shows(some: httpx.AsyncClient) -> None:
 
 
 async def test_says_that_nothing_is_registered(client: httpx.AsyncClient) -> None:
-    assert "No repository is registered yet." in (await read(client, "/sources")).whole
+    assert "No repository is registered. Register one" in (await read(client, "/sources")).whole
 
 
 @pytest.mark.parametrize("query", ["?state=broken", "?sort=colour", "?order=up", "?domain=No%20Slug", "?page=0"])
@@ -113,3 +113,12 @@ async def test_counts_what_is_served_and_sorts_by_that(some: httpx.AsyncClient, 
     assert names(page)[:2] == ["state-hub", "fork"]
     assert "fork fresh helix_forge no 1 of 3 just now" in page.whole
     assert "state-hub fresh helix_forge no 2 10 min ago" in page.whole
+
+
+async def test_a_misspelt_domain_is_named_and_stays_chosen(some: httpx.AsyncClient) -> None:
+    page = await read(some, "/sources?domain=nope")
+
+    assert "No repository is registered in the domain nope. Show all 3" in page.whole
+    assert "<option selected>nope</option>" in page.markup
+    assert "No source matches these filters." in (await read(some, "/sources?state=held")).whole
+    assert "This page of the table is empty." in (await read(some, "/sources?page=2")).whole

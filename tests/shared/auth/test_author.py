@@ -49,5 +49,5 @@ def test_a_token_of_some_domains_may_write_those_only(registered_by: str | None)
 
 
 def test_patterns_make_no_admin() -> None:
-    with pytest.raises(Forbidden, match="only an admin"):
+    with pytest.raises(Forbidden, match="an admin's token is needed"):
         Author("anna", grant=Grant(("*",))).must_be_admin()

@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from shared.pages.summary import ages, all_rows, by_domain, by_state
+from shared.pages.summary import ages, all_rows, all_well, by_domain, by_state
 from tests.builders import WRITER, capability, index, refresh, register, url_of
 from tests.shared.pages.rows import row
 
@@ -28,6 +28,19 @@ async def test_a_row_is_a_registration_with_its_source(
 
     told = [(one.registration.repo, one.source.state, one.served) for one in rows]
     assert told == [("a", "never", 0), ("b", "fresh", 1)]
+
+
+def test_what_is_said_without_a_finding_is_what_was_checked() -> None:
+    two, off = [row("a"), row("b")], row("c", enabled=False)
+    well = "No finding: the last check of each of the 2 enabled sources found it in order."
+
+    assert all_well(two, scheduled=True) == well
+    assert all_well([*two, off], scheduled=True) == f"{well} 1 source is disabled and not checked."
+    assert all_well(two, scheduled=False) == (
+        f"{well} This hub does not check in the background, so that may be long ago."
+    )
+    assert all_well([off, off], scheduled=False) == "No finding. 2 sources are disabled and not checked."
+    assert all_well([], scheduled=True) == "No repository is registered, so nothing was checked."
 
 
 async def test_only_what_is_served_counts(client: httpx.AsyncClient, hub: Hub, upstream: respx.MockRouter) -> None:

@@ -22,6 +22,8 @@ def test_shows_what_is_asked_for() -> None:
     assert Troubles().of(FOUND) == FOUND
     assert Troubles(severity="error", repo="a").of(FOUND) == FOUND[:2]
     assert Troubles(kind="invalid-entry").of(FOUND) == FOUND[1:3]
+    here = replace(FOUND[3], domain="here")
+    assert Troubles(domain="here").of([*FOUND[:3], here]) == [here]
 
 
 def test_counts_what_else_could_be_asked_for() -> None:
@@ -48,8 +50,10 @@ def test_a_kind_is_also_found_where_another_cause_amounts_to_it() -> None:
 
 def test_every_view_has_an_address() -> None:
     view = Troubles(severity="error", kind="failed", repo="a", page=3)
+    of_domain = Troubles(domain="here").for_programs
 
     assert Troubles().address() == "/findings"
     assert view.address(page=2) == "/findings?severity=error&kind=failed&repo=a&page=2"
+    assert of_domain == "/v1/findings?domain=here"
     assert view.address(repo="") == "/findings?severity=error&kind=failed"
     assert view.for_programs == "/v1/findings?severity=error&kind=failed&repo=a"
