@@ -16,6 +16,7 @@ from shared.contract import Contract, Operation, document
 from shared.findings import KINDS
 from shared.pages.listing import ORDERS
 from shared.problems import PROBLEMS
+from shared.search.facts import KINDS as FACTS
 from shared.sources.status import STATES
 
 CONTRACT = document(operations(ENDPOINTS))
@@ -194,8 +195,14 @@ def test_what_requires_a_property_says_that_it_is_an_object_and_what_the_propert
 
     assert len(requiring) > 30
     assert [one for one in requiring if one.get("type") != "object"] == []
-    typed = [one for one in requiring if "$ref" not in one and not isinstance(one.get("additionalProperties"), dict)]
-    assert [one for one in typed if set(one["required"]) - one.get("properties", {}).keys()] == []
+    own = [one for one in requiring if "$ref" not in one]
+    assert [one for one in own if set(one["required"]) - one.get("properties", {}).keys()] == []
+
+
+def test_the_facets_of_a_search_are_those_of_every_kind_of_fact() -> None:
+    facets = CONTRACT["components"]["schemas"]["PageOfCapabilities"]["properties"]["facets"]
+
+    assert facets["required"] == [*facets["properties"]] == [*FACTS]
 
 
 def described_things(node: Any) -> Iterator[dict[str, Any]]:
