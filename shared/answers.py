@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from shared.edge import public_path
 from shared.parameters import cursor_to
-from shared.query import JSON, listed
+from shared.query import JSON, listed, pairs
 from shared.version import VERSION
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def page(
 
 def next_page(request: Request, cursor: str) -> str:
     """Return the path, beneath that of the public URL, and the query of the page at *cursor* of the same list."""
-    query = dict(request.query_params) | {"cursor": cursor}
+    query = dict(pairs(request)) | {"cursor": cursor}
     return f"{public_path(request)}{request.url.path}?{urlencode(query)}"
 
 

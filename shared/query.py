@@ -19,6 +19,13 @@ YAML = "application/yaml"
 HTML = "text/html"
 FOR_PROGRAMS = ("/v1/", "/schemas/")
 """Below these paths no failure is a page, whatever a request accepts."""
+
+MOST_PARAMETERS = 100
+"""More parameters than any endpoint takes; a query with more is not read."""
+
+MOST_HEARD = 4000
+"""So many characters of a header that lists choices are read; what stands behind the last comma in them is not."""
+
 _NAMES_SHOWN, _NAME_SHOWN = 20, 100
 _FORMATS = {"json": JSON, "yaml": YAML}
 FORMATS = one_of(*_FORMATS)
@@ -42,7 +49,7 @@ def read_query(request: Request, offers: Sequence[str] = (JSON,), /, **known: Ca
     asked = Asked()
     if YAML in offers:
         known["format"] = FORMATS
-    given = request.query_params.multi_items()
+    given = pairs(request)
     faults = _unfit([name for name, _ in given], known)
     for name, text in given:
         if name in known and name not in asked:
@@ -54,6 +61,13 @@ def read_query(request: Request, offers: Sequence[str] = (JSON,), /, **known: Ca
         if name not in asked and isinstance(reader, Reader):
             _leave_out(asked, name, reader)
     return asked
+
+
+def pairs(request: Request) -> list[tuple[str, str]]:
+    """Return the names and values in the query of *request*, in their order; raise BadQuery for more than 100."""
+    if request.scope["query_string"].count(b"&") >= MOST_PARAMETERS:
+        raise BadQuery(f"A query has at most {MOST_PARAMETERS} parameters; leave out those that mean nothing here.")
+    return request.query_params.multi_items()
 
 
 def _leave_out(asked: Asked, name: str, reader: Reader[Any]) -> None:
@@ -151,9 +165,12 @@ def weights(header: str) -> dict[str, float]:
     """Return each choice of an ``Accept``-like header, in lower case, with its weight from 0 to 1.
 
     A member that is no choice, or whose weight is no number from 0 to 1, is left out: it says nothing, least of all
-    "never this". Numbers may be written in other ways than RFC 9110 §12.4.2 has it, as ``.5``, ``0.80000`` or ``5e-1``.
+    "never this". So are the members behind the first MOST_HEARD characters. Numbers may be written in other ways than
+    RFC 9110 §12.4.2 has it, as ``.5``, ``0.80000`` or ``5e-1``.
     """
     wishes: dict[str, float] = {}
+    if len(header) > MOST_HEARD:
+        header = header[:MOST_HEARD].rpartition(",")[0]
     # Some programs write numbers as their country does: q=0,5.
     header = re.sub(r"(;\s*q\s*=\s*[01]),(?=[0-9]{1,9}\s*(?:[,;]|$))", r"\1.", header.lower())
     for member in split(header, ","):

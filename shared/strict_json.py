@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from shared.characters import Refusal
 
 MAX_DEPTH = 20
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+# A string that is not closed goes on to the end: else its time would be lost, and every quote in it tried anew.
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 _EXACT = 2**53 - 1
 
 
@@ -39,7 +40,7 @@ def parse(content: bytes, refused: Callable[[str], Refusal | None] = hiding) -> 
     """
     try:
         text = content.decode("utf-8")
-        value = _decoder.decode(text)
+        value = (_exact if _LONG.search(text) else _plain).decode(text)
     except UnicodeDecodeError as fault:
         raise NotJson(f"not UTF-8 at byte {fault.start}") from fault
     except json.JSONDecodeError as fault:
@@ -101,24 +102,31 @@ def finite(text: str) -> float | str:
     return number if math.isfinite(number) else text
 
 
-_decoder = json.JSONDecoder(
+# Without a long row of digits no integer can be beyond 2^53 - 1: then the library makes them, at a third of the cost.
+_LONG = re.compile("[0-9]{16}")
+_plain = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant, parse_float=finite)
+_exact = json.JSONDecoder(
     object_pairs_hook=_object, parse_constant=_no_constant, parse_int=integer, parse_float=finite
 )
 
 
 def _judged(value: object, refused: Callable[[str], Refusal | None]) -> Refusal | None:
     """Walk *value* level by level, and return what is refused in a text of it; raise NotStrictJson for great depth."""
-    level, depth = [value], 0
+    level: list[Any] = [value]
+    depth = 0
     while level:
-        below: list[object] = []
+        below: list[Any] = []
         for one in level:
-            if isinstance(one, str):
+            # The decoder makes nothing of a class that is derived from these.
+            kind = type(one)
+            if kind is str:
                 if refusal := refused(one):
                     return refusal
-            elif isinstance(one, list | dict):
+            elif kind is list or kind is dict:
                 if depth == MAX_DEPTH:
                     raise NotStrictJson(f"nested deeper than {MAX_DEPTH}")
-                below += one
-                below += one.values() if isinstance(one, dict) else ()
+                if one:
+                    below += one
+                    below += one.values() if kind is dict else ()
         level, depth = below, depth + 1
     return None

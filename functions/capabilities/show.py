@@ -1,7 +1,7 @@
 """GET /v1/capabilities/{repo}/{id}: one capability of one repo, as the repo publishes it.
 
 Also one that is not in the federated index because another repo claimed its id first: served is false then, and
-served_from names that repo.
+served_from names that repo. Keys of these names that a publisher wrote into the entry give way to the hub's.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ async def handle(hub: Hub, request: Request) -> Response:
         raise CapabilityNotFound(f"{repo} offers nothing under this id.")
 
     standing = {"served": claim.winner == repo, "served_from": claim.winner}
-    body = claim.entry.json[:-1] + b"," + orjson.dumps(standing)[1:]
+    said = {name: value for name, value in orjson.loads(claim.entry.json).items() if name not in standing}
+    body = orjson.dumps(said | standing)
     headers = {"Reuse-Surface-Serial": str(edition.document.serial)}
     return versioned(request, tag_of(body), body, headers)

@@ -21,7 +21,7 @@ QUERY: Readers = PARAMETERS
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer one page of entries."""
-    wanted = read_list(request, hub.federation.edition.parts)
+    wanted = read_list(request)
 
     found = await hub.search.answer(wanted, Listing(hub.naming))
 

@@ -13,7 +13,7 @@ from shared.answers import BROWSED, OPEN, not_modified
 from shared.pages.assets import assets
 from shared.pages.compressing import takes_gzip
 from shared.problems import NotFound
-from shared.query import listed
+from shared.query import listed, pairs
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -32,7 +32,7 @@ async def handle(_hub: Hub, request: Request) -> Response:
     asset = assets()[file]
     gzipped = takes_gzip(listed(request, "accept-encoding"))
     etag = f'"{asset.version}-gzip"' if gzipped else f'"{asset.version}"'
-    caching = _FOR_EVER if request.query_params.get("v") == asset.version else "no-cache"
+    caching = _FOR_EVER if dict(pairs(request)).get("v") == asset.version else "no-cache"
 
     headers = {**OPEN, **BROWSED, "Cache-Control": caching, "ETag": etag, "Vary": "Accept-Encoding"}
     if not_modified(request, etag):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from shared.auth.author import CHALLENGE, Author, Grant
 from shared.auth.tokens import OPERATOR, Token, TokensFile
 from shared.problems import BadQuery, ReadOnly, Unauthorized
+from shared.query import pairs
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -67,7 +68,7 @@ class Auth:
 
 def _sent(request: Request) -> str:
     """Return the token that was sent, good or not; raise Unauthorized where there is none, BadQuery if in the URL."""
-    if any(name in request.query_params for name in _IN_THE_URL):
+    if any(name in _IN_THE_URL for name, _ in pairs(request)):
         raise BadQuery("Send the token in the Authorization header. URLs are kept in logs: replace this token.")
     sent = request.headers.getlist("authorization")
     if not sent:

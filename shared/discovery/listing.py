@@ -4,53 +4,70 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from shared.parameters import short, whole
+from shared.parameters import Reader, short, whole
 from shared.query import read_query
 from shared.search import Wanted, reading
 from shared.search.words import words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from starlette.requests import Request
 
-    from shared.compose import Part
+MOST_LETTERS, MOST_CONDITIONS = 4000, 20
+"""How long a filter may be, and how many conditions it may have."""
 
-_CONDITION = re.compile(r"\s*([A-Za-z]{1,40})\s*([=>])\s*'([^']{1,1000})'\s*", re.ASCII)
-_AND = re.compile(r"\sAND\s(?=(?:[^']*'[^']*')*[^']*$)")
+# No part of these gives back what it took (the ++ and *+), so that a filter is read in one pass, whatever it holds.
+_CONDITION = re.compile(r"\s*+([A-Za-z]{1,40}+)\s*+([=>])\s*+'([^']{1,1000}+)'", re.ASCII)
+_AND = re.compile(r"\s++AND(?=\s)")
 _LISTED = {"type": "type", "publisherId": "publisher"}
+_SINCE = {"createdAfter": "registered_at", "updatedAfter": "changed_at"}
 
 
-def read_list(request: Request, parts: Iterable[Part]) -> Wanted:
-    """Return what a listing asks for; *parts* are what there is to list."""
+def read_list(request: Request) -> Wanted:
+    """Return what a listing asks for."""
     asked = read_query(request, **QUERY, orderBy=_order)
     wanted: dict[str, Any] = {"limit": asked["pageSize"], "after": asked.get("pageToken")}
-    filters = []
+    filters, since = [], dict[str, datetime]()
     for field, value in asked.get("filter", []):
         if field == "displayName":
             wanted |= {"terms": tuple(dict.fromkeys(words(value))), "named": True}
         elif field in _LISTED:
             filters.append((_LISTED[field], tuple(one.strip() for one in value.split(","))))
         else:
-            filters.append(("repo", tuple(part.repo for part in parts if _SINCE[field](part) > value)))
-    return Wanted(filters=tuple(filters), **wanted)
+            # Of several moments the last one is all that counts.
+            since[_SINCE[field]] = max(value, since.get(_SINCE[field], value))
+    return Wanted(filters=tuple(filters), since=tuple(since.items()), **wanted)
 
 
 def _conditions(text: str) -> list[tuple[str, Any]]:
-    return [_condition(one) for one in _AND.split(text)]
+    if len(text) > MOST_LETTERS:
+        raise ValueError(f"must be at most {MOST_LETTERS:,} characters long")
+    conditions: list[tuple[str, Any]] = []
+    text, end = text.rstrip(), 0
+    while end < len(text) or not conditions:
+        if len(conditions) == MOST_CONDITIONS:
+            raise ValueError(f"must have at most {MOST_CONDITIONS} conditions")
+        joint = _AND.match(text, end) if conditions else None
+        found = _CONDITION.match(text, joint.end() if joint else end)
+        if found is None or (conditions and joint is None):
+            raise ValueError(_CONDITIONS)
+        conditions.append(_condition(*found.groups()))
+        end = found.end()
+    return conditions
 
 
-def _condition(text: str) -> tuple[str, Any]:
-    found = _CONDITION.fullmatch(text)
-    if found is None or found[1] not in {"displayName", *_LISTED, *_SINCE}:
-        raise ValueError(
-            "must be conditions such as type = 'text/html' AND updatedAfter > '2026-01-31', on displayName, type, "
-            "publisherId, createdAfter or updatedAfter"
-        )
-    field, sign, value = found.groups()
+_CONDITIONS = (
+    "must be conditions such as type = 'text/html' AND updatedAfter > '2026-01-31', on displayName, type, publisherId, "
+    "createdAfter or updatedAfter"
+)
+
+
+def _condition(field: str, sign: str, value: str) -> tuple[str, Any]:
+    if field not in {"displayName", *_LISTED, *_SINCE}:
+        raise ValueError(_CONDITIONS)
     if field in _SINCE:
         return field, _moment(value)
     if sign != "=":
@@ -70,17 +87,8 @@ def _order(text: str) -> str:
     raise ValueError(f"can't be {text[:100]!r}: entries come in the order of their repos and ids only")
 
 
-def _time(attribute: Callable[[Part], str | None], part: Part) -> datetime:
-    stamp = attribute(part)
-    return datetime.fromisoformat(stamp) if stamp else datetime.min.replace(tzinfo=UTC)
-
-
-_SINCE: dict[str, Callable[[Part], datetime]] = {
-    "createdAfter": partial(_time, lambda part: part.registration.registered_at),
-    "updatedAfter": partial(_time, lambda part: part.changed_at),
-}
 QUERY: dict[str, Callable[[str], object]] = {
-    "filter": _conditions,
+    "filter": Reader(_conditions, {"type": "string", "maxLength": MOST_LETTERS}),
     "pageSize": whole(1, 100).otherwise(default=20),
     "pageToken": reading.position,
 }

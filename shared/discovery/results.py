@@ -1,4 +1,4 @@
-"""Answers of ARD made of what a search finds. Instances are compared by value, as the search keeps answers by them."""
+"""Answers of ARD made of what a search finds. Their repr tells them apart, as the search keeps answers by it."""
 
 from __future__ import annotations
 

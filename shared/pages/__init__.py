@@ -19,7 +19,7 @@ from starlette.responses import Response
 from shared.answers import BROWSED, OPEN
 from shared.pages import assets, words
 from shared.pages.compressing import compressed
-from shared.query import FOR_PROGRAMS, HTML, listed, prefers_html, read_query
+from shared.query import FOR_PROGRAMS, HTML, listed, pairs, prefers_html, read_query
 from shared.version import VERSION
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def asked_of(request: Request, offers: Sequence[str] = (HTML,), /, **known: Call
     Unlike the API, a page ignores what it does not know: addresses are shared, and others add parameters to them.
     Empty fields of a form count as not given.
     """
-    given = [(name, text) for name, text in request.query_params.multi_items() if name in known and text.strip()]
+    given = [(name, text) for name, text in pairs(request) if name in known and text.strip()]
     return read_query(Request({**request.scope, "query_string": urlencode(given).encode()}), offers, **known)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import logging
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -39,6 +40,8 @@ PATIENCE = 1.0
 PATIENCE_OF_WRITES = 60.0
 
 KEPT_BYTES = 8 << 20
+"""How much the answers that are kept may take, with what they were made by. Questions are kept as digests."""
+
 _OVERHEAD = 1000
 _REST = 2.0
 AGAIN_SECONDS = 1.0
@@ -57,6 +60,14 @@ class Answer(NamedTuple):
     serial: int
     generated_at: str
     following: Position | None
+
+
+class _Kept(NamedTuple):
+    """An answer with what made it, so that nothing else can have the same name meanwhile, and its *size* in bytes."""
+
+    answer: Answer
+    render: Render
+    size: int
 
 
 class Search:
@@ -81,7 +92,7 @@ class Search:
         self._making = 0.0
         self._broken = False
         self.trouble = ""
-        self._kept: LRUCache[object, Answer] = LRUCache(KEPT_BYTES, lambda answer: len(answer.body) + _OVERHEAD)
+        self._kept: LRUCache[bytes, _Kept] = LRUCache(KEPT_BYTES, lambda kept: kept.size)
         federation.on_change.append(self._follow_on)
 
     @property
@@ -97,13 +108,15 @@ class Search:
         if self.version[0] < self._promised:
             await self._reach(self._promised, WAIT_SECONDS)
         deadline = self._clock.monotonic() + SECONDS
-        known = self._kept.get((*self.version, wanted, render))
-        if known is not None:
-            return known
+        question = repr((wanted, render)).encode()
+        kept = self._kept.get(_digest(*self.version, question))
+        if kept is not None:
+            return kept.answer
         loop = asyncio.get_running_loop()
         answer = await loop.run_in_executor(self._thread, self._find, wanted, render, deadline)
+        size = len(answer.body) + len(repr(render)) + _OVERHEAD
         with contextlib.suppress(ValueError):  # larger than all the room
-            self._kept[answer.serial, answer.generated_at, wanted, render] = answer
+            self._kept[_digest(answer.serial, answer.generated_at, question)] = _Kept(answer, render, size)
         return answer
 
     def _find(self, wanted: Wanted, render: Render, deadline: float) -> Answer:
@@ -200,3 +213,8 @@ class Search:
 
 def _version(index: Index) -> tuple[int, str]:
     return index.edition.document.serial, index.edition.document.generated_at
+
+
+def _digest(serial: int, generated_at: str, question: bytes) -> bytes:
+    """Return a key of one length for *question*, which callers make as long as they like."""
+    return hashlib.sha256(b"%d %s %s" % (serial, generated_at.encode(), question)).digest()

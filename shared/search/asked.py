@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from shared.compose import Part
     from shared.index.content import Entry
 
@@ -24,13 +26,15 @@ class Wanted:
 
     *terms* are words as ``words`` gives them: all must be found, or with *some* any that tells something; with *named*
     in names only. None asks for no words, and an empty tuple for one that nothing has. Each of *filters* is a kind of
-    fact and the values of which one must be stated. *facets* are kinds to count.
+    fact and the values of which one must be stated. Each of *since* is a moment after which the repo must have been
+    registered (``registered_at``) or have changed what it publishes (``changed_at``). *facets* are kinds to count.
     """
 
     terms: tuple[str, ...] | None = None
     some: bool = False
     named: bool = False
     filters: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    since: tuple[tuple[str, datetime], ...] = ()
     facets: tuple[str, ...] = ()
     limit: int = 20
     after: Position | None = None

@@ -43,7 +43,7 @@ class Index:
         self._sources = sources_of(edition)
         self._numbers = Numbers(self._sources)
         self.edition = edition
-        self._table.change((), self._rows(self._sources.values()))
+        self._table.change((), self._rows(self._sources.values(), self._numbers))
 
     def close(self) -> None:
         """Give the memory back."""
@@ -57,20 +57,21 @@ class Index:
         come = [source for repo, source in new.items() if repo not in old or not source.says_the_same(old[repo])]
         if sum(len(source.content.entries) for source in gone + come) > SMALL_CHANGE:
             return False
-        if self._numbers.spent(len(new)) or not all(self._numbers.has_room_for(source.part.repo) for source in come):
+        numbers = self._numbers.only(new)
+        if not all(numbers.has_room_for(source.part.repo) for source in come):
             return False
-        self._table.change(self._rows(gone), self._rows(come))
-        self._sources, self.edition = new, edition
+        self._table.change(self._rows(gone, self._numbers), self._rows(come, numbers))
+        self._sources, self._numbers, self.edition = new, numbers, edition
         return True
 
-    def _rows(self, sources: Iterable[Source]) -> Iterator[Row]:
+    def _rows(self, sources: Iterable[Source], numbers: Numbers) -> Iterator[Row]:
         for source in sources:
             for place, entry in source.served():
                 said = orjson.loads(entry.json)
                 texts = (said["id"], said["name"], said.get("summary", ""), " ".join(said.get("tags", ())))
                 stated = {*facts(source.part, said), *self._more(source.part, said)}
                 parted = [" ".join(words(text)) for text in texts]
-                yield Row(self._numbers.row(source.part.repo, place), parted, stated)
+                yield Row(numbers.row(source.part.repo, place), parted, stated)
 
     def find(self, wanted: Wanted, passed: Callable[[], bool]) -> Found:
         """Return what *wanted* asks for; raise SearchTimeout as soon as *passed* says so."""
@@ -98,6 +99,8 @@ class Index:
 
     def _query(self, wanted: Wanted) -> Query:
         filters = [[(kind, value) for value in values] for kind, values in wanted.filters]
+        if wanted.since:
+            filters.append([("repo", repo) for repo, source in self._sources.items() if source.is_after(wanted.since)])
         if not wanted.terms:
             # A text without a word, such as "!", asks for something that nothing has.
             return Query(None, filters if wanted.terms is None else [*filters, []])

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
 PLACES = 1 << 16
 """More than an index can have entries."""
 
 _GAP = 1 << 20
-_SPARE = 1000
 
 
 class Numbers:
@@ -35,9 +34,13 @@ class Numbers:
         self._numbers.insert(at, (before + behind) // 2)
         return True
 
-    def spent(self, repos: int) -> bool:
-        """Tell whether far more numbers are taken than *repos* need: those of repos that are gone are never freed."""
-        return len(self._repos) > 2 * repos + _SPARE
+    def only(self, repos: Collection[str]) -> Self:
+        """Return the numbers of those of *repos* that were taken up, without those of any other repo."""
+        made = type(self)(())
+        pairs = zip(self._repos, self._numbers, strict=True)
+        made._numbers = [number for repo, number in pairs if repo in repos]  # noqa: SLF001 - of the same class
+        made._repos = [repo for repo in self._repos if repo in repos]  # noqa: SLF001
+        return made
 
     def row(self, repo: str, place: int) -> int:
         """Return the number of the entry at *place* of *repo*, which was taken up."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from shared.compose import Part
     from shared.federation import Edition
@@ -24,6 +25,11 @@ class Source:
     def served(self) -> Iterator[tuple[int, Entry]]:
         """Yield the entries that are served, each with its place in the content."""
         return ((place, one) for place, one in enumerate(self.content.entries) if one.id not in self.lost)
+
+    def is_after(self, moments: Iterable[tuple[str, datetime]]) -> bool:
+        """Tell whether its ``registered_at`` and ``changed_at`` lie after those of *moments* that name them."""
+        stamps = {"registered_at": self.part.registration.registered_at, "changed_at": self.part.changed_at}
+        return all((stamp := stamps[name]) and datetime.fromisoformat(stamp) > moment for name, moment in moments)
 
     def says_the_same(self, other: Source) -> bool:
         """Tell whether every row of *other* would be the same."""

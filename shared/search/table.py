@@ -5,6 +5,8 @@ Rows are numbers that the caller gives; their order is the order of equals. One 
 
 from __future__ import annotations
 
+import itertools
+import json
 import sqlite3
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,6 +20,11 @@ _RANK = "bm25(fts, 4.0, 8.0, 1.0, 4.0)"
 _STEPS_BETWEEN_LOOKS = 5000
 _EVERY = 0
 _NONE = -1
+
+FACTS_BEFORE_A_LOOK = 4096
+"""So many facts are kept before the table looks whether a row still states them."""
+
+_MOST_MARKS = 100
 
 
 class Row(NamedTuple):
@@ -45,6 +52,8 @@ class Table:
             CREATE TABLE stated (fact INTEGER, row INTEGER, PRIMARY KEY (fact, row)) WITHOUT ROWID;
         """)
         self._facts: dict[tuple[str, str], int] = {("", ""): _EVERY}
+        self._numbers = itertools.count(_EVERY + 1)
+        self._most_facts = FACTS_BEFORE_A_LOOK
 
     def close(self) -> None:
         """Give the memory back."""
@@ -52,9 +61,11 @@ class Table:
 
     def change(self, removed: Iterable[Row], added: Iterable[Row]) -> None:
         """Take out *removed*, each exactly as it was added, and put in *added*: all of it or, on a failure, nothing."""
+        facts_may_be_gone = False
         self._base.execute("BEGIN")
         try:
             for row in removed:
+                facts_may_be_gone = True
                 values = (row.number, *row.texts)
                 self._base.execute(
                     "INSERT INTO fts(fts, rowid, id, name, summary, tags) VALUES ('delete', ?, ?, ?, ?, ?)", values
@@ -68,11 +79,22 @@ class Table:
             self._base.execute("ROLLBACK")
             raise
         self._base.execute("COMMIT")
+        if facts_may_be_gone and len(self._facts) > self._most_facts:
+            self._forget_facts()
 
     def _stated(self, row: Row) -> Iterator[tuple[int, int]]:
         yield _EVERY, row.number
         for fact in row.facts:
-            yield self._facts.setdefault(fact, len(self._facts)), row.number
+            number = self._facts.get(fact)
+            if number is None:
+                number = self._facts[fact] = next(self._numbers)
+            yield number, row.number
+
+    def _forget_facts(self) -> None:
+        """Drop the facts that no row states. The next look comes when there are twice as many as are left now."""
+        stated = {_EVERY, *(number for (number,) in self._base.execute("SELECT DISTINCT fact FROM stated"))}
+        self._facts = {fact: number for fact, number in self._facts.items() if number in stated}
+        self._most_facts = max(2 * len(self._facts), FACTS_BEFORE_A_LOOK)
 
     def until(self, passed: Callable[[], bool] | None) -> None:
         """Give up whatever is asked from now on as soon as *passed* says so; None takes that back."""
@@ -122,12 +144,10 @@ class Table:
             values.append(query.match)
         else:
             first = filters.pop() if filters else [_EVERY]
-            row, clause = "first.row", f"stated AS first WHERE first.fact IN ({_marks(first)})"
-            values += first
+            row, clause = "first.row", f"stated AS first WHERE first.fact IN {_one_of(first, values)}"
         for facts in filters:
-            stated = f"SELECT 1 FROM stated WHERE fact IN ({_marks(facts)}) AND row = {row}"  # noqa: S608
+            stated = f"SELECT 1 FROM stated WHERE fact IN {_one_of(facts, values)} AND row = {row}"  # noqa: S608
             clause += f" AND EXISTS ({stated})"
-            values += facts
         return row, clause, values
 
     def _all(self, statement: str, values: list[object]) -> list[Any]:
@@ -139,5 +159,13 @@ class Table:
             raise SearchTimeout("The search was given up; ask with fewer or rarer words, or filter.") from fault
 
 
-def _marks(values: list[int]) -> str:
-    return ", ".join("?" * len(values))
+def _one_of(numbers: list[int], values: list[object]) -> str:
+    """Return what stands behind IN for *numbers*, which are put behind *values*.
+
+    SQLite takes some thousand values in all, each with a mark of its own; a long list is one value.
+    """
+    if len(numbers) > _MOST_MARKS:
+        values.append(json.dumps(numbers))
+        return "(SELECT value FROM json_each(?))"
+    values += numbers
+    return f"({', '.join('?' * len(numbers))})"

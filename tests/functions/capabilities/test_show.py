@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -38,6 +39,20 @@ async def test_shows_the_loser_of_a_conflict_and_who_won(full: httpx.AsyncClient
         "id": ID, "name": "Of second", "note": "second", "source_repo": "second",
         "served": False, "served_from": "first",
     }  # fmt: skip
+
+
+async def test_what_a_publisher_says_about_being_served_gives_way_to_the_hub(
+    full: httpx.AsyncClient, upstream: respx.MockRouter
+) -> None:
+    boasting = capability(1, served=True, served_from="second")
+    upstream.get(url_of("second")).respond(content=index(boasting))
+    await refresh(full, "second")
+
+    answer = await full.get(f"/v1/capabilities/second/{ID}")
+
+    pairs = json.loads(answer.content, object_pairs_hook=list)
+    said = {"id": ID, "name": "Example 1", "source_repo": "second", "served": False, "served_from": "first"}
+    assert (len(pairs), dict(pairs)) == (len(said), said)
 
 
 async def test_the_loser_is_served_as_soon_as_the_winner_withdraws(full: httpx.AsyncClient) -> None:

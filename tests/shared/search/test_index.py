@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -7,13 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import shared.search.index as module
-from shared.search import nothing, numbers
+from shared.search import nothing
 from shared.search.asked import Position, Wanted
 from shared.search.facts import KINDS
 from shared.search.index import Index
+from shared.search.sources import Source
 from tests.builders import capability
 from tests.shared.search.editions import edition
-from tests.shared.sharing import part
+from tests.shared.sharing import EARLY, LATER, part
 
 if TYPE_CHECKING:
     from shared.compose import Part
@@ -215,6 +218,38 @@ def test_an_index_that_followed_finds_what_a_new_one_does(history: list[dict[str
         assert said(where) == said(Index(one, nothing))
 
 
+def test_only_what_was_registered_or_changed_later_is_found() -> None:
+    shares = [of("a", repo="early"), part("later", capability(1, name="b"), at=LATER), part("none", state="never")]
+    where = index(*shares)
+    second, eleven = datetime.fromisoformat(EARLY), datetime(2026, 11, 23, 11, tzinfo=UTC)
+
+    assert names(find(where, since=(("registered_at", second),))) == ["b"]
+    assert names(find(where, since=(("registered_at", second - timedelta(seconds=1)),))) == ["a", "b"]
+    assert names(find(where, "b", since=(("changed_at", eleven - timedelta(seconds=1)),))) == ["b"]
+    assert names(find(where, since=(("registered_at", second - timedelta(days=1)), ("changed_at", eleven)))) == []
+
+
+def test_a_moment_may_leave_more_repos_than_sqlite_takes_values() -> None:
+    (one,) = edition(part("a", capability(1, name="one"))).parts
+    assert one.content is not None
+    parts = [replace(one, registration=replace(one.registration, repo=f"r{number}")) for number in range(33_000)]
+    where = index(part("r32999", capability(1, name="one")))
+    where._sources |= {each.repo: Source(each, one.content, frozenset()) for each in parts}
+    moment = datetime.fromisoformat(EARLY) - timedelta(days=1)
+
+    assert names(find(where, since=(("registered_at", moment), ("changed_at", moment)))) == ["one"]
+
+
+def test_a_repo_that_serves_nothing_any_more_is_forgotten() -> None:
+    where = index(of("a", repo="a"), of("b", repo="b"))
+    for count in range(30):
+        shares = (of("a", repo="a"), part("a" + "z" * (count + 1), capability(1)), of("b", repo="b"))
+        # Those that came before and are gone leave their numbers to this one.
+        assert where.follow(edition(*shares, serial=count + 2))
+
+    assert names(find(where)) == ["a", "Example 1", "b"]
+
+
 def test_a_great_change_is_left_to_a_new_index(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SMALL_CHANGE", 3)
     where = index(of("a", "b"))
@@ -235,16 +270,6 @@ def test_a_repo_for_which_no_number_is_left_is_left_to_a_new_index() -> None:
 
     assert where.edition.document.serial == len(shares) - 2
     assert names(find(where)) == ["a", "Example 1"]
-
-
-def test_numbers_of_repos_that_are_gone_are_given_back_by_a_new_index(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(numbers, "_SPARE", 10)
-    where, serial = index(of("a", repo="a")), 1
-    while where.follow(edition(of("a", repo="a"), part(f"b{serial}"), serial=serial + 1)):
-        serial += 1
-
-    assert (serial, where.edition.document.serial) == (15, 15)
-    assert names(find(where)) == ["a"]
 
 
 def test_more_facts_can_be_found_by() -> None:

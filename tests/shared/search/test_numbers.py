@@ -44,3 +44,16 @@ def test_between_two_neighbours_there_is_room_for_some_and_then_none() -> None:
     assert numbers.has_room_for("b")
     assert numbers.has_room_for("c")
     assert numbers.row("b", 0) // PLACES == 2 << 20
+
+
+def test_what_is_left_out_gives_its_number_back_and_the_others_keep_theirs() -> None:
+    whole = Numbers(["a", "b", "c"])
+    before = whole.row("c", 7)
+
+    numbers = whole.only({"a", "c", "never there"})
+
+    assert (numbers.row("c", 7), numbers.entry(before)) == (before, ("c", 7))
+    assert numbers.end("b") == numbers.end("a")
+    for _ in range(100):
+        assert numbers.has_room_for("b")
+        numbers = numbers.only({"a", "c"})

@@ -3,7 +3,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from dataclasses import replace
+import tracemalloc
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -190,6 +191,47 @@ async def test_an_answer_is_kept_no_longer_than_there_is_room(
             await search.answer(Wanted(limit=3), lambda _: b"%d" % (1 // 0))
 
     assert made == [0, 1, 2]
+
+
+async def test_long_questions_take_no_more_room_than_short_ones(editions: Editions) -> None:
+    kept = []
+    async with running(editions) as search:
+        await search.caught_up()
+        tracemalloc.start()
+        try:
+            for number in range(150):
+                values = tuple(f"{number}-{count}-" + "v" * 600 for count in range(100))
+                await search.answer(Wanted(filters=(("tag", values),)), ids)
+                kept.append(tracemalloc.get_traced_memory()[0])
+        finally:
+            tracemalloc.stop()
+
+    # Each of the questions has 60 kB.
+    assert kept[-1] - kept[49] < 100 * 4000
+
+
+async def test_what_makes_an_answer_is_weighed(editions: Editions, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "KEPT_BYTES", 5000)
+    renders = [Rendering("x" * 3000), Rendering("y" * 3000)]
+
+    async with running(editions) as search:
+        for render in (*renders, renders[0], renders[0]):
+            await search.answer(Wanted(), render)
+
+    assert [len(render.made) for render in renders] == [2, 1]
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """Makes answers, and is as large as a caller made it."""
+
+    fields: str
+    made: list[int] = field(default_factory=list, repr=False)
+
+    def __call__(self, found: Found) -> bytes:
+        """Return the same small answer each time."""
+        self.made.append(found.total)
+        return b"small"
 
 
 async def test_an_answer_larger_than_all_the_room_is_given_and_not_kept(

@@ -4,6 +4,7 @@ import sqlite3
 
 import pytest
 
+import shared.search.table as module
 from shared.problems import SearchTimeout
 from shared.search.table import Query, Row, Table
 
@@ -85,6 +86,32 @@ def test_what_is_taken_out_is_gone_without_a_trace(table: Table) -> None:
 
     assert table.ranked(Query('"car"', [])) == before
     assert table.counted(ALL, ["kind"]) == {"kind": [("thing", 2), ("fruit", 1)]}
+
+
+def test_facts_that_no_row_states_any_more_are_forgotten(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FACTS_BEFORE_A_LOOK", 10)
+    table._most_facts = 10
+    before = [row(40, "tree", {"tag": "of build 0"})]
+    table.change((), before)
+    for build in range(1, 200):
+        after = [row(40, "tree", {"tag": f"of build {build}"})]
+        table.change(before, after)
+        before = after
+
+    assert len(table._facts) <= 12
+    assert table.after(Query(None, [[("tag", "of build 199")]]), -1, 10) == [40]
+    assert table.after(Query(None, [[("tag", "of build 198")]]), -1, 10) == []
+    assert table.after(Query(None, [[("level", "3")]]), -1, 10) == [20]
+    assert table.counted(ALL, ["tag", "kind"]) == {
+        "tag": [("of build 199", 1)], "kind": [("thing", 2), ("fruit", 1)],
+    }  # fmt: skip
+
+
+def test_a_filter_may_name_more_facts_than_sqlite_takes_values(table: Table) -> None:
+    many = [("level", str(number)) for number in range(300_000)]
+
+    assert table.after(Query(None, [many]), -1, 10) == [10, 20]
+    assert table.count(Query('"car"', [many, many])) == 1
 
 
 def test_a_change_that_fails_changes_nothing(table: Table) -> None:

@@ -1,0 +1,193 @@
+"""The largest heads and bodies that the hub takes, made to be slow to read: none holds the event loop for 20 ms.
+
+What is counted is the time that this thread has the processor, in units of a loop that takes about 20 ms where the loop
+of a hub is not to be held for longer: neither other processes nor the hub's own threads count. The best of three is
+taken, since a collection of garbage may fall into any of them.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import pytest
+
+from router import ENDPOINTS, application
+from shared.hub import open_hub
+from shared.settings import Settings
+from tests.builders import TOKEN, Hands
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+    from pathlib import Path
+
+    from starlette.applications import Starlette
+
+HEAD, BODY = 32_000, 65_000
+ROUNDS = 400_000
+PLACES = {"repo": "state-hub", "id": "x", "slug": "not-found", "file": "hub.css", "domain": "d", "name": "federation"}
+PLACES["identifier"] = "urn:air:reuse-surface.invalid:registry:federation"
+READS = [path.format_map(PLACES) for method, path, _ in ENDPOINTS if method == "GET"]
+
+
+def filled(piece: str, most: int = HEAD) -> str:
+    return piece * (most // len(piece))
+
+
+QUERIES = {
+    "many parameters": filled("a&"),
+    "many values": filled("q=1&"),
+    "one long value": "q=" + filled("a"),
+    "percent signs": "q=" + filled("%C3%A9"),
+    "many filters": "filter=" + filled("+AND+", 10_000) + filled("'", 21_000),
+    "many conditions": "filter=" + filled("createdAfter>'2026-01-31'+AND+"),
+    "a filter of blanks": "filter=" + "type" + filled("+"),
+    "a long cursor": "cursor=" + filled("QUFB"),
+    "a long page token": "pageToken=" + filled("QUFB"),
+    "many fields": "fields=" + filled("a,"),
+    "a text of ligatures": "q=" + quote("\ufdfa" * 200),
+    "what can not be seen": "q=" + quote("\u200b" * 200),
+}
+HEADERS = {
+    "choices": ("accept", filled("a/b;q=0.5,")),
+    "parameters of a choice": ("accept", "a/b" + filled(";x=y")),
+    "weights with a comma": ("accept", filled(";q=0,5")),
+    "quotes": ("accept", filled('"\\"') + ",a/b"),
+    "blanks": ("accept", "a/b;" + filled(" ") + "q=0"),
+    "codings": ("accept-encoding", filled("a,")),
+    "tags": ("if-none-match", filled('"",')),
+    "tags without an end": ("if-none-match", filled('"a ')),
+    "hops": ("x-forwarded-for", filled("::1,")),
+    "odd hops": ("x-forwarded-for", filled(":")),
+    "cookies": ("cookie", filled("a=b;")),
+    "an id": ("x-request-id", filled("x")),
+    "a token": ("authorization", "Bearer " + filled("x")),
+    "types": ("content-type", filled('a;"";')),
+    "a length": ("content-length", filled("9")),
+}
+JSON = {
+    "numbers": "[" + filled("1,", BODY) + "1]",
+    "texts": "[" + filled('"",', BODY) + "1]",
+    "objects": "[" + filled("{},", BODY) + "1]",
+    "keys": "{" + ",".join(f'"k{number}":1' for number in range(6000)) + "}",
+    "escapes": '"' + filled("\\u0041", BODY) + '"',
+    "no number before a text without an end": '[NaN,"' + filled('\\"', BODY),
+    "no number behind texts": "[" + filled('"",', BODY) + "NaN]",
+    "what is hidden": '"' + filled("\\\\", BODY) + '\\u202e"',
+    "depth": filled("[", BODY),
+    "words": json.dumps({"query": {"text": "\ufdfa" * 2000}}, ensure_ascii=False),
+    "values": json.dumps({"query": {"text": "a", "filter": {"tags": ["x" * 600] * 100}}}),
+    "facets": json.dumps({"resultType": {"facets": [{"field": "tags"}] * 900}}),
+    "a long URL": json.dumps({"repo": "a", "domain": "b", "url": "https://" + filled("a.", 60_000) + "/x"}),
+    "a long name": json.dumps(
+        {"repo": filled("a-", 60_000), "domain": filled("a.", 4000), "url": "https://a.example/"}
+    ),
+}
+BODIES = [(method, path.format_map(PLACES)) for method, path, _ in ENDPOINTS if method in {"POST", "PUT", "PATCH"}]
+
+
+def spent(work: Callable[[], object]) -> float:
+    """Return the seconds of this thread that *work* takes, the best of three."""
+    times = []
+    for _ in range(3):
+        started = time.thread_time()
+        work()
+        times.append(time.thread_time() - started)
+    return min(times)
+
+
+def counted() -> None:
+    total = 0
+    for number in range(ROUNDS):
+        total += number
+
+
+@pytest.fixture(scope="module")
+def bound() -> float:
+    return spent(counted)
+
+
+@pytest.fixture
+async def app(tmp_path: Path) -> AsyncIterator[Starlette]:
+    trusted = ("::1/128", *(f"10.{number}.0.0/16" for number in range(20)))
+    limits = {"wrong_tokens_per_minute": 10**6, "validations_per_minute": 10**6}
+    settings = Settings(data_dir=tmp_path, public_url="http://hub", token=TOKEN, trusted_proxies=trusted, **limits)  # type: ignore[arg-type]
+    hub = open_hub(settings, Hands().clock())
+    async with hub.running():
+        yield application(hub, ENDPOINTS)
+
+
+async def seconds(app: Starlette, scope: dict[str, Any], body: bytes = b"") -> float:
+    """Return the seconds of the loop's thread that one request takes, the best of three."""
+    times = []
+    for _ in range(3):
+        started = time.thread_time()
+        await answered(app, {**scope}, body)
+        times.append(time.thread_time() - started)
+    return min(times)
+
+
+async def answered(app: Starlette, scope: dict[str, Any], body: bytes) -> None:
+    messages: list[MutableMapping[str, Any]] = []
+
+    async def receive() -> MutableMapping[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    def send(message: MutableMapping[str, Any]) -> Awaitable[None]:
+        messages.append(message)
+        return _nothing()
+
+    await app(scope, receive, send)
+    assert messages[0]["status"] != 500
+
+
+async def _nothing() -> None:
+    return None
+
+
+def asked(method: str, path: str, query: str = "", *headers: tuple[str, str]) -> dict[str, Any]:
+    return {
+        "type": "http", "method": method, "path": path, "raw_path": path.encode(), "query_string": query.encode(),
+        "headers": [(name.encode(), value.encode()) for name, value in headers],
+        "client": ("::1", 50000), "server": ("hub", 80), "scheme": "http", "http_version": "1.1", "root_path": "",
+    }  # fmt: skip
+
+
+async def exceeding(app: Starlette, bound: float, requests: list[tuple[dict[str, Any], bytes]]) -> list[str]:
+    """Return those of *requests* that take longer than *bound*."""
+    found = []
+    for scope, body in requests:
+        took = await seconds(app, scope, body)
+        if took > bound:
+            found.append(f"{scope['method']} {scope['path'][:60]}: {20 * took / bound:.0f} ms")
+    return found
+
+
+@pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES)
+async def test_no_query_holds_the_loop(app: Starlette, bound: float, query: str) -> None:
+    assert await exceeding(app, bound, [(asked("GET", path, query), b"") for path in READS]) == []
+
+
+@pytest.mark.parametrize("header", HEADERS.values(), ids=HEADERS)
+async def test_no_header_holds_the_loop(app: Starlette, bound: float, header: tuple[str, str]) -> None:
+    requests = [(asked("GET", path, "", header), b"") for path in READS]
+    requests += [(asked(*row, "", header), b"{}") for row in BODIES]
+
+    assert await exceeding(app, bound, requests) == []
+
+
+@pytest.mark.parametrize("piece", ["a", "/", "%", "\u00e9", "a/", "../", ":"])
+async def test_no_path_holds_the_loop(app: Starlette, bound: float, piece: str) -> None:
+    begun = ["/v1/repos/", "/v1/capabilities/", "/ard/agents/urn:air:", "/ard/catalogs/", "/problems/", "/sources/"]
+
+    assert await exceeding(app, bound, [(asked("GET", path + filled(piece)), b"") for path in begun]) == []
+
+
+@pytest.mark.parametrize("body", JSON.values(), ids=JSON)
+async def test_no_body_holds_the_loop(app: Starlette, bound: float, body: str) -> None:
+    headers = [("content-type", "application/json"), ("authorization", f"Bearer {TOKEN}")]
+    requests = [(asked(*row, "", *headers), body.encode()) for row in BODIES if "repo" not in row[1].split("{")[0]]
+
+    assert await exceeding(app, bound, requests) == []
