@@ -1,8 +1,8 @@
 """The largest heads and bodies that the hub takes, made to be slow to read: none holds the event loop for 20 ms.
 
-What is counted is the time that this thread has the processor, in units of a loop that takes about 20 ms where the loop
-of a hub is not to be held for longer: neither other processes nor the hub's own threads count. The best of three is
-taken, since a collection of garbage may fall into any of them.
+What is counted is the time that this thread has the processor, in rounds of a loop that is timed right beside it:
+neither other processes, nor the hub's own threads, nor the machine's speed count. 700,000 rounds take 20 ms on the
+machine that the figures of docs/Performance.md come from.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from shared.settings import Settings
 from tests.builders import TOKEN, Hands
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+    from collections.abc import AsyncIterator, Awaitable, MutableMapping
     from pathlib import Path
 
     from starlette.applications import Starlette
 
 HEAD, BODY = 32_000, 65_000
-ROUNDS = 400_000
+ROUNDS = 700_000
+ATTEMPTS = 3
 PLACES = {"repo": "state-hub", "id": "x", "slug": "not-found", "file": "hub.css", "domain": "d", "name": "federation"}
 PLACES["identifier"] = "urn:air:reuse-surface.invalid:registry:federation"
 READS = [path.format_map(PLACES) for method, path, _ in ENDPOINTS if method == "GET"]
@@ -88,25 +89,12 @@ JSON = {
 BODIES = [(method, path.format_map(PLACES)) for method, path, _ in ENDPOINTS if method in {"POST", "PUT", "PATCH"}]
 
 
-def spent(work: Callable[[], object]) -> float:
-    """Return the seconds of this thread that *work* takes, the best of three."""
-    times = []
-    for _ in range(3):
-        started = time.thread_time()
-        work()
-        times.append(time.thread_time() - started)
-    return min(times)
-
-
-def counted() -> None:
-    total = 0
+def counted() -> float:
+    """Return the seconds of this thread that the rounds take now."""
+    started, total = time.thread_time(), 0
     for number in range(ROUNDS):
         total += number
-
-
-@pytest.fixture(scope="module")
-def bound() -> float:
-    return spent(counted)
+    return time.thread_time() - started
 
 
 @pytest.fixture
@@ -120,13 +108,10 @@ async def app(tmp_path: Path) -> AsyncIterator[Starlette]:
 
 
 async def seconds(app: Starlette, scope: dict[str, Any], body: bytes = b"") -> float:
-    """Return the seconds of the loop's thread that one request takes, the best of three."""
-    times = []
-    for _ in range(3):
-        started = time.thread_time()
-        await answered(app, {**scope}, body)
-        times.append(time.thread_time() - started)
-    return min(times)
+    """Return the seconds of the loop's thread that one request takes."""
+    started = time.thread_time()
+    await answered(app, {**scope}, body)
+    return time.thread_time() - started
 
 
 async def answered(app: Starlette, scope: dict[str, Any], body: bytes) -> None:
@@ -155,39 +140,43 @@ def asked(method: str, path: str, query: str = "", *headers: tuple[str, str]) ->
     }  # fmt: skip
 
 
-async def exceeding(app: Starlette, bound: float, requests: list[tuple[dict[str, Any], bytes]]) -> list[str]:
-    """Return those of *requests* that take longer than *bound*."""
-    found = []
+async def exceeding(app: Starlette, requests: list[tuple[dict[str, Any], bytes]]) -> list[str]:
+    """Return those of *requests* that take longer than the rounds, each time that they are tried."""
+    bound, found = counted(), []
     for scope, body in requests:
-        took = await seconds(app, scope, body)
-        if took > bound:
+        for _ in range(ATTEMPTS):
+            took = await seconds(app, scope, body)
+            if took < bound:
+                break
+            bound = counted()
+        else:
             found.append(f"{scope['method']} {scope['path'][:60]}: {20 * took / bound:.0f} ms")
     return found
 
 
 @pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES)
-async def test_no_query_holds_the_loop(app: Starlette, bound: float, query: str) -> None:
-    assert await exceeding(app, bound, [(asked("GET", path, query), b"") for path in READS]) == []
+async def test_no_query_holds_the_loop(app: Starlette, query: str) -> None:
+    assert await exceeding(app, [(asked("GET", path, query), b"") for path in READS]) == []
 
 
 @pytest.mark.parametrize("header", HEADERS.values(), ids=HEADERS)
-async def test_no_header_holds_the_loop(app: Starlette, bound: float, header: tuple[str, str]) -> None:
+async def test_no_header_holds_the_loop(app: Starlette, header: tuple[str, str]) -> None:
     requests = [(asked("GET", path, "", header), b"") for path in READS]
     requests += [(asked(*row, "", header), b"{}") for row in BODIES]
 
-    assert await exceeding(app, bound, requests) == []
+    assert await exceeding(app, requests) == []
 
 
 @pytest.mark.parametrize("piece", ["a", "/", "%", "\u00e9", "a/", "../", ":"])
-async def test_no_path_holds_the_loop(app: Starlette, bound: float, piece: str) -> None:
+async def test_no_path_holds_the_loop(app: Starlette, piece: str) -> None:
     begun = ["/v1/repos/", "/v1/capabilities/", "/ard/agents/urn:air:", "/ard/catalogs/", "/problems/", "/sources/"]
 
-    assert await exceeding(app, bound, [(asked("GET", path + filled(piece)), b"") for path in begun]) == []
+    assert await exceeding(app, [(asked("GET", path + filled(piece)), b"") for path in begun]) == []
 
 
 @pytest.mark.parametrize("body", JSON.values(), ids=JSON)
-async def test_no_body_holds_the_loop(app: Starlette, bound: float, body: str) -> None:
+async def test_no_body_holds_the_loop(app: Starlette, body: str) -> None:
     headers = [("content-type", "application/json"), ("authorization", f"Bearer {TOKEN}")]
     requests = [(asked(*row, "", *headers), body.encode()) for row in BODIES if "repo" not in row[1].split("{")[0]]
 
-    assert await exceeding(app, bound, requests) == []
+    assert await exceeding(app, requests) == []
