@@ -131,13 +131,16 @@ class Answer:
 
 
 def read_json(text: "bytes | str") -> "Any":  # noqa: ANN401 - JSON of any shape
-    """Return what JSON says; raise ValueError for what is none, NaN and what is nested too deep included."""
+    """Return what JSON says; raise ValueError for NaN, what is nested too deep, and what a float can't hold (1e999)."""
 
-    def refuse(name: str) -> "NoReturn":
-        raise ValueError(name)
+    def finite(number: str) -> float:
+        value = float(number)
+        if value - value != 0:
+            raise ValueError(number)
+        return value
 
     try:
-        return json.loads(text, parse_constant=refuse)
+        return json.loads(text, parse_constant=finite, parse_float=finite)
     except RecursionError as fault:
         raise ValueError("it is nested too deep") from fault
 
@@ -215,9 +218,10 @@ class Api:
             if not isinstance(page.get(name), list):
                 raise no_hub(f"its answer holds no list of {name}")
             rows += listed(page, name)
-            if not page.get("next") or page["next"] == query["cursor"]:
+            after = str(page.get("next") or "").encode(errors="replace").decode()
+            if after in {"", query["cursor"]}:
                 return rows
-            query["cursor"] = page["next"]
+            query["cursor"] = after
             self.progress(f"{len(rows)} of {page.get('total', '?')}")
         raise no_hub(f"its list of {name} has no end")
 
@@ -922,7 +926,7 @@ def readiness(hub: "Api", *, wait: bool) -> "dict[str, Any]":
 def status_blocks(data: "dict[str, Any]", sources: "list[dict[str, Any]]") -> "Iterator[Block]":
     """Yield the screen of ``hub status``."""
     yield f"reuse-surface hub {data['version']} at {data['url']}"
-    failing = [f"{name}: {state}" for name, state in mapping(data, "checks").items() if state not in {"ok", "off"}]
+    failing = [f"{name}: {state}" for name, state in mapping(data, "checks").items() if str(state) not in {"ok", "off"}]
     names = data["missing_required"] if isinstance(data["missing_required"], list) else []
     missing = ", ".join(map(str, names[:5])) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
     claimed = f", {data['conflicts']} of them claimed by several repos" if data["conflicts"] else ""
@@ -1063,7 +1067,7 @@ def tried(url: str, answer: "dict[str, Any]") -> "Result":
     claimed = [f"{one.get('id')} is published by {one.get('repo')} already" for one in listed(answer, "conflicts")]
     # The fetch tells the first fault of an index, which stands among its faults with its place.
     lines = [*faults(url, answer)]
-    trouble = [*filter(None, [refusal.get("detail"), "" if lines else _trouble_of(fetch)]), *map(str, lines)]
+    trouble = [*filter(None, [str(refusal.get("detail") or ""), "" if lines else _trouble_of(fetch)]), *map(str, lines)]
     by = [str(one.get("repo")) for one in listed(answer, "conflicts")]
     winners = [{"repo": repo, "count": by.count(repo)} for repo in sorted({*by}, key=by.count, reverse=True)]
     would = "The index holds " if refusal else "It would bring "
@@ -1087,7 +1091,7 @@ def standing(source: "dict[str, Any]", all_of_them: str = " served") -> str:
 
 
 def _code_of(outcomes: "list[dict[str, Any]]") -> int:
-    return DONE if all(one.get("outcome") in {"changed", "unchanged"} for one in outcomes) else REFUSED
+    return DONE if all(str(one.get("outcome")) in {"changed", "unchanged"} for one in outcomes) else REFUSED
 
 
 def told(outcomes: "list[dict[str, Any]]") -> "Iterator[str]":

@@ -23,12 +23,15 @@ async def validate_index(reader: Reader, body: bytes, repo: str = "") -> dict[st
 
 
 async def validate_manifest(reader: Reader, body: bytes) -> dict[str, Any]:
-    """Return the verdict on a federation manifest and, where it is valid, what it says."""
+    """Return the verdict on a federation manifest, what it says where it is valid, and which entries are in order."""
     try:
-        manifest = await reader.read_manifest(body)
+        sifted = await reader.sift_manifest(body)
     except (IndexFaulty, SourceProblem) as fault:
-        return {"valid": False, "errors": as_json(faults_of(fault)), "manifest": None}
-    return {"valid": True, "errors": [], "manifest": manifest}
+        return {"valid": False, "errors": as_json(faults_of(fault)), "manifest": None, "sources": [], "refused": []}
+    if sifted.manifest is not None:
+        return {"valid": True, "errors": [], "manifest": sifted.manifest}
+    errors = as_json(sifted.faults)
+    return {"valid": False, "errors": errors, "manifest": None, "sources": sifted.sources, "refused": sifted.refused}
 
 
 def faults_of(fault: IndexFaulty | SourceProblem) -> Iterable[Fault]:

@@ -3,24 +3,62 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared import schemas
 from shared.fetch import urls
-from shared.index import IndexFaulty, placed, read_data
+from shared.index import Fault, IndexFaulty, placed, read_data
 from shared.problems import Offence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+LONGEST_NAME = 100
+
+
+class Sifted(NamedTuple):
+    """What a manifest says and which of its entries break no rule.
+
+    *manifest* is the whole document, None where it has *faults* (at most 100). *sources* are the entries that are in
+    order, *refused* the others, each as ``{"pointer", "repo"}`` with None for a name that is not a text of at most 100
+    characters; also entries that stand behind the hundredth fault, which nobody looked at. Both are empty where the
+    document around the entries breaks a rule.
+    """
+
+    manifest: dict[str, Any] | None
+    faults: list[Fault]
+    sources: list[dict[str, Any]]
+    refused: list[dict[str, Any]]
+
 
 def read_manifest(body: bytes) -> dict[str, Any]:
     """Return the manifest in *body* (YAML or JSON), or raise IndexFaulty with all faults, or SourceNotAnIndex."""
+    sifted = sift_manifest(body)
+    if sifted.manifest is None:
+        raise IndexFaulty(sifted.faults)
+    return sifted.manifest
+
+
+def sift_manifest(body: bytes) -> Sifted:
+    """Return what is in order in *body* and what is not; raise as read_manifest for what is neither YAML nor JSON."""
     text, manifest = read_data(body)
-    if offences := _check(manifest):
-        raise IndexFaulty(placed(text, manifest, offences))
-    checked: dict[str, Any] = manifest
-    return checked
+    frame = _checkers()[0](manifest)
+    sources = manifest.get("sources") if isinstance(manifest, dict) else None
+    entries = sources if isinstance(sources, list) else []
+    offences, good = _check(entries, schemas.MAX_OFFENCES - len(frame))
+    if not frame and not offences:
+        return Sifted(manifest, [], entries, [])
+    faults = placed(text, manifest, [*frame, *offences][: schemas.MAX_OFFENCES])
+    if frame:
+        return Sifted(None, faults, [], [])
+    refused = [{"pointer": f"/sources/{place}", "repo": _name_of(entry)}
+               for place, entry in enumerate(entries) if place not in good]  # fmt: skip
+    return Sifted(None, faults, [entries[place] for place in sorted(good)], refused)
+
+
+def _name_of(entry: object) -> str | None:
+    name = entry.get("repo") if isinstance(entry, dict) else None
+    return name if isinstance(name, str) and len(name) <= LONGEST_NAME else None
 
 
 @cache
@@ -31,17 +69,19 @@ def _checkers() -> tuple[Callable[[object], list[Offence]], Callable[[object], l
     return schemas.checker_of({**whole, "properties": frame}), schemas.checker("federation", "source")
 
 
-def _check(manifest: object) -> list[Offence]:
-    check_frame, check_source = _checkers()
-    offences = check_frame(manifest)
-    sources = manifest.get("sources") if isinstance(manifest, dict) else None
-    seen: set[tuple[str, str]] = set()
-    for place, source in enumerate(sources if isinstance(sources, list) else ()):
+def _check(sources: list[Any], most: int) -> tuple[list[Offence], set[int]]:
+    """Return the offences of the entries and the places of those that have none; end after *most* offences."""
+    offences: list[Offence] = []
+    good: set[int] = set()
+    check_source, seen = _checkers()[1], set[tuple[str, str]]()
+    for place, source in enumerate(sources):
+        if len(offences) >= most:
+            break
         found = check_source(source) + _checked_further(source, seen)
         offences += [Offence(f"/sources/{place}{pointer}", detail) for pointer, detail in found]
-        if len(offences) >= schemas.MAX_OFFENCES:
-            break
-    return offences[: schemas.MAX_OFFENCES]
+        if not found:
+            good.add(place)
+    return offences, good
 
 
 def _checked_further(source: object, seen: set[tuple[str, str]]) -> list[Offence]:

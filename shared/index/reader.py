@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shared.index import read_index, worker
-from shared.index.manifest import read_manifest
+from shared.index.manifest import sift_manifest
 from shared.problems import SourceTooLarge
 from shared.threads import Threads
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from shared.index import Content
+    from shared.index.manifest import Sifted
 
 LARGE = 64 * 1024
 """Bytes from which a document goes to the process. Sending it there and starting it costs more below."""
@@ -59,9 +60,9 @@ class Reader:
             answer = await self._ask(body, repo, url)
         return await loop.run_in_executor(self._thread, worker.said, answer)
 
-    async def read_manifest(self, body: bytes) -> dict[str, Any]:
-        """Return the federation manifest in *body*, or raise as read_manifest does."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, read_manifest, body)
+    async def sift_manifest(self, body: bytes) -> Sifted:
+        """Return what is in order in the federation manifest in *body*, or raise as sift_manifest does."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, sift_manifest, body)
 
     async def _ask(self, body: bytes, repo: str, url: str) -> bytes:
         process = await self._started()

@@ -85,6 +85,17 @@ async def test_a_manifest_is_answered_as_json(client: httpx.AsyncClient) -> None
     assert (await validate(client, MANIFEST, "kind=manifest"))["manifest"] == json.loads(MANIFEST)
 
 
+async def test_entries_in_order_are_answered_beside_those_that_are_refused(client: httpx.AsyncClient) -> None:
+    text = b"version: 1\nsources:\n- {repo: a, domain: d, index: i}\n- {repo: b, domain: D, index: i}\n"
+
+    verdict = await validate(client, text, "kind=manifest")
+
+    assert (verdict["valid"], verdict["manifest"]) == (False, None)
+    assert verdict["sources"] == [{"repo": "a", "domain": "d", "index": "i"}]
+    assert verdict["refused"] == [{"pointer": "/sources/1", "repo": "b"}]
+    assert [one["pointer"] for one in verdict["errors"]] == ["/sources/1/domain"]
+
+
 async def test_a_bad_manifest_says_where(client: httpx.AsyncClient) -> None:
     text = b"version: 1\nsources:\n- repo: state-hub\n  domain: D\n  url: ftp://x\n"
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shared.index import IndexFaulty
-from shared.index.manifest import read_manifest
+from shared.index.manifest import read_manifest, sift_manifest
 from shared.schemas import MAX_OFFENCES
 from tests.builders import registration, url_of
 
@@ -76,3 +76,35 @@ def test_a_hundred_faults_are_enough() -> None:
         read_manifest(manifest(*[7] * 500))
 
     assert len(fault.value.faults) == MAX_OFFENCES
+
+
+def test_entries_in_order_are_told_from_those_that_are_not() -> None:
+    good, local = source("a"), LOCAL
+    sifted = sift_manifest(
+        manifest(good, source("b", domain="D"), "c", {"repo": 7}, local, source("a", url=url_of("e")))
+    )
+
+    assert sifted.manifest is None
+    assert sifted.sources == [good, local]
+    assert sifted.refused == [
+        {"pointer": "/sources/1", "repo": "b"},
+        {"pointer": "/sources/2", "repo": None},
+        {"pointer": "/sources/3", "repo": None},
+        {"pointer": "/sources/5", "repo": "a"},
+    ]
+
+
+def test_what_stands_behind_the_hundredth_fault_is_refused_too() -> None:
+    sifted = sift_manifest(manifest(source("a"), *[7] * 200, source("y" * 101)))
+
+    assert [one["repo"] for one in sifted.sources] == ["a"]
+    assert sifted.refused[-1] == {"pointer": "/sources/201", "repo": None}
+    assert len(sifted.refused) == 201
+
+
+@pytest.mark.parametrize("changes", [{"version": 2}, {"colour": 1}, {"sources": {}}], ids=["version", "key", "no list"])
+def test_a_frame_that_breaks_a_rule_leaves_no_entry_in_order(changes: dict[str, Any]) -> None:
+    sifted = sift_manifest(manifest(source("a"), 7, **changes))
+
+    assert (sifted.sources, sifted.refused) == ([], [])
+    assert sifted.faults
