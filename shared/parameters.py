@@ -64,7 +64,7 @@ def whole(least: int, most: int) -> Reader[int]:
     """Return a reader of whole numbers within bounds."""
 
     def read(text: str) -> int:
-        if not re.fullmatch("[0-9]{1,9}", text) or not least <= int(text) <= most:
+        if not re.fullmatch("[0-9]{1,16}", text) or not least <= int(text) <= most:
             raise ValueError(f"must be a whole number from {least} to {most}")
         return int(text)
 

@@ -13,7 +13,7 @@ import orjson
 from starlette.responses import Response
 
 from shared.answers import OPEN, UNCACHED, answer, next_page, not_modified
-from shared.federation.feed import Place, page
+from shared.federation.feed import MOST_SERIAL, Place, page
 from shared.parameters import whole
 from shared.problems import BadQuery
 from shared.query import JSON, read_query
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from shared.parameters import Readers
 
 QUERY: Readers = {
-    "since": whole(0, 999_999_999).needed("the serial of the copy"),
+    "since": whole(0, MOST_SERIAL).needed("the serial of the copy"),
     "limit": whole(1, 10_000).otherwise(default=1000),
     "cursor": Place.read,
 }

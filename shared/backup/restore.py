@@ -5,15 +5,18 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
+import secrets
 import shutil
 import tarfile
 import tempfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
 from shared.backup import FIRST, FORMAT, KIND, LAST, LOCK, RESTORING
+from shared.clock import Clock
 from shared.directory import DataDirectory
 from shared.files import sync_folder, write_draft
 from shared.hub import open_hub
@@ -25,7 +28,11 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[a-z0-9][A-Za-z0-9._-]*(/[a-z0-9][A-Za-z0-9._-]*)*")
 _MOST_BYTES = 1 << 30
-SERIALS_APART = 1_000_000
+SERIALS_APART = 1 << 20
+"""A restored hub goes on at least so far ahead: no hub gave away so many serials since its backup."""
+_EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+_MOST_MICROSECONDS = 1 << 52
+_SPREAD_BY_TIME, _SPREAD_WITHOUT = 1 << 20, 1 << 36
 # What a new volume, an earlier start, or a careful operator may have left in an otherwise empty folder.
 _NOTHING = {LOCK, "lost+found", ".before-restore"}
 
@@ -38,8 +45,8 @@ class Restored(NamedTuple):
     registrations: int
 
 
-def restore(backup: IO[bytes], folder: Path) -> Restored:
-    """Make *folder* what the data directory was when *backup* was taken, with a serial far ahead of it.
+def restore(backup: IO[bytes], folder: Path, clock: Clock | None = None) -> Restored:
+    """Make *folder* what the data directory was when *backup* was taken, with a serial that no other hub has given.
 
     Raise StartError when *folder* is in use or not empty, or when *backup* is not whole, not ours, or of a newer
     format; nothing but an empty folder is left then.
@@ -49,7 +56,7 @@ def restore(backup: IO[bytes], folder: Path) -> Restored:
         draft = Path(tempfile.mkdtemp(prefix=RESTORING, dir=folder))
         try:
             restored = _checked(_unpacked(backup, draft), draft)
-            _move_on(draft)
+            _move_on(draft, clock or Clock())
         except BaseException as fault:
             shutil.rmtree(draft)
             if isinstance(fault, StorageUnavailable):
@@ -127,15 +134,29 @@ def _checked(unpacked: _Unpacked, draft: Path) -> Restored:
     return Restored(about, len(found), count)
 
 
-def _move_on(draft: Path) -> None:
-    """Leave the serials behind that the hub may have given away since the backup, and what led to the last one.
+def _move_on(draft: Path, clock: Clock) -> None:
+    """Leave the serials behind that any hub may have given away since the backup, and what led to the last one.
 
     A reader that saw one of them is told to read the whole document, instead of changes to one that it never saw.
     """
     path = draft / "federated.json"
-    told = orjson.loads(path.read_bytes())
-    write_draft(path, orjson.dumps(told | {"serial": told["serial"] + SERIALS_APART}))
+    saved = orjson.loads(path.read_bytes())
+    write_draft(path, orjson.dumps(saved | {"serial": _unused_after(saved["serial"], clock.now())}))
     (draft / "changes.jsonl").unlink(missing_ok=True)
+
+
+def _unused_after(serial: int, now: datetime) -> int:
+    """Return a serial far ahead of *serial* that another restore of the same backup does not reach.
+
+    It is the number of microseconds since 2026, and up to a second of them more by chance: a hub takes a tenth of a
+    second for each serial, and so stays behind the start of every later restore. A clock that is behind what was given
+    already says nothing; then chance alone keeps two restores apart. All stay below 2**53, up to which every reader of
+    JSON knows whole numbers (RFC 8259 §6).
+    """
+    by_time = (now - _EPOCH) // timedelta(microseconds=1)
+    if serial + SERIALS_APART < by_time < _MOST_MICROSECONDS:
+        return by_time + secrets.randbelow(_SPREAD_BY_TIME)
+    return serial + SERIALS_APART + secrets.randbelow(_SPREAD_WITHOUT)
 
 
 def _place(draft: Path, folder: Path) -> None:

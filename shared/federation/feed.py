@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from shared.federation.changes import Line
     from shared.federation.document import Document
 
+MOST_SERIAL = 2**53 - 1
+"""Up to here every reader of JSON knows whole numbers (RFC 8259 §6)."""
+
 _SOURCE, _GONE_SOURCE, _CAPABILITY, _GONE_CAPABILITY = range(4)
 
 
-_PLACE = re.compile("([0-9]{1,9}) ([0-3]) ([a-z0-9._-]{1,100}) ([a-z0-9._-]{0,200})")
+_PLACE = re.compile("([0-9]{1,16}) ([0-3]) ([a-z0-9._-]{1,100}) ([a-z0-9._-]{0,200})")
 
 
 class Place(NamedTuple):

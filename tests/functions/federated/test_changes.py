@@ -121,7 +121,7 @@ async def test_comes_in_pages_that_lead_from_one_to_the_next(known: httpx.AsyncC
     ]
 
 
-@pytest.mark.parametrize("serial", [99, 999_999_999])
+@pytest.mark.parametrize("serial", [99, 2**53 - 1])
 async def test_a_serial_that_lies_ahead_is_gone(known: httpx.AsyncClient, serial: int) -> None:
     body = problem(await known.get(f"{PATH}?since={serial}"), "serial-gone")
 
