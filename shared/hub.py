@@ -23,6 +23,7 @@ from shared.findings import Findings
 from shared.index.reader import Reader
 from shared.limits import Limits
 from shared.problems import NotShownYet, StorageUnavailable
+from shared.reads import Reads
 from shared.search import Search
 from shared.sources.check import Checker
 from shared.sources.journal import Journal
@@ -81,6 +82,7 @@ class Hub:
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     troubles: dict[str, str] = field(default_factory=dict)
     threads: Threads = field(default_factory=_threads)
+    reads: Reads = field(default_factory=Reads)
 
     @cached_property
     def naming(self) -> Naming:
@@ -90,7 +92,7 @@ class Hub:
     @cached_property
     def catalogs(self) -> Catalogs:
         """The catalogs by which other systems find what is served."""
-        return Catalogs(self.federation, self.naming)
+        return Catalogs(self.federation, self.naming, self.reads)
 
     @cached_property
     def contract(self) -> Contract:
@@ -164,7 +166,7 @@ class Hub:
         for task in self.tasks.values():
             task.cancel()
         await asyncio.gather(*self.tasks.values(), return_exceptions=True)
-        for part in (self.sources, self.timeline, self.store, self.federation, self.search):
+        for part in (self.sources, self.timeline, self.store, self.federation, self.search, self.reads):
             try:
                 await part.close()
             except Exception:  # noqa: BLE001 - logged

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.answers import tag_of, versioned
+from shared.answers import tag_of_body, versioned
 from shared.discovery import AI_CATALOG
 
 if TYPE_CHECKING:
@@ -18,4 +18,4 @@ async def handle(hub: Hub, request: Request) -> Response:
     """Answer the catalog under the media type of AI catalogs."""
     body = await hub.catalogs.root()
 
-    return versioned(request, tag_of(body), body, {}, AI_CATALOG)
+    return versioned(request, tag_of_body(body), body, {}, AI_CATALOG)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.answers import tag_of, versioned
+from shared.answers import tag_of_body, versioned
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -21,4 +21,4 @@ async def handle(hub: Hub, request: Request) -> Response:
     """Answer the catalog as JSON."""
     body = await hub.catalogs.root()
 
-    return versioned(request, tag_of(body), body, {})
+    return versioned(request, tag_of_body(body), body, {})

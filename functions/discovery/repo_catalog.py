@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.answers import tag_of, versioned
+from shared.answers import tag_of_body, versioned
 from shared.discovery import AI_CATALOG
 from shared.parameters import whole
 from shared.problems import NotFound
@@ -32,4 +32,4 @@ async def handle(hub: Hub, request: Request) -> Response:
     if body is None:
         raise NotFound("The catalog has fewer parts.")
 
-    return versioned(request, tag_of(body), body, {"Vary": "Accept"}, asked.media_type)
+    return versioned(request, tag_of_body(body), body, {"Vary": "Accept"}, asked.media_type)

@@ -6,7 +6,6 @@ answer is a 410, and the copy starts anew from /v1/federated.
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import orjson
@@ -44,7 +43,7 @@ async def handle(hub: Hub, request: Request) -> Response:
     headers = {**UNCACHED, "ETag": f'"{document.tag}-{since}-{limit}-{after or ""}"'}
     if not_modified(request, headers["ETag"]):
         return Response(status_code=304, headers={**OPEN, **headers})
-    told = await asyncio.to_thread(page, document, since, lines, limit, after)
+    told = await hub.reads.once((document.tag, since, limit, after), page, document, since, lines, limit, after)
     if told["next"] is not None:
         headers["Link"] = f"<{next_page(request, told['next'])}>; rel=\"next\""
     return answer(orjson.dumps(told), JSON, headers=headers)

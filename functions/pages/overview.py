@@ -5,7 +5,6 @@ A program that says nothing of what it accepts, as curl does, gets the links as 
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from shared.answers import BROWSED, json_answer
@@ -58,9 +57,9 @@ async def handle(hub: Hub, request: Request) -> Response:
         offering=sum(row.served > 0 for row in rows),
         by_state=counts,
         domains=domains,
-        flowers=flowers(domains),
+        flowers=await hub.reads.run(flowers, domains),
         over=over,
-        overtime=await asyncio.to_thread(picture, hub.timeline.spans(counts), now, over),
+        overtime=await hub.reads.run(picture, hub.timeline.spans(counts), now, over),
         confirmed=ages(rows, lambda source: source.succeeded_at, now),
         changed=ages(rows, lambda source: source.changed_at, now),
         findings=worst,

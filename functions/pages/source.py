@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -44,7 +43,7 @@ async def handle(hub: Hub, request: Request) -> Response:
         changes=changes,
         findings=[finding for finding in hub.findings.all() if finding.repo == registration.repo],
         held=waiting(source),
-        turns=await asyncio.to_thread(recent, lines, registration.repo),
+        turns=await hub.reads.run(recent, lines, registration.repo),
         validators=source.kept.validators if source and source.kept else None,
         entries=[_shown(edition, registration.repo, entry) for entry in entries[:MOST_ENTRIES]],
         more=max(0, len(entries) - MOST_ENTRIES),

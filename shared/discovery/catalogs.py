@@ -5,7 +5,6 @@ Each is made when it is asked for, once per edition of the federated index.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 from itertools import groupby
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from shared.discovery.naming import Naming
     from shared.federation import Edition, Federation
     from shared.index.content import Entry
+    from shared.reads import Reads
 
 __all__ = ["AI_CATALOG", "Catalogs"]
 
@@ -35,7 +35,9 @@ MOST_BYTES = 1_900_000
 """No document is larger; the smallest limit among the readers is 2,000,000."""
 
 KEPT_BYTES = 8 << 20
-"""How much is kept of what was made."""
+"""How much is kept of what was made, with the names that it is kept under."""
+
+_KEY_BYTES = 1000
 
 # What an entry of a catalog may have beyond the entry of the index that it is made of: its names and addresses.
 _ADDED = 2_500
@@ -45,10 +47,11 @@ _FRAME = 2_000
 class Catalogs:
     """The catalogs of the edition that is served."""
 
-    def __init__(self, federation: Federation, naming: Naming) -> None:
+    def __init__(self, federation: Federation, naming: Naming, reads: Reads) -> None:
         self._federation = federation
         self._naming = naming
-        self._kept: LRUCache[tuple[object, ...], bytes] = LRUCache(KEPT_BYTES, len)
+        self._reads = reads
+        self._kept: LRUCache[tuple[object, ...], bytes] = LRUCache(KEPT_BYTES, lambda made: len(made) + _KEY_BYTES)
 
     async def root(self) -> bytes:
         """Return the catalog that leads to all others."""
@@ -56,6 +59,8 @@ class Catalogs:
 
     async def of_domain(self, name: str, number: int) -> bytes | None:
         """Return piece *number* of the catalog of the repos of a domain, or None where there is no such piece."""
+        if name not in self._federation.edition.domains:
+            return None
         return await self._made(_of_domain, name, number) or None
 
     async def of_repo(self, repo: str, number: int) -> bytes | None:
@@ -67,7 +72,7 @@ class Catalogs:
         key = (edition.document.serial, edition.document.generated_at, make, *about)
         made = self._kept.get(key)
         if made is None:
-            made = await asyncio.to_thread(make, self._naming, edition, *about)
+            made = await self._reads.once(("catalog", *key), make, self._naming, edition, *about)
             with contextlib.suppress(ValueError):  # larger than all the room
                 self._kept[key] = made
         return made
@@ -85,10 +90,12 @@ def _root(naming: Naming, edition: Edition) -> bytes:
     return _document(naming, [entries.registry(naming), *domains])
 
 
-def _repos(naming: Naming, edition: Edition) -> list[tuple[str, list[dict[str, Any]]]]:
-    """Return for each repo that serves something its domain and the entries that lead to its catalog."""
+def _repos(naming: Naming, edition: Edition, domain: str = "") -> list[tuple[str, list[dict[str, Any]]]]:
+    """Return for each repo that serves something, or each of *domain*, its domain and what leads to its catalog."""
     found = []
     for part in sorted(edition.parts, key=lambda part: part.repo):
+        if domain not in {"", part.registration.domain}:
+            continue
         if part.content and part.content.entries:
             count = len(pieces_of(naming, part))
             listed = [entries.catalog(naming, part, number, count) for number in range(1, count + 1)]
@@ -96,9 +103,9 @@ def _repos(naming: Naming, edition: Edition) -> list[tuple[str, list[dict[str, A
     return found
 
 
-def _domains(naming: Naming, edition: Edition) -> dict[str, list[list[dict[str, Any]]]]:
-    """Return what leads to the repos of each domain, in pieces."""
-    by_domain = groupby(sorted(_repos(naming, edition), key=itemgetter(0)), key=itemgetter(0))
+def _domains(naming: Naming, edition: Edition, domain: str = "") -> dict[str, list[list[dict[str, Any]]]]:
+    """Return what leads to the repos of each domain, or of *domain* alone, in pieces."""
+    by_domain = groupby(sorted(_repos(naming, edition, domain), key=itemgetter(0)), key=itemgetter(0))
     return {
         name: _pieces([one for _, listed in repos for one in listed], lambda one: len(orjson.dumps(one)))
         for name, repos in by_domain
@@ -106,7 +113,7 @@ def _domains(naming: Naming, edition: Edition) -> dict[str, list[list[dict[str, 
 
 
 def _of_domain(naming: Naming, edition: Edition, name: str, number: int) -> bytes:
-    pieces = _domains(naming, edition).get(name, [])
+    pieces = _domains(naming, edition, name).get(name, [])
     return _document(naming, pieces[number - 1]) if number <= len(pieces) else b""
 
 

@@ -60,6 +60,11 @@ class Edition:
         return {part.repo: part for part in self.parts}
 
     @cached_property
+    def domains(self) -> frozenset[str]:
+        """The domains of the repos that serve something."""
+        return frozenset(part.registration.domain for part in self.parts if part.entries)
+
+    @cached_property
     def _standings(self) -> dict[str, Standing]:
         lost = self.composition.lost
         return {

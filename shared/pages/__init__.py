@@ -6,7 +6,6 @@ table of many sources takes milliseconds that other readers need not wait for.
 
 from __future__ import annotations
 
-import asyncio
 from functools import cache, partial
 from pathlib import Path
 from types import MappingProxyType
@@ -55,7 +54,7 @@ async def page(
 ) -> Response:
     """Return the page that *template* makes of *facts*; *headers* come before the usual ones."""
     making = _Making(template, {**everywhere(hub, request), **facts}, listed(request, "accept-encoding"))
-    return await asyncio.to_thread(making.done, 200, headers)
+    return await hub.reads.run(making.done, 200, headers)
 
 
 class _Making(NamedTuple):

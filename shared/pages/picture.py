@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
+from threading import Lock
 from typing import TYPE_CHECKING
+
+from cachetools import LRUCache, cached
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from shared.pages.summary import Domain, Row
 
 MOST_DISCS = 1500
+_KEPT_DISCS = 10 * MOST_DISCS
 _INK = 120_000.0
 _LEAST, _MOST = 5.0, 48.0
 _LARGEST_UNIT = 9.0
@@ -75,7 +78,7 @@ def _flower(domain: Domain, rows: Sequence[Row], unit: float) -> Flower:
     return Flower(domain, discs, width, height)
 
 
-@lru_cache(maxsize=512)
+@cached(LRUCache(_KEPT_DISCS, lambda places: len(places) + 1), lock=Lock())
 def sunflower(radii: tuple[float, ...]) -> list[tuple[float, float]]:
     """Return where discs with these *radii*, the largest first, lie around the origin; none touches another."""
     ground = _Ground()

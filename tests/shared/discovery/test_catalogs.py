@@ -1,21 +1,23 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
+import pytest
+
 import shared.discovery.catalogs as module
 from shared.discovery import entries
 from shared.discovery.catalogs import Catalogs, pieces_of
 from shared.discovery.naming import Naming
+from shared.reads import Reads
 from tests.builders import capability
 from tests.shared.search.editions import edition
 from tests.shared.sharing import LATER, part
 
 if TYPE_CHECKING:
-    import pytest
-
     from shared.compose import Part
     from shared.federation import Federation
 
@@ -23,7 +25,7 @@ HUB = Naming("https://reuse.example.org")
 
 
 def catalogs(*parts: Part) -> Catalogs:
-    return Catalogs(cast("Federation", SimpleNamespace(edition=edition(*parts))), HUB)
+    return Catalogs(cast("Federation", SimpleNamespace(edition=edition(*parts))), HUB, Reads())
 
 
 def listed(document: bytes | None) -> list[dict[str, Any]]:
@@ -105,7 +107,7 @@ async def test_many_repos_are_parted_by_domain(monkeypatch: pytest.MonkeyPatch) 
 
 async def test_a_catalog_is_made_once_per_edition(monkeypatch: pytest.MonkeyPatch) -> None:
     federation = SimpleNamespace(edition=edition(part("ours", capability(1))))
-    made = Catalogs(cast("Federation", federation), HUB)
+    made = Catalogs(cast("Federation", federation), HUB, Reads())
     first = await made.root()
     assert await made.root() is first
 
@@ -113,5 +115,44 @@ async def test_a_catalog_is_made_once_per_edition(monkeypatch: pytest.MonkeyPatc
 
     assert [one["displayName"] for one in listed(await made.root())[1:]] == ["theirs"]
     monkeypatch.setattr(module, "KEPT_BYTES", 10)
-    tight = Catalogs(cast("Federation", federation), HUB)
+    tight = Catalogs(cast("Federation", federation), HUB, Reads())
     assert await tight.root() == await tight.root()
+
+
+async def test_names_that_nobody_has_are_answered_without_computing_and_kept_by_nobody() -> None:
+    federation = SimpleNamespace(edition=edition(part("ours", capability(1))))
+    reads = Reads()
+    made = Catalogs(cast("Federation", federation), HUB, reads)
+    await reads.close()
+
+    # The threads have ended: what had to be computed would fail.
+    assert [await made.of_domain(f"z{number}", 1) for number in range(300)] == [None] * 300
+    assert await made.of_domain("z" * 30_000, 1) is None
+    with pytest.raises(RuntimeError):
+        await made.of_domain("helix_forge", 1)
+
+
+async def test_pieces_that_are_not_there_are_kept_within_the_same_bound() -> None:
+    federation = SimpleNamespace(edition=edition(part("ours", capability(1))))
+    made = Catalogs(cast("Federation", federation), HUB, Reads())
+
+    for number in range(2, 9000):
+        assert await made.of_repo("ours", number) is None
+
+    assert len(made._kept) <= module.KEPT_BYTES // 1000
+
+
+async def test_who_asks_for_one_catalog_at_once_has_it_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    federation = SimpleNamespace(edition=edition(part("ours", capability(1))))
+    made = Catalogs(cast("Federation", federation), HUB, Reads())
+    counted, whole = [], module._repos
+
+    def repos(*about: Any) -> Any:
+        counted.append(about)
+        return whole(*about)
+
+    monkeypatch.setattr(module, "_repos", repos)
+
+    bodies = await asyncio.gather(*(made.of_domain("helix_forge", 1) for _ in range(50)))
+
+    assert (len(set(bodies)), len(counted)) == (1, 1)
