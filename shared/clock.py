@@ -34,3 +34,35 @@ class Clock:
     def age(self, stamp: str) -> float:
         """Return how many seconds ago *stamp* was; negative when it lies ahead."""
         return (self.now() - datetime.fromisoformat(stamp)).total_seconds()
+
+
+class RunningTime:
+    """How long the hub has run, over all its starts.
+
+    Setting a clock changes nothing, and time while the hub was off is not in it. *ran* counts every second, *watched*
+    those in which sources were checked in the background.
+    """
+
+    def __init__(self, clock: Clock, *, scheduled: bool) -> None:
+        self.clock = clock
+        self._scheduled = scheduled
+        self._started = clock.monotonic()
+        self._before = 0.0, 0.0
+
+    def resume(self, ran: float, watched: float) -> None:
+        """Go on from what was saved at the end of the time before."""
+        self._before = ran, watched
+
+    @property
+    def ran(self) -> float:
+        """Seconds in which the hub ran."""
+        return self._before[0] + self._here
+
+    @property
+    def watched(self) -> float:
+        """Seconds in which it also checked sources in the background."""
+        return self._before[1] + self._here * self._scheduled
+
+    @property
+    def _here(self) -> float:
+        return self.clock.monotonic() - self._started

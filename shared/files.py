@@ -163,12 +163,12 @@ def trusted(path: Path, remedy: str) -> Iterator[None]:
         raise damaged(path, f"can't be read: {fault.strerror}", remedy) from fault
 
 
-def parsed(content: bytes, file_format: int) -> Any:  # noqa: ANN401 - JSON not yet checked
-    """Return the JSON object in *content*, or raise ValueError when it is not of *file_format*."""
+def parsed(content: bytes, file_format: int, oldest: int | None = None) -> Any:  # noqa: ANN401 - JSON not yet checked
+    """Return the JSON object in *content*, or raise ValueError when its format is not *oldest* to *file_format*."""
     document = orjson.loads(content)
     if document["format"] > file_format:
         raise NewerFormatError(document["format"], file_format)
-    if document["format"] != file_format:
+    if document["format"] < (oldest or file_format):
         raise ValueError(document["format"])
     return document
 

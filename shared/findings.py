@@ -197,6 +197,9 @@ def _held(source: Source) -> Finding:
     assert kept is not None  # noqa: S101 - only what would replace something is held
     gone = vanishing(kept.content, held.kept.content)
     detail = f"{len(gone):,} of {len(kept.content.entries):,} entries would vanish: {_named(gone)}."
+    if held.loss is not None:
+        lost, before = held.loss
+        detail += f" With what left within 24 hours it would be {lost:,} of {before:,}."
     since = source.status.state_since if source.status.state == "held" else held.kept.changed_at
     action = (
         "If that is meant, let it in: {accept}; else publish the whole index again. It gets in by "

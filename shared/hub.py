@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from shared.auth import Auth
 from shared.auth.tokens import TokensFile
 from shared.backup import Snapshot, sweep
-from shared.clock import Clock
+from shared.clock import Clock, RunningTime
 from shared.contract import Contract
 from shared.directory import DataDirectory
 from shared.discovery import Catalogs, Naming
@@ -210,7 +210,8 @@ def _opened(settings: Settings, clock: Clock, directory: DataDirectory) -> Hub:
     reader = Reader()
     checker = Checker(fetcher, reader)
     trial = Trial(checker, room, clock)
-    sources = Sources(checker, Shelves(folder), journal, room, clock, tally, max_stale_seconds=stale)
+    time = RunningTime(clock, scheduled=settings.refresh)
+    sources = Sources(checker, Shelves(folder), journal, room, time, tally, max_stale_seconds=stale)
     sources.load(store.all())
     federation = Federation(folder / "federated.json", sources, clock, tally)
     limits = Limits(settings, clock)

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 import httpx
 
 from router import ENDPOINTS, application
-from shared.clock import Clock
+from shared.clock import Clock, RunningTime
 from shared.hub import open_hub
 from shared.problems import PROBLEMS
 
@@ -62,6 +62,10 @@ class Hands:
     def clock(self) -> Clock:
         """Return the clock that shows these hands."""
         return Clock(lambda: START + self.passed + self.jumped, lambda: 1000.0 + self.passed.total_seconds())
+
+    def running(self, *, scheduled: bool = False) -> RunningTime:
+        """Return the running time of a hub that starts now, and checks in the background if *scheduled*."""
+        return RunningTime(self.clock(), scheduled=scheduled)
 
 
 def problem(answer: httpx.Response, slug: str, *pointers: str) -> dict[str, Any]:

@@ -53,6 +53,7 @@ from shared.problems.sources import (
     SourceStatus,
     SourceTimeout,
     SourceTooLarge,
+    SourceUnchecked,
     SourceUnreachable,
     remedy_after,
 )
@@ -98,6 +99,7 @@ __all__ = [
     "SourceStatus",
     "SourceTimeout",
     "SourceTooLarge",
+    "SourceUnchecked",
     "SourceUnreachable",
     "StartError",
     "StorageUnavailable",

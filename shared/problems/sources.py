@@ -15,6 +15,7 @@ class SourceProblem(Problem):
     """What is wrong with a source: the last check's ``error``, shown wherever the source is.
 
     *retry_after* is for how many seconds *host* asks to be left alone (RFC 9110 §10.2.3), 30 s to 1 h, if it does.
+    *redirected* tells that another host led there.
     *faults* are all that is wrong with an index, each with its place.
     """
 
@@ -26,6 +27,7 @@ class SourceProblem(Problem):
         self.faults = tuple(faults)
         self.retry_after: float | None = None
         self.host: str | None = None
+        self.redirected = False
 
 
 class SourceUnreachable(SourceProblem):
@@ -112,6 +114,18 @@ class AddressRefused(SourceProblem):
     slug = "address-refused"
     title = "The address is not allowed"
     remedy = "Publish the index at a public URL, or ask the operator."
+
+
+class SourceUnchecked(SourceProblem):
+    """Nobody has checked the source for twice its cache_ttl_seconds and an hour, or never since its URL was changed.
+
+    The time counts in which the hub ran and checked sources in the background. What was good before stays served, also
+    for longer than REUSE_SURFACE_MAX_STALE_SECONDS.
+    """
+
+    slug = "source-unchecked"
+    title = "The source has not been checked"
+    remedy = "Have it checked now: POST /v1/repos/{repo}/refresh, or reuse-surface hub refresh --repo REPO."
 
 
 class HubFull(SourceProblem):

@@ -11,19 +11,31 @@ from shared.sources.memory import Mark, Memory
 from shared.sources.status import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
-FORMAT = 1
+FORMAT, OLDEST = 2, 1
 
 
 class Record(NamedTuple):
-    """What was known about the source of *repo* when it was read from *url*."""
+    """What was known about the source of *repo* at one *revision* of its registration, which was made *registered_at*.
+
+    Files of format 1 tell neither: the record then has revision 0.
+    """
 
     repo: str
     url: str
+    registered_at: str
+    revision: int
     status: Status
     memory: Memory
+
+
+class Saved(NamedTuple):
+    """How long the hub had run and watched (see ``RunningTime``), and the records by repo."""
+
+    ran: float = 0.0
+    watched: float = 0.0
+    records: dict[str, Record] = {}  # noqa: RUF012 - never changed
 
 
 class Journal:
@@ -32,18 +44,21 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def load(self) -> dict[tuple[str, str], Record]:
-        """Return every record that was saved, by repo and URL; raise StartError for a bad file."""
+    def load(self) -> Saved:
+        """Return what was saved, nothing in the beginning; raise StartError for a bad file."""
         if not self._path.exists():
-            return {}
+            return Saved()
         with trusted(self._path, "Put back a good copy, or remove it: every source is then checked again."):
-            saved = parsed(self._path.read_bytes(), FORMAT)
-            return {(repo, url): _record(repo, url, *about) for repo, url, *about in saved["sources"]}
+            saved = parsed(self._path.read_bytes(), FORMAT, OLDEST)
+            read = _record_of_format_1 if saved["format"] == OLDEST else _record
+            records = {row[0]: read(*row) for row in saved["sources"]}
+            return Saved(float(saved.get("ran", 0)), float(saved.get("watched", 0)), records)
 
-    def save(self, records: Iterable[Record]) -> None:
-        """Write *records* durably, or raise StorageUnavailable."""
-        rows = [[repo, url, status, _row(memory)] for repo, url, status, memory in records]
-        write_whole(self._path, orjson.dumps({"format": FORMAT, "sources": rows}))
+    def save(self, saved: Saved) -> None:
+        """Write *saved* durably, or raise StorageUnavailable."""
+        rows = [[*record[:-1], _row(record.memory)] for record in saved.records.values()]
+        about = {"format": FORMAT, "ran": saved.ran, "watched": saved.watched, "sources": rows}
+        write_whole(self._path, orjson.dumps(about))
 
 
 def _row(memory: Memory) -> list[object]:
@@ -51,6 +66,22 @@ def _row(memory: Memory) -> list[object]:
     return [[[*mark] for mark in marks], *others]
 
 
-def _record(repo: str, url: str, status: dict[str, object], memory: list[object] | None = None) -> Record:
-    marks, *others = memory or [()]
-    return Record(repo, url, Status(**status), Memory(tuple(Mark(*mark) for mark in marks), *others))  # type: ignore[arg-type, attr-defined]
+def _record(  # noqa: PLR0913, PLR0917 - a row as it was written
+    repo: str, url: str, registered_at: str, revision: int, status: dict[str, object], memory: list[object]
+) -> Record:
+    marks, *others = memory
+    remembered = Memory(_marks(marks), *others)  # type: ignore[arg-type]
+    return Record(repo, url, registered_at, revision, Status(**status), remembered)  # type: ignore[arg-type]
+
+
+def _record_of_format_1(
+    repo: str, url: str, status: dict[str, object], memory: list[object] | None = None
+) -> Record:
+    """Return a record without the moments: those of format 1 were dates, which a wrong clock could have given."""
+    marks, failing_since, *_ = [*(memory or [()]), None]
+    remembered = Memory(_marks(marks), failing_since)  # type: ignore[arg-type]
+    return Record(repo, url, "", 0, Status(**status), remembered)  # type: ignore[arg-type]
+
+
+def _marks(rows: object) -> tuple[Mark, ...]:
+    return tuple(Mark(*row) for row in rows)  # type: ignore[attr-defined]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from shared.sources.journal import Record
+from shared.sources.journal import Record, Saved
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from shared.clock import RunningTime
     from shared.sources.journal import Journal
     from shared.sources.shelf import Shelves
     from shared.sources.source import Source
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
 class Keeper:
     """Knows what is not on disk yet. One write at a time, which no cancelled caller breaks off."""
 
-    def __init__(self, sources: Mapping[str, Source], shelves: Shelves, journal: Journal, tally: Tally) -> None:
+    def __init__(
+        self, sources: Mapping[str, Source], shelves: Shelves, journal: Journal, time: RunningTime, tally: Tally
+    ) -> None:
         self._sources = sources
+        self._time = time
         self._shelves = shelves
         self._journal = journal
         self._tally = tally
@@ -58,22 +62,25 @@ class Keeper:
 
     async def _save_all(self) -> None:
         if self._unsaved:
-            records = [
-                Record(repo, source.registration.url, source.status, source.memory)
-                for repo, source in self._sources.items()
-            ]
+            records = {repo: self._record(source) for repo, source in self._sources.items()}
+            saved = Saved(self._time.ran, self._time.watched, records)
             self._unsaved = self._states = self._contents = False
             try:
-                await asyncio.to_thread(self._write, records)
+                await asyncio.to_thread(self._write, saved)
             except Exception:
                 self.note(state=True, content=True)
                 self._tally.writes["states", "failed"] += 1
                 raise
             self._tally.writes["states", "done"] += 1
 
-    def _write(self, records: list[Record]) -> None:
+    def _record(self, source: Source) -> Record:
+        row = source.registration
+        memory = source.memory(self._time.clock)
+        return Record(row.repo, row.url, row.registered_at, row.revision, source.status, memory)
+
+    def _write(self, saved: Saved) -> None:
         self._shelves.sync()
-        self._journal.save(records)
+        self._journal.save(saved)
 
     async def _sync(self) -> None:
         self._contents = False

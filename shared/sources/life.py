@@ -6,28 +6,29 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from shared.problems import Problem, RepoDisabled, RepoNotFound, StorageUnavailable
-from shared.sources.checks import Checks, must_be_readable, must_hold
+from shared.problems import Problem, RepoNotFound
+from shared.sources.checks import Checks, must_be_readable
 from shared.sources.hosts import Hosts
+from shared.sources.intake import Intake, must_hold
 from shared.sources.keeper import Keeper
 from shared.sources.restoring import restored
 from shared.sources.schedule import Schedule
-from shared.sources.source import Outcome, Source
+from shared.sources.source import Source
 from shared.sources.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Mapping
 
-    from shared.clock import Clock
+    from shared.clock import RunningTime
     from shared.compose import Part
     from shared.registration import Registration
     from shared.sources.check import Checker
     from shared.sources.journal import Journal
     from shared.sources.room import Room
     from shared.sources.shelf import Kept, Shelves
+    from shared.sources.source import Outcome
     from shared.tally import Tally
 
-BEGUN_AT_ONCE = 64
 _log = logging.getLogger("hub.sources")
 
 
@@ -39,32 +40,28 @@ class Sources:
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - the parts it is put together from
-        self, checker: Checker, shelves: Shelves, journal: Journal, room: Room, clock: Clock, tally: Tally,
+        self, checker: Checker, shelves: Shelves, journal: Journal, room: Room, time: RunningTime, tally: Tally,
         *, max_stale_seconds: int,
     ) -> None:
-        self._checker = checker
-        self._shelves = shelves
-        self._journal = journal
-        self._room = room
-        self._clock = clock
-        self._max_stale = max_stale_seconds
+        self._checker, self._shelves, self._journal, self._room = checker, shelves, journal, room
+        self._time, self._clock, self._max_stale = time, time.clock, max_stale_seconds
         self._sources: dict[str, Source] = {}
-        self._hosts = Hosts()
-        self._checks = Checks(checker, shelves, room, self._hosts, clock, tally, told=self._told)
-        self.schedule = Schedule(self._sources, self._hosts, clock)
+        self._hosts = hosts = Hosts()
+        self._intake = Intake(shelves, room, time, tally, self._told)
+        self._checks = Checks(checker, self._intake, self._hosts, time)
+        self.schedule = Schedule(self._sources, self._hosts, time.clock)
         self.version = self.generation = 0
-        self._keeper = Keeper(self._sources, shelves, journal, tally)
+        self._keeper = Keeper(self._sources, shelves, journal, time, tally)
         self.news = asyncio.Event()
-        self.wake, self.idle = self._hosts.wake, self._hosts.idle
+        self.wake, self.idle = hosts.wake, hosts.idle
 
     def load(self, registrations: Iterable[Registration]) -> None:
         """Follow every registration, with what was kept of its source; raise StartError for a damaged file."""
-        records = self._journal.load()
+        ran, watched, records = self._journal.load()
+        self._time.resume(ran, watched)
         for registration in registrations:
-            record = records.get((registration.repo, registration.url))
-            source = restored(registration, record, self._shelves, self._clock)
-            for content in source.contents:
-                self._room.take(content)
+            source = restored(registration, records.get(registration.repo), self._shelves, self._time)
+            self._room.take(*source.contents)
             self._follow(source)
         self._shelves.drop_all_but(set(self._sources))
         self.schedule.spread()
@@ -72,7 +69,10 @@ class Sources:
     def _follow(self, source: Source) -> None:
         self._sources[source.registration.repo] = source
         self._hosts.enter(source)
-        source.settle(self._clock, self._max_stale)
+        self._settle(source)
+
+    def _settle(self, source: Source) -> None:
+        source.settle(self._time, self._max_stale)
         source.told = source.tells
 
     def status(self, repo: str) -> Status:
@@ -94,12 +94,12 @@ class Sources:
     def watch(self, registration: Registration) -> bool:
         """Follow *registration* from now on; return whether that changes a source that was followed already.
 
-        A new URL drops what was read from the old one. What is new or enabled again is due at once.
+        What an old URL brought is served on until the new one was read. What is new, moved or enabled is due at once.
         """
         source = self._sources.get(registration.repo)
         known = source is not None
         if source is None:
-            source = Source(registration, due=self._clock.monotonic())
+            source = Source(registration, due=self._clock.monotonic(), looked=self._time.watched)
             self._follow(source)
         elif source.registration.revision >= registration.revision:
             return False
@@ -112,20 +112,28 @@ class Sources:
     def _replace(self, source: Source, registration: Registration) -> None:
         """Give *source* its new registration: a check under way for the old one will not count."""
         known, source.registration, source.epoch = source.registration, registration, object()
-        if known.url != registration.url:
-            self._empty(source)
+        moved = known.url != registration.url
+        if moved:
+            self._move(source)
             self._hosts.leave(source, known.url)
             self._hosts.enter(source)
-        if source.kept is None or not known.enabled:
+        if moved or source.kept is None or not known.enabled:
             source.due = source.spread_to = self._clock.monotonic()
-        source.settle(self._clock, self._max_stale)
+            source.looked = self._time.watched
+        self._settle(source)
+
+    def _move(self, source: Source) -> None:
+        """Keep what *source* brought from its old URL, where that may be served, and nothing of what was held."""
+        if source.kept is None or source.outlived(self._time, self._max_stale):
+            self._empty(source)
+        else:
+            self._intake.release(source)
+            source.move()
 
     def _empty(self, source: Source) -> None:
         """Forget what was read from the URL of *source*."""
-        for content in source.contents:
-            self._room.leave(content)
-        source.kept, source.held, source.status = None, None, Status()
-        source.marks, source.failing_since, source.good = (), None, None
+        self._room.leave(*source.contents)
+        source.empty()
         self._shelves.drop(source.registration.repo)
 
     def forget(self, repo: str) -> None:
@@ -140,9 +148,9 @@ class Sources:
 
     def _told(self, source: Source) -> None:
         """Bring the state of *source* up to date, and set *news* when its served content or its state changed."""
-        source.settle(self._clock, self._max_stale)
+        before = source.told
+        self._settle(source)
         self.generation += 1
-        before, source.told = source.told, source.tells
         if before != source.told:
             self.version += 1
             self.news.set()
@@ -155,9 +163,10 @@ class Sources:
         self.news.set()
 
     def expire(self) -> None:
-        """Serve no longer what was last found in order too long ago."""
+        """Serve no longer what was last found in order too long ago; call nothing fresh that nobody has looked at."""
         for source in self._sources.values():
-            if source.status.state == "stale" and source.outlived(self._clock, self._max_stale):
+            given_up = source.status.state == "stale" and source.outlived(self._time, self._max_stale)
+            if given_up or source.late != source.overdue(self._time):
                 self._told(source)
 
     def under_way(self) -> list[str]:
@@ -190,26 +199,14 @@ class Sources:
         Those whose host is in a Retry-After cool-down are left out. Raise StorageUnavailable, after all have ended,
         when content could not be kept.
         """
-        flights: list[asyncio.Task[Outcome | None]] = []
-        for source in filter(None, map(self._sources.get, repos)):
-            flights.append(self._checks.start(source))
-            if len(flights) % BEGUN_AT_ONCE == 0:
-                # Thousands that begin in one turn of the loop would keep every reader waiting.
-                await asyncio.sleep(0)
-        outcomes: list[Outcome] = []
-        for ended in await asyncio.gather(*map(asyncio.shield, flights), return_exceptions=True):
-            if isinstance(ended, Outcome):
-                outcomes.append(ended)
-            elif ended is not None and not isinstance(ended, RepoNotFound | RepoDisabled):
-                raise _partly(ended) from ended
-        return sorted(outcomes)
+        return await self._checks.run_all(filter(None, map(self._sources.get, repos)))
 
     async def accept(self, repo: str, served: Kept, held: Kept) -> Outcome:
         """Let in *held* in the place of *served*, as ``held`` returned them; raise HeldReplaced if that is not so now.
 
         Raise RepoNotFound or StorageUnavailable.
         """
-        return await self._checks.accept(self._source(repo), served, held)
+        return await self._intake.accept(self._source(repo), served, held)
 
     def held(self, repo: str) -> tuple[Kept, Kept]:
         """Return the last good content of *repo* and what is held in its place, or raise RepoNotFound, NothingHeld."""
@@ -239,12 +236,3 @@ class Sources:
             await self.save()
         except Problem as fault:
             _log.error("saving the states of the sources: %s", fault.detail)
-
-
-def _partly(fault: BaseException) -> BaseException:
-    """Return what is told of checks side by side of which one ended with *fault*: the others are not undone."""
-    if not isinstance(fault, StorageUnavailable):
-        return fault
-    says = "The hub can't write to its volume, so what at least one source publishes now could not be kept."
-    rest = "The other sources were checked, and what they brought is kept; try again later."
-    return StorageUnavailable(f"{says} {rest}", status=fault.answer_status)

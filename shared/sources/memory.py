@@ -1,4 +1,4 @@
-"""What the hub remembers about a source beside its status: what findings are made of, and the schedule of its hold."""
+"""What the hub remembers about a source beside its status: what findings are made of, and how long it lasts."""
 
 from __future__ import annotations
 
@@ -24,11 +24,19 @@ class Mark(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """*failing_since* is the first of the failures in a row; *marks* are the faults of the last check."""
+    """*failing_since* is the first of the failures in a row; *marks* are the faults of the last check.
+
+    Moments of the hub's running time, None where there is none: *seen* is since when every check has seen what is held,
+    *good* the last check that found the source in order, *looked* (of watched time) the last check or registration.
+    *wait* is in how many seconds the next check was due.
+    """
 
     marks: tuple[Mark, ...] = ()
     failing_since: str | None = None
-    seen_since: str | None = None
+    seen: float | None = None
+    good: float | None = None
+    looked: float | None = None
+    wait: float | None = None
 
 
 def marked(faults: Sequence[Fault], before: tuple[Mark, ...], now: str) -> tuple[Mark, ...]:

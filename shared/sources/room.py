@@ -34,13 +34,15 @@ class Room:
         self._most = Size(capabilities, mib * _MIB)
         self._used = Size()
 
-    def take(self, content: Content | None) -> None:
-        """Count *content*, whether there is room or not."""
-        self._used = _sum(self._used, size_of(content))
+    def take(self, *contents: Content | None) -> None:
+        """Count *contents*, whether there is room or not."""
+        for content in contents:
+            self._used = _sum(self._used, size_of(content))
 
-    def leave(self, content: Content | None) -> None:
-        """Count *content* no longer."""
-        self._used = _sum(self._used, size_of(content), -1)
+    def leave(self, *contents: Content | None) -> None:
+        """Count *contents* no longer."""
+        for content in contents:
+            self._used = _sum(self._used, size_of(content), -1)
 
     def require(self, leaving: Iterable[Content | None], arriving: Content | None) -> None:
         """Raise HubFull unless *arriving* may take the place of all that is *leaving*: it fits, or takes up no more."""

@@ -38,6 +38,11 @@ def longest(ttl: int) -> float:
     return max(_regular(ttl), MOST_BACKOFF) * (1 + JITTER)
 
 
+def patience(ttl: int) -> float:
+    """Return for how many seconds nobody may look before a source is late: overdue by its time to live and an hour."""
+    return 2 * _regular(ttl) + MOST_BACKOFF
+
+
 def _regular(ttl: int) -> float:
     return max(float(ttl), LEAST_INTERVAL)
 

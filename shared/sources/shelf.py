@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
+from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -12,22 +14,34 @@ import orjson
 from shared.fetch import Validators
 from shared.files import parsed, rename, sync_folder, trusted, write_draft
 from shared.index.content import Content, from_document
+from shared.sources.held import Past
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from shared.registration import Registration
+
 FORMAT = 1
+_INDEX = b',"index":'
 _log = logging.getLogger("hub.sources")
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A content, the URL it was read from, and the validators that make the next request conditional."""
+    """A content, the URL it was read from, and the validators of that URL that make the next request conditional.
+
+    *registered_at* tells the registration that it was read for from others of the same name; empty in files of versions
+    that did not write it. *past* are larger sets of ids that were served before, *instead_of* is the digest of what was
+    served when this was held.
+    """
 
     url: str
     validators: Validators
     changed_at: str
     content: Content
+    registered_at: str = ""
+    past: tuple[Past, ...] = ()
+    instead_of: str = ""
 
     def says_the_same(self, other: Kept) -> bool:
         """Tell whether the contents are equal, however they were written."""
@@ -46,22 +60,36 @@ class Shelf:
         self._numbers = count()
         folder.mkdir(mode=0o700, exist_ok=True)
 
-    def load(self, repo: str, url: str) -> Kept | None:
-        """Return what is kept of *repo* and was read from *url*, or None; raise StartError for a bad file."""
-        path = self._path(repo)
+    def load(self, registration: Registration) -> Kept | None:
+        """Return what is kept for *registration*, of whatever URL; None for nothing, or what another one left.
+
+        Raise StartError for a bad file, one whose content is not what was written included.
+        """
+        path = self._path(registration.repo)
         if not path.exists():
             return None
         with trusted(path, "Put back a good copy, or remove it: the source is then read again."):
-            kept = parsed(path.read_bytes(), FORMAT)
-            if kept["url"] != url:
-                return None
-            return Kept(url, Validators(*kept["validators"]), kept["changed_at"], from_document(kept["index"], url))
+            written = path.read_bytes()
+            kept = _read(parsed(written, FORMAT), written)
+        # Without the time of registering only the URL tells whose it is.
+        mine = kept.registered_at == registration.registered_at if kept.registered_at else kept.url == registration.url
+        return kept if mine else None
 
     def draft(self, repo: str, kept: Kept) -> Path:
         """Write *kept* durably beside the others and return where, or raise StorageUnavailable. For any thread."""
-        head = {"format": FORMAT, "url": kept.url, "validators": [*kept.validators], "changed_at": kept.changed_at}
+        document = kept.content.document()
+        head = {
+            "format": FORMAT,
+            "url": kept.url,
+            "validators": [*kept.validators],
+            "changed_at": kept.changed_at,
+            "registered_at": kept.registered_at,
+            "past": [[one.until, b64encode(one.ids).decode()] for one in kept.past],
+            "instead_of": kept.instead_of,
+            "sha256": hashlib.sha256(document).hexdigest(),
+        }
         path = self._folder / f".{repo}-{next(self._numbers)}"
-        write_draft(path, orjson.dumps(head)[:-1] + b',"index":' + kept.content.document() + b"}")
+        write_draft(path, orjson.dumps(head)[:-1] + _INDEX + document + b"}")
         return path
 
     def place(self, draft: Path, repo: str) -> None:
@@ -99,6 +127,24 @@ class Shelf:
 
     def _path(self, repo: str) -> Path:
         return self._folder / f"{repo}.json"
+
+
+def _read(saved: dict[str, Any], written: bytes) -> Kept:
+    """Return what *saved*, read from the bytes *written*, holds; raise ValueError where its index was changed since."""
+    # No string holds the mark: within strings every quote has a backslash before it.
+    document = written.partition(_INDEX)[2][:-1]
+    if saved.get("sha256") not in {None, hashlib.sha256(document).hexdigest()}:
+        raise ValueError("sha256")
+    url = saved["url"]
+    return Kept(
+        url,
+        Validators(*saved["validators"]),
+        saved["changed_at"],
+        from_document(saved["index"], url),
+        saved.get("registered_at", ""),
+        tuple(Past(until, b64decode(ids)) for until, ids in saved.get("past", ())),
+        saved.get("instead_of", ""),
+    )
 
 
 class Shelves:

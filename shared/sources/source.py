@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from shared.compose import Part
 from shared.sources.hosts import Host
 from shared.sources.memory import Memory
+from shared.sources.schedule import patience
 from shared.sources.status import SERVED, Status, state_of
 
 if TYPE_CHECKING:
     import asyncio
 
-    from shared.clock import Clock
+    from shared.clock import Clock, RunningTime
     from shared.index import Content
     from shared.registration import Registration
     from shared.sources.held import Held
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from shared.sources.shelf import Kept
 
 
+OVERDUE = "the next one is overdue by more than an hour and cache_ttl_seconds"
 Ending = Literal["changed", "unchanged", "held", "failed"]
 
 
@@ -41,7 +43,11 @@ class Told(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Source:
-    """One source. Only the event loop's thread changes it; *due*, *spread_to* and *good* are on the monotonic clock.
+    """One source. Only the event loop's thread changes it; *due* and *spread_to* are on the monotonic clock.
+
+    Of the hub's running time are *good*, the last check that found it in order, and *looked* (watched time), the last
+    check or, before the first, the registration. *unread* tells that its URL was changed and the new one not read yet,
+    *late* that a check is long overdue.
 
     *epoch* is another object after each decision that outdates a check under way. *asked* tells that somebody asked
     for this source by name: its check then goes through, also while its host cools down. *told* is what the federated
@@ -57,6 +63,9 @@ class Source:
     due: float = 0.0
     spread_to: float = 0.0
     good: float | None = None
+    looked: float = 0.0
+    unread: bool = False
+    late: bool = False
     host: Host = field(default_factory=Host)
     epoch: object = field(default_factory=object)
     flight: asyncio.Task[Outcome | None] | None = None
@@ -86,13 +95,25 @@ class Source:
 
     @property
     def known(self) -> Kept | None:
-        """The content whose validators the next check sends: what is held, else what is kept."""
-        return self.held.kept if self.held else self.kept
+        """The content whose validators the next check sends, read from the same URL: what is held, else is kept."""
+        known = self.held.kept if self.held else self.kept
+        return known if known and known.url == self.registration.url else None
 
-    @property
-    def memory(self) -> Memory:
-        """What is to be remembered beside the status."""
-        return Memory(self.marks, self.failing_since, self.held.seen_since if self.held else None)
+    def memory(self, clock: Clock) -> Memory:
+        """Return what is to be remembered beside the status."""
+        seen = self.held.seen if self.held else None
+        wait = max(self.starts_at - clock.monotonic(), 0.0)
+        return Memory(self.marks, self.failing_since, seen, self.good, self.looked, wait)
+
+    def move(self) -> None:
+        """Forget the checks of an old URL, and keep what it brought."""
+        self.unread, self.status = True, self.status.moved()
+        self.marks, self.failing_since = (), None
+
+    def empty(self) -> None:
+        """Forget the checks, and what they brought."""
+        self.kept, self.held, self.status, self.unread = None, None, Status(), False
+        self.marks, self.failing_since, self.good = (), None, None
 
     def part(self) -> Part:
         """Return what the source contributes to the federated index."""
@@ -115,22 +136,37 @@ class Source:
         if at != self.status.next_check_at:
             self.status = replace(self.status, next_check_at=at)
 
-    def outlived(self, clock: Clock, max_stale: float) -> bool:
-        """Tell whether the content was last found in order longer than *max_stale* seconds ago."""
-        return self.good is not None and clock.monotonic() - self.good > max_stale
+    def outlived(self, time: RunningTime, max_stale: float) -> bool:
+        """Tell whether checks fail and found the content in order longer than *max_stale* running seconds ago."""
+        failing = self.status.error is not None and not self.status.unchecked
+        return failing and self.good is not None and time.ran - self.good > max_stale
 
-    def settle(self, clock: Clock, max_stale: float) -> None:
+    def overdue(self, time: RunningTime) -> bool:
+        """Tell whether nobody has looked for twice the time to live and an hour, while others were checked."""
+        return self.registration.enabled and time.watched - self.looked > patience(self.registration.cache_ttl_seconds)
+
+    def settle(self, time: RunningTime, max_stale: float) -> None:
         """Bring the state in line with the facts; content not found in order for *max_stale* seconds is given up."""
+        self.late = self.overdue(time)
+        self.status = self.status.doubted(self._doubt())
         state = state_of(
             self.status,
             enabled=self.registration.enabled,
             has_content=self.kept is not None,
             held=self.held is not None,
-            outlived=self.status.error is not None and self.outlived(clock, max_stale),
+            outlived=self.outlived(time, max_stale),
         )
         digest = self.held.kept.content.digest if self.held else None
-        self.status = replace(self.status.settled(state, clock.stamp()), held_digest=digest)
-        self.stamp(clock)
+        self.status = replace(self.status.settled(state, time.clock.stamp()), held_digest=digest)
+        self.stamp(time.clock)
+
+    def _doubt(self) -> str | None:
+        """Return why what is kept may not be what the source publishes, although no check failed; None if it is."""
+        if self.kept is None:
+            return None
+        if self.unread:
+            return "The URL was changed, and the new address has not been read yet."
+        return f"The last check was at {self.status.checked_at}; {OVERDUE}." if self.late else None
 
 
 def describing(status: Status, kept: Kept | None) -> Status:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from shared.problems import SourceUnchecked
+
 if TYPE_CHECKING:
     from shared.problems import SourceProblem
 
@@ -60,6 +62,32 @@ class Status:
             consecutive_failures=self.consecutive_failures + 1,
             error={"type": problem.slug, "detail": problem.detail},
         )
+
+    def moved(self) -> Status:
+        """Return the status after the URL was changed: what it says of the content stays, of the checks nothing."""
+        return replace(
+            self,
+            checked_at=None,
+            next_check_at=None,
+            consecutive_failures=0,
+            error=None,
+            http_status=None,
+            duration_ms=None,
+        )
+
+    def doubted(self, why: str | None) -> Status:
+        """Return the status with the error that the source is unchecked, because of *why*; None takes that error away.
+
+        The error of a check that failed stays.
+        """
+        if self.error is not None and not self.unchecked:
+            return self
+        return replace(self, error={"type": SourceUnchecked.slug, "detail": why} if why else None)
+
+    @property
+    def unchecked(self) -> bool:
+        """Whether the error is that nobody has checked the source."""
+        return self.error is not None and self.error["type"] == SourceUnchecked.slug
 
     def settled(self, state: State, now: str) -> Status:
         """Return the status in *state*; ``state_since`` moves only when the state does."""

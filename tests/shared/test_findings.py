@@ -111,7 +111,6 @@ async def test_faults_survive_a_restart_with_their_dates(
     first = open_hub(settings, hands.clock())
     async with first.running():
         row = await first.store.add(ROW.wanted(), Author("operator"))
-        await read(first, upstream, row.repo)
         first.sources.watch(row)
         upstream.get(row.url).side_effect = [BAD]
         await first.sources.refresh(row.repo)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.builders import WRITER, federated, index, problem, refresh, register, registration, url_of, world
+from tests.builders import WRITER, capability, federated, index, problem, refresh, register, registration, url_of, world
 
 if TYPE_CHECKING:
     import httpx
@@ -139,7 +139,7 @@ async def test_lets_one_of_those_win_who_build_on_the_same_revision(client: http
     assert (await client.get("/v1/repos/state-hub")).json()["revision"] == 2
 
 
-async def test_answers_a_new_url_when_what_the_old_one_brought_is_gone(
+async def test_answers_a_new_url_when_what_the_old_one_brought_is_served_as_stale(
     client: httpx.AsyncClient, upstream: respx.MockRouter
 ) -> None:
     upstream.get(url_of("state-hub")).respond(content=index(), headers={"ETag": '"old"'})
@@ -149,9 +149,9 @@ async def test_answers_a_new_url_when_what_the_old_one_brought_is_gone(
 
     await put(client, registration(url=url_of("moved")))
 
-    assert (await federated(client))["capabilities"] == []
-    assert (await client.get("/v1/repos/state-hub")).json()["source"]["state"] == "never"
-    moved = upstream.get(url_of("moved")).respond(content=index())
+    assert len((await federated(client))["capabilities"]) == 1
+    assert (await client.get("/v1/repos/state-hub")).json()["source"]["state"] == "stale"
+    moved = upstream.get(url_of("moved")).respond(content=index(capability(2)))
     assert (await refresh(client))["outcome"] == "changed"
     assert "if-none-match" not in moved.calls.last.request.headers
 

@@ -154,10 +154,14 @@ async def test_answers_when_what_was_disabled_is_hidden_and_what_was_enabled_is_
     assert upstream.calls.call_count == 1
 
 
-async def test_answers_a_new_url_when_what_the_old_one_brought_is_gone(fetched: httpx.AsyncClient) -> None:
+async def test_answers_a_new_url_when_what_the_old_one_brought_is_served_as_stale(fetched: httpx.AsyncClient) -> None:
+    before = await federated(fetched)
+
     await patch(fetched, {"url": url_of("moved")})
 
-    assert (await federated(fetched))["capabilities"] == []
+    after = await federated(fetched)
+    assert after["capabilities"] == before["capabilities"]
+    assert (after["sources"][0]["state"], after["sources"][0]["url"]) == ("stale", url_of("moved"))
 
 
 async def test_makes_what_was_enabled_again_due(fetched: httpx.AsyncClient, upstream: respx.MockRouter) -> None:

@@ -6,7 +6,7 @@ from shared.problems import PROBLEMS, SourceProblem, SourceStatus
 def test_released_slugs_never_change() -> None:
     assert {slug for slug, kind in PROBLEMS.items() if issubclass(kind, SourceProblem)} == {
         *("source-unreachable", "source-timeout", "source-status", "source-redirect", "source-too-large"),
-        *("source-not-an-index", "invalid-index", "address-refused", "hub-full"),
+        *("source-unchecked", "source-not-an-index", "invalid-index", "address-refused", "hub-full"),
     }
 
 

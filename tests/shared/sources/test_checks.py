@@ -181,16 +181,102 @@ async def test_what_is_held_survives_a_restart_with_its_validators_and_its_day(
         first.sources.watch(await first.store.add(ROW.wanted(), OPERATOR))
         await answered(first, route, sends(1, 2, 3, 4), sends(1, 2, tag="half"))
         serial = (await first.federation.shown()).serial
+        hands.advance(DAY / 2)
+        await answered(first, route, NOT_MODIFIED)
 
-    hands.advance(DAY / 2)
+    # Neither the days in which the hub is off nor those by which the clock is wrong are days of looking.
+    hands.advance(3 * DAY)
+    hands.jump(10 * DAY)
     again = open_hub(settings, hands.clock())
     async with again.running():
         assert (again.sources.status("state-hub").state, serving(again)) == ("held", 4)
         assert again.federation.document.serial == serial
         assert (await answered(again, route, NOT_MODIFIED)).outcome == "held"
         assert asked_by(route) == '"half"'
-        hands.advance(DAY / 2)
+        hands.advance(DAY / 2 - 1)
+        assert (await answered(again, route, NOT_MODIFIED)).outcome == "held"
+        hands.advance(1)
         assert (await answered(again, route, NOT_MODIFIED)).outcome == "changed"
+
+
+async def test_a_clock_that_is_ahead_at_the_start_hides_nothing_that_is_stale(
+    settings: Settings, hands: Hands, route: respx.Route
+) -> None:
+    first = open_hub(settings, hands.clock())
+    async with first.running():
+        first.sources.watch(await first.store.add(ROW.wanted(), OPERATOR))
+        await answered(first, route, sends(1, 2), httpx.Response(500))
+
+    hands.jump(10 * DAY)
+    again = open_hub(settings, hands.clock())
+    async with again.running():
+        ahead = again.sources.status("state-hub").state, serving(again)
+        hands.jump(-10 * DAY)
+        hands.advance(settings.max_stale_seconds - 1)
+        again.sources.expire()
+        right = again.sources.status("state-hub").state
+        hands.advance(2)
+        again.sources.expire()
+
+        assert (ahead, right, again.sources.status("state-hub").state) == (("stale", 2), "stale", "failed")
+
+
+async def vanished(hub: Hub, route: respx.Route, hands: Hands, *sizes: int, hours: float) -> list[tuple[int, str]]:
+    """Let the source publish so many entries one after the other; return the sizes with what became of each."""
+    outcomes: list[tuple[int, str]] = []
+    for size in sizes:
+        outcomes.append((size, (await answered(hub, route, sends(*range(size)))).outcome))
+        hands.advance(hours * 3600)
+    return outcomes
+
+
+async def test_what_vanishes_within_a_day_counts_together(hub: Hub, route: respx.Route, hands: Hands) -> None:
+    hub.sources.watch(ROW)
+    sizes = (100, 70, 49, 35, 25, 18, 13, 10, 7, 5, 4, 3, 2)
+
+    outcomes = await vanished(hub, route, hands, *sizes, hours=0.01)
+
+    assert outcomes == [(100, "changed"), (70, "changed"), *((size, "held") for size in sizes[2:])]
+    assert serving(hub) == 70
+
+
+async def test_one_by_one_counts_together_over_restarts_too(
+    settings: Settings, hands: Hands, route: respx.Route
+) -> None:
+    outcomes = []
+    for size in range(40, 20, -1):
+        hub = open_hub(settings, hands.clock())
+        async with hub.running():
+            if size == 40:
+                hub.sources.watch(await hub.store.add(ROW.wanted(), OPERATOR))
+            outcomes += await vanished(hub, route, hands, size, hours=0.1)
+        hands.advance(5 * DAY)
+
+    assert [outcome for _, outcome in outcomes] == ["changed"] * 13 + ["held"] * 7
+
+
+async def test_a_slow_decline_passes(hub: Hub, route: respx.Route, hands: Hands) -> None:
+    hub.sources.watch(ROW)
+
+    outcomes = await vanished(hub, route, hands, 100, 70, 49, 35, 25, hours=25)
+
+    assert {outcome for _, outcome in outcomes} == {"changed"}
+
+
+async def test_what_was_accepted_is_the_measure_from_then_on(hub: Hub, route: respx.Route, hands: Hands) -> None:
+    hub.sources.watch(ROW)
+    await vanished(hub, route, hands, 100, 70, 49, hours=0.01)
+    await hub.sources.accept("state-hub", *hub.sources.held("state-hub"))
+
+    assert await vanished(hub, route, hands, 35, 34, hours=0.01) == [(35, "changed"), (34, "held")]
+
+
+async def test_what_a_day_let_in_is_the_measure_from_then_on(hub: Hub, route: respx.Route, hands: Hands) -> None:
+    hub.sources.watch(ROW)
+    await vanished(hub, route, hands, 100, 70, 49, hours=24)
+    assert await vanished(hub, route, hands, 30, 30, hours=24) == [(30, "held"), (30, "changed")]
+
+    assert await vanished(hub, route, hands, 21, 20, hours=0.01) == [(21, "changed"), (20, "held")]
 
 
 async def test_an_acceptance_that_a_crash_cut_short_is_done_after_the_restart(

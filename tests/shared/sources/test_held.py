@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import itertools
+from dataclasses import replace
+
 import pytest
 
 from shared.fetch import Validators
 from shared.index import Content, read_index
-from shared.sources.held import PATIENCE_SECONDS, Held, shrinks, vanishing
+from shared.sources.held import MOST_PAST, PATIENCE_SECONDS, Held, Loss, measured, past_of, shrinks, vanishing
 from shared.sources.shelf import Kept
 from tests.builders import capability, index
 
@@ -43,18 +46,64 @@ def test_names_what_would_vanish() -> None:
 
 
 def test_content_that_every_check_of_a_day_saw_has_waited_long_enough() -> None:
-    held = Held(KEPT, 100.0, "S")
+    held = Held(KEPT, 100.0)
 
     assert [held.outwaited(100 + age) for age in (0, PATIENCE_SECONDS - 1, PATIENCE_SECONDS)] == [False, False, True]
 
 
 def test_a_check_that_missed_it_begins_the_day_anew() -> None:
     again = Kept(KEPT.url, Validators('"2"'), "2026-11-24T10:00:00Z", KEPT.content)
-    missed = Held(KEPT, 100.0, "S").missed()
+    missed = Held(replace(KEPT, instead_of="sha256:1"), 100.0).missed()
 
-    seen = missed.again(again, 500.0, "T")
-    kept_on = seen.again(again, 900.0, "U")
+    seen = missed.again(again, 500.0)
+    kept_on = seen.again(again, 900.0)
 
     assert not missed.outwaited(10 * PATIENCE_SECONDS)
-    assert (seen.seen, seen.seen_since) == (kept_on.seen, kept_on.seen_since) == (500.0, "T")
+    assert seen.seen == kept_on.seen == 500.0
     assert (seen.kept.validators.etag, seen.kept.changed_at) == ('"2"', KEPT.changed_at)
+    assert seen.kept.instead_of == "sha256:1"
+
+
+def through(*steps: tuple[float, Content]) -> Kept:
+    """Return what is kept after *steps* of content that was let in at a time."""
+    (_, first), *rest = steps
+    kept = replace(KEPT, content=first)
+    for now, new in rest:
+        kept = replace(kept, content=new, past=past_of(kept, new, now))
+    return kept
+
+
+def test_the_measure_is_the_largest_set_of_the_last_day() -> None:
+    kept = through((0, content(*range(10))), (10, content(*range(8))), (20, content(*range(7))))
+
+    assert measured(kept, content(*range(5)), 30) == Loss(5, 10)
+    # A day after the ten were last served the eight are the largest.
+    assert measured(kept, content(*range(5)), 10 + PATIENCE_SECONDS) == Loss(3, 8)
+    assert measured(kept, content(*range(5)), 20 + PATIENCE_SECONDS) is None
+
+
+def test_what_grows_needs_no_past() -> None:
+    kept = through((0, content(1, 2)), (10, content(1)), (20, content(1, 2, 3)))
+
+    assert kept.past == ()
+    assert measured(kept, content(1), 30) is None
+
+
+def test_of_two_equally_large_sets_the_older_one_is_the_measure() -> None:
+    kept = through((0, content(*range(10))), (10, content(*range(2, 12))), (20, content(*range(4, 14))))
+
+    assert measured(kept, content(*range(4, 14)), 30) == Loss(4, 10)
+
+
+def test_few_sets_are_remembered_and_the_measure_is_never_less_than_it_was() -> None:
+    steps = [(float(10 * number), content(*range(60 - number))) for number in range(30)]
+
+    kept = through(*steps)
+
+    assert len(kept.past) == MOST_PAST
+    for now in (290.0, 10 + PATIENCE_SECONDS, 150 + PATIENCE_SECONDS):
+        pairs = itertools.pairwise(steps)
+        served = [len(after.entries) for (_, after), (until, _) in pairs if now - until < PATIENCE_SECONDS]
+        loss = measured(kept, content(), now)
+        assert loss is not None
+        assert loss.of >= max(served)

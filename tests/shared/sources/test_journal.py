@@ -1,29 +1,52 @@
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 
 from shared.problems import StartError
-from shared.sources.journal import Journal, Record
-from shared.sources.memory import Memory
+from shared.sources.journal import Journal, Record, Saved
+from shared.sources.memory import Mark, Memory
 from shared.sources.status import Status
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_remembers_every_record_with_its_url(tmp_path: Path) -> None:
+def test_remembers_every_record_and_how_long_the_hub_ran(tmp_path: Path) -> None:
     path, url = tmp_path / "sources.json", "https://example.org/a"
-    record = Record("a", url, Status(state="stale", error={"type": "x", "detail": "y"}), Memory())
+    mark = Mark(4, 9, "/capabilities/0/id", "is wrong", None, "2026-11-23T10:00:00Z")
+    memory = Memory((mark,), "2026-11-23T09:00:00Z", 10.0, 20.0, 30.0, 40.0)
+    status = Status(state="stale", error={"type": "x", "detail": "y"})
+    record = Record("a", url, "2026-11-23T08:00:00Z", 7, status, memory)
+    saved = Saved(50.5, 40.25, {"a": record, "b": record._replace(repo="b")})
 
-    Journal(path).save([record])
+    Journal(path).save(saved)
 
-    assert Journal(path).load() == {("a", url): record}
+    assert Journal(path).load() == saved
+
+
+def test_reads_what_the_version_before_wrote(tmp_path: Path) -> None:
+    path, url = tmp_path / "sources.json", "https://example.org/a"
+    mark = Mark(4, 9, "/capabilities/0/id", "is wrong", None, "2026-11-23T10:00:00Z")
+    rows = [
+        ["a", url, {"state": "stale", "capability_count": 3}, [[mark], "2026-11-23T09:00:00Z", "2026-11-23T07:00:00Z"]],
+        ["b", url, {"state": "fresh"}],
+    ]
+    path.write_text(json.dumps({"format": 1, "sources": rows}))
+
+    saved = Journal(path).load()
+
+    a, b = saved.records.values()
+    assert (saved.ran, saved.watched) == (0, 0)
+    assert (a.url, a.registered_at, a.revision, a.status) == (url, "", 0, Status(state="stale", capability_count=3))
+    assert a.memory == Memory((mark,), "2026-11-23T09:00:00Z")
+    assert b.memory == Memory()
 
 
 def test_is_empty_in_the_beginning(tmp_path: Path) -> None:
-    assert Journal(tmp_path / "sources.json").load() == {}
+    assert Journal(tmp_path / "sources.json").load() == Saved()
 
 
 @pytest.mark.parametrize(

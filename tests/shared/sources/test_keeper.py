@@ -12,7 +12,7 @@ from shared.sources.keeper import Keeper
 from shared.sources.shelf import Shelves
 from shared.sources.source import Source
 from shared.tally import Tally
-from tests.builders import registration
+from tests.builders import Hands, registration
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,7 +53,7 @@ def volume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Volume:
 
 @pytest.fixture
 def keeper(volume: Volume) -> Keeper:
-    return Keeper({"state-hub": Source(ROW)}, volume.shelves, volume.journal, Tally())
+    return Keeper({"state-hub": Source(ROW)}, volume.shelves, volume.journal, Hands().running(), Tally())
 
 
 async def test_writes_only_what_changed(keeper: Keeper, volume: Volume) -> None:
@@ -63,7 +63,7 @@ async def test_writes_only_what_changed(keeper: Keeper, volume: Volume) -> None:
     await keeper.save()
 
     assert volume.calls == ["sync", "save"]
-    assert [*volume.journal.load()] == [("state-hub", ROW.url)]
+    assert [*volume.journal.load().records] == ["state-hub"]
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ async def test_what_could_not_be_written_is_written_the_next_time(
     await keeper.save()
 
     assert volume.calls[0] == volume.calls[1] == "sync"
-    assert [*volume.journal.load()] == [("state-hub", ROW.url)]
+    assert [*volume.journal.load().records] == ["state-hub"]
 
 
 async def test_a_caller_who_goes_breaks_no_write_off(keeper: Keeper, volume: Volume) -> None:

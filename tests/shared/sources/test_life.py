@@ -13,9 +13,9 @@ from shared.hub import Hub, open_hub
 from shared.problems import RepoDisabled, RepoNotFound, StorageUnavailable
 from shared.registration import Registration
 from shared.sources import journal, shelf
-from shared.sources.life import BEGUN_AT_ONCE
+from shared.sources.checks import BEGUN_AT_ONCE
 from shared.store import Author
-from tests.builders import Hands, capability, index, registration
+from tests.builders import WRITER, Hands, capability, federated, index, refresh, register, registration, served
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -162,20 +162,114 @@ async def test_refuses_what_is_unknown_or_disabled(hub: Hub, source: respx.Route
     assert (hub.sources.schedule.forced(), hub.sources.schedule.due()) == ([], [])
 
 
-async def test_a_new_url_drops_what_was_read_from_the_old_one(
+MOVED = "https://example.org/moved"
+
+
+async def test_what_the_old_url_brought_is_served_as_stale_until_the_new_one_is_read(
     hub: Hub, source: respx.Route, upstream: respx.MockRouter
 ) -> None:
-    moved = upstream.get("https://example.org/moved").respond(404)
+    moved = upstream.get(MOVED)
+    moved.side_effect = [httpx.Response(404), httpx.Response(200, content=index(capability(2)))]
     hub.sources.watch(ROW)
     await hub.sources.refresh("state-hub")
 
-    hub.sources.watch(changed(url="https://example.org/moved"))
+    hub.sources.watch(changed(url=MOVED))
+    before = hub.sources.status("state-hub")
+    failed = await hub.sources.refresh("state-hub")
+    served = hub.sources.parts()[0].content
+    read = await hub.sources.refresh("state-hub")
+
+    assert (before.state, before.checked_at, before.capability_count) == ("stale", None, 2)
+    assert before.error == {
+        "type": "source-unchecked",
+        "detail": "The URL was changed, and the new address has not been read yet.",
+    }
+    assert (failed.source.state, failed.source.error["type"]) == ("stale", "source-status")  # type: ignore[index]
+    assert served is not None
+    assert len(served.entries) == 2
+    assert (read.outcome, read.source.state, read.source.error) == ("changed", "fresh", None)
+    assert ["if-none-match" in call.request.headers for call in moved.calls] == [False, False]
+    assert source.call_count == 1
+
+
+async def test_what_was_never_read_is_never_read_at_a_new_url_too(hub: Hub, source: respx.Route) -> None:
+    hub.sources.watch(ROW)
+
+    hub.sources.watch(changed(url=MOVED))
 
     assert hub.sources.status("state-hub").state == "never"
     assert hub.sources.schedule.due() == ["state-hub"]
+    assert not source.called
+
+
+async def test_a_new_url_is_due_at_once_and_judged_by_what_the_old_one_brought(
+    hub: Hub, source: respx.Route, upstream: respx.MockRouter
+) -> None:
+    source.respond(content=index(*(capability(number) for number in range(4))))
+    upstream.get(MOVED).respond(content=index(capability(1)), headers={"ETag": '"m"'})
+    hub.sources.watch(ROW)
+    await hub.sources.refresh("state-hub")
+
+    hub.sources.watch(changed(url=MOVED))
+    due = hub.sources.schedule.due()
+    held = await hub.sources.refresh("state-hub")
+    accepted = await hub.sources.accept("state-hub", *hub.sources.held("state-hub"))
+
+    assert due == ["state-hub"]
+    assert (held.outcome, held.source.state, held.source.capability_count) == ("held", "held", 4)
+    assert (accepted.source.state, accepted.source.capability_count) == ("fresh", 1)
+
+
+async def test_what_was_too_old_to_be_served_is_not_served_because_of_a_new_url(
+    hub: Hub, source: respx.Route, hands: Hands
+) -> None:
+    hub.sources.watch(ROW)
+    await hub.sources.refresh("state-hub")
+    hands.advance(hub.settings.max_stale_seconds + 1)
+    source.respond(500)
     assert (await hub.sources.refresh("state-hub")).source.state == "failed"
-    assert "if-none-match" not in moved.calls.last.request.headers
-    assert source.call_count == 1
+
+    hub.sources.watch(changed(url=MOVED))
+
+    status = hub.sources.status("state-hub")
+    assert (status.state, status.digest, hub.sources.parts()[0].content) == ("never", None, None)
+
+
+@pytest.mark.usefixtures("source")
+async def test_the_url_is_not_read_yet_also_for_longer_than_what_is_stale_is_served(hub: Hub, hands: Hands) -> None:
+    hub.sources.watch(ROW)
+    await hub.sources.refresh("state-hub")
+    hub.sources.watch(changed(url=MOVED))
+
+    hands.advance(hub.settings.max_stale_seconds + 1)
+    hub.sources.expire()
+
+    assert hub.sources.status("state-hub").state == "stale"
+    assert hub.sources.parts()[0].content is not None
+
+
+@pytest.mark.parametrize("read", [False, True], ids=["not read yet", "read"])
+async def test_entries_lead_where_the_url_lies_that_brought_them(
+    settings: Settings, hands: Hands, upstream: respx.MockRouter, read: bool
+) -> None:
+    old, new = (f"https://raw.githubusercontent.com/o/{name}/main/i.yaml" for name in ("old", "new"))
+    for url in (old, new):
+        upstream.get(url).respond(content=index(capability(1, path="a.md")))
+    async with served(settings, hands) as client:
+        await register(client, url=old)
+        await refresh(client)
+        await client.patch("/v1/repos/state-hub", json={"url": new}, headers=WRITER)
+        assert not read or (await refresh(client))["outcome"] == "unchanged"
+        before = await federated(client)
+    async with served(settings, hands) as client:
+        after = await federated(client)
+        outcome = await refresh(client)
+
+    place = new if read else old
+    assert before["sources"][0]["url"] == new
+    assert before["capabilities"][0]["entry_url"] == place.replace("i.yaml", "a.md")
+    assert (after["capabilities"], after["sources"]) == (before["capabilities"], before["sources"])
+    assert (outcome["outcome"], outcome["source"]["state"]) == ("unchanged", "fresh")
 
 
 async def test_disabling_hides_and_enabling_brings_back(hub: Hub, source: respx.Route) -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -26,6 +26,15 @@ def kept(number: int) -> Kept:
     return Kept(ROW.url, Validators(), NOW, read_index(index(capability(number)), ROW.repo))
 
 
+def memory(wait: float | None = 600.0) -> Memory:
+    return Memory((), None, 3200.0, 4400.0, 3000.0, wait)
+
+
+def record(*, memory: Memory = memory(), **changes: Any) -> Record:  # noqa: B008 - never changed
+    facts = {"checked_at": NOW, "succeeded_at": NOW, "digest": kept(1).content.digest, "next_check_at": NOW}
+    return Record(ROW.repo, ROW.url, "", 1, Status(state="fresh", **{**facts, **changes}), memory)
+
+
 @pytest.fixture
 def shelves(tmp_path: Path) -> Shelves:
     """Shelves with content number 1 that is served, and number 2 that is held."""
@@ -36,43 +45,58 @@ def shelves(tmp_path: Path) -> Shelves:
 
 
 def test_without_a_record_the_content_is_there_and_due(shelves: Shelves) -> None:
-    clock = Hands().clock()
+    hands = Hands()
+    time = hands.running()
 
-    source = restored(ROW, None, shelves, clock)
+    source = restored(ROW, None, shelves, time)
 
-    assert (source.kept, source.due, source.good) == (kept(1), clock.monotonic(), clock.monotonic())
+    assert (source.kept, source.due, source.good) == (kept(1), hands.clock().monotonic(), time.ran)
     assert source.held is not None
     assert (source.held.kept, source.held.seen) == (kept(2), None)
 
 
 @pytest.mark.parametrize(
-    ("next_check_at", "seconds"),
+    ("next_check_at", "wait", "seconds"),
     [
-        pytest.param("2026-11-23T10:10:00Z", 600, id="later"),
-        pytest.param("2026-11-23T09:00:00Z", 0, id="overdue"),
-        pytest.param("2036-11-23T10:00:00Z", 3960, id="as a clock that jumped wrote it"),
+        pytest.param("2026-11-23T10:10:00Z", 700.0, 600, id="later"),
+        pytest.param("2026-11-23T09:00:00Z", 700.0, 0, id="overdue"),
+        pytest.param("2036-11-23T10:00:00Z", 700.0, 700, id="the clock is behind"),
+        pytest.param("2036-11-23T10:00:00Z", None, 3960, id="the clock is behind, and the wait was not written"),
     ],
 )
-def test_the_record_says_when_the_next_check_is_due(shelves: Shelves, next_check_at: str, seconds: float) -> None:
-    clock = Hands().clock()
-    status = Status(state="fresh", checked_at=NOW, succeeded_at="2026-11-23T09:50:00Z", next_check_at=next_check_at)
-    record = Record(ROW.repo, ROW.url, status, Memory((), None, "2026-11-23T09:30:00Z"))
+def test_the_record_says_when_the_next_check_is_due(
+    shelves: Shelves, next_check_at: str, wait: float | None, seconds: float
+) -> None:
+    hands = Hands()
+    time = hands.running()
+    time.resume(5000.0, 4000.0)
 
-    source = restored(ROW, record, shelves, clock)
+    source = restored(ROW, record(next_check_at=next_check_at, memory=memory(wait=wait)), shelves, time)
 
-    assert source.due == pytest.approx(clock.monotonic() + seconds)
-    assert source.good == pytest.approx(clock.monotonic() - 600)
+    assert source.due == pytest.approx(hands.clock().monotonic() + seconds)
+    assert (source.good, source.looked) == (4400.0, 3000.0)
     assert source.held is not None
-    assert source.held.seen == pytest.approx(clock.monotonic() - 1800)
+    assert source.held.seen == 3200.0
+
+
+def test_moments_ahead_of_the_running_time_that_was_saved_are_now(shelves: Shelves) -> None:
+    time = Hands().running()
+    time.resume(100.0, 50.0)
+
+    source = restored(ROW, record(), shelves, time)
+
+    assert source.held is not None
+    assert (source.good, source.looked, source.held.seen) == (100.0, 50.0, 100.0)
 
 
 def test_what_an_acceptance_left_on_the_other_shelf_is_not_held(shelves: Shelves) -> None:
     shelves.good.place(shelves.good.draft(ROW.repo, kept(2)), ROW.repo)
 
-    assert restored(ROW, None, shelves, Hands().clock()).held is None
+    assert restored(ROW, None, shelves, Hands().running()).held is None
+    assert shelves.held.load(ROW) is None
 
 
 def test_content_of_another_url_counts_for_nothing(shelves: Shelves) -> None:
-    source = restored(replace(ROW, url="https://example.org/moved"), None, shelves, Hands().clock())
+    source = restored(replace(ROW, url="https://example.org/moved"), None, shelves, Hands().running())
 
     assert (source.kept, source.held, source.good) == (None, None, None)

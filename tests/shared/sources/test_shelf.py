@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -7,15 +9,22 @@ import pytest
 from shared.fetch import Validators
 from shared.index import read_index
 from shared.problems import StartError, StorageUnavailable
+from shared.registration import Registration
+from shared.sources.held import Past
 from shared.sources.shelf import Kept, Shelf
-from tests.builders import capability, index
+from tests.builders import capability, index, registration
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 URL = "https://example.org/a"
+ROW = Registration(
+    **registration(repo="a", url=URL), registered_at="2026-11-23T09:00:00.000001Z", updated_at="",
+    registered_by="operator", revision=1,
+)  # fmt: skip
 CONTENT = read_index(index(capability(1, tags=["ä", "b"]), capability(2), domain="d"), "a")
-KEPT = Kept(URL, Validators('"1"', "Mon"), "2026-11-23T10:00:00Z", CONTENT)
+PAST = (Past(12.5, b"12345678" * 3),)
+KEPT = Kept(URL, Validators('"1"', "Mon"), "2026-11-23T10:00:00Z", CONTENT, ROW.registered_at, PAST, "sha256:0")
 
 
 @pytest.fixture
@@ -31,14 +40,33 @@ def keep(shelf: Shelf, kept: Kept = KEPT) -> None:
 def test_gives_back_what_was_kept(shelf: Shelf, tmp_path: Path) -> None:
     keep(shelf)
 
-    assert Shelf(tmp_path / "content").load("a", URL) == KEPT
+    assert Shelf(tmp_path / "content").load(ROW) == KEPT
 
 
-def test_knows_nothing_of_another_url_or_repo(shelf: Shelf) -> None:
+def test_knows_nothing_of_another_registration_or_repo(shelf: Shelf) -> None:
     keep(shelf)
 
-    assert shelf.load("a", "https://example.org/other") is None
-    assert shelf.load("b", URL) is None
+    assert shelf.load(replace(ROW, revision=9, url="https://example.org/moved")) == KEPT
+    assert shelf.load(replace(ROW, registered_at="2026-11-23T09:00:00.000002Z")) is None
+    assert shelf.load(replace(ROW, repo="b")) is None
+
+
+def test_takes_what_a_version_before_kept_by_its_url(shelf: Shelf, tmp_path: Path) -> None:
+    head = {"format": 1, "url": URL, "validators": ['"1"', "Mon", ""], "changed_at": "2026-11-23T10:00:00Z"}
+    whole = json.dumps(head)[:-1].encode() + b',"index":' + CONTENT.document() + b"}"
+    (tmp_path / "content" / "a.json").write_bytes(whole)
+
+    assert shelf.load(ROW) == Kept(URL, KEPT.validators, KEPT.changed_at, CONTENT)
+    assert shelf.load(replace(ROW, url="https://example.org/moved")) is None
+
+
+def test_content_that_is_not_what_was_written_stops_the_start(shelf: Shelf, tmp_path: Path) -> None:
+    keep(shelf)
+    path = tmp_path / "content" / "a.json"
+    path.write_bytes(path.read_bytes().replace(b"Example 2", b"Example 3"))
+
+    with pytest.raises(StartError, match=r"a.json is damaged .* remove it"):
+        shelf.load(ROW)
 
 
 def test_forgets(shelf: Shelf, tmp_path: Path) -> None:
@@ -83,6 +111,6 @@ def test_a_bad_file_stops_the_start_and_is_left_as_it_is(shelf: Shelf, tmp_path:
     path.write_bytes(content)
 
     with pytest.raises(StartError, match=r"a.json is damaged .* remove it"):
-        shelf.load("a", URL)
+        shelf.load(ROW)
 
     assert path.read_bytes() == content

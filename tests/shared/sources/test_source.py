@@ -38,7 +38,7 @@ def test_the_state_is_what_the_facts_amount_to(
 ) -> None:
     source = Source(replace(ROW, enabled=enabled), status, kept)
 
-    source.settle(Hands().clock(), 86400)
+    source.settle(Hands().running(), 86400)
 
     assert (source.status.state, source.status.state_since) == (state, "2026-11-23T10:00:00Z")
     assert (source.served is not None) == serves == (source.part().content is not None)
@@ -48,22 +48,47 @@ def test_the_state_is_what_the_facts_amount_to(
 @pytest.mark.parametrize(("age", "state"), [(86400, "stale"), (86401, "failed")])
 def test_content_that_fails_for_too_long_is_given_up(age: int, state: str) -> None:
     hands = Hands()
-    source = Source(ROW, Status(checked_at="2026-11-23T10:00:00Z", **FAILED), KEPT, good=hands.clock().monotonic())
+    time = hands.running()
+    source = Source(ROW, Status(checked_at="2026-11-23T10:00:00Z", **FAILED), KEPT, good=time.ran)
 
     hands.advance(age)
-    source.settle(hands.clock(), 86400)
+    source.settle(time, 86400)
 
     assert source.status.state == state
 
 
 def test_content_that_nobody_checked_is_not_given_up() -> None:
     hands = Hands()
-    source = Source(ROW, Status(checked_at="2026-11-23T10:00:00Z"), KEPT, good=hands.clock().monotonic())
+    time = hands.running()
+    source = Source(ROW, Status(checked_at="2026-11-23T10:00:00Z"), KEPT, good=time.ran)
 
     hands.advance(10 * 86400)
-    source.settle(hands.clock(), 86400)
+    source.settle(time, 86400)
 
     assert source.status.state == "fresh"
+
+
+@pytest.mark.parametrize(
+    ("scheduled", "seconds", "state"),
+    [
+        pytest.param(True, 10800, "fresh", id="twice its time to live and an hour"),
+        pytest.param(True, 10801, "stale", id="longer"),
+        pytest.param(True, 30 * 86400, "stale", id="longer than anything"),
+        pytest.param(False, 30 * 86400, "fresh", id="a hub that checks nothing in the background"),
+    ],
+)
+def test_what_nobody_looks_at_is_not_fresh_for_ever(scheduled: bool, seconds: int, state: str) -> None:
+    hands = Hands()
+    time = hands.running(scheduled=scheduled)
+    source = Source(ROW, Status(checked_at="2026-11-23T10:00:00Z"), KEPT, good=time.ran)
+
+    hands.advance(seconds)
+    source.settle(time, 86400)
+
+    assert (source.status.state, source.served) == (state, KEPT.content.digest)
+    assert source.late is (state == "stale")
+    assert (source.status.error or {}).get("type") == ("source-unchecked" if state == "stale" else None)
+    assert source.status.doubted(None).error is None
 
 
 @pytest.mark.parametrize(("error", "state", "asks_for"), [(None, "held", '"2"'), (FAILED["error"], "stale", '"2"')])
@@ -71,7 +96,7 @@ def test_what_is_held_is_asked_for_and_not_served(error: dict[str, str] | None, 
     held = Held(replace(KEPT, validators=Validators('"2"'), content=LESS), None, None)
     source = Source(ROW, Status(checked_at="2026-11-23T10:00:00Z", error=error), KEPT, held)
 
-    source.settle(Hands().clock(), 86400)
+    source.settle(Hands().running(), 86400)
 
     assert (source.status.state, source.served) == (state, KEPT.content.digest)
     assert source.known is not None
@@ -93,7 +118,7 @@ def test_the_next_check_waits_for_all_that_it_must_wait_for() -> None:
 def test_a_disabled_source_has_no_next_check() -> None:
     source = Source(replace(ROW, enabled=False), Status(next_check_at="2026-11-23T11:00:00Z"))
 
-    source.settle(Hands().clock(), 86400)
+    source.settle(Hands().running(), 86400)
 
     assert source.status.next_check_at is None
 
