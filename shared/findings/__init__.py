@@ -1,0 +1,93 @@
+"""Everything wrong that a person should see, each with what to do: made from what is known, with no reading."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from shared.federation import dates
+from shared.findings.finding import KINDS, SEVERITIES, Finding, made, named
+from shared.findings.source import of_source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from shared.federation import Federation
+    from shared.sources.life import Sources
+
+__all__ = ["KINDS", "SEVERITIES", "Finding", "Findings", "by_repo"]
+
+
+class Findings:
+    """The findings of the sources and of the federated index, made anew only when something changed."""
+
+    def __init__(self, sources: Sources, federation: Federation) -> None:
+        self._sources = sources
+        self._federation = federation
+        self._made: tuple[tuple[int, int], list[Finding]] = ((-1, -1), [])
+
+    def all(self) -> list[Finding]:
+        """Return every finding, in the order of their keys."""
+        moment = self._sources.generation, self._federation.document.serial
+        if self._made[0] != moment:
+            found = {repo: list(of_source(source)) for repo, source in self._sources.all().items()}
+            for repo in self._federation.document.missing_required:
+                _note_missing(self._federation, repo, found.setdefault(repo, []))
+            of_sources = [finding for those in found.values() for finding in those]
+            domains = {repo: source.registration.domain for repo, source in self._sources.all().items()}
+            every = [*of_sources, *_conflicts(self._federation)]
+            named = [replace(finding, domain=domains.get(finding.repo)) for finding in every]
+            self._made = moment, sorted(named, key=Finding.key)
+        return self._made[1]
+
+
+def by_repo(findings: Iterable[Finding]) -> list[list[Finding]]:
+    """Return *findings*, which are in the order of their keys, repo by repo.
+
+    The repos with the gravest come first, among those the ones whose gravest finding is the newest.
+    """
+    groups: dict[str, list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault(finding.repo, []).append(finding)
+    newest = sorted(groups.values(), key=lambda those: those[0].since, reverse=True)
+    return sorted(newest, key=lambda those: SEVERITIES.index(those[0].severity))
+
+
+def _note_missing(federation: Federation, repo: str, found: list[Finding]) -> None:
+    """Say in *found*, what is known about *repo*, that the federated index is incomplete; beside the cause, if any."""
+    for place, finding in enumerate(found):
+        if finding.kind != "held":
+            detail = f"{finding.detail} The federated index is incomplete, because this repo is required."
+            also = (*finding.also, "missing-required")
+            found[place] = replace(finding, severity="error", detail=detail, also=also)
+            return
+    since = federation.since.get(dates.missing(repo), federation.document.generated_at)
+    detail = "The federated index is incomplete: this repo is required, and nothing of it is served."
+    action = "Enable the repo if it is disabled, or register it as not required: {optional}."
+    found.append(made("missing-required", repo, since, detail, action))
+
+
+def _conflicts(federation: Federation) -> Iterator[Finding]:
+    """Yield one finding for each repo and each other one that serves ids which it claims too."""
+    lost: dict[tuple[str, str], list[tuple[str, bool]]] = {}
+    for conflict in federation.edition.composition.conflicts:
+        for other in conflict["others"]:
+            lost.setdefault((other["repo"], conflict["repo"]), []).append((conflict["id"], other["identical"]))
+    for (loser, winner), ids in lost.items():
+        yield _conflict(federation, loser, winner, ids)
+
+
+def _conflict(federation: Federation, loser: str, winner: str, ids: list[tuple[str, bool]]) -> Finding:
+    names, differing = [name for name, _ in ids], [name for name, same in ids if not same]
+    if len(ids) == 1:
+        detail = f"{winner}, registered earlier, publishes {names[0]} too; its entry is served. "
+        detail += "This one says something else." if differing else "This one says the same."
+    else:
+        detail = f"{winner}, registered earlier, publishes {len(ids):,} ids of this repo too; its entries are served: "
+        detail += f"{named(names)}. "
+        detail += f"{len(differing):,} of this repo's say something else." if differing else "This repo's say the same."
+    action = f"Agree with {winner} on one owner; the other takes the entry out, or gives it an id of its own."
+    troubles = [dates.disputed(name, winner, loser) for name in names]
+    since = min(federation.since.get(trouble, federation.document.generated_at) for trouble in troubles)
+    finding = made("conflict", loser, since, detail, action)
+    return finding if differing else replace(finding, severity="info")

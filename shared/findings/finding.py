@@ -1,0 +1,101 @@
+"""A finding: one cause of trouble of one repo, of a kind, with what to do where it is read."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SEVERITIES = ("error", "warning", "info")
+KINDS = {
+    "failed": "error",
+    "stale": "warning",
+    "held": "warning",
+    "never-fetched": "info",
+    "hub-full": "error",
+    "invalid-entry": "error",
+    "conflict": "warning",
+    "missing-required": "error",
+}
+"""Every kind of finding with its severity; a conflict of entries that say the same is only ``info``."""
+
+_NAMED = 20
+_TELLING = {
+    kind: rank
+    for rank, kind in enumerate(
+        ("hub-full", "invalid-entry", "held", "failed", "stale", "never-fetched", "missing-required", "conflict")
+    )
+}
+"""Of the findings of one repo, those that tell most come first."""
+_IN_API = {
+    "refresh": "POST /v1/repos/{repo}/refresh",
+    "accept": "POST /v1/repos/{repo}/accept",
+    "optional": 'PATCH /v1/repos/{repo} with {{"required": false}}',
+}
+_ON_PAGES = {
+    "refresh": "“Check it now” on the page of {repo}",
+    "accept": "“Accept what is held” on the page of {repo}",
+    "optional": "reuse-surface hub update --repo {repo} --required false",
+}
+"""How each remedy is called where it is read: a request in the API, a button or a command on pages."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One cause of trouble of one repo. *also* are the other kinds that it amounts to, such as ``missing-required``.
+
+    *domain* is the repo's, None once it is deregistered. *faults* are all places of an index that it is about, as
+    JSON; *pointer*, *line* and *column* are the first of them. *action* names requests of the API, *on_page* the
+    buttons of the pages.
+    """
+
+    kind: str
+    severity: str
+    repo: str
+    since: str
+    detail: str
+    action: str
+    on_page: str = ""
+    domain: str | None = None
+    also: tuple[str, ...] = ()
+    pointer: str | None = None
+    line: int | None = None
+    column: int | None = None
+    faults: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Every kind that the finding stands for."""
+        return (self.kind, *self.also)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what ``GET /v1/findings`` shows; what there is none of is left out."""
+        said = {name: value for name, value in asdict(self).items() if value is not None and value != ()}
+        del said["on_page"]
+        return said
+
+    def key(self) -> str:
+        """Return what orders findings: the gravest first, then by repo, and of a repo the one that tells most."""
+        rest = hashlib.blake2s(f"{self.pointer} {self.detail}".encode(), digest_size=8).hexdigest()
+        return " ".join((str(SEVERITIES.index(self.severity)), self.repo, f"{_TELLING[self.kind]:02}", rest))
+
+
+def made(kind: str, repo: str, since: str | None, detail: str, action: str) -> Finding:
+    """Return a finding whose *action* names remedies in braces, each as it is called where it is read."""
+    in_api, on_page = (
+        action.format(**{name: text.format(repo=repo) for name, text in names.items()})
+        for names in (_IN_API, _ON_PAGES)
+    )
+    severity = KINDS[kind]
+    return Finding(
+        kind=kind, severity=severity, repo=repo, since=since or "", detail=detail, action=in_api, on_page=on_page
+    )
+
+
+def named(ids: Sequence[str]) -> str:
+    """Return the first of *ids* by name, and how many more there are."""
+    more = f" and {len(ids) - _NAMED:,} more" if len(ids) > _NAMED else ""
+    return f"{', '.join(ids[:_NAMED])}{more}"

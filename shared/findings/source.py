@@ -1,0 +1,88 @@
+"""What is wrong with one source: made of its status, the faults of its index, and what is held of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from shared.findings.finding import KINDS, made, named
+from shared.problems import HubFull, remedy_of
+from shared.sources.held import vanishing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from shared.findings.finding import Finding
+    from shared.sources.memory import Mark
+    from shared.sources.source import Source
+
+
+def of_source(source: Source) -> Iterator[Finding]:
+    """Yield the findings of *source*; a disabled one has none."""
+    repo, status = source.registration.repo, source.status
+    if status.state == "disabled":
+        return
+    if status.state == "never":
+        action = "Have it checked now: {refresh}. A hub that checks in the background does so by itself."
+        yield made("never-fetched", repo, status.state_since, "The index has not been fetched yet.", action)
+    if status.error is not None:
+        yield _failing(source)
+    if source.held is not None:
+        yield _held(source)
+
+
+def _failing(source: Source) -> Finding:
+    """Say what the last check failed with, where in the index that is, and what is served meanwhile."""
+    status, error = source.status, source.status.error or {}
+    full = error["type"] == HubFull.slug
+    served = f"The content of {status.succeeded_at} stays in use" if source.served else "Nothing of it is served"
+    rest = f"{served}; failed checks in a row: {status.consecutive_failures}."
+    repo, since = source.registration.repo, source.failing_since or status.state_since
+    kind = HubFull.slug if full else status.state
+    remedy = remedy_of(error["type"], status.http_status)
+    finding = made(kind, repo, since, f"{error['detail']} {rest}", remedy.replace("{", "{{").replace("}", "}}"))
+    if not source.marks:
+        return replace(finding, also=(status.state,)) if full else finding
+    return _faulty(finding, source.marks, rest)
+
+
+def _faulty(finding: Finding, marks: Sequence[Mark], rest: str) -> Finding:
+    """Return *finding* as that of an index with faults at *marks*; the first of them tells what to do first."""
+    first, more = marks[0], len(marks) - 1
+    others = f" {more:,} more {'fault' if more == 1 else 'faults'}." if more else ""
+    action = first.hint or "Correct the index and publish it again; check it before with POST /v1/validate."
+    return replace(
+        finding,
+        kind="invalid-entry",
+        severity=KINDS["invalid-entry"],
+        also=(finding.kind,),
+        detail=f"{first.pointer or 'The index'} {first.detail}.{others} {rest}",
+        action=action,
+        on_page=action.replace("with POST /v1/validate", "on the page Register"),
+        pointer=first.pointer,
+        line=first.line,
+        column=first.column,
+        faults=tuple(_fault(mark) for mark in marks),
+    )
+
+
+def _fault(mark: Mark) -> dict[str, Any]:
+    told = {name: getattr(mark, name) for name in ("line", "column", "pointer", "detail", "since")}
+    return told | ({"hint": mark.hint} if mark.hint else {})
+
+
+def _held(source: Source) -> Finding:
+    held, kept = source.held, source.kept
+    assert held is not None  # noqa: S101 - asked for only then
+    assert kept is not None  # noqa: S101 - only what would replace something is held
+    gone = vanishing(kept.content, held.kept.content)
+    detail = f"{len(gone):,} of {len(kept.content.entries):,} entries would vanish: {named(gone)}."
+    if held.loss is not None:
+        lost, before = held.loss
+        detail += f" With what left within 24 hours it would be {lost:,} of {before:,}."
+    since = source.status.state_since if source.status.state == "held" else held.kept.changed_at
+    action = (
+        "If that is meant, let it in: {accept}; else publish the whole index again. It gets in by "
+        "itself when every check of 24 hours has seen it."
+    )
+    return made("held", source.registration.repo, since, detail, action)

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from shared.fetch import Validators
+from shared.findings.source import of_source
+from shared.index import read_index
+from shared.registration import Registration
+from shared.sources.held import Held, Loss
+from shared.sources.shelf import Kept
+from shared.sources.source import Source
+from shared.sources.status import Status
+from tests.builders import Hands, capability, index, registration
+
+ROW = Registration(**registration(), registered_at="", updated_at="", registered_by="operator", revision=1)
+NOW = "2026-11-23T10:00:00Z"
+
+
+def kept(*numbers: int) -> Kept:
+    body = index(*(capability(number) for number in numbers))
+    return Kept(ROW.url, Validators(), NOW, read_index(body, ROW.repo))
+
+
+def settled(source: Source) -> Source:
+    source.settle(Hands().running(), 86400)
+    return source
+
+
+def test_a_loss_in_steps_is_told_with_all_that_left_within_a_day() -> None:
+    held = Held(kept(1, 2), 0.0, Loss(8, 10))
+
+    (finding,) = of_source(settled(Source(ROW, Status(checked_at=NOW), kept(1, 2, 3), held)))
+
+    assert finding.kind == "held"
+    assert finding.detail == (
+        "1 of 3 entries would vanish: capability.example.n3. With what left within 24 hours it would be 8 of 10."
+    )
+
+
+def test_a_disabled_source_has_no_finding() -> None:
+    source = settled(Source(replace(ROW, enabled=False), Status(checked_at=NOW), kept(1)))
+
+    assert list(of_source(source)) == []
