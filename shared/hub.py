@@ -20,7 +20,7 @@ from shared.federation import Federation
 from shared.fetch import Fetcher
 from shared.fetch.guard import Guard
 from shared.findings import Findings
-from shared.index.reader import Reader
+from shared.index.reader import VISITORS, Reader
 from shared.limits import Limits
 from shared.problems import NotShownYet, StorageUnavailable
 from shared.reads import Reads
@@ -166,7 +166,8 @@ class Hub:
         for task in self.tasks.values():
             task.cancel()
         await asyncio.gather(*self.tasks.values(), return_exceptions=True)
-        for part in (self.sources, self.timeline, self.store, self.federation, self.search, self.reads):
+        parts = (self.sources, self.reader, self.timeline, self.store, self.federation, self.search, self.reads)
+        for part in parts:
             try:
                 await part.close()
             except Exception:  # noqa: BLE001 - logged
@@ -207,8 +208,7 @@ def _opened(settings: Settings, clock: Clock, directory: DataDirectory) -> Hub:
     fetcher = Fetcher(guard, f"reuse-surface-hub/{VERSION} (+{settings.public})")
     journal, room = Journal(folder / "sources.json"), Room(settings.max_capabilities, settings.max_mib)
     stale = settings.max_stale_seconds
-    reader = Reader()
-    checker = Checker(fetcher, reader)
+    checker = Checker(fetcher, Reader())
     trial = Trial(checker, room, clock)
     time = RunningTime(clock, scheduled=settings.refresh)
     sources = Sources(checker, Shelves(folder), journal, room, time, tally, max_stale_seconds=stale)
@@ -226,7 +226,7 @@ def _opened(settings: Settings, clock: Clock, directory: DataDirectory) -> Hub:
         auth,
         limits,
         store,
-        reader,
+        Reader(VISITORS),
         sources,
         trial,
         federation,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -69,7 +70,7 @@ def checker_of(wanted: dict[str, Any]) -> Callable[[object], list[Offence]]:
 def _collect(wanted: dict[str, Any], document: object) -> list[Offence]:
     found: set[Offence] = set()
     for fault in _collector()(wanted).iter_errors(document):
-        found.update(_offences(fault))
+        found.update(islice(_offences(fault), MAX_OFFENCES))
         if len(found) >= MAX_OFFENCES:
             break
     return sorted(found)[:MAX_OFFENCES]
@@ -77,15 +78,51 @@ def _collect(wanted: dict[str, Any], document: object) -> list[Offence]:
 
 @cache
 def _collector() -> type[Draft7Validator]:
-    # Imported here: a hub that never sees a bad document never pays for it.
-    from jsonschema import Draft7Validator, ValidationError, validators  # noqa: PLC0415
+    """Return a validator to which refusing costs about what reading costs, whatever is refused.
 
-    def pattern(_: object, wanted: str, text: object, __: object) -> Iterator[ValidationError]:
-        # In Python's patterns $ also matches before a line feed at the end; in JSON Schema's (ECMA 262) it does not.
-        if isinstance(text, str) and not re.search(wanted.replace("$", r"\Z"), text):
-            yield ValidationError("")
+    What is too long or too large is not looked into, and of alternatives only whether one fits is asked.
+    """
+    # Imported here and in _fault: a hub that never sees a bad document never pays for it.
+    from jsonschema import Draft7Validator, validators  # noqa: PLC0415
 
-    return cast("type[Draft7Validator]", validators.extend(Draft7Validator, {"pattern": pattern}))  # type: ignore[no-untyped-call]
+    of_members = ("propertyNames", "additionalProperties", "patternProperties")
+    bounds = {"items": "maxItems", **dict.fromkeys(of_members, "maxProperties")}
+    bounded = {keyword: _within(Draft7Validator.VALIDATORS[keyword], bound) for keyword, bound in bounds.items()}
+    own = {"pattern": _pattern, "anyOf": _any_of, "oneOf": _one_of, **bounded}
+    return cast("type[Draft7Validator]", validators.extend(Draft7Validator, own))  # type: ignore[no-untyped-call]
+
+
+def _within(usual: Any, bound: str) -> Callable[..., Iterator[ValidationError]]:  # noqa: ANN401 - jsonschema's own
+    def bounded(validator: object, wanted: object, value: object, rules: dict[str, Any]) -> Iterator[ValidationError]:
+        if not isinstance(value, dict | list) or len(value) <= rules.get(bound, len(value)):
+            yield from usual(validator, wanted, value, rules)
+
+    return bounded
+
+
+def _pattern(_: object, wanted: str, text: object, rules: dict[str, Any]) -> Iterator[ValidationError]:
+    if not isinstance(text, str) or len(text) > rules.get("maxLength", len(text)):
+        return
+    # In Python's patterns $ also matches before a line feed at the end; in JSON Schema's (ECMA 262) it does not.
+    if not re.search(wanted.replace("$", r"\Z"), text):
+        yield _fault()
+
+
+def _any_of(validator: Draft7Validator, wanted: list[Any], value: object, _: object) -> Iterator[ValidationError]:
+    # The usual one makes an error for each item of a list under each alternative.
+    if not any(validator.evolve(schema=rules).is_valid(value) for rules in wanted):
+        yield _fault()
+
+
+def _one_of(validator: Draft7Validator, wanted: list[Any], value: object, _: object) -> Iterator[ValidationError]:
+    if sum(validator.evolve(schema=rules).is_valid(value) for rules in wanted) != 1:
+        yield _fault()
+
+
+def _fault() -> ValidationError:
+    from jsonschema import ValidationError  # noqa: PLC0415
+
+    return ValidationError("")
 
 
 def pointer(path: Iterable[object]) -> str:

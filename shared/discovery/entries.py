@@ -34,7 +34,7 @@ _check = schemas.checker_of({
         },
         "displayName": {"type": "string", "pattern": r"\S"},
         "type": {"type": "string", "pattern": r"^[a-z]+/[A-Za-z0-9.+_-]+$"},
-        "url": {"type": "string", "pattern": r"^https?://[^\s/?#]+[^\s]*$"},
+        "url": {"type": "string", "pattern": r"^https?://[^\s/?#][^\s]*$"},
         "data": {"not": {}},
         "description": {"type": "string"},
         "tags": _TEXTS,

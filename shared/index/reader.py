@@ -8,8 +8,9 @@ import logging
 import os
 import re
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from shared.index import read_index, worker
 from shared.index.manifest import sift_manifest
@@ -18,10 +19,12 @@ from shared.threads import Threads
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine, Iterable
 
     from shared.index import Content
     from shared.index.manifest import Sifted
+
+T = TypeVar("T")
 
 LARGE = 64 * 1024
 """Bytes from which a document goes to the process. Sending it there and starting it costs more below."""
@@ -34,16 +37,34 @@ _MOST_SAID = 16 * 1024
 _log = logging.getLogger("hub.sources")
 
 
-class Reader:
-    """Reads indexes one after the other of each kind, and ends its process when nothing came for a while."""
+@dataclass(frozen=True, slots=True)
+class Line:
+    """How the documents of one kind of sender are read; each line has a thread and a process of its own.
 
-    def __init__(self, seconds: float = 20.0, idle_seconds: float = 60.0) -> None:
-        """Give a large index so many *seconds* in all; the process also bounds its own."""
-        self._seconds = seconds
-        self._idle_seconds = idle_seconds
+    A document of *large* bytes goes to the process, which has *memory* bytes and this *niceness*, and *seconds* in all;
+    the process also bounds its own processor time. It ends when nothing came for *idle_seconds*.
+    """
+
+    large: int = LARGE
+    memory: int = worker.MEMORY
+    niceness: int = 0
+    seconds: float = 20.0
+    idle_seconds: float = 60.0
+
+
+VISITORS = Line(large=8 * 1024, memory=384 * 1024 * 1024, niceness=10)
+"""For what anyone may send: hardly anything of it is read in the hub's own process, and none in the hub's own line."""
+
+
+class Reader:
+    """Reads documents of one line one after the other of each kind, small or large."""
+
+    def __init__(self, line: Line | None = None) -> None:
+        self._line = line or Line()
         # One thread: more of them would only fight over the interpreter's lock, and with the readers of the hub.
         self._thread = Threads(1, "index")
         self._lock = asyncio.Lock()
+        self._reading = 0
         self._process: Process | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._ending: set[asyncio.Task[None]] = set()
@@ -53,30 +74,41 @@ class Reader:
 
         Raise SourceTooLarge too when reading took more time or memory than any index needs.
         """
-        loop = asyncio.get_running_loop()
-        if len(body) < LARGE:
-            return await loop.run_in_executor(self._thread, read_index, body, repo, url)
-        async with self._lock:
-            answer = await self._ask(body, repo, url)
-        return await loop.run_in_executor(self._thread, worker.said, answer)
+        if len(body) < self._line.large:
+            return await self._in_thread(read_index, body, repo, url)
+        return cast("Content", await self._in_process(worker.request(body, repo, url)))
 
     async def sift_manifest(self, body: bytes) -> Sifted:
-        """Return what is in order in the federation manifest in *body*, or raise as sift_manifest does."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, sift_manifest, body)
+        """Return what is in order in the manifest in *body*; raise as sift_manifest, or SourceTooLarge as ``read``."""
+        if len(body) < self._line.large:
+            return await self._in_thread(sift_manifest, body)
+        return cast("Sifted", await self._in_process(worker.request(body, "", "", manifest=True)))
 
-    async def _ask(self, body: bytes, repo: str, url: str) -> bytes:
+    async def _in_thread(self, read: Callable[..., T], *about: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, read, *about)
+
+    async def _in_process(self, request: Iterable[bytes]) -> Content | Sifted:
+        self._reading += 1
+        try:
+            async with self._lock:
+                answer = await self._ask(request)
+        finally:
+            self._reading -= 1
+        return await self._in_thread(worker.said, answer)
+
+    async def _ask(self, request: Iterable[bytes]) -> bytes:
         process = await self._started()
         try:
-            async with asyncio.timeout(self._seconds):
-                answer = await _exchange(process, body, repo, url)
+            async with asyncio.timeout(self._line.seconds):
+                answer = await _exchange(process, request)
         except (TimeoutError, EOFError, OSError) as fault:
             # A process that was not asked to its end may still answer; nobody would know to what.
             await _end(self._take(), at_once=True)
-            raise SourceTooLarge("Reading the index takes too much time or memory.") from fault
+            raise SourceTooLarge("Reading the document takes too much time or memory.") from fault
         except BaseException:
             await _end(self._take(), at_once=True)
             raise
-        self._timer = asyncio.get_running_loop().call_later(self._idle_seconds, self._idle)
+        self._timer = asyncio.get_running_loop().call_later(self._line.idle_seconds, self._idle)
         return answer
 
     async def _started(self) -> Process:
@@ -88,6 +120,8 @@ class Reader:
             # Not forked: a fork holds the listening socket. Secrets of the environment stay here, and so does Ctrl-C.
             self._process = await asyncio.create_subprocess_exec(
                 *_COMMAND,
+                str(self._line.memory),
+                str(self._line.niceness),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
@@ -99,7 +133,8 @@ class Reader:
         return self._process
 
     def _idle(self) -> None:
-        if not self._lock.locked():
+        # Between two reads the lock is free for a moment, though the next one is about to take it.
+        if not self._reading:
             # Taken away at once: an index that comes before the task runs starts a process of its own.
             self._keep(_end(self._take()))
 
@@ -148,10 +183,10 @@ async def _log_errors(process: Process) -> None:
         _log.error("The process that reads large indexes said: %s", text)
 
 
-async def _exchange(process: Process, body: bytes, repo: str, url: str) -> bytes:
+async def _exchange(process: Process, request: Iterable[bytes]) -> bytes:
     if process.stdin is None or process.stdout is None:
         raise AssertionError
-    process.stdin.writelines(worker.request(body, repo, url))
+    process.stdin.writelines(request)
     await process.stdin.drain()
     (length,) = worker.LENGTH.unpack(await process.stdout.readexactly(worker.LENGTH.size))
     return await process.stdout.readexactly(length)

@@ -1,13 +1,15 @@
 """The process that reads large indexes: limited in time and memory, so that no document can take the hub down.
 
 It is started with pipes as its input and output and ends when its input does, so it never outlives the hub for long.
-A request is the lengths of its three parts and the parts: the name of the repo, the URL, the document. An answer is
-its length, a line of JSON, and after it one line for each entry. Nothing of it is unpickled or executed.
+A request is what kind of document it holds, the lengths of its three parts and the parts: the name of the repo, the
+URL, the document. An answer is its length, a line of JSON, and after it one line for each entry. Nothing of it is
+unpickled or executed.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import resource
 import struct
 import sys
@@ -18,6 +20,7 @@ import orjson
 
 from shared.index import Content, Fault, IndexFaulty, read_index
 from shared.index.content import Entry
+from shared.index.manifest import Sifted, sift_manifest
 from shared.problems import PROBLEMS, SourceProblem, SourceTooLarge
 
 if TYPE_CHECKING:
@@ -25,43 +28,46 @@ if TYPE_CHECKING:
 
 CPU_SECONDS = 10
 MEMORY = 768 * 1024 * 1024
-LENGTHS = struct.Struct(">III")
+HEAD = struct.Struct(">?III")
 LENGTH = struct.Struct(">I")
 _ID = len(b'{"id":"')
 
 
 def main() -> None:
-    """Answer requests until there are no more."""
-    _limit()
+    """Answer requests until there are no more; the arguments are the bytes of memory to take and the niceness."""
+    memory, niceness = map(int, sys.argv[1:])
+    _limit(memory)
+    os.nice(niceness)
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
-    for repo, url, body in _requests(requests):
+    for manifest, repo, url, body in _requests(requests):
         used = resource.getrusage(resource.RUSAGE_SELF)
         seconds = int(used.ru_utime + used.ru_stime) + CPU_SECONDS + 1
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.RLIM_INFINITY))
-        answers.write(b"".join(_framed(answer(body, repo, url))))
+        answers.write(b"".join(_framed(answer(body, repo, url, manifest=manifest))))
         answers.flush()
 
 
-def _limit() -> None:
+def _limit(memory: int) -> None:
     """Let this process take little memory, and write no file and no core."""
-    limits = {resource.RLIMIT_AS: MEMORY, resource.RLIMIT_FSIZE: 0, resource.RLIMIT_CORE: 0}
+    limits = {resource.RLIMIT_AS: memory, resource.RLIMIT_FSIZE: 0, resource.RLIMIT_CORE: 0}
     for what, most in limits.items():
         resource.setrlimit(what, (most, most))
     with contextlib.suppress(OSError):  # where the system knows it: when memory ends, this goes before the hub does
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
 
 
-def request(body: bytes, repo: str, url: str) -> Iterator[bytes]:
-    """Yield the parts of a request."""
+def request(body: bytes, repo: str, url: str, *, manifest: bool = False) -> Iterator[bytes]:
+    """Yield the parts of a request to read an index, or a *manifest*."""
     parts = repo.encode(), url.encode(), body
-    yield LENGTHS.pack(*map(len, parts))
+    yield HEAD.pack(manifest, *map(len, parts))
     yield from parts
 
 
-def _requests(stream: BinaryIO) -> Iterator[tuple[str, str, bytes]]:
-    while lengths := stream.read(LENGTHS.size):
-        repo, url, body = (stream.read(length) for length in LENGTHS.unpack(lengths))
-        yield repo.decode(), url.decode(), body
+def _requests(stream: BinaryIO) -> Iterator[tuple[bool, str, str, bytes]]:
+    while head := stream.read(HEAD.size):
+        manifest, *lengths = HEAD.unpack(head)
+        repo, url, body = (stream.read(length) for length in lengths)
+        yield manifest, repo.decode(), url.decode(), body
 
 
 def _framed(lines: list[bytes]) -> Iterator[bytes]:
@@ -70,24 +76,30 @@ def _framed(lines: list[bytes]) -> Iterator[bytes]:
     yield whole
 
 
-def answer(body: bytes, repo: str, url: str) -> list[bytes]:
-    """Return the lines that say what reading came to."""
+def answer(body: bytes, repo: str, url: str, *, manifest: bool = False) -> list[bytes]:
+    """Return the lines that say what reading an index, or a *manifest*, came to."""
     try:
+        if manifest:
+            whole, faults, *entries = sift_manifest(body)
+            return [orjson.dumps({"sifted": [whole, [tuple(one) for one in faults], *entries]})]
         content = read_index(body, repo, url)
     except IndexFaulty as fault:
         return [orjson.dumps({"faults": [tuple(one) for one in fault.faults]})]
     except SourceProblem as problem:
         return [orjson.dumps({"problem": problem.slug, "detail": problem.detail})]
     except MemoryError:
-        return [orjson.dumps({"problem": SourceTooLarge.slug, "detail": "Reading the index takes too much memory."})]
+        return [orjson.dumps({"problem": SourceTooLarge.slug, "detail": "Reading the document takes too much memory."})]
     head = {"digest": content.digest, "domain": content.domain, "base_url": content.base_url}
     return [orjson.dumps(head), *(entry.json for entry in content.entries)]
 
 
-def said(answered: bytes) -> Content:
-    """Return the content that an answer holds, or raise what it says was wrong."""
+def said(answered: bytes) -> Content | Sifted:
+    """Return the content, or what is in order in a manifest, that an answer holds, or raise what it says was wrong."""
     first, *lines = answered.split(b"\n")
     head = orjson.loads(first)
+    if "sifted" in head:
+        whole, faults, sources, refused = head["sifted"]
+        return Sifted(whole, [Fault(*fault) for fault in faults], sources, refused)
     if "faults" in head:
         raise IndexFaulty([Fault(*fault) for fault in head["faults"]])
     if "problem" in head:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any
 
 import fastjsonschema
 import pytest
@@ -9,6 +10,9 @@ import yaml
 from shared import schemas
 from shared.problems import Offence
 from tests.builders import registration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DRAFT = {"$schema": "http://json-schema.org/draft-07/schema#"}
 
@@ -69,6 +73,78 @@ def test_lists_at_most_a_hundred() -> None:
     offences = schemas.checker_of({**DRAFT, "items": {"type": "string"}})([1] * 5000)
 
     assert len(offences) == schemas.MAX_OFFENCES
+
+
+def calls(work: Callable[[], object]) -> int:
+    """Return how many calls of functions *work* takes, those of the libraries too."""
+    counted = 0
+
+    def count(_: object, event: str, __: object) -> None:
+        nonlocal counted
+        counted += event in {"call", "c_call"}
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+    return counted
+
+
+MANY: list[Any] = [[] for _ in range(20_000)]
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        pytest.param({"id": "a", "name": "b", "k": MANY}, id="an unknown field"),
+        pytest.param({"id": "a", "name": "b", "tags": MANY}, id="a list of texts"),
+        pytest.param({"id": "a", "name": "b", "k": [*MANY[:50]], "l": MANY}, id="beside one that is short enough"),
+        pytest.param({"id": "a", "name": "b", **{f"k{number}": [] for number in range(201)}, "_": 1}, id="fields"),
+        pytest.param({"id": "a", "name": "b", **{f"k{number}" * 30: 1 for number in range(20_000)}}, id="long keys"),
+    ],
+)
+def test_what_is_too_long_is_refused_without_looking_into_it(entry: dict[str, Any]) -> None:
+    check = schemas.checker("capability-index", "capability")
+    check({})
+
+    assert calls(lambda: check(entry)) < 20_000
+    assert check(entry)
+
+
+def test_naming_what_is_wrong_with_many_short_lists_costs_the_same_for_each() -> None:
+    check = schemas.checker("capability-index", "capability")
+    few, many = ({"id": "a", "name": "b", **{f"k{n}": [[]] * 50 for n in range(count)}} for count in (9, 90))
+    check({})
+
+    assert calls(lambda: check(many)) < 12 * calls(lambda: check(few))
+    assert len(check(many)) == 90
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "url",
+    ["http://" + "a" * 1_000_000 + " b", "http://" + "a" * 2030 + " b"],
+    ids=["a long one", "one that is short enough"],
+)
+def test_a_url_that_does_not_match_is_refused_in_one_pass(url: str) -> None:
+    check = schemas.checker("capability-index", "capability")
+
+    for _ in range(2000 if len(url) < 3000 else 1):
+        assert [offence.pointer for offence in check({"id": "a", "name": "b", "url": url})] == ["/url"]
+
+
+@pytest.mark.parametrize("value", [[], {}, "x" * 1001, ["x"] * 51, [["x"]], 5])
+def test_one_of_several_forms_has_to_fit(value: object) -> None:
+    check = schemas.checker("capability-index", "capability")
+    fits = value in ([], 5)
+
+    assert [offence.pointer for offence in check({"id": "a", "name": "b", "k": value})] == ([] if fits else ["/k"])
+    exactly = schemas.checker_of({**DRAFT, "oneOf": [{"required": ["url"]}, {"required": ["index"]}]})
+    assert [bool(exactly(dict.fromkeys(keys, 1))) for keys in ([], ["url"], ["index"], ["url", "index"])] == [
+        True, False, False, True,
+    ]  # fmt: skip
 
 
 def test_what_only_the_quick_check_refuses_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

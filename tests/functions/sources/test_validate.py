@@ -1,17 +1,21 @@
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.builders import capability, index, problem, registration, served, world
+from shared.limits import VALIDATING
+from tests.builders import capability, index, problem, refresh, register, registration, served, url_of, world
 
 if TYPE_CHECKING:
     import httpx
     import respx
 
+    from shared.hub import Hub
     from shared.settings import Settings
 
 PATH = "/v1/validate"
@@ -145,3 +149,40 @@ async def test_one_address_may_ask_so_often(settings: Settings) -> None:
         answer = await client.post(PATH, content=index(), headers={"Content-Type": "application/yaml"})
 
     problem(answer, "too-many-requests")
+
+
+@pytest.mark.timeout(60)
+async def test_sources_are_read_while_documents_wait_for_their_validation(
+    client: httpx.AsyncClient, hub: Hub, upstream: respx.MockRouter
+) -> None:
+    large = index(*(capability(number, summary="x" * 500) for number in range(150)))
+    for repo, body in (("small", index()), ("large", large)):
+        upstream.get(url_of(repo)).respond(content=body)
+        await register(client, repo)
+    go_on = threading.Event()
+    hub.reader._thread.submit(go_on.wait)
+    await hub.reader._lock.acquire()
+    waiting = [asyncio.create_task(validate(client, body)) for body in (b"[]", large)]
+
+    try:
+        outcomes = [(await refresh(client, repo))["outcome"] for repo in ("small", "large")]
+        assert outcomes == ["changed", "changed"]
+        assert not any(one.done() for one in waiting)
+    finally:
+        go_on.set()
+        hub.reader._lock.release()
+    assert [verdict["valid"] for verdict in await asyncio.gather(*waiting)] == [False, True]
+
+
+async def test_more_documents_than_may_wait_are_refused(client: httpx.AsyncClient, hub: Hub) -> None:
+    go_on = threading.Event()
+    hub.reader._thread.submit(go_on.wait)
+    try:
+        waiting = [asyncio.create_task(validate(client, index())) for _ in range(VALIDATING // 2)]
+        while hub.limits._validating.in_use < len(waiting):  # noqa: ASYNC110 - a request under way has no event
+            await asyncio.sleep(0)
+        refused = await client.post(PATH, content=index(), headers={"Content-Type": "application/yaml"})
+    finally:
+        go_on.set()
+    problem(refused, "overloaded")
+    assert all(verdict["valid"] for verdict in await asyncio.gather(*waiting))

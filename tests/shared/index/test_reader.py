@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import resource
 import socket
 import sys
 from pathlib import Path
@@ -9,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.index import IndexFaulty, read_index, reader
-from shared.index.reader import LARGE, Reader
+from shared.index import IndexFaulty, read_index, reader, worker
+from shared.index.manifest import sift_manifest
+from shared.index.reader import LARGE, VISITORS, Line, Reader
 from shared.problems import SourceNotAnIndex, SourceTooLarge
-from tests.builders import capability, index
+from tests.builders import capability, index, registration
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -64,7 +67,7 @@ async def test_what_the_process_says_is_an_event_of_the_log(
         await reading.read(BIG, REPO)
     await reading.close()
 
-    [message] = caplog.messages
+    [message] = [record.getMessage() for record in caplog.records if record.name.startswith("hub.")]
     assert r"large indexes said: Fatal: \u20ac \x1b[2J" in message
     assert len(message) < 20_000
     assert capfd.readouterr().err == ""
@@ -108,7 +111,7 @@ async def test_the_process_holds_neither_sockets_nor_secrets(reading: Reader, mo
 
 
 async def test_an_idle_process_ends_and_the_next_index_starts_another() -> None:
-    reading = Reader(idle_seconds=0.05)
+    reading = Reader(Line(idle_seconds=0.05))
     await reading.read(BIG, REPO)
     first = process_of(reading)
 
@@ -134,13 +137,13 @@ async def test_a_process_that_died_is_replaced(reading: Reader) -> None:
 
 async def test_what_takes_too_long_is_the_fault_of_that_index_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "_COMMAND", [sys.executable, "-c", "import time; time.sleep(60)"])
-    reading = Reader(seconds=0.3)
+    reading = Reader(Line(seconds=0.3))
 
     with pytest.raises(SourceTooLarge, match="too much time or memory"):
         await reading.read(BIG, REPO)
     assert process_of(reading) is None
     monkeypatch.undo()
-    reading._seconds = 20.0
+    reading._line = Line()
 
     assert len((await reading.read(BIG, REPO)).entries) == 150
     await reading.close()
@@ -182,6 +185,55 @@ async def test_an_index_that_comes_as_an_idle_process_ends_is_read_by_another(re
     assert process_of(reading) not in {None, first}
 
 
+async def test_the_process_is_not_ended_while_the_next_document_waits_for_it(reading: Reader) -> None:
+    await reading.read(BIG, REPO)
+    first = process_of(reading)
+    await reading._lock.acquire()
+    waiting = asyncio.create_task(reading.read(BIG, REPO))
+    await asyncio.sleep(0)
+
+    # The lock is free from here on, and the one that waits for it has not come to its turn.
+    reading._lock.release()
+    reading._idle()
+
+    assert len((await waiting).entries) == 150
+    assert process_of(reading) == first
+
+
+async def test_large_manifests_are_read_in_the_process(reading: Reader) -> None:
+    sources = [registration(repo=f"r-{n}", url=f"https://git.example.org/{n}/c.yaml") for n in range(900)]
+    body = json.dumps({"version": 1, "sources": sources}).encode()
+    assert len(body) > LARGE
+
+    for manifest in (body, body.replace(b'"r-899"', b'"No"')):
+        assert await reading.sift_manifest(manifest) == sift_manifest(manifest)
+    assert process_of(reading) is not None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks for the limits of another process, which only Linux tells")
+async def test_the_process_for_visitors_has_less_memory_and_gives_way() -> None:
+    reading = Reader(VISITORS)
+    await reading.read(index(*(capability(number, summary="x" * 900) for number in range(10))), REPO)
+    pid = process_of(reading)
+
+    assert pid is not None
+    assert resource.prlimit(pid, resource.RLIMIT_AS)[0] == VISITORS.memory < worker.MEMORY
+    assert os.getpriority(os.PRIO_PROCESS, pid) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + VISITORS.niceness)
+    await reading.close()
+
+
+async def test_a_megabyte_for_visitors_is_refused_within_their_memory() -> None:
+    reading = Reader(VISITORS)
+    # Each list takes a place of its own, to be told where it stands.
+    lists = b"version: 1\ncapabilities: [{id: a, name: b, k: [" + b"[]," * 340_000 + b"[]]}]"
+
+    for body in (lists, *(body[: 1024 * 1024] for body in HOSTILE.values())):
+        with pytest.raises((IndexFaulty, SourceTooLarge)) as refused:
+            await reading.read(body, REPO)
+        assert "memory" not in str(refused.value), body[:100]
+    await reading.close()
+
+
 async def test_closing_leaves_no_process() -> None:
     reading = Reader()
     await reading.read(BIG, REPO)
@@ -195,7 +247,7 @@ async def test_closing_leaves_no_process() -> None:
 
 async def test_a_process_that_does_not_end_by_itself_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "_TO_END", 0.05)
-    reading = Reader(idle_seconds=60)
+    reading = Reader(Line(idle_seconds=60))
     await reading.read(BIG, REPO)
     pid = process_of(reading)
     assert reading._process is not None

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 import resource
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from shared.index import IndexFaulty, read_index, worker
+from shared.index.manifest import sift_manifest
 from shared.problems import SourceNotAnIndex, SourceTooLarge
 from tests.builders import capability, index
 
@@ -39,12 +41,17 @@ def limits(monkeypatch: pytest.MonkeyPatch) -> dict[int, tuple[int, int]]:
     return kept
 
 
+niceness: list[int] = []
+
+
 def run(monkeypatch: pytest.MonkeyPatch, *bodies: bytes) -> list[bytes]:
     """Let main answer in this process."""
     written = io.BytesIO()
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(asked(*bodies))))
     monkeypatch.setattr(sys, "stdout", SimpleNamespace(buffer=written))
     monkeypatch.setattr(Path, "write_text", lambda *_, **__: 0)
+    monkeypatch.setattr(sys, "argv", ["-c", str(worker.MEMORY), "7"])
+    monkeypatch.setattr(os, "nice", niceness.append)
     worker.main()
     return answers(written.getvalue())
 
@@ -73,6 +80,26 @@ def test_faults_and_problems_come_out_as_they_went_in(monkeypatch: pytest.Monkey
     assert there.value.faults == here.value.faults
     with pytest.raises(SourceNotAnIndex, match="publish a raw URL"):
         worker.said(markup)
+
+
+def test_a_manifest_is_read_as_one() -> None:
+    body = b"version: 1\nsources: [{repo: a, domain: b, url: 'https://h.example/c.yaml'}]\n"
+    stream = io.BytesIO(b"".join(worker.request(body, "", "", manifest=True)))
+
+    (request,) = worker._requests(stream)
+
+    assert request == (True, "", "", body)
+    for manifest in (body, b"version: 1\n", body.replace(b"repo: a", b"repo: A")):
+        assert worker.said(worker.answer(manifest, "", "", manifest=True)[0]) == sift_manifest(manifest)
+
+
+@pytest.mark.usefixtures("limits")
+def test_the_process_gives_way_as_it_is_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    niceness.clear()
+
+    run(monkeypatch)
+
+    assert niceness == [7]
 
 
 @pytest.mark.usefixtures("limits")
@@ -105,7 +132,7 @@ def test_time_is_bounded_for_each_document_and_the_rest_for_good(
 
 def started(code: str) -> Any:
     """Run *code* in a process with the limits of the worker's."""
-    whole = f"from shared.index import worker; worker._limit(); {code}"
+    whole = f"from shared.index import worker; worker._limit(worker.MEMORY); {code}"
     return subprocess.run([sys.executable, "-c", whole], capture_output=True, text=True, timeout=60, check=False)
 
 
