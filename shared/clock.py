@@ -11,8 +11,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+LAST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+"""The last second that RFC 3339 can write; a clock that is set beyond it shows this one."""
+
+
 def _utc_now() -> datetime:
-    return datetime.now(UTC)
+    try:
+        return min(datetime.now(UTC), LAST)
+    except (ValueError, OverflowError):
+        return LAST
 
 
 @dataclass(frozen=True)
@@ -24,7 +31,9 @@ class Clock:
 
     def stamp(self, seconds_ahead: float = 0) -> str:
         """Return the present, or a moment *seconds_ahead* of it, as RFC 3339 in UTC, whole seconds."""
-        moment = self.now() + timedelta(seconds=seconds_ahead)
+        now = self.now()
+        # Near the end of the year 9999 a sum would be beyond what a date can be.
+        moment = min(now, LAST - timedelta(seconds=max(seconds_ahead, 0))) + timedelta(seconds=seconds_ahead)
         return moment.isoformat(timespec="seconds").removesuffix("+00:00") + "Z"
 
     def exact_stamp(self) -> str:

@@ -63,7 +63,7 @@ def compose(parts: Iterable[Part]) -> Composition:
     """Merge *parts*, in whatever order they come.
 
     Sources are ordered by repo, capabilities by repo and id. Of an id that several repos claim, the entry of the one
-    registered first is served (by name where the times are equal), the others stand under conflicts. A disabled
+    registered first is served (``Registration.precedence``), the others stand under conflicts. A disabled
     source is left out; a required one that serves nothing, for whatever reason, is missing.
     """
     ordered = sorted(parts, key=lambda part: part.repo)
@@ -87,7 +87,7 @@ def _claims(parts: list[Part]) -> dict[str, list[tuple[Part, Entry]]]:
     if len(counts) == counts.total():
         return {}
     claims: dict[str, list[tuple[Part, Entry]]] = {}
-    for part in sorted(parts, key=lambda part: part.registration.registered_at):
+    for part in sorted(parts, key=lambda part: part.registration.precedence):
         for entry in part.entries:
             if counts[entry.id] > 1:
                 claims.setdefault(entry.id, []).append((part, entry))

@@ -131,7 +131,9 @@ def storage_problem(fault: OSError, *, in_doubt: bool = False) -> StorageUnavail
     """
     full = fault.errno in _FULL
     cause = "The hub's volume is full." if full else "The hub can't write to its volume."
-    return StorageUnavailable(f"{cause} {_IN_DOUBT if in_doubt else _REFUSED}", status=507 if full else 503)
+    problem = StorageUnavailable(f"{cause} {_IN_DOUBT if in_doubt else _REFUSED}", status=507 if full else 503)
+    problem.in_doubt = in_doubt
+    return problem
 
 
 def damaged(path: Path, what: str, remedy: str) -> StartError:

@@ -33,6 +33,7 @@ from shared.sources.room import Room
 from shared.sources.shelf import Shelves
 from shared.sources.timeline import Timeline
 from shared.sources.trial import Trial
+from shared.store import Bounds
 from shared.store.tiny import TinyStore
 from shared.tally import Tally
 from shared.threads import Threads
@@ -203,7 +204,7 @@ def open_hub(settings: Settings, clock: Clock | None = None) -> Hub:
 def _opened(settings: Settings, clock: Clock, directory: DataDirectory) -> Hub:
     folder, tally = directory.path, Tally()
     tally.moments["start"] = clock.now().timestamp()
-    store = TinyStore(folder, clock, tally)
+    store = TinyStore(folder, clock, tally, Bounds(settings.max_registrations, settings.max_registrations_per_token))
     guard = Guard(settings.allow_networks, settings.allow_ports)
     fetcher = Fetcher(guard, f"reuse-surface-hub/{VERSION} (+{settings.public})")
     journal, room = Journal(folder / "sources.json"), Room(settings.max_capabilities, settings.max_mib)

@@ -47,6 +47,7 @@ class Limits:
         self._validating = Pool(VALIDATING, "documents to validate")
         self._trials = Pool(TRIALS, "sources to try out", TRIALS_EACH)
         self._wrong_tokens = _Counter(settings.wrong_tokens_per_minute, clock, "wrong tokens from one address")
+        self._writes = _Counter(settings.writes_per_minute, clock, "writes of one token")
         self._refreshes = _Counter(settings.refreshes_per_minute, clock, "fetches for one token")
         self._validations = _Counter(settings.validations_per_minute, clock, "validations for one address")
 
@@ -88,6 +89,11 @@ class Limits:
     def count_validation(self, request: Request) -> None:
         """Count an index that is to be validated, or raise TooManyRequests."""
         self._validations.count(self.clients.of(request))
+
+    def count_write(self, author: Author) -> None:
+        """Count a write that *author* asks for, or raise TooManyRequests; those of admins are not counted."""
+        if author.grant is not None:
+            self._writes.count(author.name)
 
     def count_refresh(self, author: Author) -> None:
         """Count a fetch that *author* asks for, or raise TooManyRequests."""

@@ -32,12 +32,32 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registration(Wanted):
-    """What the hub keeps. Times are RFC 3339, UTC; *revision* starts at 1 and grows by one with each change."""
+    """What the hub keeps. Times are RFC 3339, UTC; *revision* grows by one with each change.
+
+    A new registration starts beyond every revision that a deregistered repo had, at 1 where there was none.
+    *sequence* numbers registrations in the order in which they were made, whatever the clock said; no caller sees it.
+    """
 
     registered_at: str
     updated_at: str
     registered_by: str
     revision: int
+    sequence: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what callers see."""
+        shown = self.as_row()
+        del shown["sequence"]
+        return shown
+
+    def as_row(self) -> dict[str, Any]:
+        """Return everything that is stored; ``from_json`` takes it."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+    @property
+    def precedence(self) -> tuple[int, str, str]:
+        """What sorts registrations by who was first; the time counts only among those that no store has numbered."""
+        return self.sequence, self.registered_at, self.repo
 
     @property
     def etag(self) -> str:
@@ -50,7 +70,7 @@ class Registration(Wanted):
 
     @classmethod
     def from_json(cls, row: dict[str, Any]) -> Self:
-        """Return the registration that as_json gave."""
+        """Return the registration that ``as_row`` gave."""
         return cls(**row)
 
 

@@ -209,7 +209,7 @@ async def full(client: httpx.AsyncClient, upstream: respx.MockRouter) -> httpx.A
     route.side_effect = [*[httpx.Response(200, content=whole)] * 2, *[httpx.Response(200, content=shrunk)] * 9]
     upstream.get(url_of("rival")).respond(content=index(capability(1, name="Mine")))
     upstream.get(url_of("bad")).respond(content=b"version: [")
-    for repo in ("state-hub", "rival", "bad", "new"):
+    for repo in ("rival", "state-hub", "bad", "new"):
         await register(client, repo, required=repo == "bad")
         if repo != "new":
             await refresh(client, repo)

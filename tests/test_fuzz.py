@@ -172,6 +172,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.hands = Hands()
         self.known: dict[str, dict[str, Any]] = {}
         self.revisions: dict[str, int] = {}
+        self.retired = 0
         self.actions: dict[str, list[str]] = {}
         self.loop = asyncio.new_event_loop()
         self.open()
@@ -198,10 +199,13 @@ class StoreMachine(RuleBasedStateMachine):
 
     def note(self, repo: str, action: str, row: dict[str, Any] | None) -> None:
         """Do in the model what was done in the store."""
-        self.revisions[repo] = self.revisions.get(repo, 0) + 1
+        # What is new starts beyond all that is gone.
+        before = self.revisions[repo] if repo in self.known else self.retired
+        self.revisions[repo] = before + 1
         self.actions.setdefault(repo, []).append(action)
         if row is None:
             del self.known[repo]
+            self.retired = max(self.retired, self.revisions[repo])
         else:
             self.known[repo] = row
 

@@ -229,3 +229,63 @@ async def test_fetches_are_limited_for_each_token(settings: Settings, file: Path
 
         assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
         assert (await client.post(f"{REPO}/refresh", headers=by(COVERS))).status_code == 200
+
+
+async def test_registrations_are_limited_for_each_token_and_in_all(settings: Settings, file: Path) -> None:
+    bounded = replace(settings, tokens_file=file, max_registrations=4, max_registrations_per_token=2)
+
+    async with served(bounded) as client:
+
+        async def register(repo: str, token: str, query: str = "") -> httpx.Response:
+            body = registration(repo=repo, url=url_of(repo))
+            return await client.post(f"/v1/repos{query}", json=body, headers=by(token))
+
+        for repo in ("state-a", "state-b"):
+            assert (await register(repo, COVERS)).status_code == 201
+        told = problem(await register("state-c", COVERS), "registrations-full")
+        assert told["detail"].startswith("The token covers has registered 2 repos that are still registered")
+        problem(
+            await client.put("/v1/repos/state-c", json=registration(repo="state-c"), headers=by(COVERS)),
+            "registrations-full",
+        )
+        problem(await client.get("/v1/repos/state-c/history"), "repo-not-found")
+        # What it has it may change; others and admins go on until the hub has as many as it takes.
+        changed = await client.patch("/v1/repos/state-a", json={"required": True}, headers=by(COVERS))
+        assert changed.status_code == 200
+        for repo in ("one", "two"):
+            assert (await register(repo, ADMIN)).status_code == 201
+        told = problem(await register("three", ADMIN), "registrations-full")
+        assert told["detail"] == "This hub takes 4 registrations, and has as many."
+        assert (await client.delete("/v1/repos/one", headers=by(ADMIN))).status_code == 204
+        assert (await register("three", ADMIN)).status_code == 201
+
+
+async def test_a_dry_run_tells_that_there_is_no_room(
+    settings: Settings, file: Path, upstream: respx.MockRouter
+) -> None:
+    upstream.get(url_of("state-hub")).respond(content=index())
+    async with served(replace(settings, tokens_file=file, max_registrations=1)) as client:
+        await client.post("/v1/repos", json=registration(repo="a", url=url_of("a")), headers=by(ADMIN))
+
+        answer = await client.post("/v1/repos?dry_run=true", json=registration(), headers=by(ADMIN))
+
+    assert (answer.status_code, answer.json()["refusal"]["type"]) == (200, "registrations-full")
+
+
+async def test_writes_are_limited_for_each_token_and_not_for_admins(settings: Settings, file: Path) -> None:
+    async with served(replace(settings, tokens_file=file, writes_per_minute=4)) as client:
+        asked = [
+            await client.post("/v1/repos", json=registration(), headers=by(OWNER)),
+            await client.patch(REPO, json={"required": True}, headers=by(OWNER)),
+            await client.put(REPO, json=registration(), headers=by(OWNER)),
+            await client.post(f"{REPO}/accept", headers=by(OWNER)),
+            await client.delete(REPO, headers=by(OWNER)),
+        ]
+
+        assert [answer.status_code for answer in asked] == [201, 200, 200, 409, 429]
+        problem(asked[-1], "too-many-requests")
+        assert 1 <= int(asked[-1].headers["retry-after"]) <= 60
+        assert (await client.get(REPO)).status_code == 200
+        others = [await client.patch(REPO, json={"required": bool(n % 2)}, headers=by(ADMIN)) for n in range(6)]
+        assert {answer.status_code for answer in others} == {200}
+        assert (await client.delete(REPO, headers=by(COVERS))).status_code == 204

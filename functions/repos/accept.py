@@ -27,6 +27,7 @@ async def handle(hub: Hub, request: Request) -> Response:
     """Answer the outcome and the state of the source, as a refresh does."""
     author = hub.auth.require_writer(request)
     read_query(request)
+    hub.limits.count_write(author)
     digest = await _digest_named(request)
     registration = await hub.store.get(request.path_params["repo"])
     author.must_own(registration, registration.registered_by)

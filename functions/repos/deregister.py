@@ -23,6 +23,7 @@ async def handle(hub: Hub, request: Request) -> Response:
     """Answer 204."""
     author = hub.auth.require_writer(request)
     read_query(request)
+    hub.limits.count_write(author)
     leave_body(request)
     repo = request.path_params["repo"]
 

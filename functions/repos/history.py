@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from shared.store import Change
 
 _NEWEST = 10**12
-_BACKWARDS = str.maketrans("0123456789", "9876543210")
 
 QUERY: Readers = {"limit": whole(1, 50).otherwise(default=50), "cursor": cursor}
 
@@ -29,10 +28,11 @@ async def handle(hub: Hub, request: Request) -> Response:
     changes = await hub.store.history(request.path_params["repo"])
 
     body, headers = page(request, asked, "history", changes, _age)
+    body["history"] = [change.as_json() for change in body["history"]]
     del body["total"]
     return json_answer(body, headers=headers)
 
 
 def _age(change: Change) -> str:
-    """Return a key that grows as the revisions, and the times of the lines of one revision, go back."""
-    return f"{_NEWEST - change.revision:012}{change.at.translate(_BACKWARDS)}"
+    """Return a key that grows with the age of a line, by the order in which lines were written."""
+    return f"{_NEWEST - change.number:012}"

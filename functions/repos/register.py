@@ -34,6 +34,7 @@ async def handle(hub: Hub, request: Request) -> Response:
     if asked.get("dry_run"):
         return json_answer(await _tried(hub, new, author))
 
+    hub.limits.count_write(author)
     registration = await hub.store.add(new, author)
     hub.sources.watch(registration)
 

@@ -23,6 +23,7 @@ async def handle(hub: Hub, request: Request) -> Response:
     """Answer 201 where the repo is new, else 200, with the registration."""
     author = hub.auth.require_writer(request)
     read_query(request)
+    hub.limits.count_write(author)
     repo = request.path_params["repo"]
     new = wanted(await read_json(request), hub.guard, repo)
 

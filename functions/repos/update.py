@@ -23,6 +23,7 @@ async def handle(hub: Hub, request: Request) -> Response:
     """Answer 200 with the registration as it is now."""
     author = hub.auth.require_writer(request)
     read_query(request)
+    hub.limits.count_write(author)
     repo = request.path_params["repo"]
     patch = await read_json(request, (MERGE_PATCH, JSON))
 

@@ -84,7 +84,7 @@ class Federation:
         self.changes.load(serial, saved)
         if digest == saved:
             return Edition(self._press.document(composition, digest, serial, generated_at), composition, parts)
-        document = self._press.document(composition, digest, serial + 1, self._clock.stamp())
+        document = self._press.document(composition, digest, serial + 1, max(generated_at, self._clock.stamp()))
         # Before the first serial there was nothing; what another was is not here to be compared with.
         line = None if serial else Line.of(1, digest, Delta.between(compose([]), composition))
         self._save(document, line)
@@ -100,7 +100,9 @@ class Federation:
         if digest == before.document.substance:
             return None
         serial = before.document.serial + 1
-        document = self._press.document(composition, digest, serial, self._clock.stamp())
+        # A wall clock that was set back dates no serial before the one that it follows; RFC 3339 sorts as text.
+        generated_at = max(before.document.generated_at, self._clock.stamp())
+        document = self._press.document(composition, digest, serial, generated_at)
         line = Line.of(serial, digest, Delta.between(before.composition, composition))
         self._save(document, line)
         return Edition(document, composition, parts), line

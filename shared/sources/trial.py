@@ -70,7 +70,7 @@ def conflicts(repo: str, content: Content, parts: Iterable[Part]) -> list[dict[s
     """Return which ids of *content* other repos publish already, who serves each, and whether both say the same."""
     new = {entry.id: entry for entry in content.entries}
     found: dict[str, dict[str, Any]] = {}
-    for part in sorted(parts, key=lambda part: (part.registration.registered_at, part.repo)):
+    for part in sorted(parts, key=lambda part: part.registration.precedence):
         for entry in part.content.entries if part.content and part.repo != repo else ():
             if entry.id in new and entry.id not in found:
                 found[entry.id] = {"id": entry.id, "repo": part.repo, "identical": new[entry.id].says_the_same(entry)}

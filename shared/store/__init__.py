@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from shared.auth.author import Author
@@ -20,13 +20,22 @@ Facts = dict[str, Any]
 
 PER_REPO = 50
 IN_ALL = 10_000
+IN_ALL_BYTES = 16 << 20
+
+
+class Bounds(NamedTuple):
+    """How many registrations there may be *in_all*, and how many that one token made which is no admin's."""
+
+    in_all: int = 20_000
+    per_token: int = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """One line of history. *before* and *after* hold the changed fields; one is None at the ends of a life.
 
-    A line that changes no registration has the revision of the line before it.
+    A line that changes no registration has the revision of the line before it. *number* orders all lines of a store,
+    whatever the clock said.
     """
 
     repo: str
@@ -37,6 +46,11 @@ class Change:
     before: dict[str, Any] | None
     after: dict[str, Any] | None
     request_id: str | None = None
+    number: int = field(default=0, compare=False)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what callers see of it."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "number"}
 
 
 class Edited(NamedTuple):
@@ -63,17 +77,18 @@ class Store(Protocol):
         ...
 
     async def add(self, wanted: Wanted, author: Author) -> Registration:
-        """Register *wanted*, or raise RepoExists or UrlRegistered."""
+        """Register *wanted*, or raise RepoExists, UrlRegistered or RegistrationsFull."""
         ...
 
     async def refusal(self, wanted: Wanted, author: Author) -> Problem | None:
-        """Return the RepoExists or UrlRegistered that ``add`` would raise now, or raise Forbidden as it would."""
+        """Return the problem that ``add`` would raise now, or None; raise Forbidden as it would."""
         ...
 
     async def replace(self, wanted: Wanted, author: Author, if_match: str | None = None) -> Edited:
         """Make the registration of ``wanted.repo`` say what *wanted* says, registering it where it is new.
 
-        Raise UrlRegistered, or PreconditionFailed when *if_match* (a field value of RFC 9110 §13.1.1) does not hold.
+        Raise UrlRegistered, RegistrationsFull, or PreconditionFailed when *if_match* (a field value of RFC 9110
+        §13.1.1) does not hold.
         Where it says that already, nothing changes, not even ``updated_at``.
         """
         ...
@@ -98,6 +113,8 @@ class Store(Protocol):
     async def history(self, repo: str) -> Sequence[Change]:
         """Return the changes of *repo*, newest first, at most 50; also after it was deregistered.
 
+        While a repo is registered its newest line stays, and among its 50 the one of its registration. Of all other
+        lines there are 10,000, in 16 MiB: what is more is taken from the token that has most of them, the oldest first.
         Raise RepoNotFound for a repo that was never registered, or so long ago that nothing is left of it.
         """
         ...

@@ -5,17 +5,18 @@ A second store behind the same interface keeps these rules by deciding through a
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from shared.answers import tags
 from shared.fetch import urls
-from shared.problems import PreconditionFailed, RepoExists, RepoNotFound, UrlRegistered
+from shared.problems import PreconditionFailed, RegistrationsFull, RepoExists, RepoNotFound, UrlRegistered
 from shared.registration import Registration
-from shared.store import Change
+from shared.store import Bounds, Change
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from shared.problems import Problem
     from shared.registration import Wanted
@@ -40,12 +41,18 @@ class Note(NamedTuple):
 
 
 class Ledger:
-    """Registrations by repo, who holds which URL, and the last revision of each name that is no longer registered."""
+    """Registrations by repo, who holds which URL, and the highest revision that a deregistered repo had (*retired*).
 
-    def __init__(self, rows: Iterable[Registration], retired: Mapping[str, int]) -> None:
+    New registrations start beyond that one, so that no If-Match from an earlier life of a name holds again.
+    """
+
+    def __init__(self, rows: Iterable[Registration], retired: int = 0, bounds: Bounds = Bounds()) -> None:  # noqa: B008 - immutable
         self.rows = {row.repo: row for row in rows}
-        self.retired = dict(retired)
+        self.retired = retired
+        self.bounds = bounds
         self._urls = {urls.normal(row.url): row.repo for row in self.rows.values()}
+        self._by_token = Counter(row.registered_by for row in self.rows.values())
+        self._sequence = max((row.sequence for row in self.rows.values()), default=0)
 
     def get(self, repo: str) -> Registration:
         """Return the registration of *repo*, or raise RepoNotFound."""
@@ -54,14 +61,15 @@ class Ledger:
         return self.rows[repo]
 
     def last_revision(self, repo: str) -> int:
-        """Return the newest revision of *repo*, registered or retired; 0 when it was never registered."""
-        return self.rows[repo].revision if repo in self.rows else self.retired.get(repo, 0)
+        """Return the revision of *repo*, or where it is not registered one that was never passed by it."""
+        return self.rows[repo].revision if repo in self.rows else self.retired
 
     def decide(self, repo: str, edit: Edit | Note, author: Author, now: str) -> tuple[Decision, Change | None]:
         """Return what *edit* makes of *repo* and the line of history, or None where nothing changes.
 
         *edit* gets the registration or None, and returns what is wanted or None; it may raise. Raise Forbidden where
-        *author* may not write the one or the other. Nothing is kept yet. A note is only a line.
+        *author* may not write the one or the other, UrlRegistered or RegistrationsFull. Nothing is kept yet. A note is
+        only a line.
         """
         if isinstance(edit, Note):
             return self._noted(self.get(repo), edit, author, now)
@@ -76,8 +84,26 @@ class Ledger:
             author.must_own(wanted, holder)
             self._check_url(repo, wanted.url)
         revision = self.last_revision(repo) + 1
-        decision = Decision(before, None if wanted is None else _made(before, wanted, revision, author, now))
+        if before is None and wanted is not None:
+            self._check_room(author)
+            decision = Decision(None, self._new(wanted, revision, author, now))
+        elif before is not None and wanted is not None:
+            decision = Decision(before, replace(before, **wanted.as_json(), updated_at=now, revision=revision))
+        else:
+            decision = Decision(before, None)
         return decision, _change(decision, revision, author, now)
+
+    def _new(self, wanted: Wanted, revision: int, author: Author, now: str) -> Registration:
+        fields = {"registered_at": now, "updated_at": now, "registered_by": author.name, "revision": revision}
+        return Registration.from_json(wanted.as_json() | fields | {"sequence": self._sequence + 1})
+
+    def _check_room(self, author: Author) -> None:
+        in_all, per_token = self.bounds
+        if len(self.rows) >= in_all:
+            raise RegistrationsFull(f"This hub takes {in_all:,} registrations, and has as many.")
+        if author.grant is not None and self._by_token[author.name] >= per_token:
+            says = f"The token {author.name} has registered {per_token:,} repos that are still registered"
+            raise RegistrationsFull(f"{says}, and this hub takes no more of one token.")
 
     def refusal(self, wanted: Wanted, author: Author) -> Problem | None:
         """Return why *wanted* could not be registered now, or None; raise Forbidden where *author* may not."""
@@ -88,7 +114,7 @@ class Ledger:
 
         try:
             self.decide(wanted.repo, edit, author, "")
-        except (RepoExists, UrlRegistered) as problem:
+        except (RepoExists, UrlRegistered, RegistrationsFull) as problem:
             return problem
         return None
 
@@ -115,27 +141,24 @@ class Ledger:
         """Keep what was decided."""
         if edited.before is not None:
             del self._urls[urls.normal(edited.before.url)]
+            self._by_token[edited.before.registered_by] -= 1
         if edited.after is None:
             self.rows.pop(repo, None)
-            self.retired[repo] = revision
+            self.retired = max(self.retired, revision)
         else:
-            self.retired.pop(repo, None)
             self.rows[repo] = edited.after
             self._urls[urls.normal(edited.after.url)] = repo
+            self._by_token[edited.after.registered_by] += 1
+            self._sequence = max(self._sequence, edited.after.sequence)
 
     def copy(self) -> Ledger:
         """Return a ledger that changes independently of this one."""
-        twin = Ledger((), self.retired)
+        twin = Ledger((), self.retired, self.bounds)
         twin.rows = dict(self.rows)
         twin._urls = dict(self._urls)
+        twin._by_token = +self._by_token
+        twin._sequence = self._sequence
         return twin
-
-
-def _made(before: Registration | None, wanted: Wanted, revision: int, author: Author, now: str) -> Registration:
-    if before is not None:
-        return replace(before, **wanted.as_json(), updated_at=now, revision=revision)
-    fields = {"registered_at": now, "updated_at": now, "registered_by": author.name, "revision": revision}
-    return Registration.from_json(wanted.as_json() | fields)
 
 
 def _change(decision: Decision, revision: int, author: Author, now: str) -> Change:

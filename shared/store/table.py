@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-FORMAT = 2
+FORMAT = 3
 _KIND = "reuse-surface registrations"
 _log = logging.getLogger("hub.store")
 REMEDY = "Put back a good copy (the name + .prev is the previous generation), or move the file away to begin anew."
 
+RETIRED = "(retired)"
 Row = dict[str, Any]
 Tables = dict[str, dict[str, Any]]
 
@@ -90,8 +91,22 @@ def _say_who_writes(tables: Tables) -> Tables:
     return {**tables, "about": {"1": _about()}}
 
 
+def _number_rows(tables: Tables) -> Tables:
+    """Format 3 numbers registrations in their order, and keeps one revision instead of a row for each name gone."""
+    rows: dict[str, Row] = tables.get("repos", {})
+    registered = {repo: row for repo, row in rows.items() if "retired" not in row}
+    order = sorted(registered, key=lambda repo: (str(registered[repo]["registered_at"]), repo))
+    numbered = {repo: {**registered[repo], "sequence": number} for number, repo in enumerate(order, 1)}
+    retired = max((int(row["retired"]) for row in rows.values() if "retired" in row), default=0)
+    return {**tables, "repos": numbered | _row_of(retired)}
+
+
+def _row_of(retired: int) -> dict[str, Row]:
+    return {RETIRED: {"retired": retired}} if retired else {}
+
+
 # From each format to the next.
-_MIGRATIONS: dict[int, Callable[[Tables], Tables]] = {1: _say_who_writes}
+_MIGRATIONS: dict[int, Callable[[Tables], Tables]] = {1: _say_who_writes, 2: _number_rows}
 
 
 class _BatchTable(Table):
@@ -99,13 +114,25 @@ class _BatchTable(Table):
 
     document_id_class = str  # type: ignore[assignment]  # TinyDB allows it, its annotation does not
 
-    def put(self, rows: Mapping[str, Row]) -> None:
-        """Store every row under its id: all of them or none."""
-        self._update_table(lambda table: table.update(rows))  # type: ignore[arg-type]  # the ids are text
+    def put(self, rows: Mapping[str, Row | None]) -> None:
+        """Store every row under its id, and remove the ids whose row is None: all of it or nothing."""
+
+        def change(table: dict[Any, Any]) -> None:
+            for name, row in rows.items():
+                if row is None:
+                    table.pop(name, None)
+                else:
+                    table[name] = row
+
+        self._update_table(change)
 
 
 class Database(tinydb.TinyDB):
-    """One table: under the name of each repo its registration, or what is left of it: ``{"retired": revision}``."""
+    """One table: under the name of each repo its registration.
+
+    A row whose name no repo can have keeps the highest revision of those that are gone, once there are any:
+    ``{"retired": revision}``.
+    """
 
     table_class = _BatchTable
 
@@ -113,10 +140,14 @@ class Database(tinydb.TinyDB):
         super().__init__(path, storage=AtomicStorage)
         self._repos = cast("_BatchTable", self.table("repos"))
 
-    def load(self) -> dict[str, Row]:
-        """Return every row by the name of its repo."""
-        return {str(one.doc_id): dict(one) for one in self._repos}
+    def load(self) -> tuple[dict[str, Row], int]:
+        """Return every row by the name of its repo, and the highest revision of those that are gone."""
+        rows = {str(one.doc_id): dict(one) for one in self._repos}
+        return rows, int(rows.pop(RETIRED, {"retired": 0})["retired"])
 
-    def save(self, rows: Mapping[str, Row]) -> None:
-        """Store the changed *rows*, durably and as one write; raise StorageUnavailable and change nothing."""
-        self._repos.put(rows)
+    def save(self, rows: Mapping[str, Row | None], retired: int) -> None:
+        """Store the changed *rows* (None for those gone) and *retired*, durably and as one write.
+
+        Raise StorageUnavailable and change nothing.
+        """
+        self._repos.put({**rows, **_row_of(retired)})

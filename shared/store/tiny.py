@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from shared.files import trusted
 from shared.problems import Problem, RepoNotFound, StorageUnavailable
 from shared.registration import Registration
-from shared.store import Author, Change, Edited, Store
+from shared.store import Author, Bounds, Change, Edited, Store
 from shared.store.history import History
 from shared.store.ledger import Decision, Ledger, Note, must_be_new, must_match
 from shared.store.table import REMEDY, Database
@@ -37,12 +37,12 @@ _Outcome = Decision | Exception
 class TinyStore(Store):
     """Keeps the promises of Store. Only the event loop's thread touches the memory, only one thread the files."""
 
-    def __init__(self, folder: Path, clock: Clock, tally: Tally) -> None:
+    def __init__(self, folder: Path, clock: Clock, tally: Tally, bounds: Bounds = Bounds()) -> None:  # noqa: B008 - immutable
         """Read what *folder* holds, or raise StartError when it can't be trusted."""
         self._clock = clock
         self._tally = tally
         self._database = Database(folder / _REGISTRATIONS)
-        self._ledger = _ledger(self._database, folder / _REGISTRATIONS)
+        self._ledger = _ledger(self._database, folder / _REGISTRATIONS, bounds)
         self._history = History(folder / _HISTORY, self._ledger.last_revision)
         self._waiting: list[_Write] = []
         self._writer: asyncio.Task[None] | None = None
@@ -96,7 +96,7 @@ class TinyStore(Store):
         await self._write(repo, Note(action, before, after), author)
 
     async def history(self, repo: str) -> Sequence[Change]:
-        changes = self._history.of(repo)
+        changes = self._history.lines.of(repo)
         if not changes and repo not in self._ledger.rows:
             raise RepoNotFound(f"{repo} was never registered, or nothing is left of its history.")
         return changes
@@ -131,6 +131,7 @@ class TinyStore(Store):
             changes: list[Change] = []
             outcomes = [_decided(staged, write, self._clock.exact_stamp(), changes) for write in batch]
             if changes:
+                changes = self._history.lines.numbered(changes)
                 await self._save_counted(staged, changes)
         except Exception as fault:  # noqa: BLE001 - whoever waits must be told, whatever it was
             # Refusals wait for the disk too: they may rest on writes of this batch.
@@ -143,7 +144,7 @@ class TinyStore(Store):
 
     def _keep(self, changes: list[Change]) -> None:
         try:
-            self._history.keep(changes)
+            self._history.lines.keep(changes)
         except MemoryError:
             _log.exception("%d lines of history can be read after the next start only", len(changes))
 
@@ -159,17 +160,16 @@ class TinyStore(Store):
     def _save(self, staged: Ledger, changes: list[Change]) -> None:
         self._history.append(changes)
         try:
-            self._database.save({change.repo: _row(staged, change.repo) for change in changes})
-        except BaseException:
-            self._history.doubt()
+            self._database.save({change.repo: _row(staged, change.repo) for change in changes}, staged.retired)
+        except BaseException as fault:
+            self._history.withdraw(in_doubt=isinstance(fault, StorageUnavailable) and fault.in_doubt)
             raise
 
 
-def _ledger(database: Database, path: Path) -> Ledger:
+def _ledger(database: Database, path: Path, bounds: Bounds) -> Ledger:
     with trusted(path, REMEDY):
-        rows = database.load()
-        retired = {repo: int(row["retired"]) for repo, row in rows.items() if "retired" in row}
-        return Ledger([Registration.from_json(row) for repo, row in rows.items() if repo not in retired], retired)
+        rows, retired = database.load()
+        return Ledger(map(Registration.from_json, rows.values()), retired, bounds)
 
 
 def _edited(decision: Decision) -> Edited:
@@ -178,8 +178,8 @@ def _edited(decision: Decision) -> Edited:
     return Edited(decision.before, decision.after)
 
 
-def _row(ledger: Ledger, repo: str) -> dict[str, Any]:
-    return ledger.rows[repo].as_json() if repo in ledger.rows else {"retired": ledger.retired[repo]}
+def _row(ledger: Ledger, repo: str) -> dict[str, Any] | None:
+    return ledger.rows[repo].as_row() if repo in ledger.rows else None
 
 
 def _known(current: Registration | None, repo: str) -> Registration:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.clock import Clock
+from shared import clock as module
+from shared.clock import LAST, Clock
 
 NOON = datetime(2026, 11, 23, 12, 0, 0, 123456, tzinfo=UTC)
 MOMENTS = st.datetimes(min_value=datetime(1971, 1, 1), max_value=datetime(2999, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - hypothesis adds the zone
@@ -33,6 +34,28 @@ def test_the_clock_of_the_machine_is_utc() -> None:
 )
 def test_a_stamp_has_whole_seconds(ahead: float, stamp: str) -> None:
     assert Clock(lambda: NOON).stamp(ahead) == stamp
+
+
+@pytest.mark.parametrize("ahead", [-1, 0, 1, 3600, 10**9])
+def test_near_the_end_of_the_year_9999_a_moment_ahead_is_its_last_second(ahead: float) -> None:
+    clock = Clock(lambda: LAST)
+
+    assert clock.stamp(ahead) == ("9999-12-31T23:59:58Z" if ahead < 0 else "9999-12-31T23:59:59Z")
+    assert clock.exact_stamp() == "9999-12-31T23:59:59.000000Z"
+
+
+@pytest.mark.parametrize("fault", [ValueError("year 10000 is out of range"), OverflowError()])
+def test_a_machine_beyond_the_year_9999_shows_its_last_second(
+    monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    class Beyond(datetime):
+        @classmethod
+        def now(cls, _: object = None) -> Beyond:
+            raise fault
+
+    monkeypatch.setattr(module, "datetime", Beyond)
+
+    assert Clock().stamp() == "9999-12-31T23:59:59Z"
 
 
 def test_an_exact_stamp_has_microseconds() -> None:

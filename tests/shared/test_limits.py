@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared import limits as limits_module
-from shared.auth import Author
+from shared.auth import Author, Grant
 from shared.limits import CLIENTS, MOST_HOPS, TRIALS, TRIALS_EACH, VALIDATING, Clients, Limits
 from shared.problems import Overloaded, TooManyRequests
 from shared.settings import Settings
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 @pytest.fixture
 def limits(hands: Hands) -> Limits:
     """Limits of two a minute."""
-    settings = Settings(wrong_tokens_per_minute=2, refreshes_per_minute=2, validations_per_minute=2)
+    settings = Settings(
+        wrong_tokens_per_minute=2, refreshes_per_minute=2, validations_per_minute=2, writes_per_minute=2
+    )
     return Limits(settings, hands.clock())
 
 
@@ -55,6 +57,21 @@ def test_one_client_does_not_spend_what_another_has(limits: Limits) -> None:
     limits.count_refresh(Author("bert"))
     with pytest.raises(TooManyRequests):
         limits.count_refresh(Author("anna"))
+
+
+def test_writes_are_counted_for_each_token_and_those_of_admins_are_not(limits: Limits, hands: Hands) -> None:
+    narrow, other, admin = Author("ci", grant=Grant()), Author("other", grant=Grant()), Author("anna")
+    for _ in range(2):
+        limits.count_write(narrow)
+
+    with pytest.raises(TooManyRequests, match="takes 2 writes of one token a minute") as refusal:
+        limits.count_write(narrow)
+    assert refusal.value.headers == {"Retry-After": "60"}
+    limits.count_write(other)
+    for _ in range(10_000):
+        limits.count_write(admin)
+    hands.advance(60)
+    limits.count_write(narrow)
 
 
 def test_a_clock_that_is_set_changes_nothing(limits: Limits, hands: Hands) -> None:

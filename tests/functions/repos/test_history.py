@@ -80,7 +80,7 @@ async def test_keeps_the_last_fifty_of_a_repo(client: httpx.AsyncClient) -> None
     for number in range(50):
         await client.patch(PATH, json={"description": f"n{number}"}, headers=WRITER)
 
-    assert [line["revision"] for line in await lines(client)] == list(range(51, 1, -1))
+    assert [line["revision"] for line in await lines(client)] == [*range(51, 2, -1), 1]
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=51", "limit=x", "cursor=%25", "cursor=", "domain=x"])

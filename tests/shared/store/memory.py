@@ -6,8 +6,9 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from shared.problems import RepoNotFound
-from shared.store import PER_REPO, Author, Change, Edited, Store
+from shared.store import Author, Bounds, Change, Edited, Store
 from shared.store.ledger import Ledger, Note, must_be_new, must_match
+from shared.store.lines import Lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,11 +23,11 @@ if TYPE_CHECKING:
 class MemoryStore(Store):
     """Decides by the same rules, at once."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, bounds: Bounds = Bounds()) -> None:  # noqa: B008 - immutable
         """Begin with nothing."""
         self._clock = clock
-        self._ledger = Ledger((), {})
-        self._changes: dict[str, list[Change]] = {}
+        self._ledger = Ledger((), 0, bounds)
+        self._lines = Lines()
 
     async def get(self, repo: str) -> Registration:
         """Keep the promise of Store, as all of these do."""
@@ -79,9 +80,9 @@ class MemoryStore(Store):
 
     async def history(self, repo: str) -> Sequence[Change]:
         """Keep the promise."""
-        if repo not in self._changes:
+        if not (lines := self._lines.of(repo)):
             raise RepoNotFound(f"{repo} was never registered.")
-        return self._changes[repo]
+        return lines
 
     def quiet(self) -> contextlib.AbstractAsyncContextManager[None]:
         """Keep the promise: there are no files."""
@@ -94,7 +95,7 @@ class MemoryStore(Store):
         decision, change = self._ledger.decide(repo, edit, author, self._clock.exact_stamp())
         if change is not None:
             self._ledger.apply(repo, decision, change.revision)
-            self._changes[repo] = [change, *self._changes.get(repo, [])][:PER_REPO]
+            self._lines.keep(self._lines.numbered([change]))
         return decision
 
 

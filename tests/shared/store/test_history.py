@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.problems import StartError, StorageUnavailable
-from shared.store import IN_ALL, PER_REPO, Change
+from shared.store import PER_REPO, Change
 from shared.store.history import History
 
 if TYPE_CHECKING:
@@ -30,14 +30,14 @@ def opened(path: Path, last: int = 1_000_000) -> History:
 
 def write(history: History, changes: Iterable[Change]) -> None:
     """Write and keep, as the store does."""
-    changes = list(changes)
+    changes = history.lines.numbered(changes)
     history.append(changes)
-    history.keep(changes)
+    history.lines.keep(changes)
 
 
 def revisions(history: History, repo: str = "a") -> list[int]:
     """Return the revisions that a history knows, newest first."""
-    return [change.revision for change in history.of(repo)]
+    return [change.revision for change in history.lines.of(repo)]
 
 
 @pytest.fixture
@@ -52,9 +52,9 @@ def test_what_was_written_is_there_after_a_restart(path: Path) -> None:
     write(history, lines(2, first=2))
 
     for one in (history, opened(path)):
-        assert list(one.of("a")) == [replace(LINE, revision=3), replace(LINE, revision=2), LINE]
-        assert list(one.of("b")) == [replace(LINE, repo="b", request_id="r")]
-        assert list(one.of("nobody")) == []
+        assert list(one.lines.of("a")) == [replace(LINE, revision=3), replace(LINE, revision=2), LINE]
+        assert list(one.lines.of("b")) == [replace(LINE, repo="b", request_id="r")]
+        assert list(one.lines.of("nobody")) == []
 
 
 def test_later_changes_are_appended(path: Path) -> None:
@@ -76,7 +76,7 @@ def test_what_the_registrations_never_reached_is_dropped(path: Path) -> None:
     assert revisions(history) == [2, 1]
     write(history, [replace(LINE, revision=3, by="bert")])
 
-    assert [(line.revision, line.by) for line in opened(path).of("a")] == [(3, "bert"), (2, "anna"), (1, "anna")]
+    assert [(line.revision, line.by) for line in opened(path).lines.of("a")] == [(3, "bert"), (2, "anna"), (1, "anna")]
 
 
 @pytest.mark.parametrize("cut", [1, 2, 20])
@@ -97,7 +97,7 @@ def test_a_line_torn_by_a_crash_is_dropped(path: Path, cut: int) -> None:
         pytest.param(b"something else\n", id="foreign"),
         pytest.param(b"", id="empty"),
         pytest.param(b'{"kind":"something else","format":1}\n', id="of another kind"),
-        pytest.param(b'{"kind":"reuse-surface history","format":2}\n', id="newer"),
+        pytest.param(b'{"kind":"reuse-surface history","format":3}\n', id="newer"),
         pytest.param(b'{"kind":"reuse-surface history","format":1}\n{"repo": "a"}\n', id="a line that lacks fields"),
         pytest.param(b'{"kind":"reuse-surface history","format":1}\n{"re\n{}\n', id="torn in the middle"),
     ],
@@ -119,16 +119,6 @@ def test_the_newest_of_each_repo_are_kept(path: Path) -> None:
     for one in (history, opened(path)):
         assert revisions(one) == list(range(PER_REPO + 2, 2, -1))
         assert revisions(one, "b") == [1]
-
-
-def test_the_newest_of_all_are_kept(path: Path) -> None:
-    history = opened(path)
-    history.keep(replace(LINE, repo=f"r{number}") for number in range(IN_ALL))
-    history.keep(lines(2, "r1", first=2))
-
-    assert (revisions(history, "r0"), revisions(history, "r1"), revisions(history, "r2")) == ([], [3, 2], [1])
-    assert len(history._changes) == IN_ALL
-    assert "r0" not in history._by_repo
 
 
 def test_the_file_is_made_anew_when_it_holds_far_more_than_is_kept(path: Path) -> None:
@@ -170,16 +160,67 @@ def test_a_file_whose_sync_failed_is_never_synced_again(path: Path, monkeypatch:
 
     assert file not in synced
     assert path.stat().st_ino in synced
-    assert [line.by for line in opened(path).of("a")] == ["bert", "anna"]
+    assert [line.by for line in opened(path).lines.of("a")] == ["bert", "anna"]
     holder.close()
 
 
 def test_what_must_not_count_is_not_in_the_next_file(path: Path) -> None:
     history = opened(path)
     write(history, [LINE])
-    history.append(lines(1, first=2))
-    history.doubt()
+    history.append(history.lines.numbered(lines(1, first=2)))
+    history.withdraw(in_doubt=False)
+    assert [line.by for line in opened(path).lines.of("a")] == ["anna"]
 
     write(history, [replace(LINE, revision=2, by="bert")])
 
-    assert [line.by for line in opened(path).of("a")] == ["bert", "anna"]
+    assert [line.by for line in opened(path).lines.of("a")] == ["bert", "anna"]
+
+
+def test_lines_that_are_in_doubt_are_there_for_a_start_that_finds_their_registrations(path: Path) -> None:
+    history = opened(path)
+    write(history, [LINE])
+    history.append(history.lines.numbered(lines(1, first=2)))
+    history.withdraw(in_doubt=True)
+
+    assert revisions(opened(path, last=2)) == [2, 1]
+    assert revisions(opened(path, last=1)) == [1]
+    write(history, [replace(LINE, repo="b")])
+    assert revisions(opened(path, last=2)) == [1]
+
+
+def test_what_an_append_that_failed_left_in_the_file_is_taken_out_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history = opened(path)
+    write(history, [LINE])
+    before = path.read_bytes()
+
+    def fail(_: int) -> None:
+        raise OSError(errno.EIO, "")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fsync", fail)
+        with pytest.raises(StorageUnavailable):
+            history.append(history.lines.numbered([replace(LINE, action="accept")]))
+
+    assert path.read_bytes() == before
+
+
+OLD = (
+    b'{"kind":"reuse-surface history","format":1}\n'
+    b'{"repo":"a","at":"t2","by":"anna","action":"register","revision":1,"before":null,"after":{},"request_id":null}\n'
+    b'{"repo":"a","at":"t1","by":"anna","action":"accept","revision":1,"before":{},"after":{},"request_id":null}\n'
+)
+
+
+def test_a_file_of_the_first_format_is_read_and_written_anew_with_numbers(path: Path) -> None:
+    path.write_bytes(OLD)
+    history = opened(path)
+    assert [(line.action, line.number) for line in history.lines.of("a")] == [("accept", 2), ("register", 1)]
+
+    write(history, [replace(LINE, revision=2)])
+
+    assert path.read_bytes().startswith(b'{"kind":"reuse-surface history","format":2}\n')
+    assert [(line.action, line.number) for line in opened(path).lines.of("a")] == [
+        ("update", 3), ("accept", 2), ("register", 1),
+    ]  # fmt: skip

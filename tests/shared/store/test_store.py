@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.problems import PreconditionFailed, RepoExists, RepoNotFound, UrlRegistered
+from shared.auth.author import Grant
+from shared.problems import PreconditionFailed, RegistrationsFull, RepoExists, RepoNotFound, UrlRegistered
 from shared.registration import Wanted
-from shared.store import PER_REPO, Author, Change, Store
+from shared.store import PER_REPO, Author, Bounds, Change, Store
+from shared.store import lines as lines_module
 from shared.store.tiny import TinyStore
 from shared.tally import Tally
 from tests.builders import registration, url_of
@@ -41,7 +43,9 @@ def required(current: Registration) -> Wanted:
 async def store(request: pytest.FixtureRequest, tmp_path: Path, hands: Hands) -> AsyncIterator[Store]:
     """Every store, one after the other."""
     clock = hands.clock()
-    opened: Store = TinyStore(tmp_path, clock, Tally()) if request.param == "tiny" else MemoryStore(clock)
+    bounds = Bounds(in_all=3, per_token=2) if "so_many" in request.node.name else Bounds()
+    tiny = request.param == "tiny"
+    opened: Store = TinyStore(tmp_path, clock, Tally(), bounds) if tiny else MemoryStore(clock, bounds)
     yield opened
     await opened.close()
 
@@ -107,7 +111,7 @@ async def test_a_url_is_free_again_once_its_repo_has_another_or_is_gone(store: S
     await store.add(wanted("b", url=url_of("a")), ANNA)
     await store.remove("b", ANNA)
 
-    assert (await store.add(wanted("c", url=url_of("a")), ANNA)).revision == 1
+    assert (await store.add(wanted("c", url=url_of("a")), ANNA)).repo == "c"
 
 
 async def test_replaces_and_says_what_was_before(store: Store, hands: Hands) -> None:
@@ -236,13 +240,13 @@ async def test_the_history_tells_a_whole_life_newest_first(store: Store, hands: 
     await store.replace(wanted(required=True, domain="other"), BERT)
     await store.remove("state-hub", ANNA)
 
-    later, line = "2026-11-23T10:00:01.000000Z", {"repo": "state-hub"}
+    later = "2026-11-23T10:00:01.000000Z"
     assert list(await store.history("state-hub")) == [
-        Change(**line, at=later, by="anna", action="deregister", revision=3, after=None, request_id="request-1",
-               before=wanted(required=True, domain="other").as_json()),
-        Change(**line, at=later, by="bert", action="update", revision=2, request_id=None,
+        Change(repo="state-hub", at=later, by="anna", action="deregister", revision=3, after=None,
+               request_id="request-1", before=wanted(required=True, domain="other").as_json()),
+        Change(repo="state-hub", at=later, by="bert", action="update", revision=2, request_id=None,
                before={"domain": "helix_forge", "required": False}, after={"domain": "other", "required": True}),
-        Change(**line, at=NOW, by="anna", action="register", revision=1, before=None, request_id="request-1",
+        Change(repo="state-hub", at=NOW, by="anna", action="register", revision=1, before=None, request_id="request-1",
                after=wanted().as_json()),
     ]  # fmt: skip
 
@@ -254,7 +258,89 @@ async def test_the_history_of_a_repo_is_bounded(store: Store) -> None:
 
     revisions = [line.revision for line in await store.history("state-hub")]
 
-    assert revisions == list(range(PER_REPO + 4, 4, -1))
+    assert revisions == [*range(PER_REPO + 4, 5, -1), 1]
+
+
+async def test_no_condition_from_an_earlier_life_of_a_name_holds_again(store: Store) -> None:
+    await store.add(wanted("a"), ANNA)
+    await store.replace(wanted("a", required=True), ANNA)
+    await store.remove("a", ANNA)
+    await store.add(wanted("b"), ANNA)
+    await store.remove("b", ANNA)
+
+    revisions = [(await store.add(wanted(repo), ANNA)).revision for repo in ("a", "b", "c")]
+
+    assert revisions == [6, 6, 6]
+    for tag in ('"1"', '"2"', '"3"', '"4"', '"5"'):
+        with pytest.raises(PreconditionFailed):
+            await store.remove("a", ANNA, tag)
+
+
+async def test_registrations_are_numbered_in_their_order_whatever_the_clock_says(store: Store, hands: Hands) -> None:
+    await store.add(wanted("b"), ANNA)
+    hands.jump(-3600)
+    await store.add(wanted("a"), ANNA)
+    await store.replace(wanted("b", required=True), ANNA)
+    await store.remove("a", ANNA)
+    await store.add(wanted("c"), ANNA)
+
+    rows = sorted(await store.registrations(), key=lambda row: row.precedence)
+
+    assert [row.repo for row in rows] == ["b", "c"]
+    assert "sequence" not in rows[0].as_json()
+
+
+async def test_there_are_so_many_registrations_and_no_more(store: Store) -> None:
+    narrow = Author("ci", grant=Grant(("*",)))
+    for repo in ("a", "b"):
+        await store.add(wanted(repo), narrow)
+    before = await everything(store)
+
+    for write in (store.add, store.replace):
+        with pytest.raises(RegistrationsFull, match="The token ci has registered 2 repos"):
+            await write(wanted("c"), narrow)
+    assert isinstance(await store.refusal(wanted("c"), narrow), RegistrationsFull)
+    assert await everything(store) == before
+    # Others are not held up by it, nor is what it has; and whoever deregisters has room again.
+    await store.add(wanted("c"), ANNA)
+    await store.replace(wanted("a", required=True), narrow)
+    with pytest.raises(RegistrationsFull, match="takes 3 registrations, and has as many"):
+        await store.add(wanted("d"), ANNA)
+    await store.remove("b", ANNA)
+    await store.add(wanted("d"), narrow)
+
+
+async def test_who_writes_most_pushes_nobody_elses_history_out(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines_module, "IN_ALL", 30)
+    await store.add(wanted("state"), ANNA)
+    await store.replace(wanted("state", required=True), ANNA)
+    await store.add(wanted("gone"), ANNA)
+    await store.remove("gone", ANNA)
+    for number in range(10):
+        if number > 1:
+            await store.remove(f"ci-{number - 2}", BERT)
+        await store.add(wanted(f"ci-{number}"), BERT)
+        for ttl in range(10):
+            await store.replace(wanted(f"ci-{number}", cache_ttl_seconds=ttl), BERT)
+
+    assert [line.action for line in await store.history("state")] == ["update", "register"]
+    assert [line.action for line in await store.history("gone")] == ["deregister", "register"]
+    # Of what is registered the newest line stays, whoever wrote it.
+    assert (await store.history("ci-8"))[0].after == {"cache_ttl_seconds": 9}
+    with pytest.raises(RepoNotFound):
+        await store.history("ci-0")
+
+
+async def test_who_writes_most_about_a_repo_pushes_nobody_elses_lines_out(store: Store) -> None:
+    await store.add(wanted(), ANNA)
+    await store.replace(wanted(required=True), ANNA)
+    for number in range(2 * PER_REPO):
+        await store.replace(wanted(cache_ttl_seconds=number), BERT)
+
+    lines = await store.history("state-hub")
+
+    assert len(lines) == PER_REPO
+    assert [(line.by, line.action) for line in lines[-2:]] == [("anna", "update"), ("anna", "register")]
 
 
 async def test_of_many_who_want_one_name_one_gets_it(store: Store) -> None:

@@ -13,8 +13,8 @@ from shared.clock import Clock
 from shared.problems import RepoExists, RepoNotFound, StartError, StorageUnavailable
 from shared.registration import Wanted
 from shared.store import Author
-from shared.store.history import History
 from shared.store.ledger import Ledger
+from shared.store.lines import Lines
 from shared.store.tiny import TinyStore
 from shared.tally import Tally
 from tests.builders import registration, url_of
@@ -168,12 +168,13 @@ async def test_a_write_that_is_on_disk_counts_though_there_is_no_memory_for_its_
     def fail(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(History, "keep", fail)
+    monkeypatch.setattr(Lines, "keep", fail)
     assert (await store.add(wanted("a"), ANNA)).repo == "a"
     monkeypatch.undo()
 
+    await store.add(wanted("b"), ANNA)
     assert "1 lines of history can be read after the next start only" in caplog.text
-    assert [line.by for line in await reopen().history("a")] == ["anna"]
+    assert [[line.number for line in await reopen().history(repo)] for repo in ("a", "b")] == [[1], [2]]
 
 
 async def test_one_refusal_does_not_touch_its_neighbours(store: TinyStore) -> None:
@@ -222,8 +223,8 @@ async def test_a_repo_whose_history_was_lost_has_an_empty_one(
 
 @pytest.mark.parametrize(
     "row",
-    [{"repo": "a"}, {"retired": "many"}, {**registration(), "another": 1}, 7],
-    ids=["lacks fields", "no number", "an unknown field", "no row"],
+    [{"repo": "a"}, {**registration(), "another": 1}, 7],
+    ids=["lacks fields", "an unknown field", "no row"],
 )
 async def test_a_row_that_can_not_be_understood_stops_the_start_and_is_left_as_it_is(
     store: Store, tmp_path: Path, row: object, reopen: Callable[[], TinyStore]
@@ -237,3 +238,49 @@ async def test_a_row_that_can_not_be_understood_stops_the_start_and_is_left_as_i
         reopen()
 
     assert path.read_bytes() == before
+
+
+async def test_names_that_are_gone_take_no_room(
+    store: TinyStore, tmp_path: Path, reopen: Callable[[], TinyStore]
+) -> None:
+    await store.add(wanted("stays"), ANNA)
+    path = tmp_path / "registrations.json"
+    tables = orjson.loads(path.read_bytes())
+    tables["about"]["1"]["format"] = 2
+    tables["repos"]["stays"].pop("sequence")
+    tables["repos"] |= {f"gone-{number}": {"retired": 2 + number % 7} for number in range(5000)}
+    path.write_bytes(orjson.dumps(tables))
+
+    again = reopen()
+
+    assert path.stat().st_size < 1000
+    assert [row.repo for row in again.all()] == ["stays"]
+    assert [(await again.add(wanted(repo), ANNA)).revision for repo in ("gone-0", "new")] == [9, 9]
+    for number in range(50):
+        await again.add(wanted(f"ci-{number}"), ANNA)
+        await again.remove(f"ci-{number}", ANNA)
+    assert orjson.loads(path.read_bytes())["repos"].keys() == {"stays", "gone-0", "new", "(retired)"}
+
+
+async def test_a_folder_of_an_earlier_version_serves_in_the_order_of_its_registrations(
+    tmp_path: Path, reopen: Callable[[], TinyStore]
+) -> None:
+    times = {"z-first": "2026-11-23T10:00:00.000001Z", "a-later": "2026-11-23T10:00:00.000002Z"}
+    facts = {"enabled": True, "required": False, "cache_ttl_seconds": 3600, "description": "", "revision": 1}
+    rows = {
+        repo: {**registration(repo=repo, url=url_of(repo)), **facts, "registered_at": at, "updated_at": at,
+               "registered_by": "anna"}
+        for repo, at in times.items()
+    }  # fmt: skip
+    about = {"kind": "reuse-surface registrations", "format": 2, "written_by": "0.1.0"}
+    (tmp_path / "registrations.json").write_bytes(orjson.dumps({"about": {"1": about}, "repos": rows}))
+    line = {"repo": "z-first", "at": "t", "by": "anna", "action": "register", "revision": 1}
+    head = {"kind": "reuse-surface history", "format": 1}
+    written = orjson.dumps(head) + b"\n" + orjson.dumps({**line, "before": None, "after": {}}) + b"\n"
+    (tmp_path / "history.jsonl").write_bytes(written)
+
+    store = reopen()
+    await store.add(wanted("b"), ANNA)
+
+    assert [row.repo for row in sorted(store.all(), key=lambda row: row.precedence)] == ["z-first", "a-later", "b"]
+    assert [change.action for change in await reopen().history("z-first")] == ["register"]
