@@ -1617,40 +1617,20 @@ def apply_one(
     return outcome, ", ".join(changed) if outcome == "changed" else ""
 
 
-def _server(module: str) -> "Any":  # noqa: ANN401 - a module
-    """Import a module of the hub itself, which lies beside this file in a checkout of the repository."""
-    from importlib import import_module
-
+def _by_the_hub(name: str, *args: object, **how: object) -> "Any":  # noqa: ANN401 - as it returns
+    """Call a function of shared/commands.py, which a checkout has beside this file; what it refuses is a Failure."""
     sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
     try:
-        return import_module(module)
+        from shared import commands
+
+        return getattr(commands, name)(*args, **how)
     except ImportError as fault:
         raise Failure(
             f"the hub's packages are missing ({fault.name}). git clone {REPOSITORY}, and in it: "
             "python3 -m pip install -r requirements.txt && python3 cli.py ..."
         ) from fault
-
-
-def _done_by_the_hub(module: str, name: str, *args: object, **how: object) -> "Any":  # noqa: ANN401 - as it returns
-    """Call a function of the hub's packages; what it refuses is a Failure."""
-    function, problems = getattr(_server(module), name), _server("shared.problems")
-    try:
-        return function(*args, **how)
-    except (problems.StartError, problems.Problem) as fault:
+    except commands.REFUSALS as fault:
         raise Failure(str(fault)) from fault
-
-
-def _run_compiled() -> None:
-    """Begin again by a file that imports this one: Python compiles what it runs, and keeps 4 MiB for good.
-
-    That file is called cli.py as well, so that the command line of the process still says what it does.
-    """
-    folder, name = os.path.split(os.path.realpath(__file__))
-    given = getattr(sys, "orig_argv", [])
-    starter = os.path.join(folder, "shared", "server", name)
-    if __name__ == "__main__" and sys.argv[0] in given and os.path.exists(starter):
-        options = given[1 : given.index(sys.argv[0])]
-        os.execv(sys.executable, [sys.executable, *options, starter, *sys.argv[1:]])  # noqa: S606 - itself
 
 
 def token_offences(args: "Namespace") -> "Iterator[str]":
@@ -1715,8 +1695,7 @@ def compose(_hub: "Api", args: "Namespace") -> "Result":
     home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     cache = args.cache_dir or os.path.join(home, "reuse-surface")
     form = "json" if args.out.endswith(".json") else "yaml"
-    how = {"offline": args.offline, "form": form}
-    report = _done_by_the_hub("shared.offline", "compose_offline", args.sources, cache, **how)
+    report = _by_the_hub("compose", args.sources, cache, offline=args.offline, form=form)
     document = report.pop("document").encode()
     shown = table(
         report["sources"], REPO="repo", STATE=lambda one: State(one["state"]),
@@ -1738,10 +1717,15 @@ def compose(_hub: "Api", args: "Namespace") -> "Result":
 )
 def serve(_hub: "Api", args: "Namespace") -> "Result":
     """Run the hub until it is told to stop. Its settings are the REUSE_SURFACE_ variables of the specification."""
-    _run_compiled()
-    _server("shared.logs").configure(os.environ.get("REUSE_SURFACE_LOG"))
-    app, where = _server("router").create_app, (args.host, args.port, args.data_dir)
-    return Result({"url": _done_by_the_hub("shared.server", "run_server", app, *where)})
+
+    def load_app() -> "Any":  # noqa: ANN401 - the hub's own
+        from router import create_app
+
+        return create_app
+
+    if __name__ == "__main__":
+        _by_the_hub("run_compiled")
+    return Result({"url": _by_the_hub("serve", load_app, args.host, args.port, args.data_dir)})
 
 
 TAR = "application/x-tar"
@@ -1761,7 +1745,7 @@ def backup(hub: "Api", args: "Namespace") -> "Result":
         raise Failure("--keep takes a number from 1 on, with a folder as --out.", USAGE)
     if folder:
         make_folder(args.out, os.mkdir)  # more would hide a misspelt path, or a volume that is not mounted
-    content = _from_folder(args.data_dir) if args.data_dir else _from_hub(hub)
+    content = _by_the_hub("back_up", args.data_dir) if args.data_dir else _from_hub(hub)
     about = _backed_up(content)
     path = args.out
     if folder:
@@ -1779,13 +1763,6 @@ def _from_hub(hub: "Api") -> bytes:
         hub.expect(answer)
         raise no_hub("it answers with something else than a backup")
     return answer.body
-
-
-def _from_folder(folder: str) -> bytes:
-    from pathlib import Path
-
-    content: bytes = _done_by_the_hub("shared.backup.offline", "back_up", Path(folder))
-    return content
 
 
 def _backed_up(content: bytes) -> "dict[str, Any]":
@@ -1821,12 +1798,9 @@ def _thinned(folder: str, keep: int) -> "list[str]":
 )
 def restore(_hub: "Api", args: "Namespace") -> "Result":
     """Bring a backup back into an empty data directory, after every check."""
-    from pathlib import Path
-
-    backup = io.BytesIO(read_file(args.file))
-    restored = _done_by_the_hub("shared.backup.restore", "restore", backup, Path(args.data_dir))
-    said = f"{args.data_dir}: {restored.registrations} registrations, as of {restored.about['made_at']}"
-    return Result({**restored.about, "files": restored.files}, said)
+    restored = _by_the_hub("restore", read_file(args.file), args.data_dir)
+    said = f"{args.data_dir}: {restored['registrations']} registrations, as of {restored['made_at']}"
+    return Result(restored, said)
 
 
 @command("version")

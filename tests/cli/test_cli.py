@@ -189,32 +189,6 @@ def test_serve_runs_the_hub_until_it_is_told_to_stop(alone: Shell) -> None:
     assert (alone.folder / "data" / "hub.lock").exists()
 
 
-STARTER = str(CLI.parent / "shared" / "server" / "cli.py")
-
-
-@pytest.mark.parametrize(
-    ("given", "again"),
-    [
-        (["python3", "-I", "cli.py", "serve", "--port", "1"],
-         [[sys.executable, "-I", STARTER, "serve", "--port", "1"]]),
-        (["python3", "-m", "cli", "serve", "--port", "1"], []),
-    ],
-    ids=["as a file", "as a module"],
-)  # fmt: skip
-def test_serve_begins_again_with_the_compiled_file(
-    monkeypatch: pytest.MonkeyPatch, given: list[str], again: list[list[str]]
-) -> None:
-    begun: list[list[str]] = []
-    monkeypatch.setattr(cli, "__name__", "__main__")
-    monkeypatch.setattr(sys, "orig_argv", given)
-    monkeypatch.setattr(sys, "argv", ["cli.py", "serve", "--port", "1"])
-    monkeypatch.setattr(os, "execv", lambda _, argv: begun.append(argv))
-
-    cli._run_compiled()
-
-    assert begun == again
-
-
 def test_serve_without_the_packages_is_a_failure(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

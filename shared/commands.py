@@ -1,0 +1,82 @@
+"""The commands of ``cli.py`` that need the hub's own packages; the client, which is one file, calls them by name.
+
+Each imports what it needs when it is called: what ``serve`` had imported would be imported twice, because it begins
+again in another process.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shared.problems.base import Problem, StartError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.applications import Starlette
+
+    from shared.settings import Settings
+
+    Factory = Callable[[Settings], Starlette]
+
+REFUSALS = (StartError, Problem)
+"""What a command raises where it can't be done, with a sentence for people."""
+
+_STARTER = Path(__file__).resolve().parent / "server" / "cli.py"
+
+
+def run_compiled() -> None:
+    """Replace this process by one whose main file imports cli.py; return where cli.py was not started by its path.
+
+    Python compiles its main file anew at each start, and of one as large as the client keeps 4 MiB for good. The other
+    one is called cli.py as well, so that the command line of the process still says what it does.
+    """
+    words = getattr(sys, "orig_argv", [])
+    if sys.argv[0] in words:
+        options = words[1 : words.index(sys.argv[0])]
+        os.execv(sys.executable, [sys.executable, *options, str(_STARTER), *sys.argv[1:]])  # noqa: S606 - itself
+
+
+def serve(load_app: Callable[[], Factory], host: str, port: int, data_dir: str | None) -> str:
+    """Run the hub that the environment describes until it is told to stop; return its public URL.
+
+    *load_app* imports and returns the app's factory; the log has its form before that. Raise StartError when the hub
+    can't start.
+    """
+    from shared import logs  # noqa: PLC0415 - see above
+    from shared.server import run_server  # noqa: PLC0415 - see above
+
+    logs.configure(os.environ.get("REUSE_SURFACE_LOG", "text"))
+    return run_server(load_app(), host, port, data_dir)
+
+
+def back_up(data_dir: str) -> bytes:
+    """Return the backup, a tar file, of the stopped hub whose data is in *data_dir*; raise StartError."""
+    from shared.backup import offline  # noqa: PLC0415 - see above
+
+    return offline.back_up(Path(data_dir))
+
+
+def restore(content: bytes, data_dir: str) -> dict[str, Any]:
+    """Bring the backup *content* back into an empty *data_dir*; return what it says about itself, and its ``files``.
+
+    Raise StartError, and leave *data_dir* empty, where it is in use or holds something, or the backup is not whole.
+    """
+    from shared.backup.restore import restore  # noqa: PLC0415 - see above
+
+    restored = restore(io.BytesIO(content), Path(data_dir))
+    return {**restored.about, "files": restored.files}
+
+
+def compose(sources: str, cache_dir: str, *, offline: bool, form: str) -> dict[str, Any]:
+    """Compose a federated index without a hub; return the report with the ``document``, yaml or json, as text.
+
+    Raise StartError for a manifest *sources* that can't be read or breaks the rules.
+    """
+    from shared.offline import compose_offline  # noqa: PLC0415 - see above
+
+    return compose_offline(sources, cache_dir, offline=offline, form=form)
