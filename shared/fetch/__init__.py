@@ -81,10 +81,7 @@ class Fetcher:
     async def _follow(self, url: httpx.URL, validators: Validators, talk: TalkTime) -> Fetched:
         been = [url]
         while True:
-            self._guard.judge(url)
-            # Validators mean something only to the URL that sent them (RFC 9110 §8.8): never on the way to it.
-            mine = str(url) == (validators.url or str(been[0]))
-            answer = await self._one(url, validators if mine else Validators(), talk)
+            answer = await self._last_of(been, validators, talk)
             if isinstance(answer, Fetched):
                 return answer if url == been[0] or answer.body is None else _at(url, answer)
             url = answer.url
@@ -95,6 +92,18 @@ class Fetcher:
                     f"The source redirects more than {MAX_REDIRECTS} times.", source_status=answer.status
                 )
             been.append(url)
+
+    async def _last_of(self, been: list[httpx.URL], validators: Validators, talk: TalkTime) -> Fetched | Redirect:
+        """Ask the last of the URLs that redirects led to; a problem tells whether another host led there."""
+        url = been[-1]
+        self._guard.judge(url)
+        # Validators mean something only to the URL that sent them (RFC 9110 §8.8): never on the way to it.
+        mine = str(url) == (validators.url or str(been[0]))
+        try:
+            return await self._one(url, validators if mine else Validators(), talk)
+        except SourceProblem as problem:
+            problem.redirected = len({urls.host(one) for one in been}) > 1
+            raise
 
     async def _one(self, url: httpx.URL, validators: Validators, talk: TalkTime) -> Fetched | Redirect:
         """Ask once, in what is left of the source's time. Waiting for a place is free."""

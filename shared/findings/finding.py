@@ -13,6 +13,7 @@ SEVERITIES = ("error", "warning", "info")
 KINDS = {
     "failed": "error",
     "stale": "warning",
+    "waiting": "warning",
     "held": "warning",
     "never-fetched": "info",
     "hub-full": "error",
@@ -26,7 +27,10 @@ _NAMED = 20
 _TELLING = {
     kind: rank
     for rank, kind in enumerate(
-        ("hub-full", "invalid-entry", "held", "failed", "stale", "never-fetched", "missing-required", "conflict")
+        (
+            *("hub-full", "invalid-entry", "held", "failed", "stale", "waiting", "never-fetched"),
+            *("missing-required", "conflict"),
+        )
     )
 }
 """Of the findings of one repo, those that tell most come first."""

@@ -24,11 +24,32 @@ def of_source(source: Source) -> Iterator[Finding]:
         return
     if status.state == "never":
         action = "Have it checked now: {refresh}. A hub that checks in the background does so by itself."
-        yield made("never-fetched", repo, status.state_since, "The index has not been fetched yet.", action)
-    if status.error is not None:
+        detail = "The index has not been fetched yet."
+        if source.late:
+            yield made("waiting", repo, status.state_since, f"{detail} The first check is long overdue.", _WAITING)
+        else:
+            yield made("never-fetched", repo, status.state_since, detail, action)
+    if status.unchecked:
+        yield _unchecked(source)
+    elif status.error is not None:
         yield _failing(source)
     if source.held is not None:
         yield _held(source)
+
+
+_WAITING = (
+    "Have it checked now: {refresh}. The hub leaves it alone while its host asks for that (Retry-After): next_check_at "
+    "says until when."
+)
+
+
+def _unchecked(source: Source) -> Finding:
+    """Say since when nobody has checked a source, or its new URL, and what is served meanwhile."""
+    status, repo = source.status, source.registration.repo
+    detail = f"{(status.error or {})['detail']} What was good at {status.succeeded_at} stays served."
+    if source.unread:
+        return made("stale", repo, status.state_since, detail, "Have the new address checked now: {refresh}.")
+    return replace(made("waiting", repo, status.state_since, detail, _WAITING), also=(status.state,))
 
 
 def _failing(source: Source) -> Finding:

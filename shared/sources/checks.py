@@ -73,7 +73,8 @@ class Checks:
                         continue
                     if host.cool_until > self._clock.monotonic() and not source.asked:
                         return None
-                    outcome = await self._attempt(source)
+                    # A check that somebody asked for by name says nothing about when the host may be asked next.
+                    outcome = await self._attempt(source, scheduled=not source.asked)
                 if outcome is not None:
                     return outcome
         finally:
@@ -82,7 +83,7 @@ class Checks:
             source.due = max(source.due, self._clock.monotonic() + LEAST_INTERVAL)
             self._hosts.end(counted)
 
-    async def _attempt(self, source: Source) -> Outcome | None:
+    async def _attempt(self, source: Source, *, scheduled: bool) -> Outcome | None:
         """Check once; return None when the source was changed meanwhile, so that what was found does not count."""
         registration, epoch, talk = source.registration, source.epoch, TalkTime(self._clock)
         try:
@@ -94,24 +95,28 @@ class Checks:
         except SourceProblem as problem:
             if source.epoch is not epoch:
                 return None
-            return self._fail(source, problem, talk.milliseconds)
+            return self._fail(source, problem, talk.milliseconds, scheduled=scheduled)
 
-    def _fail(self, source: Source, problem: SourceProblem, duration: int) -> Outcome:
+    def _fail(self, source: Source, problem: SourceProblem, duration: int, *, scheduled: bool) -> Outcome:
         now = self._clock.stamp()
         source.marks = marked(problem.faults, source.marks, now)
         source.failing_since = source.failing_since or now
         source.held = source.held and source.held.missed()
         ended = self._intake.ended(source, "failed", source.status.failed(now, problem, duration))
-        if problem.retry_after is None or problem.host is None:
+        if problem.retry_after is None or not scheduled:
             return ended
-        return ended._replace(source=self._cool(source, problem.host, problem.retry_after))
+        return ended._replace(source=self._cool(source, problem, problem.retry_after))
 
-    def _cool(self, source: Source, host: str, seconds: float) -> Status:
-        """Check nothing of *host* for so long; where that is not the host of *source*, *source* waits as well."""
-        until = self._clock.monotonic() + seconds
-        source.due = max(source.due, until)
-        for waiting in (source, *self._hosts.cool(host, until)):
-            waiting.stamp(self._clock)
+    def _cool(self, source: Source, problem: SourceProblem, seconds: float) -> Status:
+        """Check nothing of the host of *source* for so long if it said so itself; behind a redirect *source* waits."""
+        now = self._clock.monotonic()
+        waiting: Iterable[Source] = ()
+        if self._hosts.is_of(source, problem.host) and not problem.redirected:
+            waiting = self._hosts.cool(source, now + seconds, now)
+        else:
+            source.due = max(source.due, now + seconds)
+        for one in (source, *waiting):
+            one.stamp(self._clock)
         return source.status
 
 

@@ -43,6 +43,7 @@ class Hosts:
 
     def __init__(self) -> None:
         self._hosts: dict[str, Host] = {}
+        self._left: dict[str, Host] = {}
         self.checks = 0
         self.wake = asyncio.Event()
         self.idle = asyncio.Event()
@@ -65,18 +66,31 @@ class Hosts:
         source.host.sources.add(source)
 
     def leave(self, source: Source, url: str) -> None:
-        """Take *source*, which was read from *url*, from its host. A host that cools down is kept, empty or not."""
+        """Take *source*, which was read from *url*, from its host. One that asked for a pause is kept until it ends."""
         source.host.sources.discard(source)
-        if not source.host.sources and not source.host.cool_until:
-            self._hosts.pop(_name(url), None)
+        if not source.host.sources:
+            name = _name(url)
+            if source.host.cool_until:
+                self._left[name] = source.host
+            else:
+                self._hosts.pop(name, None)
 
-    def cool(self, name: str, until: float) -> Iterable[Source]:
-        """Check nothing of the host called *name* before *until*; return the sources that have to wait longer now."""
-        host = self._named(name)
-        if until <= host.cool_until:
+    def is_of(self, source: Source, name: str | None) -> bool:
+        """Tell whether the host of the registered URL of *source* is called *name*."""
+        return name == _name(source.registration.url)
+
+    def cool(self, source: Source, until: float, now: float) -> Iterable[Source]:
+        """Check nothing of the host of *source* until then; return the sources that have to wait.
+
+        Once for each wait: while the host is left alone already nothing changes, so that nobody prolongs it for others.
+        """
+        for name in [name for name, host in self._left.items() if host.cool_until <= now]:
+            if not self._left.pop(name).sources:
+                self._hosts.pop(name)
+        if source.host.cool_until > now:
             return ()
-        host.cool_until = until
-        return host.sources
+        source.host.cool_until = until
+        return source.host.sources
 
     def _named(self, name: str) -> Host:
         return self._hosts.setdefault(name, Host())

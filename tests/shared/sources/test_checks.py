@@ -510,21 +510,85 @@ async def test_a_host_that_wants_peace_is_asked_no_more(hub: Hub, hands: Hands, 
     assert len(hub.sources.schedule.due()) == 20
 
 
-async def test_a_source_that_leads_to_a_host_that_wants_peace_waits_by_itself(
-    hub: Hub, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("host", "redirected"), [("elsewhere.example", True), ("leads.example", True)], ids=["elsewhere", "and back"]
+)
+async def test_a_source_that_leads_to_a_busy_host_waits_by_itself(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, host: str, redirected: bool
 ) -> None:
     async def refuse(*_: object) -> None:
-        raise busy("elsewhere.example")
+        problem = busy(host)
+        problem.redirected = redirected
+        raise problem
 
     monkeypatch.setattr(hub.sources._checker._fetcher, "fetch", refuse)
     for repo in ("a", "b"):
         hub.sources.watch(replace(ROW, repo=repo, url=f"https://leads.example/{repo}"))
     hub.sources.watch(replace(ROW, repo="c", url="https://elsewhere.example/c"))
 
-    await hub.sources.refresh("a")
+    await hub.sources.check("a")
 
-    assert hub.sources.schedule.due() == ["b"]
-    assert {hub.sources.status(repo).next_check_at for repo in "ac"} == {"2026-11-23T10:02:00Z"}
+    assert hub.sources.schedule.due() == ["b", "c"]
+    assert hub.sources.schedule.forced() == ["a", "b", "c"]
+    assert hub.sources.status("a").next_check_at == "2026-11-23T10:02:00Z"
+
+
+async def test_what_somebody_asks_for_by_name_makes_no_other_wait(hub: Hub, hands: Hands, crowd: list[str]) -> None:
+    outcome = await hub.sources.refresh("r0")
+    free = hub.sources.schedule.due()
+    await hub.sources.check("r1")
+    hands.advance(119)
+    await hub.sources.refresh("r0")
+    hands.advance(1)
+
+    assert (outcome.outcome, len(free)) == ("failed", 19)
+    assert len(crowd) == 3
+    assert "r1" in hub.sources.schedule.due()
+
+
+async def test_nobody_prolongs_the_pause_of_a_host(hub: Hub, hands: Hands, upstream: respx.MockRouter) -> None:
+    """The owner of one source has it refreshed and redirected all day; the other one of that host is looked at."""
+    victim = upstream.get("https://busy.example/victim").respond(content=index())
+    upstream.get("https://busy.example/limited").respond(429, headers={"Retry-After": "3600"})
+    upstream.get("https://evil.example/").respond(302, headers={"Location": "https://busy.example/limited"})
+    hub.sources.watch(replace(ROW, repo="victim", url="https://busy.example/victim", cache_ttl_seconds=0))
+    hub.sources.watch(replace(ROW, repo="evil", url="https://evil.example/", cache_ttl_seconds=0))
+    for _ in range(24):
+        await hub.sources.refresh("evil")
+        await hub.sources.refresh_all(hub.sources.schedule.due())
+        hands.advance(3600)
+
+    assert victim.call_count == 24
+    assert hub.sources.status("victim").state == "fresh"
+
+
+async def test_what_waits_for_its_host_for_long_is_not_fresh_and_has_a_finding(
+    settings: Settings, hands: Hands, upstream: respx.MockRouter
+) -> None:
+    upstream.get("https://busy.example/a").respond(content=index())
+    upstream.get("https://busy.example/b").respond(503, headers={"Retry-After": "3600"})
+    hub = open_hub(replace(settings, refresh=True), hands.clock())
+    sources = hub.sources
+    for repo in "ac":
+        sources.watch(replace(ROW, repo=repo, url=f"https://busy.example/{repo}", cache_ttl_seconds=0))
+    sources.watch(replace(ROW, repo="b", url="https://busy.example/b"))
+    await sources.refresh_all("a")
+    for _ in range(2):
+        await sources.refresh_all("b")
+        hands.advance(3600)
+        sources.expire()
+        if _ == 0:
+            fresh = sources.status("a").state
+
+    status = sources.status("a")
+    found = {finding.repo: finding for finding in hub.findings.all()}
+    assert (fresh, status.state, status.error["type"]) == ("fresh", "stale", "source-unchecked")  # type: ignore[index]
+    assert [(found[repo].kind, found[repo].also) for repo in "ac"] == [("waiting", ("stale",)), ("waiting", ())]
+    assert "Retry-After" in found["a"].action
+    assert (await sources.refresh_all("a"))[0].source.error is None
+    assert sources.status("a").state == "fresh"
+    await sources.close()
+    hub.directory.close()
 
 
 async def test_who_is_asked_for_by_name_is_asked_all_the_same(hub: Hub, crowd: list[str]) -> None:

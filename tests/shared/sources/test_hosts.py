@@ -27,15 +27,15 @@ def test_the_sources_of_one_name_share_a_host() -> None:
     assert one.host.sources == {one, same, dotted}
 
 
-def test_a_host_is_forgotten_with_its_last_source_unless_it_wants_peace() -> None:
+def test_a_host_is_forgotten_with_its_last_source_unless_it_asked_for_a_pause() -> None:
     hosts = Hosts()
     before = []
-    for wants_peace in (False, True):
+    for pauses in (False, True):
         left = source("https://a.example/1")
         hosts.enter(left)
         before.append(left.host)
-        if wants_peace:
-            hosts.cool("a.example", 60.0)
+        if pauses:
+            hosts.cool(left, 60.0, 0.0)
         hosts.leave(left, left.registration.url)
     again = source("https://a.example/2")
     hosts.enter(again)
@@ -45,20 +45,30 @@ def test_a_host_is_forgotten_with_its_last_source_unless_it_wants_peace() -> Non
     assert again.host.sources == {again}
 
 
-def test_peace_is_never_cut_short_and_told_to_all_sources_of_the_host() -> None:
+def test_hosts_that_nobody_is_read_from_are_forgotten_when_their_pause_ends() -> None:
     hosts = Hosts()
-    one = source("https://a.example/1")
-    hosts.enter(one)
+    for number in range(100):
+        left = source(f"https://h{number}.example/1")
+        hosts.enter(left)
+        hosts.cool(left, number + 60.0, float(number))
+        hosts.leave(left, left.registration.url)
 
-    assert [list(hosts.cool("a.example", until)) for until in (60.0, 30.0, 90.0)] == [[one], [], [one]]
-    assert one.host.cool_until == 90.0
+    assert len(hosts._hosts) == 60
 
 
-def test_a_host_may_want_peace_before_a_source_is_read_from_it() -> None:
+def test_a_host_is_left_alone_once_for_each_wait() -> None:
     hosts = Hosts()
-    hosts.cool("b.example", 60.0)
-    one = source("https://b.example/1")
+    one, other = source("https://a.example/1"), source("https://a.example/2")
+    for each in (one, other):
+        hosts.enter(each)
 
-    hosts.enter(one)
+    first, during, after = (set(hosts.cool(one, *times)) for times in ((60.0, 0.0), (3600.0, 59.0), (90.0, 60.0)))
 
-    assert one.host.cool_until == 60.0
+    assert (first, during, after) == ({one, other}, set(), {one, other})
+    assert other.host.cool_until == 90.0
+
+
+def test_a_host_is_told_by_the_name_in_the_url() -> None:
+    one = source("https://A.example./1")
+
+    assert [Hosts().is_of(one, name) for name in ("a.example", "b.example", None)] == [True, False, False]

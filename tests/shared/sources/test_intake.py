@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import threading
@@ -192,3 +193,37 @@ async def test_a_record_of_content_that_is_not_there_is_not_believed(
 
     assert (source["state"], source["error"], source["digest"], source["capability_count"]) == ("never", None, None, 0)
     assert source["next_check_at"] == "2026-11-23T10:00:00Z"
+
+
+async def test_what_a_version_before_kept_is_served_on(
+    settings: Settings, hands: Hands, upstream: respx.MockRouter
+) -> None:
+    """Its record was a list of four with dates, and its content had neither registration nor digest of its own."""
+    route = upstream.get(url_of("state-hub"))
+    route.side_effect = [publishes(*WHOLE), publishes(*LESS), httpx.Response(500)]
+    async with served(settings, hands) as client:
+        await register(client)
+        for _ in range(3):
+            await refresh(client)
+        before = (await client.get("/v1/federated")).json()
+    for folder in ("content", "held"):
+        path = settings.data_dir / folder / "state-hub.json"
+        kept = json.loads(path.read_bytes())
+        for name in ("registered_at", "past", "instead_of", "sha256"):
+            del kept[name]
+        path.write_text(json.dumps(kept))
+    path = settings.data_dir / "sources.json"
+    ((repo, url, _, _, status, memory),) = json.loads(path.read_bytes())["sources"]
+    del status["held_digest"]
+    row = [repo, url, status, [memory[0], memory[1], "2020-01-01T00:00:00Z"]]
+    path.write_text(json.dumps({"format": 1, "sources": [row]}))
+
+    route.side_effect = [publishes(*LESS)]
+    async with served(settings, hands) as client:
+        after = (await client.get("/v1/federated")).json()
+        source = (await client.get(PATH)).json()["source"]
+        outcome = await refresh(client)
+
+    assert after == before
+    assert (source["state"], source["capability_count"], source["held_digest"] is not None) == ("stale", 4, True)
+    assert outcome["outcome"] == "held"
