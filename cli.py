@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 
     Option = tuple[tuple[str, ...], dict[str, Any]]
     Block = Union[str, list[Sequence[object]]]
+    Manifest = tuple[list[dict[str, Any]], list[tuple[str, str]]]
 
 VERSION = "0.1.0"
 REPOSITORY = "https://gitea.coulomb.social/coulomb/reuse-surface"
@@ -252,15 +253,11 @@ class Api:
         return Failure("\n".join(lines), CODES.get(status, REFUSED), problem)
 
     def _nearest(self, instance: str) -> "list[str]":
-        from difflib import get_close_matches
-
         name = instance.partition("/v1/repos/")[2].partition("/")[0]
         answer = self.ask("GET", "/v1/repos?limit=1000")
         if answer.status != 200:
             return []
-        names = [str(row.get("repo")) for row in listed(answer.json(), "repos")]
-        near = get_close_matches(name, names)
-        return [f"Did you mean {' or '.join(near)}?" if near else "reuse-surface hub list names those that are there."]
+        return [did_you_mean(name, [str(row.get("repo")) for row in listed(answer.json(), "repos")])]
 
     def ask(  # noqa: PLR0913 - a request has that many sides
         self, method: str, path: str, body: object = None, *,
@@ -549,6 +546,14 @@ def path_of(repo: str, *more: str) -> str:
     from urllib.parse import quote
 
     return "/".join(["/v1/repos", quote(repo, safe=""), *more])
+
+
+def did_you_mean(name: str, names: "Iterable[str]") -> str:
+    """Return the sentence that leads from a *name* that is not registered to those that are."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, [*names])
+    return f"Did you mean {' or '.join(near)}?" if near else "reuse-surface hub list names those that are there."
 
 
 def number(value: object) -> int:
@@ -988,13 +993,9 @@ def must_know(hub: "Api", repo: "str | None" = None, domain: "str | None" = None
         hub.read(path_of(repo))
     if domain is None:
         return
-    from difflib import get_close_matches
-
     domains = {str(row.get("domain")) for row in hub.rows("/v1/repos", "repos")}
     if domain not in domains:
-        near = get_close_matches(domain, domains)
-        hint = f"Did you mean {' or '.join(near)}?" if near else "reuse-surface hub list names those that there are."
-        raise Failure(f"No repository is registered in the domain {domain}. {hint}", NOT_FOUND)
+        raise Failure(f"No repository is registered in the domain {domain}. {did_you_mean(domain, domains)}", NOT_FOUND)
 
 
 def _source_of(row: "dict[str, Any]") -> "dict[str, Any]":
@@ -1463,7 +1464,7 @@ def read_file(path: str) -> bytes:
 
 MANIFEST = "registry/federation/sources.yaml"
 MARK = "# Written by reuse-surface hub sync"
-_LINE = re.compile(r'(- |  )?"([a-z_]+)":(?: (.*))?')
+_NAME = re.compile("[a-z0-9][a-z0-9._-]{0,99}")
 
 
 @command(
@@ -1479,16 +1480,19 @@ def sync(hub: "Api", args: "Namespace") -> "Result":
     if old and not old.startswith(MARK.encode()) and not args.force:
         raise Failure(f"{args.out} was not written by hub sync. --force overwrites it.")
     entries = served_manifest(hub)
-    kept = [one for one in read_manifest(hub, args.out, old) if "index" in one] if args.keep_local and old else []
-    mine = {entry.get("repo") for entry in kept}
-    entries = [*kept, *(entry for entry in entries if entry.get("repo") not in mine)]
+    entries_there, refused = read_manifest(hub, args.out, old) if args.keep_local and old else ([], [])
+    if refused:
+        raise Failure("\n".join([f"{args.out} is left as it is, for these entries:", *(wrong for _, wrong in refused)]))
+    local = [entry for entry in entries_there if "index" in entry]
+    mine = {entry.get("repo") for entry in local}
+    entries = [*local, *(entry for entry in entries if entry.get("repo") not in mine)]
     content = manifest_of(sorted(entries, key=lambda entry: str(entry.get("repo"))), hub.url).encode()
     if content != old:
         make_folder(os.path.dirname(os.path.abspath(args.out)), os.makedirs)
         write_whole(args.out, content)
-    data = {"out": args.out, "changed": content != old, "sources": len(entries), "local": len(kept)}
+    data = {"out": args.out, "changed": content != old, "sources": len(entries), "local": len(local)}
     said = f"{args.out}: {'written' if content != old else 'unchanged'}, {len(entries)} sources"
-    return Result(data, f"{said}, {len(kept)} of them local" if kept else said, aside=aside)
+    return Result(data, f"{said}, {len(local)} of them local" if local else said, aside=aside)
 
 
 def served_manifest(hub: "Api") -> "list[dict[str, Any]]":
@@ -1525,87 +1529,108 @@ def scalar(value: object) -> str:
     return re.sub("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]", lambda one: f"\\u{ord(one[0]):04x}", text)
 
 
-def read_manifest(hub: "Api", path: str, content: bytes) -> "list[dict[str, Any]]":
-    """Return the sources of a manifest: JSON, or YAML as ``hub sync`` writes it; any other YAML is read by the hub."""
+def read_manifest(hub: "Api", path: str, content: bytes) -> "Manifest":
+    """Return the entries of a manifest, and of those in disorder the name, where it is legible, and what is wrong.
+
+    JSON and YAML as ``hub sync`` writes it are read here, other YAML by the hub. Raise Failure for what is no manifest.
+    """
     try:
         text = content.decode()
         document = read_json(text) if text.lstrip()[:1] == "{" else _own_yaml(text)
     except ValueError as fault:
         raise Failure(f"{path} is not a manifest: {fault}.") from fault
     if document is None:
-        answer = check(hub, content, kind="manifest")
-        if not isinstance(answer.get("manifest"), dict):
-            raise Failure("\n".join([f"{path} is not a federation manifest.", *faults(path, answer)]))
-        document = answer["manifest"]
-    if document.get("version") != 1 or not isinstance(document.get("sources"), list):
+        return _read_by_the_hub(hub, path, content)
+    rows = document.get("sources")
+    if document.get("version") != 1 or not isinstance(rows, list):
         raise Failure(f"{path} is not a federation manifest: it needs version: 1 and a list of sources.")
-    return listed(document, "sources")
+    good = [row for row in rows if isinstance(row, dict) and _NAME.fullmatch(str(row.get("repo")))]
+    wrong = "has no name: repo is a-z, 0-9, . _ and -, beginning with a letter or digit"
+    return good, [("", f"{path}: /sources/{place} {wrong}") for place, row in enumerate(rows) if row not in good]
 
 
 def _own_yaml(text: str) -> "dict[str, Any] | None":
-    """Return the manifest in *text* where it is YAML as manifest_of writes it, else None."""
-    document: dict[str, Any] = {}
-    sources: list[dict[str, Any]] = []
-    for line in text.split("\n"):
-        if not line.strip() or line.startswith("#"):
-            continue
-        found = _LINE.fullmatch(line)
-        if found is None or (found[1] == "  " and not sources):
-            return None
-        sources += [{}] if found[1] == "- " else []
-        try:
-            (sources[-1] if found[1] else document)[found[2]] = read_json(found[3]) if found[3] else sources
-        except ValueError:
-            return None
-    return document
+    """Return the manifest in *text* where it is YAML as manifest_of writes it, each line a pair of JSON, else None."""
+    head = re.match(r'(?:#.*\n|\s*\n)*"version": 1\n"sources":(?: \[\])?\n', text)
+    before, *blocks = re.split("^- ", text[head.end() :] if head else text, flags=re.MULTILINE)
+    try:
+        sources = [read_json("{" + ",".join(block.rstrip().split("\n")) + "}") for block in blocks]
+    except ValueError:
+        return None
+    return {"version": 1, "sources": sources} if head and not before.strip() else None
+
+
+def _read_by_the_hub(hub: "Api", path: str, content: bytes) -> "Manifest":
+    answer = check(hub, content, kind="manifest")
+    refused = listed(answer, "refused")
+    if answer.get("valid") is not True and not refused:
+        raise Failure("\n".join([f"{path} is not a federation manifest.", *faults(path, answer)]))
+    rows = listed(mapping(answer, "manifest") or answer, "sources")
+    return [row for row in rows if _NAME.fullmatch(str(row.get("repo")))], [
+        (str(one.get("repo") or ""), _wrong_with(one, path, answer)) for one in refused
+    ]
+
+
+def _wrong_with(entry: "dict[str, Any]", path: str, answer: "dict[str, Any]") -> str:
+    place = str(entry.get("pointer"))
+    mine = [one for one in listed(answer, "errors") if f"{one.get('pointer')}/".startswith(f"{place}/")]
+    return "; ".join(faults(path, {"errors": mine})) or f"{path}: {place} was not checked: too many faults before it"
 
 
 @command(
     "hub apply",
     arg("file", metavar="FILE", help="a federation manifest, YAML or JSON; - is standard input"),
-    flag("--prune", "deregister what the manifest does not name"),
+    flag("--prune", "deregister what the manifest does not name, if all its entries are in order"),
     flag("--dry-run", "tell what would be done, and do nothing"),
     YES,
 )
 def apply(hub: "Api", args: "Namespace") -> "Result":
     """Register or update every source of a manifest; safe to repeat. One that fails does not stop the others."""
-    entries = read_manifest(hub, args.file, read_file(args.file))
-    names = [str(entry.get("repo") or "") for entry in entries]
-    twice = sorted({name for name in names if name and names.count(name) > 1})
+    listing, refused = read_manifest(hub, args.file, read_file(args.file))
+    entries = {str(entry.get("repo")): entry for entry in listing}
+    names = [str(entry.get("repo")) for entry in listing] + [name for name, _ in refused if name]
+    twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise Failure(f"{args.file} names {', '.join(twice)} more than once.")
-    if not names:
+    if not entries and not refused:
         raise Failure(f"{args.file} lists no source, so nothing was done; --prune takes no empty list either.")
-    known = {str(row.get("repo")): row for row in hub.rows("/v1/repos", "repos")}
-    # What is to go goes first: a new name may take over the URL of an old one.
-    gone: list[tuple[str, dict[str, Any]]] = [(repo, {}) for repo in known if args.prune and repo not in names]
-    off = [repo for repo, entry in zip(names, entries) if entry.get("enabled") is False]
-    losses = [repo for repo, _ in gone] + [repo for repo in off if known.get(repo, {}).get("enabled") is True]
+    rows = hub.rows("/v1/repos", "repos")
+    registered = {str(row.get("repo")): row for row in rows if _NAME.fullmatch(str(row.get("repo")))}
+    # A name that can't be read may be that of any repo: then none is taken for one that the manifest leaves out.
+    pruned = [] if refused or not args.prune else [repo for repo in registered if repo not in entries]
+    off = [repo for repo, entry in entries.items() if entry.get("enabled") is False]
+    losses = pruned + [repo for repo in off if registered.get(repo, {}).get("enabled") is True]
     if losses and not args.dry_run and may_ask(args):
         confirm(f"Deregister or disable {', '.join(losses)}? Their entries leave the federated index.")
-    done: list[dict[str, str]] = []
-    for repo, entry in [*gone, *zip(names, entries)]:
-        hub.progress(f"{len(done)} of {len(gone) + len(names)}: {repo}")
-        outcome, detail = apply_one(hub, repo, entry, known.get(repo, {}), dry=args.dry_run)
-        done.append({"repo": repo, "outcome": outcome, "detail": detail})
-    outcomes = [one["outcome"] for one in done]
+    results = [{"repo": repo, "outcome": "failed", "detail": detail} for repo, detail in refused]
+    # What is to go goes first: a new name may take over the URL of an old one.
+    changes: list[tuple[str, dict[str, Any]]] = [(repo, {}) for repo in pruned] + [*entries.items()]
+    for done, (repo, entry) in enumerate(changes):
+        hub.progress(f"{done} of {len(changes)}: {repo}")
+        outcome, detail = apply_one(hub, repo, entry, registered.get(repo, {}), dry=args.dry_run)
+        results.append({"repo": repo, "outcome": outcome, "detail": detail})
+    return _applied(results, args, halted=bool(args.prune and refused))
+
+
+def _applied(rows: "list[dict[str, str]]", args: "Namespace", *, halted: bool) -> "Result":
+    """Return what ``hub apply`` came to; *halted* says that an entry in disorder kept --prune from deregistering."""
+    outcomes = [row["outcome"] for row in rows]
     counts = {outcome: outcomes.count(outcome) for outcome in outcomes}
     said = ", ".join(f"{count} {outcome}" for outcome, count in counts.items()) + args.dry_run * " (dry run)"
-    data = {"dry_run": args.dry_run, "counts": counts, "results": done}
-    shown = table(done, REPO="repo", OUTCOME="outcome", DETAIL="detail")
-    return Result(data, shown, said, code=REFUSED if "failed" in counts else DONE)
+    why_not = ["Nothing was deregistered: --prune waits until every entry of the manifest is in order."] * halted
+    data = {"dry_run": args.dry_run, "counts": counts, "results": rows}
+    shown = table(rows, REPO="repo", OUTCOME="outcome", DETAIL="detail")
+    return Result(data, shown, *why_not, said, code=REFUSED if "failed" in counts else DONE)
 
 
 def apply_one(
-    hub: "Api", repo: str, entry: "dict[str, Any]", known: "dict[str, Any]", *, dry: bool
+    hub: "Api", repo: str, entry: "dict[str, Any]", registered: "dict[str, Any]", *, dry: bool
 ) -> "tuple[str, str]":
     """Make the registration of a repo what *entry* says, none where it says nothing; return outcome and detail."""
-    if not repo:
-        return "failed", "this entry names no repo"
     if entry and "url" not in entry:
         return "skipped", "only this machine has its index: publish it, and name its raw URL as url"
-    changed = [name for name, value in {**DEFAULTS, **entry}.items() if known.get(name) != value]
-    outcome = "deregistered" if not entry else "created" if not known else "changed" if changed else "unchanged"
+    changed = [name for name, value in {**DEFAULTS, **entry}.items() if registered.get(name) != value]
+    outcome = "deregistered" if not entry else "created" if not registered else "changed" if changed else "unchanged"
     try:
         if outcome != "unchanged" and not dry:
             hub.write("PUT" if entry else "DELETE", path_of(repo), entry or None)

@@ -96,8 +96,83 @@ def test_yaml_written_by_hand_is_read_by_the_hub(cli: Shell) -> None:
 
     assert cli.good("hub", "apply", "-", sent=by_hand).out.endswith("1 created\n")
     ran = cli("hub", "apply", "-", sent=by_hand.replace("  domain: d\n", "  colour: red\n"))
+    assert (ran.code, ran.err) == (1, "")
+    assert "-:3:3: /sources/0/domain is required; -:5:11: /sources/0/colour is not a known field" in ran.out
+
+
+BY_HAND = """\
+version: 1
+sources:
+- {repo: good, url: https://git.example.org/good, domain: d}
+- {repo: bad, url: https://git.example.org/bad, domain: Not A Domain}   # typed in haste
+- {repo: last, url: https://git.example.org/last, domain: d}
+"""
+
+
+def test_one_bad_entry_of_a_manifest_by_hand_stops_no_other(cli: Shell) -> None:
+    ran = cli("hub", "apply", "-", "--json", sent=BY_HAND)
+
     assert ran.code == 1
-    assert "-:3:3: /sources/0/domain is required" in ran.err
+    assert [(one["repo"], one["outcome"]) for one in ran.json["results"]] == [
+        ("bad", "failed"), ("good", "created"), ("last", "created")
+    ]  # fmt: skip
+    assert ran.json["results"][0]["detail"].startswith("-:4:57: /sources/1/domain ")
+    assert [row["repo"] for row in cli.good("hub", "list", "--json").json["repos"]] == ["good", "last"]
+
+
+def test_entries_behind_the_hundredth_fault_fail_as_not_looked_at(cli: Shell) -> None:
+    rows = "".join("- {repo: x}\n" for _ in range(60))
+    ran = cli("hub", "apply", "-", "--json", sent=BY_HAND + rows.replace("repo: x", "a: 1"))
+
+    results = ran.json["results"]
+    assert (ran.code, ran.json["counts"]) == (1, {"failed": 61, "created": 2})
+    assert results[60]["detail"] == "-: /sources/62 was not checked: too many faults before it"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        BY_HAND.replace("repo: bad", "repo: Kept"),
+        BY_HAND.replace("repo: bad, ", ""),
+        BY_HAND.replace("repo: bad", "repo: [kept]"),
+        json.dumps({"version": 1, "sources": ["kept"]}),
+        json.dumps({"version": 1, "sources": [{"repo": "KEPT"}]}),
+        json.dumps({"version": 1, "sources": [{"url": url_of("kept")}, None]}),
+        '"version": 1\n"sources":\n- "repo": "Kept"\n  "url": "https://git.example.org/kept"\n',
+    ],
+    ids=["another case", "no name", "a list", "a text", "JSON, another case", "JSON, no name", "as sync writes it"],
+)
+def test_nothing_is_deregistered_while_an_entry_may_mean_any_repo(cli: Shell, text: str) -> None:
+    outcomes(cli, manifest("kept"))
+
+    for argv in (["--prune", "--dry-run"], ["--prune"]):
+        ran = cli("hub", "apply", "-", *argv, sent=text)
+        assert ran.code == 1
+        assert "Nothing was deregistered: --prune waits until every entry of the manifest is in order." in ran.out
+
+    assert "kept" in [row["repo"] for row in cli.good("hub", "list", "--json").json["repos"]]
+    assert outcomes(cli, manifest("other"), "--prune")["kept"] == "deregistered"
+    assert "kept" not in [row["repo"] for row in cli.good("hub", "list", "--json").json["repos"]]
+
+
+def test_a_name_twice_is_refused_though_the_second_entry_is_bad(cli: Shell) -> None:
+    ran = cli("hub", "apply", "-", sent=BY_HAND.replace("repo: bad", "repo: good"))
+
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err == "reuse-surface: - names good more than once.\n"
+    assert cli.good("hub", "list", "--json").json["total"] == 0
+
+
+def test_sync_leaves_a_file_with_an_entry_in_disorder_as_it_is(federation: Shell) -> None:
+    federation.good("hub", "sync")
+    file = federation.folder / OUT
+    file.write_text(file.read_text() + '- "repo": "Mine"\n  "index": "x.yaml"\n  "domain": "d"\n')
+    before = file.read_text()
+
+    ran = federation("hub", "sync", "--keep-local")
+
+    assert (ran.code, ran.out, file.read_text()) == (1, "", before)
+    assert f"{OUT}: /sources/2 has no name" in ran.err
 
 
 def test_apply_creates_changes_and_leaves(cli: Shell) -> None:
