@@ -1645,16 +1645,18 @@ def apply_one(
 def _by_the_hub(name: str, *args: object, **how: object) -> "Any":  # noqa: ANN401 - as it returns
     """Call a function of shared/commands.py, which a checkout has beside this file; what it refuses is a Failure."""
     sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+    refusals: tuple[type[Exception], ...] = ()  # known once the packages are there
     try:
         from shared import commands
 
+        refusals = commands.REFUSALS
         return getattr(commands, name)(*args, **how)
     except ImportError as fault:
         raise Failure(
             f"the hub's packages are missing ({fault.name}). git clone {REPOSITORY}, and in it: "
             "python3 -m pip install -r requirements.txt && python3 cli.py ..."
         ) from fault
-    except commands.REFUSALS as fault:
+    except refusals as fault:
         raise Failure(str(fault)) from fault
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import sys
+import threading
 from typing import TYPE_CHECKING
 
 import httpx
@@ -67,6 +70,20 @@ def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def real_network() -> None:
     """Let the hub's own client connect, for tests with real servers on loopback."""
+
+
+@pytest.fixture
+def restored_log() -> Iterator[None]:
+    """Give pytest its log back, after a test that has the hub's own log set up in this process."""
+    root = logging.getLogger()
+    handlers, level, own = root.handlers[:], root.level, logging.getLogger("hub").level
+    hooks = sys.excepthook, threading.excepthook, sys.unraisablehook
+    yield
+    logging.captureWarnings(capture=False)
+    sys.excepthook, threading.excepthook, sys.unraisablehook = hooks
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.getLogger("hub").setLevel(own)
 
 
 @pytest.fixture

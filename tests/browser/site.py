@@ -141,6 +141,11 @@ class Story:
         if read:
             await self.read(repo)
 
+    async def deregister(self, repo: str) -> None:
+        """Have the hub no longer follow *repo*."""
+        await self.hub.store.remove(repo, Author("operator"))
+        self.hub.sources.forget(repo)
+
     async def come_to(self, seconds_ago: float) -> None:
         """Let time pass until so long ago; the hub looks at its sources meanwhile, but for a time when it was away."""
         while (behind := self.past.behind.total_seconds()) - seconds_ago > LOOK:
@@ -204,8 +209,8 @@ async def trouble(story: Story, names: list[str]) -> None:
     for repo in held:
         story.publish(repo, story.entries[repo][:1])
     for repo in failed:
-        (story.folder / f"{repo}.yaml").unlink()
-        await story.patch(repo, url=f"{story.base}/moved/{repo}.yaml")
+        await story.deregister(repo)
+        await story.register(repo, 3, url=f"{story.base}/never-there/{repo}.yaml")
     for repo in disabled:
         await story.patch(repo, enabled=False)
         story.disabled.add(repo)

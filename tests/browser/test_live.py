@@ -84,8 +84,8 @@ def test_the_table_of_sources_is_found_in_and_sorted(page: Page, forty: Site) ->
     page.locator("input[name=q]").press_sequentially("ledger")
     page.wait_for_url("**/sources?q=ledger")
     expect(page.locator(".counted")).to_contain_text("of 44 sources")
-    page.get_by_role("link", name="Entries").click()
-    page.get_by_role("link", name="Entries").click()
+    page.get_by_role("link", name="Served").click()
+    page.get_by_role("link", name="Served").click()
     page.wait_for_url("**/sources?q=ledger&sort=entries&order=down")
 
     counts = [int(text.replace(",", "")) for text in page.locator("td.number").all_inner_texts()]

@@ -189,6 +189,7 @@ def test_serve_runs_the_hub_until_it_is_told_to_stop(alone: Shell) -> None:
     assert (alone.folder / "data" / "hub.lock").exists()
 
 
+@pytest.mark.usefixtures("restored_log")
 def test_serve_without_the_packages_is_a_failure(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,31 +7,15 @@ import sys
 import threading
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from shared.logs import configure
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-@pytest.fixture(autouse=True)
-def restored() -> Iterator[None]:
-    """Give pytest its log back."""
-    root = logging.getLogger()
-    handlers, level, own = root.handlers[:], root.level, logging.getLogger("hub").level
-    hooks = sys.excepthook, threading.excepthook, sys.unraisablehook
-    yield
-    logging.captureWarnings(capture=False)
-    sys.excepthook, threading.excepthook, sys.unraisablehook = hooks
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    logging.getLogger("hub").setLevel(own)
+pytestmark = pytest.mark.usefixtures("restored_log")
 
 
 def test_writes_an_event_as_one_line_of_json(capsys: pytest.CaptureFixture[str]) -> None:

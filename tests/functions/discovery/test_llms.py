@@ -30,9 +30,11 @@ async def test_every_address_on_the_page_answers(client: httpx.AsyncClient, upst
     assert [(await client.get(link)).status_code for link in links] == [200] * len(links)
 
 
-async def test_every_parameter_on_the_page_is_one(client: httpx.AsyncClient) -> None:
+async def test_every_parameter_on_the_page_is_one(client: httpx.AsyncClient, upstream: respx.MockRouter) -> None:
+    await publish(client, upstream)
     text = (await client.get("/llms.txt")).text
 
     for name, value in re.findall(r"`(\w+)=(\w*)`", text):
-        answer = await client.get("/v1/capabilities", params={name: value or "a4"[name.startswith("min_")]})
+        usual = {"repo": "sky"}.get(name, "4" if name.startswith("min_") else "a")
+        answer = await client.get("/v1/capabilities", params={name: value or usual})
         assert answer.status_code == 200, name

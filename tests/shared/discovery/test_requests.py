@@ -1,24 +1,23 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from starlette.requests import Request
 
 from shared.discovery.requests import FIELDS, MOST_WORDS, page, read_explore, read_search
 from shared.problems import BadQuery, MalformedBody
 from shared.search import Position, Wanted, reading
+from tests.shared.asking import asking
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
 
 
 def sending(body: Any) -> Request:
     """Return a request with *body* as JSON."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": content, "more_body": False}
-
-    return Request({"type": "http", "headers": [(b"content-type", b"application/json")]}, receive)
+    return asking(("content-type", "application/json"), chunks=[content])
 
 
 async def test_a_search_asks_for_some_of_its_words_ten_at_a_time() -> None:

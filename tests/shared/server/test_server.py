@@ -169,7 +169,7 @@ def test_a_wrong_command_line_is_json_too_where_that_was_asked_for(words: list[s
 
 def test_a_traceback_before_the_log_is_set_up_is_json_too(tmp_path: Path) -> None:
     (tmp_path / "shared").mkdir()
-    (tmp_path / "shared" / "logs.py").write_text("1 / 0", encoding="ascii")
+    (tmp_path / "shared" / "commands.py").write_text("1 / 0", encoding="ascii")
     shutil.copy(CLI, tmp_path)
 
     ended = subprocess.run(
