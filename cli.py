@@ -1750,8 +1750,7 @@ def serve(_hub: "Api", args: "Namespace") -> "Result":
 
         return create_app
 
-    if __name__ == "__main__":
-        _by_the_hub("run_compiled")
+    _by_the_hub("run_compiled", __name__)
     return Result({"url": _by_the_hub("serve", load_app, args.host, args.port, args.data_dir)})
 
 

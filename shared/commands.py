@@ -29,14 +29,16 @@ REFUSALS = (StartError, Problem)
 _STARTER = Path(__file__).resolve().parent / "server" / "cli.py"
 
 
-def run_compiled() -> None:
+def run_compiled(name: str) -> None:
     """Replace this process by one whose main file imports cli.py; return where cli.py was not started by its path.
+
+    *name* is what cli.py is to Python: ``__main__`` where it is the main file itself.
 
     Python compiles its main file anew at each start, and of one as large as the client keeps 4 MiB for good. The other
     one is called cli.py as well, so that the command line of the process still says what it does.
     """
     words = getattr(sys, "orig_argv", [])
-    if sys.argv[0] in words:
+    if name == "__main__" and sys.argv[0] in words:
         options = words[1 : words.index(sys.argv[0])]
         os.execv(sys.executable, [sys.executable, *options, str(_STARTER), *sys.argv[1:]])  # noqa: S606 - itself
 

@@ -129,10 +129,8 @@ def _accepted(request: Request) -> dict[str, float]:
 def _weight(wishes: dict[str, float], offer: str) -> tuple[float, int]:
     """Return the weight of *offer*, and how closely the member that gives it names the offer."""
     major = offer.partition("/")[0]
-    for closeness, name in ((2, offer), (1, f"{major}/*"), (0, "*/*")):
-        if name in wishes:
-            return wishes[name], closeness
-    return 0.0, 0
+    names = ((2, offer), (1, f"{major}/*"), (0, "*/*"))
+    return next((wishes[name], closeness) for closeness, name in names if name in wishes)
 
 
 def prefers_html(request: Request) -> bool:

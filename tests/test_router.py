@@ -261,3 +261,20 @@ def test_the_application_stops_at_a_setting_that_is_bad_and_makes_nothing(
     with pytest.raises(StartError, match="REUSE_SURFACE_TOKEN"):
         create_app()
     assert not (tmp_path / "data").exists()
+
+
+async def test_a_ping_of_the_whole_server_names_the_methods(client: httpx.AsyncClient) -> None:
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "OPTIONS", "path": "*", "raw_path": b"*", "query_string": b"", "headers": [],
+             "client": ("192.0.2.1", 1), "http_version": "1.1", "scheme": "http", "server": ("hub", 80)}  # fmt: skip
+    await client._transport.app(scope, receive, send)  # type: ignore[attr-defined]
+
+    assert sent[0]["status"] == 204
+    assert b"GET" in dict(sent[0]["headers"])[b"allow"]

@@ -61,18 +61,17 @@ def run_server(create_app: Callable[[Settings], Starlette], host: str, port: int
         signal.signal(signal.SIGTERM, lambda *_: None)
         # Whoever sends nonsense could fill the log with warnings.
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
-        server = _Server(_config(app, settings), settings)
-        with contextlib.suppress(KeyboardInterrupt):
-            _run(server, sockets)
-        return settings.public
+        _run(_Server(_config(app, settings), settings), sockets)
+    return settings.public
 
 
 def _run(server: _Server, sockets: list[socket.socket]) -> None:
-    try:
-        server.run(sockets)
-    except SystemExit as fault:
-        # So uvicorn ends where what goes on in the background could not begin; it has logged why.
-        raise StartError("The hub could not start; the lines before this one say why.") from fault
+    with contextlib.suppress(KeyboardInterrupt):
+        try:
+            server.run(sockets)
+        except SystemExit as fault:
+            # So uvicorn ends where what goes on in the background could not begin; it has logged why.
+            raise StartError("The hub could not start; the lines before this one say why.") from fault
 
 
 def _settings(environ: Mapping[str, str], url: str, data_dir: str | None) -> Settings:

@@ -209,3 +209,17 @@ def test_the_file_alone_says_what_serve_needs(tmp_path: Path) -> None:
 
     assert ran.returncode == 1
     assert f"git clone {cli.REPOSITORY}" in ran.stderr
+
+
+@pytest.mark.usefixtures("restored_log")
+def test_where_the_log_is_json_so_are_refusals_and_failures_of_serve(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REUSE_SURFACE_LOG", "json")
+
+    assert cli.main(["serve", "--port", "abc"]) == 2
+    sys.excepthook(ZeroDivisionError, ZeroDivisionError("by zero"), None)
+
+    refusal, failure = [json.loads(line)["message"] for line in capsys.readouterr().err.splitlines()]
+    assert "--port" in refusal
+    assert failure == "ZeroDivisionError: by zero"

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+
+import cli as client
+from tests.cli.conftest import said, stand_in
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Publisher, Shell
@@ -162,3 +166,19 @@ def test_json_and_yaml_at_once_is_a_usage_error(federation: Shell) -> None:
     ran = federation("hub", "federated", "--format", "yaml", "--json")
 
     assert ran.code == ran.json["error"]["exit_code"] == 2
+
+
+def test_a_client_that_was_read_from_a_pipe_has_no_file_to_compare(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = SimpleNamespace(status=200, body=b"another digest", header=lambda _: "99.0.0")
+    hub: Any = SimpleNamespace(ask=lambda *_, **__: answer)
+    notes = client.client_news(hub)["notes"]
+    monkeypatch.delattr(client, "__file__")
+
+    assert len(notes) == 1
+    assert client.client_news(hub)["notes"] == []
+
+
+def test_fractions_are_numbers_like_others(alone: Shell) -> None:
+    row = {"repo": "a", "took": 1.5}
+    with stand_in(lambda handler: said(handler, json.dumps(row).encode())) as (url, _):
+        assert alone.good("--json", "hub", "show", "a", REUSE_SURFACE_URL=url).json["took"] == 1.5

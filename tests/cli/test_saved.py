@@ -100,6 +100,7 @@ CUTS = {
     "a chunk that is cut": lambda body: (half(chunked(body)), ["Transfer-Encoding: chunked"]),
     "chunks without the last": lambda body: (chunked(body)[:-5], ["Transfer-Encoding: chunked"]),
     "a coding that was not asked for": lambda body: (body, ["Content-Encoding: br"]),
+    "characters that control a terminal": lambda body: (body.replace(b"state-hub", b"state-\x7fub"), []),
     "bytes that are no text": lambda body: (body.replace(b"state-hub", b"state-h\xff"), []),
 }  # fmt: skip
 
@@ -160,7 +161,9 @@ def test_a_whole_index_is_written_however_it_is_sent(
     assert json.loads((alone.folder / "f.etag").read_text())[0] == ETAG
 
 
-@pytest.mark.parametrize("status", [206, 203, 304], ids=["a part", "changed on its way", "unchanged"])
+@pytest.mark.parametrize(
+    "status", [202, 206, 203, 304], ids=["taken on", "a part", "changed on its way", "unchanged"]
+)
 def test_an_answer_of_another_kind_is_no_index(alone: Shell, documents: dict[str, bytes], status: int) -> None:
     """A 304 that was not asked for says nothing about the file, which is not even there."""
     body = b"" if status == 304 else documents["json"]

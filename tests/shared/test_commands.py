@@ -22,23 +22,24 @@ STARTER = str(Path(commands.__file__).parent / "server" / "cli.py")
 
 
 @pytest.mark.parametrize(
-    ("words", "again"),
+    ("words", "name", "again"),
     [
-        (["python3", "-I", "cli.py", "serve", "--port", "1"],
+        (["python3", "-I", "cli.py", "serve", "--port", "1"], "__main__",
          [[sys.executable, "-I", STARTER, "serve", "--port", "1"]]),
-        (["python3", "-m", "cli", "serve", "--port", "1"], []),
+        (["python3", "-m", "cli", "serve", "--port", "1"], "__main__", []),
+        (["python3", "cli.py", "serve", "--port", "1"], "cli", []),
     ],
-    ids=["as a file", "as a module"],
+    ids=["as a file", "as a module", "imported by the file that it began again with"],
 )  # fmt: skip
 def test_serve_begins_again_with_the_compiled_file(
-    monkeypatch: pytest.MonkeyPatch, words: list[str], again: list[list[str]]
+    monkeypatch: pytest.MonkeyPatch, words: list[str], name: str, again: list[list[str]]
 ) -> None:
     begun: list[list[str]] = []
     monkeypatch.setattr(sys, "orig_argv", words)
     monkeypatch.setattr(sys, "argv", ["cli.py", "serve", "--port", "1"])
     monkeypatch.setattr(os, "execv", lambda _, argv: begun.append(argv))
 
-    commands.run_compiled()
+    commands.run_compiled(name)
 
     assert begun == again
 

@@ -264,3 +264,17 @@ def test_the_gravest_come_first_and_no_two_have_the_same_key() -> None:
 
     assert sorted([*others[1:], others[0]], key=Finding.key) == [others[0], *others[1:]]
     assert replace(one, detail="e").key() != one.key()
+
+
+async def test_a_new_address_that_was_not_read_yet_is_found_with_what_is_served_meanwhile(
+    hub: Hub, upstream: respx.MockRouter
+) -> None:
+    await read(hub, upstream, "a", good(1))
+    hub.sources.watch(replace(ROW, repo="a", url=url_of("moved"), revision=2))
+
+    (found,) = hub.findings.all()
+
+    assert (found.kind, found.repo) == ("stale", "a")
+    assert "the new address has not been read yet" in found.detail
+    assert "stays served" in found.detail
+    assert found.action.startswith("Have the new address checked now")

@@ -66,6 +66,16 @@ def test_says_where_it_is_and_what_it_may_do_once_it_listens(
     assert sources == "Sources may be on public addresses only, at the ports 80, 443, 8080, 8443."
 
 
+@pytest.mark.usefixtures("served")
+def test_ctrl_c_ends_it_as_being_told_to_stop_does(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(uvicorn.Server, "run", interrupted)
+
+    assert run_server(create_app, "127.0.0.1", 0, str(tmp_path / "data")).startswith("http://127.0.0.1:")
+
+
 def test_says_what_was_set_and_what_is_no_setting(
     served: list[uvicorn.Config], tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

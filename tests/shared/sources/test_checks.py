@@ -11,7 +11,8 @@ import pytest
 from shared.hub import Hub, open_hub
 from shared.problems import HeldReplaced, NothingHeld, SourceStatus
 from shared.registration import Registration
-from shared.sources import shelf
+from shared.sources import intake, shelf
+from shared.sources.held import past_of
 from shared.sources.hosts import AT_A_TIME
 from shared.store import Author
 from tests.builders import WRITER, Hands, capability, index, refresh, register, registration, served, url_of
@@ -664,3 +665,58 @@ async def test_faults_and_the_first_failure_are_remembered_until_all_is_well(
 
     assert found == ([(3, "/capabilities/0/id", "2026-11-23T10:00:00Z")], "2026-11-23T10:00:00Z")
     assert (source.marks, source.failing_since) == ((), None)
+
+
+async def test_of_checks_side_by_side_an_unforeseen_fault_is_told_as_it_is(
+    hub: Hub, route: respx.Route, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    route.mock(sends(1))
+    hub.sources.watch(ROW)
+    monkeypatch.setattr(shelf.Shelf, "draft", lambda *_: 1 // 0)
+
+    with pytest.raises(ZeroDivisionError):
+        await hub.sources.refresh_all(["state-hub"])
+
+
+def changed_meanwhile(hub: Hub, work: Any) -> tuple[Any, list[int]]:
+    """Return *work* as done while a person changes the source, the first time, and the list of its calls."""
+    calls: list[int] = []
+
+    def done(*arguments: Any) -> Any:
+        calls.append(len(calls))
+        if len(calls) == 1:
+            hub.sources.all()["state-hub"].epoch = object()
+        return work(*arguments)
+
+    return done, calls
+
+
+async def test_what_was_judged_by_an_earlier_state_is_judged_again(
+    hub: Hub, route: respx.Route, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.sources.watch(ROW)
+    await answered(hub, route, sends(1, 2))
+    judged, calls = changed_meanwhile(hub, past_of)
+    monkeypatch.setattr(intake, "past_of", judged)
+
+    # The first check begins anew, and so reads twice.
+    route.side_effect = [sends(1, 2, 3), sends(1, 2, 3)]
+    outcome = await hub.sources.refresh("state-hub")
+
+    assert (outcome.outcome, serving(hub), len(calls)) == ("changed", 3, 2)
+
+
+async def test_what_stays_at_a_new_url_is_written_for_the_state_that_is(
+    hub: Hub, upstream: respx.MockRouter, route: respx.Route, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved = replace(ROW, url=url_of("moved"), revision=2)
+    hub.sources.watch(ROW)
+    await answered(hub, route, sends(1, 2))
+    hub.sources.watch(moved)
+    upstream.get(moved.url).mock(side_effect=[sends(1, 2), sends(1, 2)])
+    draft, calls = changed_meanwhile(hub, shelf.Shelf.draft)
+    monkeypatch.setattr(shelf.Shelf, "draft", draft)
+
+    outcome = await hub.sources.refresh("state-hub")
+
+    assert (outcome.outcome, outcome.source.state, len(calls)) == ("unchanged", "fresh", 2)

@@ -107,3 +107,9 @@ def test_few_sets_are_remembered_and_the_measure_is_never_less_than_it_was() -> 
         loss = measured(kept, content(), now)
         assert loss is not None
         assert loss.of >= max(served)
+
+
+def test_what_is_served_now_is_the_measure_where_it_is_more_than_the_day_served() -> None:
+    kept = through((0, content(1, 2)), (10, content(1)))
+
+    assert measured(replace(kept, content=content(*range(9))), content(1), 30) is None

@@ -101,3 +101,13 @@ def test_what_a_file_may_hold_is_kept_in_its_order() -> None:
     again.keep(lines)
     assert [*again] == [*lines]
     assert [line.number for line in again] == sorted(line.number for line in lines)
+
+
+def test_the_last_line_of_a_repo_that_is_gone_may_be_forgotten_once() -> None:
+    spare = module._Spare()
+    spare.add(replace(LINE, number=1))
+
+    for _ in range(2):
+        spare.remove(replace(LINE, number=1))
+
+    assert spare.one_too_many() is None
