@@ -26,7 +26,7 @@ class Resolver:
         """Give each look-up so many *seconds*."""
         self._seconds = seconds
         self._threads = asyncio.Semaphore(MAX_THREADS)
-        self._under_way: dict[str, asyncio.Future[Addresses | Exception]] = {}
+        self._under_way: dict[str, asyncio.Task[asyncio.Future[Addresses | Exception]]] = {}
 
     async def addresses(self, name: str, talk: TalkTime | None = None) -> Addresses:
         """Return the addresses of *name*, each once, or raise SourceUnreachable when there are none in time.
@@ -34,34 +34,36 @@ class Resolver:
         The time counts from when a thread looks the name up; *talk* stands still before.
         """
         if name not in self._under_way:
-            with talk.paused() if talk else contextlib.nullcontext():
-                await self._threads.acquire()
-            self._begin(name)
+            self._under_way[name] = asyncio.create_task(self._begin(name))
+        with talk.paused() if talk else contextlib.nullcontext():
+            begun = await asyncio.shield(self._under_way[name])
         try:
             async with asyncio.timeout(self._seconds):
-                answer = await asyncio.shield(self._under_way[name])
+                answer = await asyncio.shield(begun)
         except TimeoutError as fault:
             raise SourceUnreachable(f"The host's name did not resolve within {self._seconds:g} s.") from fault
         if isinstance(answer, Exception):
             raise SourceUnreachable("The host's name does not resolve.") from answer
         return answer
 
-    def _begin(self, name: str) -> None:
-        """Look *name* up in the thread that was waited for, or give it back where somebody else began meanwhile.
+    async def _begin(self, name: str) -> asyncio.Future[Addresses | Exception]:
+        """Wait for a thread and have it look *name* up; return its answer to come.
 
         The system's look-up can't be stopped: its thread is given back when it ends, not when nobody waits.
         """
-        if name in self._under_way:
-            self._threads.release()
-            return
         loop = asyncio.get_running_loop()
         answer = loop.create_future()
         try:
-            threading.Thread(target=self._work, args=(name, loop, answer), daemon=True, name="resolver").start()
-        except RuntimeError:
-            self._threads.release()
+            await self._threads.acquire()
+            try:
+                threading.Thread(target=self._work, args=(name, loop, answer), daemon=True, name="resolver").start()
+            except RuntimeError:
+                self._threads.release()
+                raise
+        except BaseException:
+            del self._under_way[name]
             raise
-        self._under_way[name] = answer
+        return answer
 
     def _work(
         self, name: str, loop: asyncio.AbstractEventLoop, answer: asyncio.Future[Addresses | Exception]
