@@ -875,8 +875,8 @@ THIS_DOMAIN = arg("--domain", metavar="DOMAIN", help="only those of this domain"
 REVISION = arg("--revision", type=int, metavar="N", help="only if it is still at this revision")
 TRUTH: "dict[str, Any]" = {"type": truth, "metavar": "true|false"}
 FIELDS = (
-    arg("--enabled", **TRUTH, help="false: not fetched, its capabilities hidden, nothing forgotten"),
-    arg("--required", **TRUTH, help="true: the federated index is complete only with it"),
+    arg("--enabled", **TRUTH, help="false: not fetched and not served; its registration and its history stay"),
+    arg("--required", **TRUTH, help="true: while nothing of it is served, the federated index is incomplete"),
     arg("--cache-ttl-seconds", type=int, metavar="N", help="how long a check stays good (3600)"),
     arg("--description", metavar="TEXT", help="what the repo holds, in a sentence for people"),
 )
@@ -934,17 +934,17 @@ def status_blocks(data: "dict[str, Any]", sources: "list[dict[str, Any]]") -> "I
     failing = [f"{name}: {state}" for name, state in mapping(data, "checks").items() if str(state) not in {"ok", "off"}]
     names = data["missing_required"] if isinstance(data["missing_required"], list) else []
     missing = ", ".join(map(str, names[:5])) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-    claimed = f", {data['conflicts']} of them claimed by several repos" if data["conflicts"] else ""
+    claimed = f", {data['conflicts']:,} of them claimed by several repos" if data["conflicts"] else ""
     yield [
         ("ready", "yes" if data["ready"] else f"no ({', '.join(failing) or 'it does not say why'})"),
         ("complete", "yes" if data["complete"] is True else f"no: nothing to serve from {missing}"),
         ("serial", f"{data['serial']}, changed {age(data['generated_at'] or None)}"),
-        ("capabilities", f"{data['capabilities']}{claimed}"),
-        ("sources", sum(data["sources"].values())),
+        ("capabilities", f"{data['capabilities']:,}{claimed}"),
+        ("sources", f"{sum(data['sources'].values()):,}"),
     ]
     named = {state: [str(row.get("repo")) for row in sources if row.get("state") == state] for state in TROUBLED}
     counts = [(State(state), count) for state, count in data["sources"].items() if count]
-    yield [(state, count, ", ".join(named.get(state, [])[:5])) for state, count in counts]
+    yield [(state, f"{count:,}", ", ".join(named.get(state, [])[:5])) for state, count in counts]
 
 
 def client_news(hub: "Api") -> "dict[str, Any]":
@@ -1004,7 +1004,9 @@ def _source_of(row: "dict[str, Any]") -> "dict[str, Any]":
 
 
 def _served_of(source: "dict[str, Any]") -> str:
-    return re.sub(r"^(\d+) of \1$", r"\1", f"{source.get('served_count', '?')} of {source.get('capability_count')}")
+    count, served = number(source.get("capability_count")), source.get("served_count")
+    # An older hub tells how many entries there are, and not how many of them are served.
+    return f"{count:,}" if served == count else f"{'at most' if served is None else f'{number(served):,} of'} {count:,}"
 
 
 def _trouble_of(source: "dict[str, Any]") -> str:
@@ -1023,8 +1025,10 @@ def _facts(row: "dict[str, Any]") -> "Iterator[tuple[str, object]]":
     for name, value in [*row.items(), *_source_of(row).items()]:
         if name == "state":
             yield name, State(value)
+        elif name == "duration_ms" and value is not None:
+            yield name, f"{number(value):,} (the source's answer to the last check, without waiting in the hub)"
         elif name.endswith("_at") or name == "state_since":
-            yield name, f"{age(value)} ({value})" if value else "never"
+            yield name, f"{'due ' * (name == 'next_check_at')}{age(value)} ({value})" if value else "never"
         elif name == "error":
             yield name, _trouble_of(_source_of(row)) or "none"
         elif name == "served_elsewhere":
@@ -1076,19 +1080,19 @@ def tried(url: str, answer: "dict[str, Any]") -> "Result":
     return Result(answer, *trouble, *claimed, f"Nothing was stored. {would}.", code=REFUSED if trouble else DONE)
 
 
-def capabilities(count: object) -> str:
-    """Return so many capabilities in words."""
-    return "1 capability" if count == 1 else f"{count} capabilities"
+def counted(count: object, noun: str = "capability") -> str:
+    """Return a number with its noun: ``1 capability``, ``1,203 capabilities``."""
+    return f"{number(count):,} {noun if count == 1 else re.sub('y$', 'ie', noun) + 's'}"
 
 
 def standing(source: "dict[str, Any]", all_of_them: str = " served") -> str:
     """Return in words how many entries of a source are served, and who serves the ids of the others."""
-    count, number = source.get("capability_count"), source.get("served_count")
-    if number is None or number == count:
-        return capabilities(count) + (all_of_them if number == count else "")
+    count, served = source.get("capability_count"), source.get("served_count")
+    if served is None or served == count:
+        return counted(count) + (all_of_them if served == count else "")
     lost = [(one.get("count"), one.get("repo")) for one in listed(source, "served_elsewhere")[:5]]
-    claimed = ", ".join(f"{'all' if ids == count != 1 else ids} claimed by {repo}" for ids, repo in lost)
-    return f"{capabilities(count)}, {number} of them served" + (f": {claimed}" if claimed else "")
+    claimed = ", ".join(f"{'all' if ids == count != 1 else f'{number(ids):,}'} claimed by {repo}" for ids, repo in lost)
+    return f"{counted(count)}, {number(served):,} of them served" + (f": {claimed}" if claimed else "")
 
 
 def _code_of(outcomes: "list[dict[str, Any]]") -> int:
@@ -1130,8 +1134,9 @@ def update(hub: "Api", args: "Namespace") -> "Result":
 def confirm_loss(hub: "Api", args: "Namespace", verb: str) -> None:
     """Ask on a terminal before the entries of a repo leave the federated index; raise Failure without a yes."""
     if may_ask(args):
-        count = _source_of(hub.read(path_of(args.repo))).get("capability_count")
-        confirm(f"{verb} {args.repo}? Its entries ({count or 0}) leave the federated index.")
+        source = _source_of(hub.read(path_of(args.repo)))
+        count = number(source.get("served_count", source.get("capability_count")))
+        confirm(f"{verb} {args.repo}? Its entries ({count:,}) leave the federated index.")
 
 
 def may_ask(args: "Namespace") -> bool:
@@ -1177,7 +1182,7 @@ def refresh(hub: "Api", args: "Namespace") -> "Result":
     outcomes = listed(report, "results")
     bad = [one for one in outcomes if _code_of([one])]
     counts = ", ".join(f"{count} {name}" for name, count in mapping(report, "counts").items())
-    said = f"Checked {len(outcomes)} sources ({counts or 'none was due'}); serial {report.get('serial')}."
+    said = f"Checked {counted(len(outcomes), 'source')} ({counts or 'none was due'}); serial {report.get('serial')}."
     return Result(report, said, *told(bad), code=_code_of(bad))
 
 
@@ -1211,31 +1216,50 @@ def accept(hub: "Api", args: "Namespace") -> "Result":
 def search(hub: "Api", args: "Namespace") -> "Result":
     """Find capabilities, the best match first."""
     filters = given(args, "domain", "repo", "status", "tag", "owner", "limit")
-    must_know(hub, args.repo, args.domain)
+    must_know(hub, args.repo)
     answer = hub.read("/v1/capabilities", q=" ".join(args.words) or None, **filters)
     rows = listed(answer, "capabilities")
     if not rows:
+        unmatched = {name: filters[name] for name in filters if f"'{name}'" in str(answer.get("unmatched"))}
+        must_know(hub, domain=unmatched.get("domain"))  # an entry's own domain may be one that no repo is registered in
+        none = ", none ".join(f"the {name} {value}" for name, value in unmatched.items())
         hint = "; fewer or shorter words find more." if args.words else "."
-        return Result(answer, f"No capability matches{hint}")
+        return Result(answer, f"No served capability has {none}." if none else f"No capability matches{hint}")
     shown = table(rows, ID="id", REPO="source_repo", VECTOR="vector", NAME="name")
-    return Result(answer, shown, f"{len(rows)} of {answer.get('total')}")
+    return Result(answer, shown, f"{len(rows):,} of {number(answer.get('total')):,}")
 
 
-@command("hub findings", *THIS_REPO_BY_WORD)
+@command("hub findings", *THIS_REPO_BY_WORD, THIS_DOMAIN)
 def findings(hub: "Api", args: "Namespace") -> "Result":
     """List all that is wrong in the federation, since when, and what to do about it."""
-    must_know(hub, args.repo)
-    rows = hub.rows("/v1/findings", "findings", repo=args.repo)
+    must_know(hub, args.repo, args.domain)
+    rows = hub.rows("/v1/findings", "findings", repo=args.repo, domain=args.domain)
     shown = table(
         rows,
         SEVERITY="severity",
         REPO="repo",
-        KIND="kind",
+        KIND=lambda row: ", ".join(re.findall("[a-z-]+", f"{row.get('kind')} {row.get('also', '')}")),
         SINCE=lambda row: age(row.get("since")),
-        FINDING=lambda row: f"{_where('', row)}{row.get('detail')} {row.get('action') or ''}",
+        FINDING=_finding,
     )
-    none = f"Nothing is wrong with {args.repo}." if args.repo else "Nothing is wrong."
-    return Result({"findings": rows, "total": len(rows)}, shown if rows else none)
+    several = [row for row in rows if len(listed(row, "faults")) > 1]
+    places = [line for row in several for line in faults(str(row.get("repo")), {"errors": row["faults"]})]
+    return Result({"findings": rows, "total": len(rows)}, shown if rows else _no_finding(hub, args), *places)
+
+
+def _finding(row: "dict[str, Any]") -> str:
+    said = f"{_where('', row)}{row.get('detail')} {row.get('action') or ''}"
+    said = re.sub(r"POST /v1/repos/(\S+)/(refresh|accept)", r"reuse-surface hub \2 \1", said)
+    said = re.sub(r'PATCH /v1/repos/(\S+) with \{"(\w+)": (\w+)\}', r"reuse-surface hub update \1 --\2 \3", said)
+    return said.replace("POST /v1/validate", "reuse-surface hub validate FILE")
+
+
+def _no_finding(hub: "Api", args: "Namespace") -> str:
+    if args.repo:
+        source = _source_of(hub.read(path_of(args.repo)))
+        return f"No finding: {args.repo} is {source.get('state')}, last checked {age(source.get('checked_at'))}."
+    on, off = (hub.read("/v1/repos", enabled=one, domain=args.domain, limit=1).get("total") for one in (True, False))
+    return f"No finding as of the last check of {counted(on, 'enabled source')}; {number(off):,} disabled, not checked."
 
 
 @command("hub history", *REPO, arg("--limit", type=int, metavar="N", help="at most so many changes"))
@@ -1264,7 +1288,7 @@ def validate(hub: "Api", args: "Namespace") -> "Result":
     answer = check(hub, read_file(args.file), kind="manifest" if args.manifest else None, repo=args.repo)
     if answer.get("valid") is True:
         count = answer.get("capability_count")
-        return Result(answer, f"{args.file}: valid" + ("" if count is None else f", {capabilities(count)}"))
+        return Result(answer, f"{args.file}: valid" + ("" if count is None else f", {counted(count)}"))
     return Result(answer, *faults(args.file, answer), code=REFUSED)
 
 
@@ -1732,7 +1756,7 @@ def compose(_hub: "Api", args: "Namespace") -> "Result":
         said = f"{args.out}: not written, nothing to serve from {', '.join(report['missing_required'])}"
         return Result({**report, "out": args.out, "written": False}, shown, said, code=REFUSED, aside=aside)
     write_whole(args.out, document)
-    said = f"{args.out}: written, {capabilities(report['capabilities'])}"
+    said = f"{args.out}: written, {counted(report['capabilities'])}"
     return Result({**report, "out": args.out, "written": True}, shown, said, aside=aside)
 
 
@@ -1778,7 +1802,8 @@ def backup(hub: "Api", args: "Namespace") -> "Result":
         path += time.strftime("reuse-surface-%Y%m%dT%H%M%SZ.tar", time.gmtime())
     write_whole(path, content)
     removed = _thinned(args.out, args.keep) if args.keep else []
-    said = f"{path}: {len(content)} bytes, {about['registrations']} registrations, serial {about['serial']}"
+    known = f"{counted(about['registrations'], 'registration')}, serial {about['serial']}"
+    said = f"{path}: {len(content):,} bytes, {known}"
     return Result({"out": path, "bytes": len(content), "removed": removed, **about}, said, aside=aside)
 
 
@@ -1825,7 +1850,7 @@ def _thinned(folder: str, keep: int) -> "list[str]":
 def restore(_hub: "Api", args: "Namespace") -> "Result":
     """Bring a backup back into an empty data directory, after every check."""
     restored = _by_the_hub("restore", read_file(args.file), args.data_dir)
-    said = f"{args.data_dir}: {restored['registrations']} registrations, as of {restored['made_at']}"
+    said = f"{args.data_dir}: {counted(restored['registrations'], 'registration')}, as of {restored['made_at']}"
     return Result(restored, said)
 
 

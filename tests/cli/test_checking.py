@@ -79,7 +79,9 @@ def test_a_dry_run_tells_what_would_go_wrong(
 def test_what_is_held_is_told_found_and_accepted(cli: Shell, publisher: Publisher) -> None:
     publisher.pages["state-hub"] = index(*(capability(number) for number in range(6)))
     cli.good("hub", "register", "--repo", "state-hub", "--url", publisher.url_of("state-hub"), "--domain", "d")
-    assert cli.good("hub", "findings").out == "Nothing is wrong.\n"
+    assert cli.good("hub", "findings").out == (
+        "No finding as of the last check of 1 enabled source; 0 disabled, not checked.\n"
+    )
     publisher.pages["state-hub"] = index()
 
     held = cli("hub", "refresh", "--repo", "state-hub")
@@ -115,6 +117,50 @@ def test_findings_name_the_line(cli: Shell, publisher: Publisher) -> None:
     cli("hub", "register", "--repo", "bad", "--url", publisher.url_of("bad"), "--domain", "d")
 
     assert "4:9: " in cli.good("hub", "findings").out
+
+
+def test_findings_name_every_place_what_they_amount_to_and_the_commands(cli: Shell, publisher: Publisher) -> None:
+    publisher.pages["bad"] = b"version: 1\ncapabilities:\n- id: Upper\n  name: 7\n"
+    cli("hub", "register", "--repo", "bad", "--url", publisher.url_of("bad"), "--domain", "d", "--required", "true")
+    publisher.pages["many"] = index(*(capability(number) for number in range(6)))
+    cli.good("hub", "register", "--repo", "many", "--url", publisher.url_of("many"), "--domain", "e")
+    publisher.pages["many"] = index()
+    cli("hub", "refresh", "many")
+
+    said = cli.good("hub", "findings").out
+    there = cli.good("hub", "findings", "--domain", "e").out
+
+    assert "invalid-entry, failed, missing-required" in said
+    assert "\nbad:3:7: /capabilities/0/id " in said
+    assert "\nbad:4:9: /capabilities/0/name " in said
+    assert "reuse-surface hub accept many" in there
+    assert "bad" not in there
+    assert "/v1/" not in said
+
+
+def test_without_findings_is_said_what_was_checked(cli: Shell, publisher: Publisher) -> None:
+    empty = cli.good("hub", "findings").out
+    publisher.pages["good"] = index()
+    at = ("--url", publisher.url_of("good"), "--domain", "d")
+    cli.good("hub", "register", "off", "--enabled", "false", "--url", publisher.url_of("off"), "--domain", "e")
+    off, alone = cli.good("hub", "findings").out, cli.good("hub", "findings", "off").out
+    cli.good("hub", "register", "--repo", "good", *at)
+
+    assert empty == "No finding as of the last check of 0 enabled sources; 0 disabled, not checked.\n"
+    assert off == "No finding as of the last check of 0 enabled sources; 1 disabled, not checked.\n"
+    assert alone == "No finding: off is disabled, last checked never.\n"
+    both = cli.good("hub", "findings").out
+    assert both == "No finding as of the last check of 1 enabled source; 1 disabled, not checked.\n"
+    assert cli.good("hub", "findings", "good").out.startswith("No finding: good is fresh, last checked ")
+    assert cli("hub", "findings", "--domain", "nope").code == 5
+
+
+def test_a_search_names_what_no_capability_has(federation: Shell) -> None:
+    ran = federation.good("hub", "search", "--tag", "nope", "--owner", "nobody")
+    elsewhere = federation("hub", "search", "--domain", "nope")
+
+    assert ran.out == "No served capability has the tag nope, none the owner nobody.\n"
+    assert (elsewhere.code, elsewhere.out) == (5, "")
 
 
 def test_search_finds_by_words_and_facts(federation: Shell, publisher: Publisher) -> None:
