@@ -1114,21 +1114,25 @@ def told(outcomes: "list[dict[str, Any]]") -> "Iterator[str]":
 @command(
     "hub update",
     *REPO,
-    arg("--url", metavar="URL", help="another URL; what the old one brought is forgotten"),
+    arg("--url", metavar="URL", help="another URL; what the old one brought is served until the new one was read"),
     arg("--domain", metavar="DOMAIN", help="another domain"),
     *FIELDS,
     REVISION,
     YES,
 )
 def update(hub: "Api", args: "Namespace") -> "Result":
-    """Change fields of a registration; the others stay."""
+    """Change fields of a registration; the others stay. Have a new URL fetched, and tell what came of that."""
     changes = given(args, *WANTED[1:])
     if not changes:
         raise Failure("Nothing to change: give at least one field, such as --enabled true.", USAGE)
     if args.enabled is False:
         confirm_loss(hub, args, "Disable")
     row = hub.write("PATCH", path_of(args.repo), changes, headers=_condition(args))
-    return Result(row, f"{row.get('repo')} is at revision {row.get('revision')}.", [*_facts(row)])
+    said = f"{row.get('repo')} is at revision {row.get('revision')}."
+    if args.url is None or row.get("enabled") is False:
+        return Result(row, said, [*_facts(row)])
+    outcome = hub.write("POST", path_of(args.repo, "refresh"), seconds=SECONDS_OF_CHECKS)
+    return Result({**row, **outcome}, said, *told([outcome]), code=_code_of([outcome]))
 
 
 def confirm_loss(hub: "Api", args: "Namespace", verb: str) -> None:

@@ -162,3 +162,16 @@ def test_of_several_who_serve_the_rest_each_is_named(cli: Shell, publisher: Publ
     said = [registered(cli, publisher, repo) for repo in pages]
 
     assert said[2] == "both: changed, 4 capabilities, 1 of them served: 2 claimed by two, 1 claimed by one"
+
+
+def test_a_new_url_is_read_and_a_misspelt_one_takes_nothing_away(federation: Shell, publisher: Publisher) -> None:
+    publisher.pages["moved"] = index(capability(1), capability(2))
+
+    typo = federation("hub", "update", "state-hub", "--url", publisher.url_of("typo"))
+    kept = federation.good("hub", "search", "--repo", "state-hub", "--json").json["total"]
+    moved = federation.good("hub", "update", "state-hub", "--url", publisher.url_of("moved"))
+
+    assert typo.code == 1
+    assert typo.out.startswith("state-hub is at revision 2.\nstate-hub: failed, ")
+    assert kept == 1
+    assert moved.out == "state-hub is at revision 3.\nstate-hub: changed, 2 capabilities served\n"
