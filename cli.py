@@ -1498,7 +1498,7 @@ _NAME = re.compile("[a-z0-9][a-z0-9._-]{0,99}")
 @command(
     "hub sync",
     arg("--out", default=MANIFEST, metavar="FILE", help=f"where to ({MANIFEST})"),
-    flag("--keep-local", "keep the entries of the file that have a local index"),
+    flag("--keep-local", "keep the entries of the file that have a local index, or format: hub"),
     flag("--force", "overwrite a file that hub sync did not write"),
 )
 def sync(hub: "Api", args: "Namespace") -> "Result":
@@ -1511,7 +1511,7 @@ def sync(hub: "Api", args: "Namespace") -> "Result":
     entries_there, refused = read_manifest(hub, args.out, old) if args.keep_local and old else ([], [])
     if refused:
         raise Failure("\n".join([f"{args.out} is left as it is, for these entries:", *(wrong for _, wrong in refused)]))
-    local = [entry for entry in entries_there if "index" in entry]
+    local = [entry for entry in entries_there if only_here(entry)]
     mine = {entry.get("repo") for entry in local}
     entries = [*local, *(entry for entry in entries if entry.get("repo") not in mine)]
     content = manifest_of(sorted(entries, key=lambda entry: str(entry.get("repo"))), hub.url).encode()
@@ -1521,6 +1521,11 @@ def sync(hub: "Api", args: "Namespace") -> "Result":
     data = {"out": args.out, "changed": content != old, "sources": len(entries), "local": len(local)}
     said = f"{args.out}: {'written' if content != old else 'unchanged'}, {len(entries)} sources"
     return Result(data, f"{said}, {len(local)} of them local" if local else said, aside=aside)
+
+
+def only_here(entry: "dict[str, Any]") -> bool:
+    """Tell whether a source of a manifest is for composing without a hub."""
+    return "index" in entry or entry.get("format") == "hub"
 
 
 def served_manifest(hub: "Api") -> "list[dict[str, Any]]":
@@ -1657,6 +1662,9 @@ def apply_one(
     """Make the registration of a repo what *entry* says, none where it says nothing; return outcome and detail."""
     if entry and "url" not in entry:
         return "skipped", "only this machine has its index: publish it, and name its raw URL as url"
+    if entry.get("format", "index") != "index":
+        return "skipped", "a hub takes indexes only: federation compose reads this federated index"
+    entry = {name: value for name, value in entry.items() if name != "format"}
     changed = [name for name, value in {**DEFAULTS, **entry}.items() if registered.get(name) != value]
     outcome = "deregistered" if not entry else "created" if not registered else "changed" if changed else "unchanged"
     try:

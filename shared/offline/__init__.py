@@ -71,12 +71,16 @@ def compose_offline(
 
 
 def _chosen(gathered: list[Gathered]) -> list[Part]:
-    """Return one part of each repo: what the manifest names itself goes before what a federated index has of it."""
+    """Return one part of each repo: of one that the manifest names its own, whatever a federated index says of it.
+
+    Of a repo that the manifest does not name it is the part of the first federated index that has it.
+    """
     named = {one.repo for one in gathered}
-    found = [part for one in gathered for part in one.parts]
-    chosen = {part.repo: part for part in found if part.repo in named}
-    for part in found:
-        chosen.setdefault(part.repo, part)
+    chosen: dict[str, Part] = {}
+    for one in gathered:
+        for part in one.parts:
+            if part.repo == one.repo or part.repo not in named:
+                chosen.setdefault(part.repo, part)
     return [*chosen.values()]
 
 
@@ -120,49 +124,60 @@ class Run:
         facts: dict[str, Any] = {"url": source.get("index"), **source}
         facts |= dict.fromkeys(("registered_at", "updated_at"), f"{number:06}")
         facts.pop("index", None)
+        published = facts.pop("format", "index")
         registration = Registration(**facts, registered_by="manifest", revision=1)
         if not registration.enabled:
             return Gathered(registration.repo, "disabled", None, "", [Part(registration, "disabled", None, None)])
         if "index" in source:
-            return self._local(registration, source["index"])
-        return await self._published(registration)
+            return self._local(registration, source["index"], published)
+        return await self._published(registration, published)
 
-    def _local(self, registration: Registration, index: str) -> Gathered:
+    def _local(self, registration: Registration, index: str, published: str) -> Gathered:
         """Read an index of this machine: the path starts here or, where there is nothing, at the manifest."""
         path = Path(index) if Path(index).exists() else self._folder / index
         now = self.clock.stamp()
         try:
             if path.stat().st_size > MAX_BYTES:
                 raise SourceTooLarge(f"{index} has more than {MAX_BYTES:,} bytes.")
-            parts = parts_of(path.read_bytes(), registration, "fresh", now)
+            parts = parts_of(path.read_bytes(), registration, "fresh", now, published)
             return Gathered(registration.repo, "fresh", now, "", parts)
         except OSError as fault:
             return _failed(registration, f"{index} can't be read: {fault.strerror}.")
         except _FAILURES as fault:
             return _failed(registration, str(fault))
 
-    async def _published(self, registration: Registration) -> Gathered:
-        stored = self._larder.load(registration.repo, registration.url)
+    async def _published(self, registration: Registration, published: str) -> Gathered:
+        stored = self._kept(registration, published)
         fresh = stored is not None and 0 <= self.clock.age(stored.checked_at) < registration.cache_ttl_seconds
         trouble = ""
         if self._fetching and not fresh:
             try:
-                stored, fresh = await self._fetched(registration, stored), True
+                stored, fresh = await self._fetched(registration, stored, published), True
             except _FAILURES as fault:
                 trouble = str(fault)
         if stored is None:
             return _failed(registration, trouble or "Nothing of it was kept: run once without --offline.")
         state: State = "fresh" if fresh else "stale"
-        parts = parts_of(stored.body.encode(), registration, state, stored.changed_at)
+        parts = parts_of(stored.body.encode(), registration, state, stored.changed_at, published)
         return Gathered(registration.repo, state, stored.checked_at, trouble, parts)
 
-    async def _fetched(self, registration: Registration, known: Stored | None) -> Stored:
+    def _kept(self, registration: Registration, published: str) -> Stored | None:
+        """Return what is kept of a source, or None where nothing is, or not what the manifest says of it by now."""
+        stored = self._larder.load(registration.repo, registration.url)
+        try:
+            if stored:
+                parts_of(stored.body.encode(), registration, "fresh", stored.changed_at, published)
+        except _FAILURES:
+            return None
+        return stored
+
+    async def _fetched(self, registration: Registration, known: Stored | None, published: str) -> Stored:
         fetched = await self._fetcher.fetch(registration.url, known.validators if known else Validators())
         now = self.clock.stamp()
         body = known.body if fetched.body is None and known else (fetched.body or b"").decode("utf-8", "replace")
         if not known or body != known.body:
             # Nothing is kept that does not pass.
-            parts_of(body.encode(), registration, "fresh", now)
+            parts_of(body.encode(), registration, "fresh", now, published)
         changed_at = known.changed_at if known and body == known.body else now
         return self._larder.keep(registration.repo, Stored(registration.url, fetched.validators, now, changed_at, body))
 

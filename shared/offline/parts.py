@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,16 +18,30 @@ if TYPE_CHECKING:
     from shared.registration import Registration
     from shared.sources.status import State
 
+HUB = "hub"
+"""The format of a source that publishes a federated index; every other publishes an index."""
+
 _ADDED = ("entry_url", "source_repo")
+_SIGNS = {"sources", "capabilities", "missing_required"}
+_OTHER_SCHEME = re.compile(r"(?!https?://)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 
 
-def parts_of(body: bytes, registration: Registration, state: State, changed_at: str) -> list[Part]:
-    """Return the parts in *body*, as the source of *registration* published it.
+def parts_of(body: bytes, registration: Registration, state: State, changed_at: str, published: str) -> list[Part]:
+    """Return the parts in *body*, which the source of *registration* published.
 
-    Raise IndexFaulty, SourceNotAnIndex or SourceTooLarge for what is neither an index nor a federated index.
+    *published* is the format that the manifest gives the source, ``index`` or ``hub``. Never what was sent decides it:
+    whoever publishes one index would speak for every repo. Raise IndexFaulty, SourceNotAnIndex or SourceTooLarge for
+    what is not of that format.
     """
     _, data = read_data(body)
-    if isinstance(data, dict) and {"sources", "capabilities", "missing_required"} <= data.keys():
+    federated = isinstance(data, dict) and data.keys() >= _SIGNS
+    if published == HUB and not federated:
+        raise _faulty("", "is no federated index; for an index leave out format: hub in the manifest")
+    if published != HUB and federated:
+        raise _faulty(
+            "", "is a federated index; if this source may speak for other repos, say format: hub in the manifest"
+        )
+    if federated:
         return list(_federated(data, registration, state).values())
     return [Part(registration, state, changed_at, read_index(body, registration.repo, registration.url))]
 
@@ -36,6 +51,12 @@ def _federated(data: dict[str, Any], registration: Registration, state: State) -
         raise IndexFaulty([Fault(1, 1, *offence) for offence in offences])
     if registration.required and data["missing_required"]:
         raise _faulty("/missing_required", f"it is itself incomplete: {', '.join(data['missing_required'])}")
+    if registration.required and not any(row["digest"] for row in data["sources"]):
+        raise _faulty("/sources", "none of them has anything to serve, and the manifest requires this source")
+    for number, row in enumerate(data["sources"]):
+        # A path is what an index composed without a hub names its local sources by; it leads nowhere from here.
+        if _OTHER_SCHEME.match(row["url"]):
+            raise _faulty(f"/sources/{number}/url", "is neither a web address nor a path")
     entries: dict[str, list[dict[str, Any]]] = {row["repo"]: [] for row in data["sources"]}
     for number, entry in enumerate(data["capabilities"]):
         if entry["source_repo"] not in entries:

@@ -191,6 +191,20 @@ def test_apply_goes_on_past_what_fails(cli: Shell) -> None:
     assert outcomes(cli, document, code=1) == {"a": "failed", "b": "created"}
 
 
+def test_what_a_manifest_says_for_composing_without_a_hub_is_kept_and_not_sent(cli: Shell) -> None:
+    document = manifest("a", "b")
+    document["sources"][0]["format"] = "hub"
+    document["sources"][1]["format"] = "index"
+
+    assert outcomes(cli, document) == {"a": "skipped", "b": "created"}
+    assert outcomes(cli, document) == {"a": "skipped", "b": "unchanged"}
+    (cli.folder / "s.yaml").write_text(json.dumps(document))
+    cli.good("hub", "sync", "--out", "s.yaml", "--keep-local", "--force")
+
+    kept = yaml.safe_load((cli.folder / "s.yaml").read_text())["sources"]
+    assert [(one["repo"], one.get("format")) for one in kept] == [("a", "hub"), ("b", None)]
+
+
 def test_apply_skips_a_local_index_and_says_what_to_publish(cli: Shell) -> None:
     document = manifest("a")
     document["sources"] += [{"repo": "b", "index": "x.yaml", "domain": "d"}]

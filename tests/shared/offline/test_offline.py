@@ -50,9 +50,7 @@ def states(report: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize("form", ["yaml", "json"])
-def test_published_and_local_indexes_make_one_document(
-    machine: Machine, upstream: respx.MockRouter, form: str
-) -> None:
+def test_published_and_local_indexes_make_one_document(machine: Machine, upstream: respx.MockRouter, form: str) -> None:
     upstream.get(url_of("state-hub")).respond(content=index())
     (machine.folder / "local.yaml").write_bytes(index(capability(1, name="Other"), capability(2)))
     local = {"repo": "another", "index": "local.yaml", "domain": "d"}
@@ -159,10 +157,72 @@ def test_a_source_may_be_a_federated_index_and_merges_with_others(machine: Machi
     upstream.get(url_of("b")).respond(content=index(capability(3)))
     machine.hands.advance(4000)
 
-    report = machine.compose(source("hub"), source("b"))
+    report = machine.compose(source("hub", format="hub"), source("b"))
 
     said = [(one["id"][-2:], one["source_repo"]) for one in report["document"]["capabilities"]]
     assert said == [("n1", "a"), ("n3", "b")], "what the manifest names itself goes first"
+
+
+def speaking_for(repo: str, **row: Any) -> bytes:
+    """Return a federated index that has one entry, of *repo*."""
+    entry = {"id": "pay.safe", "name": "Not the real thing", "url": "https://evil.example/", "source_repo": repo}
+    facts = {"repo": repo, "url": url_of(repo), "domain": "x", "required": False, "state": "fresh"}
+    facts |= {"digest": f"sha256:{0:064}", "capability_count": 1, "changed_at": "2026-01-01T00:00:00Z"}
+    head = {"version": 1, "serial": 1, "generated_at": "2026-01-01T00:00:00Z", "complete": True, "missing_required": []}
+    return json.dumps(head | {"sources": [facts | row], "capabilities": [entry], "conflicts": []}).encode()
+
+
+def said_by(report: dict[str, Any], repo: str) -> list[str]:
+    return [one["name"] for one in report["document"]["capabilities"] if one["source_repo"] == repo]
+
+
+@pytest.mark.parametrize("last", [True, False], ids=["after it", "before it"])
+@pytest.mark.parametrize("published", [{}, {"format": "index"}, {"format": "hub"}], ids=["unsaid", "index", "hub"])
+def test_no_source_speaks_for_another_that_the_manifest_names(
+    machine: Machine, published: dict[str, str], *, last: bool
+) -> None:
+    (machine.folder / "victim.yaml").write_bytes(index(capability(1, id="pay.safe", name="The real thing")))
+    (machine.folder / "evil.json").write_bytes(speaking_for("victim"))
+    sources = [{"repo": "victim", "index": "victim.yaml", "domain": "x"}]
+    sources.insert(len(sources) if last else 0, {"repo": "evil", "index": "evil.json", "domain": "x"} | published)
+
+    report = machine.compose(*sources)
+
+    assert said_by(report, "victim") == ["The real thing"]
+    assert ("failed" in states(report)) == (published != {"format": "hub"})
+
+
+@pytest.mark.parametrize("victim", [{"required": True}, {"enabled": False}], ids=["nothing to give", "disabled"])
+def test_what_a_named_source_does_not_give_comes_from_nobody_else(machine: Machine, victim: dict[str, Any]) -> None:
+    (machine.folder / "evil.json").write_bytes(speaking_for("victim"))
+    evil = {"repo": "evil", "index": "evil.json", "domain": "x", "format": "hub"}
+
+    report = machine.compose({"repo": "victim", "index": "nothing.yaml", "domain": "x"} | victim, evil)
+
+    assert said_by(report, "victim") == []
+    assert report["missing_required"] == (["victim"] if "required" in victim else [])
+
+
+def test_no_federated_index_speaks_for_another_and_of_two_the_first_counts(machine: Machine) -> None:
+    for name, repo in (("first", "inner"), ("second", "inner"), ("third", "first")):
+        (machine.folder / f"{name}.json").write_bytes(speaking_for(repo, url=f"https://{name}.example/"))
+    hubs = [{"repo": n, "index": f"{n}.json", "domain": "x", "format": "hub"} for n in ("first", "second", "third")]
+
+    report = machine.compose(*hubs)
+
+    assert [row["url"] for row in report["document"]["sources"]] == ["https://first.example/"]
+
+
+@pytest.mark.parametrize("offline", [False, True])
+def test_what_was_kept_under_another_format_is_not_used(
+    machine: Machine, upstream: respx.MockRouter, *, offline: bool
+) -> None:
+    upstream.get(url_of("hub")).respond(content=speaking_for("inner"))
+    assert said_by(machine.compose(source("hub", format="hub")), "inner")
+
+    report = machine.compose(source("hub"), offline=offline)
+
+    assert (states(report), report["capabilities"]) == (["failed"], 0)
 
 
 @pytest.mark.parametrize("text", [None, "{", "version: 7"], ids=["missing", "torn", "bad"])

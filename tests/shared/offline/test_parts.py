@@ -31,11 +31,11 @@ def federated(*capabilities: dict[str, Any], **changes: Any) -> dict[str, Any]:
 
 
 def parts(document: object, state: State = "fresh", *, required: bool = False) -> list[Part]:
-    return parts_of(json.dumps(document).encode(), replace(HUB, required=required), state, NOW)
+    return parts_of(json.dumps(document).encode(), replace(HUB, required=required), state, NOW, "hub")
 
 
 def test_an_index_is_one_part_of_its_repo() -> None:
-    [part] = parts_of(index(), HUB, "stale", NOW)
+    [part] = parts_of(index(), HUB, "stale", NOW, "index")
 
     assert (part.repo, part.state, part.changed_at) == ("state-hub", "stale", NOW)
     assert part.content is not None
@@ -79,8 +79,9 @@ def test_a_repo_without_content_brings_none() -> None:
         federated(version=2),
         federated(capability(source_repo="stranger")),
         federated(capability(source_repo="inner", id="?")),
+        federated(sources=[ROW | {"url": "javascript:alert(1)"}]),
     ],
-    ids=["schema", "stranger", "entry"],
+    ids=["schema", "stranger", "entry", "a url that runs"],
 )
 def test_a_federated_index_with_a_fault_brings_nothing(document: object) -> None:
     with pytest.raises(IndexFaulty):
@@ -93,3 +94,27 @@ def test_an_incomplete_one_does_not_stand_for_a_required_source() -> None:
     assert len(parts(document)) == 1
     with pytest.raises(IndexFaulty, match="itself incomplete: gone"):
         parts(document, required=True)
+
+
+def test_a_source_that_serves_nothing_does_not_stand_for_a_required_one() -> None:
+    empty = ROW | {"digest": None, "state": "failed", "changed_at": None, "capability_count": 0}
+    documents = [federated(sources=[], capabilities=[]), federated(sources=[empty], capabilities=[])]
+
+    for document in documents:
+        assert all(part.content is None for part in parts(document))
+        with pytest.raises(IndexFaulty, match="none of them has anything to serve"):
+            parts(document, required=True)
+
+
+@pytest.mark.parametrize(
+    ("body", "published", "said"),
+    [
+        (json.dumps(federated()).encode(), "index", "is a federated index; .* say format: hub"),
+        (index(), "hub", "is no federated index; .* leave out format: hub"),
+        (b"[]", "hub", "is no federated index"),
+    ],
+    ids=["a federated index unasked", "an index for a hub", "neither"],
+)
+def test_what_the_manifest_says_decides_what_a_source_is(body: bytes, published: str, said: str) -> None:
+    with pytest.raises(IndexFaulty, match=said):
+        parts_of(body, HUB, "fresh", NOW, published)
