@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from shared.auth import Auth
 from shared.auth.tokens import TokensFile
 from shared.backup import Snapshot, sweep
+from shared.capacity import Capacity
 from shared.clock import Clock, RunningTime
 from shared.contract import Contract
 from shared.directory import DataDirectory
@@ -219,7 +220,8 @@ def _opened(settings: Settings, clock: Clock, directory: DataDirectory) -> Hub:
     auth = Auth(settings.token, clock, limits, TokensFile(settings.tokens_file) if settings.tokens_file else None)
     refresher = Refresher(sources, clock)
     search = Search(federation, clock, Naming(settings.public).facts)
-    findings = Findings(sources, federation)
+    capacity = Capacity(sources, room, settings.max_registrations, clock)
+    findings = Findings(sources, federation, capacity)
     timeline = Timeline(folder / "timeline.json", sources, clock)
     return Hub(
         settings,

@@ -88,6 +88,8 @@ class _Hub(Collector):
         yield _gauge("findings", "What a person should see, by kind", findings, ("kind",))
         count = len(self._hub.federation.edition.composition.entries)
         yield _gauge("capabilities", "Capabilities in the federated index", {(): count})
+        uses = {(limit,): use.ratio for limit, use in self._hub.findings.capacity.uses().items()}
+        yield _gauge("limit_used_ratio", "The part of a limit that is in use; 1 when it is reached", uses, ("limit",))
         compositions = {(): self._hub.tally.compositions}
         yield _histogram("compose_seconds", "How long composing and encoding took", compositions)
 

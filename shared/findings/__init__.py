@@ -12,18 +12,29 @@ from shared.findings.source import of_source
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from shared.capacity import Capacity, Near
     from shared.federation import Federation
     from shared.sources.life import Sources
 
 __all__ = ["KINDS", "SEVERITIES", "Finding", "Findings", "by_repo"]
 
+_LIMITS = {
+    "registrations": "Deregister what is no longer needed, or raise REUSE_SURFACE_MAX_REGISTRATIONS.",
+    "capabilities": "Have sources publish less, or raise REUSE_SURFACE_MAX_CAPABILITIES with the memory of the hub.",
+    "mib": "Have sources publish less, or raise REUSE_SURFACE_MAX_MIB with the memory of the hub.",
+    "memory": "Raise the memory limit of the hub's container before the system ends it.",
+}
+"""What to do about each limit that is neared."""
+_UNITS = {"registrations": "registrations", "capabilities": "capabilities", "mib": "MiB of capabilities"}
+
 
 class Findings:
     """The findings of the sources and of the federated index, made anew only when something changed."""
 
-    def __init__(self, sources: Sources, federation: Federation) -> None:
+    def __init__(self, sources: Sources, federation: Federation, capacity: Capacity) -> None:
         self._sources = sources
         self._federation = federation
+        self.capacity = capacity
         self._made: tuple[tuple[int, int], list[Finding]] = ((-1, -1), [])
 
     def all(self) -> list[Finding]:
@@ -38,7 +49,15 @@ class Findings:
             every = [*of_sources, *_conflicts(self._federation)]
             named = [replace(finding, domain=domains.get(finding.repo)) for finding in every]
             self._made = moment, sorted(named, key=Finding.key)
-        return self._made[1]
+        near = [_near(limit) for limit in self.capacity.near()]
+        return sorted([*self._made[1], *near], key=Finding.key) if near else self._made[1]
+
+
+def _near(near: Near) -> Finding:
+    limit, (used, most), since = near
+    unit = _UNITS.get(limit, "MiB of memory")
+    detail = f"{used / most:.0%} of a limit is in use: {used:,.0f} of {most:,.0f} {unit}."
+    return made("limit-near", "", since, detail, _LIMITS[limit])
 
 
 def by_repo(findings: Iterable[Finding]) -> list[list[Finding]]:

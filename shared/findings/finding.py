@@ -20,6 +20,7 @@ KINDS = {
     "invalid-entry": "error",
     "conflict": "warning",
     "missing-required": "error",
+    "limit-near": "warning",
 }
 """Every kind of finding with its severity; a conflict of entries that say the same is only ``info``."""
 
@@ -29,7 +30,7 @@ _TELLING = {
     for rank, kind in enumerate(
         (
             *("hub-full", "invalid-entry", "held", "failed", "stale", "waiting", "never-fetched"),
-            *("missing-required", "conflict"),
+            *("missing-required", "conflict", "limit-near"),
         )
     )
 }
@@ -49,11 +50,11 @@ _ON_PAGES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One cause of trouble of one repo. *also* are the other kinds that it amounts to, such as ``missing-required``.
+    """One cause of trouble of one repo, or of the hub as a whole where *repo* is empty.
 
-    *domain* is the repo's, None once it is deregistered. *faults* are all places of an index that it is about, as
-    JSON; *pointer*, *line* and *column* are the first of them. *action* names requests of the API, *on_page* the
-    buttons of the pages.
+    *also* are the other kinds that it amounts to, such as ``missing-required``. *domain* is the repo's, None once it is
+    deregistered. *faults* are all places of an index that it is about, as JSON; *pointer*, *line* and *column* are the
+    first of them. *action* names requests of the API, *on_page* the buttons of the pages.
     """
 
     kind: str

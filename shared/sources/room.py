@@ -28,29 +28,32 @@ def size_of(content: Content | None) -> Size:
 
 
 class Room:
-    """What all contents take up together, held within the bounds. What was let in is never thrown out."""
+    """What all contents take up together (*used*), held within the bounds (*most*).
+
+    What was let in is never thrown out.
+    """
 
     def __init__(self, capabilities: int, mib: int) -> None:
-        self._most = Size(capabilities, mib * _MIB)
-        self._used = Size()
+        self.most = Size(capabilities, mib * _MIB)
+        self.used = Size()
 
     def take(self, *contents: Content | None) -> None:
         """Count *contents*, whether there is room or not."""
         for content in contents:
-            self._used = _sum(self._used, size_of(content))
+            self.used = _sum(self.used, size_of(content))
 
     def leave(self, *contents: Content | None) -> None:
         """Count *contents* no longer."""
         for content in contents:
-            self._used = _sum(self._used, size_of(content), -1)
+            self.used = _sum(self.used, size_of(content), -1)
 
     def require(self, leaving: Iterable[Content | None], arriving: Content | None) -> None:
         """Raise HubFull unless *arriving* may take the place of all that is *leaving*: it fits, or takes up no more."""
         old, new = Size(), size_of(arriving)
         for content in leaving:
             old = _sum(old, size_of(content))
-        used = _sum(_sum(self._used, old, -1), new)
-        for wanted, was, total, most, what in zip(new, old, used, self._most, ("capabilities", "bytes"), strict=True):
+        used = _sum(_sum(self.used, old, -1), new)
+        for wanted, was, total, most, what in zip(new, old, used, self.most, ("capabilities", "bytes"), strict=True):
             if wanted > was and total > most:
                 raise HubFull(f"The hub would hold {total:,} {what}; it keeps at most {most:,} over all sources.")
 

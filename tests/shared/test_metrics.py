@@ -139,6 +139,13 @@ async def test_the_volume_and_the_process_are_told(hub: Hub) -> None:
     assert families(hub)["process_resident_memory_bytes"].samples[0].value > 1_000_000
 
 
+async def test_the_use_of_each_limit_is_told(hub: Hub, client: httpx.AsyncClient) -> None:
+    await register(client)
+
+    assert value(hub, "limit_used_ratio", limit="registrations") == 1 / 20_000
+    assert value(hub, "limit_used_ratio", limit="capabilities") == 0
+
+
 async def test_a_volume_that_does_not_answer_hides_no_other_metric(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_: object) -> None:
         raise OSError(errno.EIO, "")

@@ -231,11 +231,12 @@ async def test_a_hub_without_room_says_so(settings: Settings, hands: Hands, upst
     async with hub.running():
         await read(hub, upstream, "a", good(1), good(1, 2))
 
-        (found,) = hub.findings.all()
+        found, near = hub.findings.all()
 
     assert (found.kinds, found.severity) == (("hub-full", "stale"), "error")
     assert "it keeps at most 1 over all sources" in found.detail
     assert "stays in use" in found.detail
+    assert (near.kind, near.detail) == ("limit-near", "100% of a limit is in use: 1 of 1 capabilities.")
 
 
 async def test_they_are_made_anew_only_when_something_changed(hub: Hub, upstream: respx.MockRouter) -> None:
@@ -278,3 +279,28 @@ async def test_a_new_address_that_was_not_read_yet_is_found_with_what_is_served_
     assert "the new address has not been read yet" in found.detail
     assert "stays served" in found.detail
     assert found.action.startswith("Have the new address checked now")
+
+
+async def test_a_limit_that_is_neared_is_found_until_it_no_longer_is(
+    hub: Hub, upstream: respx.MockRouter, hands: Hands, client: httpx.AsyncClient
+) -> None:
+    hub.findings.capacity._registrations = 5
+    for number in range(4):
+        await read(hub, upstream, f"r{number}", good(number))
+    (found,) = hub.findings.all()
+    hands.advance(60)
+
+    assert hub.findings.all() == [found]
+    assert (found.kind, found.severity, found.repo) == ("limit-near", "warning", "")
+    assert found.since == "2026-11-23T10:00:00Z"
+    assert found.detail == "80% of a limit is in use: 4 of 5 registrations."
+    assert found.action == "Deregister what is no longer needed, or raise REUSE_SURFACE_MAX_REGISTRATIONS."
+    page = (await client.get("/findings", headers={"Accept": "text/html"})).text
+    assert '<h2 class="of-repo">The hub</h2>' in page
+    assert "4 of 5 registrations" in page
+    listed = (await client.get("/v1/findings?kind=limit-near")).json()
+    assert [(row["repo"], row["detail"]) for row in listed["findings"]] == [("", found.detail)]
+
+    hub.sources.forget("r0")
+
+    assert hub.findings.all() == []

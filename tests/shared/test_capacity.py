@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shared import capacity as module
+from shared.capacity import Use
+from tests.builders import capability, index, refresh, register, url_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import httpx
+    import respx
+
+    from shared.hub import Hub
+    from tests.builders import Hands
+
+MIB = 1 << 20
+
+
+@pytest.fixture(autouse=True)
+def cgroup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a control group that limits nothing, of a process that holds 80 MiB."""
+    folder = tmp_path / "cgroup"
+    (folder / "memory").mkdir(parents=True)
+    monkeypatch.setattr(module, "CGROUP", folder)
+    monkeypatch.setattr(module, "_memory", lambda: 80 * MIB)
+    return folder
+
+
+async def test_tells_how_much_of_each_limit_is_in_use(
+    hub: Hub, client: httpx.AsyncClient, upstream: respx.MockRouter
+) -> None:
+    upstream.get(url_of("state-hub")).respond(content=index(*(capability(number) for number in range(10))))
+    await register(client)
+    await refresh(client)
+
+    uses = hub.findings.capacity.uses()
+
+    assert uses["registrations"] == Use(1, 20_000)
+    assert uses["capabilities"] == Use(10, 100_000)
+    assert uses["mib"].most == 64
+    assert 0 < uses["mib"].used < 0.01
+    assert uses.keys() == {"registrations", "capabilities", "mib"}
+    assert hub.findings.capacity.near() == []
+
+
+@pytest.mark.parametrize("name", ["memory.max", "memory/memory.limit_in_bytes"])
+@pytest.mark.parametrize(
+    ("text", "use"),
+    [
+        pytest.param(f"{100 * MIB}\n", Use(80, 100), id="a limit"),
+        pytest.param("max\n", None, id="none"),
+        pytest.param("9223372036854771712\n", None, id="none, as a number"),
+    ],
+)
+async def test_memory_counts_where_the_system_limits_it(  # noqa: PLR0917 - fixtures
+    hub: Hub, hands: Hands, cgroup: Path, name: str, text: str, use: Use | None
+) -> None:
+    (cgroup / name).write_text(text)
+    hands.advance(5)
+
+    assert hub.findings.capacity.uses().get("memory") == use
+    near = [(one.limit, one.use, one.since) for one in hub.findings.capacity.near()]
+    assert near == ([] if use is None else [("memory", use, "2026-11-23T10:00:05Z")])
+
+
+def test_the_memory_of_this_process_is_read_from_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+
+    assert module._memory() > 10 * MIB
