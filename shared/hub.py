@@ -20,9 +20,9 @@ from shared.discovery import Catalogs, Naming
 from shared.federation import Federation
 from shared.fetch import Fetcher
 from shared.fetch.guard import Guard
-from shared.findings import Findings
 from shared.index.reader import VISITORS, Reader
 from shared.limits import Limits
+from shared.present import Findings
 from shared.problems import NotShownYet, StorageUnavailable
 from shared.reads import Reads
 from shared.search import Search
@@ -220,8 +220,9 @@ def _opened(settings: Settings, clock: Clock, directory: DataDirectory) -> Hub:
     auth = Auth(settings.token, clock, limits, TokensFile(settings.tokens_file) if settings.tokens_file else None)
     refresher = Refresher(sources, clock)
     search = Search(federation, clock, Naming(settings.public).facts)
+    reads = Reads()
     capacity = Capacity(sources, room, settings.max_registrations, clock)
-    findings = Findings(sources, federation, capacity)
+    findings = Findings(sources, federation, capacity, reads)
     timeline = Timeline(folder / "timeline.json", sources, clock)
     return Hub(
         settings,
@@ -240,4 +241,5 @@ def _opened(settings: Settings, clock: Clock, directory: DataDirectory) -> Hub:
         clock,
         tally,
         timeline,
+        reads=reads,
     )

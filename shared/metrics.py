@@ -86,7 +86,7 @@ class _Hub(Collector):
         kinds = Counter(kind for finding in self._hub.findings.all() for kind in finding.kinds)
         findings = {(kind,): kinds[kind] for kind in KINDS}
         yield _gauge("findings", "What a person should see, by kind", findings, ("kind",))
-        count = len(self._hub.federation.edition.composition.entries)
+        count = sum(map(len, self._hub.federation.edition.composition.shares))
         yield _gauge("capabilities", "Capabilities in the federated index", {(): count})
         uses = {(limit,): use.ratio for limit, use in self._hub.findings.capacity.uses().items()}
         yield _gauge("limit_used_ratio", "The part of a limit that is in use; 1 when it is reached", uses, ("limit",))

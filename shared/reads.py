@@ -9,7 +9,7 @@ from shared.problems import Overloaded
 from shared.threads import Threads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Coroutine, Hashable
 
 T = TypeVar("T")
 
@@ -31,6 +31,9 @@ class Reads:
         if self._under_way >= MOST:
             says = f"{MOST} answers that take computing are under way. Send the request again in a second."
             raise Overloaded(says, headers={"Retry-After": "1"})
+        return await self._run(call, *args)
+
+    async def _run(self, call: Callable[..., T], *args: object) -> T:
         self._under_way += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, call, *args)
@@ -39,9 +42,16 @@ class Reads:
 
     async def once(self, key: Hashable, call: Callable[..., T], *args: object) -> T:
         """Return what ``run`` does; those who ask under the same *key* while it runs wait for the one result."""
+        return await self._join(key, lambda: self.run(call, *args))
+
+    async def always(self, key: Hashable, call: Callable[..., T], *args: object) -> T:
+        """Return what ``once`` does, however many are under way: for what all readers share, and few keys name."""
+        return await self._join(key, lambda: self._run(call, *args))
+
+    async def _join(self, key: Hashable, begin: Callable[[], Coroutine[Any, Any, T]]) -> T:
         flight: asyncio.Task[T] | None = self._flights.get(key)
         if flight is None:
-            flight = self._flights[key] = asyncio.create_task(self.run(call, *args))
+            flight = self._flights[key] = asyncio.create_task(begin())
             flight.add_done_callback(lambda ended: self._end(key, ended))
         return await asyncio.shield(flight)
 

@@ -37,7 +37,7 @@ async def handle(hub: Hub, request: Request) -> Response:
     if "repo" in asked:
         await hub.store.get(asked["repo"])  # so that a misspelt name is no proof that nothing is wrong
 
-    wanted = [finding for finding in hub.findings.all() if _matches(asked, finding)]
+    wanted = [finding for finding in await hub.findings.made() if _matches(asked, finding)]
 
     body, headers = page(request, asked, "findings", wanted, Finding.key)
     if "domain" in asked and all(row.domain != asked["domain"] for row in await hub.store.registrations()):

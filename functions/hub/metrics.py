@@ -19,4 +19,6 @@ if TYPE_CHECKING:
 
 async def handle(hub: Hub, _request: Request) -> Response:
     """Answer the metrics."""
+    # Made in a thread before the loop counts them.
+    await hub.findings.made()
     return answer(exposition(hub), MEDIA_TYPE)

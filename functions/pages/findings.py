@@ -34,7 +34,7 @@ async def handle(hub: Hub, request: Request) -> Response:
     asked = asked_of(request, **QUERY)
     view = Troubles(**asked)
 
-    found = hub.findings.all()
+    found = await hub.findings.made()
     wanted = view.of(found)
     repos, rows = by_repo(wanted), await all_rows(hub)
 

@@ -41,7 +41,7 @@ async def handle(hub: Hub, request: Request) -> Response:
     rows = await all_rows(hub)
     now = hub.clock.now()
     domains = by_domain(rows)
-    findings = hub.findings.all()
+    findings = await hub.findings.made()
     worst = [those[0] for those in by_repo(findings)[:_MOST_FINDINGS]]
     counts, over = by_state(rows), asked["over"]
 
@@ -51,7 +51,7 @@ async def handle(hub: Hub, request: Request) -> Response:
         "overview.html",
         headers=leading,
         document=hub.federation.document,
-        capabilities=len(hub.federation.edition.composition.entries),
+        capabilities=sum(map(len, hub.federation.edition.composition.shares)),
         conflicts=len(hub.federation.edition.composition.conflicts),
         rows=rows,
         offering=sum(row.served > 0 for row in rows),

@@ -41,7 +41,7 @@ async def handle(hub: Hub, request: Request) -> Response:
         row=row_of(hub, registration),
         scheduled=hub.settings.refresh,
         changes=changes,
-        findings=[finding for finding in hub.findings.all() if finding.repo == registration.repo],
+        findings=[finding for finding in await hub.findings.made() if finding.repo == registration.repo],
         held=waiting(source),
         turns=await hub.reads.run(recent, lines, registration.repo),
         validators=source.kept.validators if source and source.kept else None,

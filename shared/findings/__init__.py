@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from shared.federation import dates
 from shared.findings.finding import KINDS, SEVERITIES, Finding, made, named
 from shared.findings.source import of_source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from shared.capacity import Capacity, Near
-    from shared.federation import Federation
-    from shared.sources.life import Sources
+    from shared.capacity import Near
+    from shared.federation import Edition
+    from shared.sources.source import Source
 
-__all__ = ["KINDS", "SEVERITIES", "Finding", "Findings", "by_repo"]
+__all__ = ["KINDS", "SEVERITIES", "Finding", "Served", "by_repo", "every", "of_limit"]
 
 _LIMITS = {
     "registrations": "Deregister what is no longer needed, or raise REUSE_SURFACE_MAX_REGISTRATIONS.",
@@ -28,32 +28,27 @@ _LIMITS = {
 _UNITS = {"registrations": "registrations", "capabilities": "capabilities", "mib": "MiB of capabilities"}
 
 
-class Findings:
-    """The findings of the sources and of the federated index, made anew only when something changed."""
+class Served(NamedTuple):
+    """What is served at one moment, and since when it has its troubles (see ``dates``)."""
 
-    def __init__(self, sources: Sources, federation: Federation, capacity: Capacity) -> None:
-        self._sources = sources
-        self._federation = federation
-        self.capacity = capacity
-        self._made: tuple[tuple[int, int], list[Finding]] = ((-1, -1), [])
-
-    def all(self) -> list[Finding]:
-        """Return every finding, in the order of their keys."""
-        moment = self._sources.generation, self._federation.document.serial
-        if self._made[0] != moment:
-            found = {repo: list(of_source(source)) for repo, source in self._sources.all().items()}
-            for repo in self._federation.document.missing_required:
-                _note_missing(self._federation, repo, found.setdefault(repo, []))
-            of_sources = [finding for those in found.values() for finding in those]
-            domains = {repo: source.registration.domain for repo, source in self._sources.all().items()}
-            every = [*of_sources, *_conflicts(self._federation)]
-            named = [replace(finding, domain=domains.get(finding.repo)) for finding in every]
-            self._made = moment, sorted(named, key=Finding.key)
-        near = [_near(limit) for limit in self.capacity.near()]
-        return sorted([*self._made[1], *near], key=Finding.key) if near else self._made[1]
+    edition: Edition
+    since: dict[str, str]
 
 
-def _near(near: Near) -> Finding:
+def every(sources: Mapping[str, Source], federation: Served) -> list[Finding]:
+    """Return every finding about *sources* and about what *federation* serves, in the order of their keys."""
+    found = {repo: list(of_source(source)) for repo, source in sources.items()}
+    for repo in federation.edition.document.missing_required:
+        _note_missing(federation, repo, found.setdefault(repo, []))
+    of_sources = [finding for those in found.values() for finding in those]
+    domains = {part.repo: part.registration.domain for part in federation.edition.parts}
+    domains |= {repo: source.registration.domain for repo, source in sources.items()}
+    named = [replace(one, domain=domains.get(one.repo)) for one in [*of_sources, *_conflicts(federation)]]
+    return sorted(named, key=Finding.key)
+
+
+def of_limit(near: Near) -> Finding:
+    """Return the finding about a limit of the hub of which most is in use."""
     limit, (used, most), since = near
     unit = _UNITS.get(limit, "MiB of memory")
     detail = f"{used / most:.0%} of a limit is in use: {used:,.0f} of {most:,.0f} {unit}."
@@ -72,7 +67,7 @@ def by_repo(findings: Iterable[Finding]) -> list[list[Finding]]:
     return sorted(newest, key=lambda those: SEVERITIES.index(those[0].severity))
 
 
-def _note_missing(federation: Federation, repo: str, found: list[Finding]) -> None:
+def _note_missing(federation: Served, repo: str, found: list[Finding]) -> None:
     """Say in *found*, what is known about *repo*, that the federated index is incomplete; beside the cause, if any."""
     for place, finding in enumerate(found):
         if finding.kind != "held":
@@ -80,13 +75,13 @@ def _note_missing(federation: Federation, repo: str, found: list[Finding]) -> No
             also = (*finding.also, "missing-required")
             found[place] = replace(finding, severity="error", detail=detail, also=also)
             return
-    since = federation.since.get(dates.missing(repo), federation.document.generated_at)
+    since = federation.since.get(dates.missing(repo), federation.edition.document.generated_at)
     detail = "The federated index is incomplete: this repo is required, and nothing of it is served."
     action = "Enable the repo if it is disabled, or register it as not required: {optional}."
     found.append(made("missing-required", repo, since, detail, action))
 
 
-def _conflicts(federation: Federation) -> Iterator[Finding]:
+def _conflicts(federation: Served) -> Iterator[Finding]:
     """Yield one finding for each repo and each other one that serves ids which it claims too."""
     lost: dict[tuple[str, str], list[tuple[str, bool]]] = {}
     for conflict in federation.edition.composition.conflicts:
@@ -96,7 +91,7 @@ def _conflicts(federation: Federation) -> Iterator[Finding]:
         yield _conflict(federation, loser, winner, ids)
 
 
-def _conflict(federation: Federation, loser: str, winner: str, ids: list[tuple[str, bool]]) -> Finding:
+def _conflict(federation: Served, loser: str, winner: str, ids: list[tuple[str, bool]]) -> Finding:
     names, differing = [name for name, _ in ids], [name for name, same in ids if not same]
     if len(ids) == 1:
         detail = f"{winner}, registered earlier, publishes {names[0]} too; its entry is served. "
@@ -107,6 +102,6 @@ def _conflict(federation: Federation, loser: str, winner: str, ids: list[tuple[s
         detail += f"{len(differing):,} of this repo's say something else." if differing else "This repo's say the same."
     action = f"Agree with {winner} on one owner; the other takes the entry out, or gives it an id of its own."
     troubles = [dates.disputed(name, winner, loser) for name in names]
-    since = min(federation.since.get(trouble, federation.document.generated_at) for trouble in troubles)
+    since = min(federation.since.get(trouble, federation.edition.document.generated_at) for trouble in troubles)
     finding = made("conflict", loser, since, detail, action)
     return finding if differing else replace(finding, severity="info")

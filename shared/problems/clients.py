@@ -45,7 +45,10 @@ class TooManyRequests(Problem):
 
 
 class Overloaded(Problem):
-    """Requests or bytes of bodies under way fill the room for them, of all clients or of this one. Reading goes on."""
+    """Requests, bytes of bodies, or answers that take computing fill the room for them, of all clients or of this one.
+
+    What lies ready is read meanwhile: the federated index, searches, single registrations.
+    """
 
     slug = "overloaded"
     status = 503

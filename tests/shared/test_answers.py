@@ -152,3 +152,16 @@ def test_reads_entity_tags(header: str, found: list[tuple[bool, str]]) -> None:
 )
 def test_knows_what_the_caller_has(headers: list[tuple[str, str]], held: bool) -> None:
     assert not_modified(asking(*headers), '"7"') is held
+
+
+def test_a_page_of_a_long_list_asks_for_few_keys() -> None:
+    rows, keys = [f"{number:06}" for number in range(100_000)], []
+
+    def key(row: str) -> str:
+        keys.append(row)
+        return row
+
+    body, _ = page(asking(), Asked(limit=2, cursor="050000"), "names", rows, key)
+
+    assert (body["names"], body["total"]) == (["050001", "050002"], 100_000)
+    assert len(keys) < 25

@@ -65,12 +65,13 @@ class Copy:
     def __init__(self) -> None:
         self.serial = 0
         self.head: dict[str, Any] = {}
+        self.conflicts: list[dict[str, Any]] = []
         self.sources: dict[str, Any] = {}
         self.capabilities: dict[tuple[str, str], Any] = {}
 
     def pull(self, hub: Hub, limit: int) -> Iterator[None]:
         """Take one page after the other; between two pages anything may happen."""
-        told = hub.page(self.serial, limit)
+        told, self.conflicts = hub.page(self.serial, limit), []
         while True:
             self.apply(told)
             if told["next"] is None:
@@ -82,6 +83,7 @@ class Copy:
     def apply(self, told: dict[str, Any]) -> None:
         """Apply one page."""
         self.head = told["head"]
+        self.conflicts += told["head"]["conflicts"]
         self.sources |= {row["repo"]: row for row in told["sources"]["upserted"]}
         for repo in told["sources"]["removed"]:
             self.sources.pop(repo, None)
@@ -95,7 +97,7 @@ class Copy:
             **{name: value for name, value in self.head.items() if name != "conflicts"},
             "sources": [self.sources[repo] for repo in sorted(self.sources)],
             "capabilities": [self.capabilities[name] for name in sorted(self.capabilities)],
-            "conflicts": self.head["conflicts"],
+            "conflicts": self.conflicts,
         }
 
 
@@ -182,7 +184,25 @@ def test_a_place_is_read_as_it_was_written() -> None:
     assert Place.read(str(Place(1, 0, "a", ""))) == Place(1, 0, "a", "")
 
 
-@pytest.mark.parametrize("text", ["", "x", "AAAA", cursor_to("[1]"), cursor_to("1 4 a b"), cursor_to("1 0 ../x b")])
+@pytest.mark.parametrize("text", ["", "x", "AAAA", cursor_to("[1]"), cursor_to("1 5 a b"), cursor_to("1 0 ../x b")])
 def test_what_is_no_place_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="must be the next of an earlier page"):
         Place.read(text)
+
+
+def test_a_page_holds_no_more_conflicts_than_names_would_fit(path: Path) -> None:
+    hub, copy = Hub(path), Copy()
+    entries = [capability(number) for number in range(10, 60)]
+    hub.serve([part("ours", *entries), part("theirs", *entries, at=LATER)])
+
+    pages = [hub.page(0, 7)]
+    while pages[-1]["next"] is not None:
+        pages.append(hub.page(0, 7, pages[-1]["next"]))
+    for _ in copy.pull(hub, 7):
+        pass
+
+    told = [conflict for one in pages for conflict in one["head"]["conflicts"]]
+    assert [conflict["id"] for conflict in told] == [entry["id"] for entry in entries]
+    assert all(len(one["head"]["conflicts"]) + len(one["capabilities"]["upserted"]) <= 7 for one in pages)
+    assert len(pages) == -(-(2 + 50 + 50) // 7)
+    assert copy.document()["conflicts"] == told

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING
+
+from shared import present
+from shared.findings import every
+from tests.builders import capability, index, refresh, register, url_of
+
+if TYPE_CHECKING:
+    import httpx
+    import pytest
+    import respx
+
+    from shared.findings import Finding
+    from shared.hub import Hub
+
+
+async def disputed(client: httpx.AsyncClient, upstream: respx.MockRouter, count: int = 30) -> None:
+    for repo in ("first", "second"):
+        upstream.get(url_of(repo)).respond(content=index(*(capability(number) for number in range(count))))
+        await register(client, repo)
+        await refresh(client, repo)
+
+
+async def test_findings_are_made_once_per_change_in_a_thread_however_many_ask(
+    hub: Hub, client: httpx.AsyncClient, upstream: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await disputed(client, upstream)
+    made: list[str] = []
+
+    def counted(*about: object) -> list[Finding]:
+        made.append(threading.current_thread().name)
+        return every(*about)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(present, "every", counted)
+    for path in ("/v1/findings", "/metrics", "/findings", "/sources/second", "/"):
+        page = {"Accept": "text/html"} if path == "/" else {}
+        answers = await asyncio.gather(*(client.get(path, headers=page) for _ in range(5)))
+        assert {answer.status_code for answer in answers} == {200}
+    upstream.get(url_of("second")).respond(503)
+    await refresh(client, "second")
+    kinds = [one["kind"] for one in (await client.get("/v1/findings")).json()["findings"]]
+
+    assert kinds == ["stale", "conflict"]
+    assert [name.split("_")[0] for name in made] == ["reads", "reads"]
+    assert await hub.findings.made() == hub.findings.all()
+
+
+async def test_what_is_made_where_nothing_waits_is_the_same(
+    hub: Hub, client: httpx.AsyncClient, upstream: respx.MockRouter
+) -> None:
+    await disputed(client, upstream)
+
+    here = hub.findings.all()
+
+    assert here == every(hub.sources.all(), hub.findings._served())
+    assert await hub.findings.made() is here
+    assert (await client.get("/v1/federated/changes?since=0&limit=1")).json()["head"]["conflicts"] == []
