@@ -573,6 +573,12 @@ def listed(document: "dict[str, Any]", name: str) -> "list[dict[str, Any]]":
     return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
 
+def strings(document: "dict[str, Any]", name: str) -> "list[str]":
+    """Return the strings in the list *name* of what a hub answered, whatever else it put there."""
+    values = document.get(name)
+    return [value for value in values if isinstance(value, str)] if isinstance(values, list) else []
+
+
 # --- Output -----------------------------------------------------------------------------------------------------------
 
 # Nothing of these reaches a terminal: controls, and what reorders or hides text. A line ends where we end it.
@@ -933,7 +939,7 @@ def status_blocks(data: "dict[str, Any]", sources: "list[dict[str, Any]]") -> "I
     yield f"reuse-surface hub {data['version']} at {data['url']}"
     failing = [f"{name}: {state}" for name, state in mapping(data, "checks").items() if str(state) not in {"ok", "off"}]
     names = data["missing_required"] if isinstance(data["missing_required"], list) else []
-    missing = ", ".join(map(str, names[:5])) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    missing = ", ".join(map(str, names[:5])) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
     claimed = f", {data['conflicts']:,} of them claimed by several repos" if data["conflicts"] else ""
     yield [
         ("ready", "yes" if data["ready"] else f"no ({', '.join(failing) or 'it does not say why'})"),
@@ -1026,7 +1032,7 @@ def _facts(row: "dict[str, Any]") -> "Iterator[tuple[str, object]]":
         if name == "state":
             yield name, State(value)
         elif name == "duration_ms" and value is not None:
-            yield name, f"{number(value):,} (the source's answer to the last check, without waiting in the hub)"
+            yield name, f"{number(value):,} (talking to the source in the last check, without waiting in the hub)"
         elif name.endswith("_at") or name == "state_since":
             yield name, f"{'due ' * (name == 'next_check_at')}{age(value)} ({value})" if value else "never"
         elif name == "error":
@@ -1185,7 +1191,7 @@ def refresh(hub: "Api", args: "Namespace") -> "Result":
     report = hub.write("POST", path, seconds=SECONDS_OF_CHECKS)
     outcomes = listed(report, "results")
     bad = [one for one in outcomes if _code_of([one])]
-    counts = ", ".join(f"{count} {name}" for name, count in mapping(report, "counts").items())
+    counts = ", ".join(f"{number(count):,} {name}" for name, count in mapping(report, "counts").items())
     said = f"Checked {counted(len(outcomes), 'source')} ({counts or 'none was due'}); serial {report.get('serial')}."
     return Result(report, said, *told(bad), code=_code_of(bad))
 
@@ -1224,8 +1230,9 @@ def search(hub: "Api", args: "Namespace") -> "Result":
     answer = hub.read("/v1/capabilities", q=" ".join(args.words) or None, **filters)
     rows = listed(answer, "capabilities")
     if not rows:
-        unmatched = {name: filters[name] for name in filters if f"'{name}'" in str(answer.get("unmatched"))}
-        must_know(hub, domain=unmatched.get("domain"))  # an entry's own domain may be one that no repo is registered in
+        unmatched = {name: filters[name] for name in strings(answer, "unmatched") if name in filters}
+        # Asked only here: an entry may state a domain of its own, in which no repo is registered.
+        must_know(hub, domain=unmatched.get("domain"))
         none = ", none ".join(f"the {name} {value}" for name, value in unmatched.items())
         hint = "; fewer or shorter words find more." if args.words else "."
         return Result(answer, f"No served capability has {none}." if none else f"No capability matches{hint}")
@@ -1242,7 +1249,7 @@ def findings(hub: "Api", args: "Namespace") -> "Result":
         rows,
         SEVERITY="severity",
         REPO="repo",
-        KIND=lambda row: ", ".join(re.findall("[a-z-]+", f"{row.get('kind')} {row.get('also', '')}")),
+        KIND=lambda row: ", ".join([str(row.get("kind")), *strings(row, "also")]),
         SINCE=lambda row: age(row.get("since")),
         FINDING=_finding,
     )
@@ -1252,15 +1259,21 @@ def findings(hub: "Api", args: "Namespace") -> "Result":
 
 
 def _finding(row: "dict[str, Any]") -> str:
-    said = f"{_where('', row)}{row.get('detail')} {row.get('action') or ''}"
-    said = re.sub(r"POST /v1/repos/(\S+)/(refresh|accept)", r"reuse-surface hub \2 \1", said)
-    said = re.sub(r'PATCH /v1/repos/(\S+) with \{"(\w+)": (\w+)\}', r"reuse-surface hub update \1 --\2 \3", said)
-    return said.replace("POST /v1/validate", "reuse-surface hub validate FILE")
+    """Return where something is wrong, what, and what to do: with commands, where the hub names requests."""
+    action = str(row.get("action") or "")
+    action = re.sub(r"POST /v1/repos/(\S+)/(refresh|accept)", r"reuse-surface hub \2 \1", action)
+    action = re.sub(r'PATCH /v1/repos/(\S+) with \{"(\w+)": (\w+)\}', r"reuse-surface hub update \1 --\2 \3", action)
+    action = action.replace("POST /v1/validate", "reuse-surface hub validate FILE")
+    return f"{_where('', row)}{row.get('detail')} {action}"
 
 
 def _no_finding(hub: "Api", args: "Namespace") -> str:
+    """Return what is known of the sources asked about, in which the hub finds nothing wrong."""
     if args.repo:
-        source = _source_of(hub.read(path_of(args.repo)))
+        row = hub.read(path_of(args.repo))
+        source = _source_of(row)
+        if args.domain not in {None, row.get("domain")}:
+            return f"No finding: {args.repo} is not in the domain {args.domain}."
         return f"No finding: {args.repo} is {source.get('state')}, last checked {age(source.get('checked_at'))}."
     on, off = (hub.read("/v1/repos", enabled=one, domain=args.domain, limit=1).get("total") for one in (True, False))
     return f"No finding as of the last check of {counted(on, 'enabled source')}; {number(off):,} disabled, not checked."

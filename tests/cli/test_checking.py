@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import cli as client
 from shared.auth.tokens import read_tokens
+from shared.findings.finding import made
 from tests.builders import capability, index
 
 if TYPE_CHECKING:
@@ -138,6 +140,39 @@ def test_findings_name_every_place_what_they_amount_to_and_the_commands(cli: She
     assert "/v1/" not in said
 
 
+def test_every_remedy_is_a_command() -> None:
+    action = "A: {refresh}. B: {accept}; C: {optional}. D with POST /v1/validate."
+    row = made("held", "state-hub", None, "POST /v1/repos/a/refresh is published text.", action).as_json()
+
+    said = client._finding(row)
+
+    assert said == (
+        "POST /v1/repos/a/refresh is published text. A: reuse-surface hub refresh state-hub. B: reuse-surface hub "
+        "accept state-hub; C: reuse-surface hub update state-hub --required false. D with "
+        "reuse-surface hub validate FILE."
+    )
+
+
+@pytest.mark.parametrize(
+    ("count", "noun", "said"),
+    [
+        (0, "capability", "0 capabilities"),
+        (1, "source", "1 source"),
+        (1203, "capability", "1,203 capabilities"),
+        ("many", "registration", "0 registrations"),
+    ],
+)
+def test_numbers_are_grouped_and_have_their_noun(count: object, noun: str, said: str) -> None:
+    assert client.counted(count, noun) == said
+
+
+@pytest.mark.parametrize(
+    ("served", "said"), [(1203, "1,203"), (1202, "1,202 of 1,203"), (None, "at most 1,203")], ids=["all", "some", "old"]
+)
+def test_a_list_tells_how_many_entries_are_served(served: int | None, said: str) -> None:
+    assert client._served_of({"capability_count": 1203, "served_count": served}) == said
+
+
 def test_without_findings_is_said_what_was_checked(cli: Shell, publisher: Publisher) -> None:
     empty = cli.good("hub", "findings").out
     publisher.pages["good"] = index()
@@ -152,6 +187,8 @@ def test_without_findings_is_said_what_was_checked(cli: Shell, publisher: Publis
     both = cli.good("hub", "findings").out
     assert both == "No finding as of the last check of 1 enabled source; 1 disabled, not checked.\n"
     assert cli.good("hub", "findings", "good").out.startswith("No finding: good is fresh, last checked ")
+    elsewhere = cli.good("hub", "findings", "good", "--domain", "e").out
+    assert elsewhere == "No finding: good is not in the domain e.\n"
     assert cli("hub", "findings", "--domain", "nope").code == 5
 
 

@@ -169,9 +169,19 @@ def test_a_new_url_is_read_and_a_misspelt_one_takes_nothing_away(federation: She
 
     typo = federation("hub", "update", "state-hub", "--url", publisher.url_of("typo"))
     kept = federation.good("hub", "search", "--repo", "state-hub", "--json").json["total"]
+    state = federation.good("hub", "show", "state-hub", "--json").json["source"]["state"]
     moved = federation.good("hub", "update", "state-hub", "--url", publisher.url_of("moved"))
 
     assert typo.code == 1
     assert typo.out.startswith("state-hub is at revision 2.\nstate-hub: failed, ")
-    assert kept == 1
+    assert (kept, state) == (1, "stale")
     assert moved.out == "state-hub is at revision 3.\nstate-hub: changed, 2 capabilities served\n"
+
+
+def test_a_new_url_of_a_disabled_source_is_stored_and_not_read(federation: Shell, publisher: Publisher) -> None:
+    changes = ("--url", publisher.url_of("typo"), "--enabled", "false")
+
+    ran = federation.good("hub", "update", "state-hub", *changes)
+
+    assert ran.out.startswith("state-hub is at revision 2.\nrepo ")
+    assert "/typo" in ran.out
