@@ -8,6 +8,7 @@ import pytest
 
 from shared.index import read_index
 from shared.registration import Wanted
+from shared.sources.room import Size
 from shared.sources.trial import conflicts
 from tests.builders import capability, index, registration
 from tests.shared.sharing import EARLY, LATER, part
@@ -66,7 +67,7 @@ async def test_tells_every_error_of_an_index(hub: Hub, upstream: respx.MockRoute
 async def test_tells_when_there_would_be_no_room(
     hub: Hub, upstream: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub.trial._room, "_most", (1, 1))
+    monkeypatch.setattr(hub.trial._room, "most", Size(1, 1))
 
     outcome = await tried(hub, upstream, httpx.Response(200, content=index(capability(1), capability(2))))
 
