@@ -88,8 +88,7 @@ CODES = {401: UNAUTHORISED, 403: UNAUTHORISED, 404: NOT_FOUND, 409: CONFLICT, 41
 HINTS = {
     "unauthorized": "Set REUSE_SURFACE_TOKEN to a token of this hub; its operator hands them out.",
     "read-only": "Its operator sets REUSE_SURFACE_TOKEN or REUSE_SURFACE_TOKENS_FILE to let someone write.",
-    "repo-exists": "To change it: reuse-surface hub update --repo REPO ...",
-    "repo-disabled": "To enable it: reuse-surface hub update --repo REPO --enabled true",
+    "repo-disabled": "To enable it: reuse-surface hub update REPO --enabled true",
     "not-found": "This hub does not offer that: is the URL right, and the hub as new as this client?",
 }
 
@@ -246,14 +245,14 @@ class Api:
         slug = str(problem.get("type", "")).rpartition("/")[2]
         lines = [str(problem.get("detail") or problem.get("title") or f"The hub answered {status}.")]
         lines += [f"  {one.get('pointer') or '/'} {one.get('detail')}" for one in listed(problem, "errors")]
+        name = str(problem.get("instance", "")).partition("/v1/repos/")[2].partition("/")[0]
         if slug == "repo-not-found":
-            lines += self._nearest(str(problem.get("instance", "")))
+            lines += self._nearest(name)
         elif slug in HINTS:
-            lines.append(HINTS[slug])
+            lines.append(HINTS[slug].replace(" REPO ", f" {name} "))
         return Failure("\n".join(lines), CODES.get(status, REFUSED), problem)
 
-    def _nearest(self, instance: str) -> "list[str]":
-        name = instance.partition("/v1/repos/")[2].partition("/")[0]
+    def _nearest(self, name: str) -> "list[str]":
         answer = self.ask("GET", "/v1/repos?limit=1000")
         if answer.status != 200:
             return []
@@ -352,7 +351,7 @@ class Api:
         place, until, tick = self._place(), time.monotonic() + seconds, self._screen.ticker()
         if self._connection is None:
             self._proxy = proxy_for(place)
-            self._connection, self._prefix, self._extra = opened(place, self._proxy)
+            self._connection, self._prefix, self._extra = connect(place, self._proxy)
         connection = self._connection
         connection.timeout = seconds
         if connection.sock is not None:
@@ -409,7 +408,7 @@ class Proxy:
         return {"Proxy-Authorization": f"Basic {b64encode(pair.encode('utf-8', 'replace')).decode()}"}
 
 
-def opened(place: "SplitResult", proxy: "Proxy | None") -> "tuple[http.client.HTTPConnection, str, dict[str, str]]":
+def connect(place: "SplitResult", proxy: "Proxy | None") -> "tuple[http.client.HTTPConnection, str, dict[str, str]]":
     """Return a connection for the hub at *place*, what stands before each path, and further headers."""
     from http.client import HTTPConnection, HTTPSConnection
 
@@ -698,13 +697,13 @@ class Screen:
         left = sum(widths[:-1]) + 2 * len(widths[:-1])
         for row, line in zip(block, texts):
             last = self._wrapped(line[-1], left)
-            padded = [text + " " * (width - cells(text)) for text, width in zip([*line[:-1], last[0]], widths)]
+            padded = [text + " " * (width - cells(text)) for text, width in zip(line[:-1], widths)] + [last[0]]
             yield "  ".join(map(self._painted, row, padded)).rstrip()
             yield from last[1:]
 
     def _wrapped(self, text: str, left: int) -> "list[str]":
         """Return *text* in lines that fit a terminal right of column *left*, or below the row where little is left."""
-        if not self._width or left + cells(text) <= self._width:
+        if not text or not self._width or left + cells(text) <= self._width:
             return [text]
         beside = self._width - left >= 40
         indent = left if beside else 4
@@ -718,8 +717,8 @@ class Screen:
         return [lines[0], *(" " * indent + line for line in lines[1:])]
 
     def _text(self, cell: object) -> str:
-        known = isinstance(cell, State) and cell in STATES
-        return f"{STATES[str(cell)][0 if self._unicode else 1]} {cell}" if known else clean(cell)
+        is_state = isinstance(cell, State) and cell in STATES
+        return f"{STATES[str(cell)][0 if self._unicode else 1]} {cell}" if is_state else clean(cell)
 
     def _painted(self, cell: object, text: str) -> str:
         colour = STATES.get(cell, ("", "", ""))[2] if isinstance(cell, State) and self._colour else ""
@@ -829,6 +828,8 @@ def parsed(name: str, rest: "list[str]") -> "Namespace":
         args.repo = word
     if REPO[0] in COMMANDS[name][1] and not args.repo:
         raise Failure(f"Which repo? Name it, as in: reuse-surface {name} REPO", USAGE)
+    if "/" in (getattr(args, "repo", None) or ""):  # below /v1/repos it would be another path
+        raise Failure(f"{args.repo} is no name of a repo; it is {A_NAME}.", USAGE)
     return args
 
 
@@ -853,14 +854,31 @@ def flag(name: str, about: str) -> "Option":
 
 def truth(text: str) -> bool:
     """Read true or false."""
-    return ("false", "true").index(text) == 1
+    if text not in {"true", "false"}:
+        raise argparse.ArgumentTypeError(f"it takes true or false, not {text!r}")
+    return text == "true"
+
+
+def whole_number(text: str) -> int:
+    """Read a whole number."""
+    if not re.fullmatch("-?[0-9]{1,18}", text):
+        raise argparse.ArgumentTypeError(f"it takes a whole number, not {text!r}")
+    return int(text)
 
 
 def seconds(text: str) -> float:
     """Read a positive number of seconds."""
-    if not 0 < float(text) < 86400:
-        raise ValueError
-    return float(text)
+    with suppress(ValueError):
+        if 0 < float(text) < 86400:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"it takes a number of seconds above 0 and below 86400, not {text!r}")
+
+
+def digest(text: str) -> str:
+    """Read the digest of an index."""
+    if not re.fullmatch("sha256:[0-9a-f]{64}", text):
+        raise argparse.ArgumentTypeError("it takes the held_digest of hub show: sha256: and 64 hexadecimal digits")
+    return text
 
 
 GLOBALS = (
@@ -878,15 +896,15 @@ THIS_REPO = (arg("--repo", metavar="REPO", help="only this repo"),)
 THIS_REPO_BY_WORD = (arg("name_of_repo", nargs="?", metavar="REPO", help="only this repo"), REPO[1])
 YES = flag("--yes", "do not ask first, on a terminal")
 THIS_DOMAIN = arg("--domain", metavar="DOMAIN", help="only those of this domain")
-REVISION = arg("--revision", type=int, metavar="N", help="only if it is still at this revision")
+REVISION = arg("--revision", type=whole_number, metavar="N", help="only if it is still at this revision")
 TRUTH: "dict[str, Any]" = {"type": truth, "metavar": "true|false"}
 FIELDS = (
     arg("--enabled", **TRUTH, help="false: not fetched and not served; its registration and its history stay"),
     arg("--required", **TRUTH, help="true: while nothing of it is served, the federated index is incomplete"),
-    arg("--cache-ttl-seconds", type=int, metavar="N", help="how long a check stays good (3600)"),
+    arg("--cache-ttl-seconds", type=whole_number, metavar="N", help="how long a check stays good (3600)"),
     arg("--description", metavar="TEXT", help="what the repo holds, in a sentence for people"),
 )
-WANTED = ("repo", "url", "domain", "enabled", "required", "cache_ttl_seconds", "description")
+REGISTRATION = ("repo", "url", "domain", "enabled", "required", "cache_ttl_seconds", "description")
 DEFAULTS = {"enabled": True, "required": False, "cache_ttl_seconds": 3600, "description": ""}
 
 
@@ -939,7 +957,7 @@ def status_blocks(data: "dict[str, Any]", sources: "list[dict[str, Any]]") -> "I
     yield f"reuse-surface hub {data['version']} at {data['url']}"
     failing = [f"{name}: {state}" for name, state in mapping(data, "checks").items() if str(state) not in {"ok", "off"}]
     names = data["missing_required"] if isinstance(data["missing_required"], list) else []
-    missing = ", ".join(map(str, names[:5])) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
+    missing = few([str(name) for name in names])
     claimed = f", {data['conflicts']:,} of them claimed by several repos" if data["conflicts"] else ""
     yield [
         ("ready", "yes" if data["ready"] else f"no ({', '.join(failing) or 'it does not say why'})"),
@@ -950,7 +968,12 @@ def status_blocks(data: "dict[str, Any]", sources: "list[dict[str, Any]]") -> "I
     ]
     named = {state: [str(row.get("repo")) for row in sources if row.get("state") == state] for state in TROUBLED}
     counts = [(State(state), count) for state, count in data["sources"].items() if count]
-    yield [(state, f"{count:,}", ", ".join(named.get(state, [])[:5])) for state, count in counts]
+    yield [(state, f"{count:,}", few(named.get(state, []))) for state, count in counts]
+
+
+def few(names: "list[str]") -> str:
+    """Return the first five names, and how many more there are."""
+    return ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
 
 
 def client_news(hub: "Api") -> "dict[str, Any]":
@@ -1038,7 +1061,7 @@ def _facts(row: "dict[str, Any]") -> "Iterator[tuple[str, object]]":
         elif name == "error":
             yield name, _trouble_of(_source_of(row)) or "none"
         elif name == "served_elsewhere":
-            yield "served", standing(_source_of(row))
+            yield "served", standing(_source_of(row), "")
         elif name != "source":
             yield name, scalar(value) if isinstance(value, bool) else value
 
@@ -1054,25 +1077,37 @@ def _facts(row: "dict[str, Any]") -> "Iterator[tuple[str, object]]":
 def register(hub: "Api", args: "Namespace") -> "Result":
     """Register the index at a URL, have it fetched, and tell what came of that; exit 1 if it could not be read."""
     if args.dry_run:
-        return tried(args.url, hub.write("POST", "/v1/repos?dry_run=true", given(args, *WANTED)))
-    wanted = given(args, *WANTED)
+        return trial(args.url, hub.write("POST", "/v1/repos?dry_run=true", given(args, *REGISTRATION)))
+    fields = given(args, *REGISTRATION)
     try:
-        made = hub.write("POST", "/v1/repos", wanted)
-        said = f"Registered {made.get('repo')} (revision {made.get('revision')})."
+        made = hub.write("POST", "/v1/repos", fields)
+        message = f"Registered {made.get('repo')} (revision {made.get('revision')})."
     except Failure as fault:
         if not str(fault.problem.get("type")).endswith("/repo-exists"):
             raise
         made = hub.read(path_of(args.repo))
-        if any(made.get(name) != value for name, value in {**DEFAULTS, **wanted}.items()):
-            raise
-        said = f"{args.repo} is registered with these values already (revision {made.get('revision')})."
+        differing = [name for name, value in {**DEFAULTS, **fields}.items() if made.get(name) != value]
+        if differing:
+            # What was not typed is a default here, and nothing that anyone wants to change by it.
+            way = update_of(args.repo, {name: fields[name] for name in differing if name in fields})
+            raise Failure(f"{fault}\nIt differs in {', '.join(differing)}. {way}", fault.code, fault.problem) from fault
+        message = f"{args.repo} is registered with these values already (revision {made.get('revision')})."
     if made.get("enabled") is False:
-        return Result(made, said, "It is disabled, so nothing was fetched.")
+        return Result(made, message, "It is disabled, so nothing was fetched.")
     outcome = hub.write("POST", path_of(args.repo, "refresh"), seconds=SECONDS_OF_CHECKS)
-    return Result({**made, **outcome}, said, *told([outcome]), code=_code_of([outcome]))
+    return Result({**made, **outcome}, message, *outcome_lines([outcome]), code=_code_of([outcome]))
 
 
-def tried(url: str, answer: "dict[str, Any]") -> "Result":
+def update_of(repo: str, changes: "dict[str, Any]") -> str:
+    """Return the sentence that tells the command which makes *changes*; "..." stands for what is not known."""
+    from shlex import quote
+
+    options = [(name, value if isinstance(value, str) else scalar(value)) for name, value in changes.items()]
+    line = " ".join(f"--{name.replace('_', '-')} {quote(value)}" for name, value in options)
+    return f"To change it: reuse-surface hub update {repo} {line or '...'}"
+
+
+def trial(url: str, answer: "dict[str, Any]") -> "Result":
     """Tell what registering would have come to."""
     refusal, fetch = mapping(answer, "refusal"), mapping(answer, "fetch")
     claimed = [f"{one.get('id')} is published by {one.get('repo')} already" for one in listed(answer, "conflicts")]
@@ -1105,7 +1140,7 @@ def _code_of(outcomes: "list[dict[str, Any]]") -> int:
     return DONE if all(str(one.get("outcome")) in {"changed", "unchanged"} for one in outcomes) else REFUSED
 
 
-def told(outcomes: "list[dict[str, Any]]") -> "Iterator[str]":
+def outcome_lines(outcomes: "list[dict[str, Any]]") -> "Iterator[str]":
     """Yield a line for each outcome, and what to do about those that need it."""
     for one in outcomes:
         source = _source_of(one)
@@ -1128,17 +1163,17 @@ def told(outcomes: "list[dict[str, Any]]") -> "Iterator[str]":
 )
 def update(hub: "Api", args: "Namespace") -> "Result":
     """Change fields of a registration; the others stay. Have a new URL fetched, and tell what came of that."""
-    changes = given(args, *WANTED[1:])
+    changes = given(args, *REGISTRATION[1:])
     if not changes:
         raise Failure("Nothing to change: give at least one field, such as --enabled true.", USAGE)
     if args.enabled is False:
         confirm_loss(hub, args, "Disable")
     row = hub.write("PATCH", path_of(args.repo), changes, headers=_condition(args))
-    said = f"{row.get('repo')} is at revision {row.get('revision')}."
+    message = f"{row.get('repo')} is at revision {row.get('revision')}."
     if args.url is None or row.get("enabled") is False:
-        return Result(row, said, [*_facts(row)])
+        return Result(row, message, [*_facts(row)])
     outcome = hub.write("POST", path_of(args.repo, "refresh"), seconds=SECONDS_OF_CHECKS)
-    return Result({**row, **outcome}, said, *told([outcome]), code=_code_of([outcome]))
+    return Result({**row, **outcome}, message, *outcome_lines([outcome]), code=_code_of([outcome]))
 
 
 def confirm_loss(hub: "Api", args: "Namespace", verb: str) -> None:
@@ -1146,7 +1181,8 @@ def confirm_loss(hub: "Api", args: "Namespace", verb: str) -> None:
     if may_ask(args):
         source = _source_of(hub.read(path_of(args.repo)))
         count = number(source.get("served_count", source.get("capability_count")))
-        confirm(f"{verb} {args.repo}? Its entries ({count:,}) leave the federated index.")
+        leave = f"{counted(count)} of it {'leaves' if count == 1 else 'leave'} the federated index"
+        confirm(f"{verb} {args.repo}? {leave if count else 'Nothing of it is served'}.")
 
 
 def may_ask(args: "Namespace") -> bool:
@@ -1158,7 +1194,10 @@ def confirm(question: str) -> None:
     """Ask, and raise Failure for anything but yes."""
     sys.stderr.write(f"{clean(question)} [y/N] ")
     sys.stderr.flush()
-    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+    line = sys.stdin.readline()
+    if not line:  # Ctrl-D leaves the cursor behind the question
+        sys.stderr.write("\n")
+    if line.strip().lower() not in {"y", "yes"}:
         raise Failure("Nothing was changed.")
 
 
@@ -1186,20 +1225,20 @@ def refresh(hub: "Api", args: "Namespace") -> "Result":
         raise Failure("Give either --repo REPO or --all, with --force or without.", USAGE)
     if args.repo:
         outcome = hub.write("POST", path_of(args.repo, "refresh"), seconds=SECONDS_OF_CHECKS)
-        return Result(outcome, *told([outcome]), code=_code_of([outcome]))
+        return Result(outcome, *outcome_lines([outcome]), code=_code_of([outcome]))
     path = with_query("/v1/federated/compose", {"force": args.force or None})
     report = hub.write("POST", path, seconds=SECONDS_OF_CHECKS)
     outcomes = listed(report, "results")
     bad = [one for one in outcomes if _code_of([one])]
     counts = ", ".join(f"{number(count):,} {name}" for name, count in mapping(report, "counts").items())
-    said = f"Checked {counted(len(outcomes), 'source')} ({counts or 'none was due'}); serial {report.get('serial')}."
-    return Result(report, said, *told(bad), code=_code_of(bad))
+    message = f"Checked {counted(len(outcomes), 'source')} ({counts or 'none was due'}); serial {report.get('serial')}."
+    return Result(report, message, *outcome_lines(bad), code=_code_of(bad))
 
 
 @command(
     "hub accept",
     *REPO,
-    arg("--digest", metavar="DIGEST", help="only if this is held: the held_digest that hub show tells"),
+    arg("--digest", type=digest, metavar="DIGEST", help="only if this is held: the held_digest that hub show tells"),
     YES,
 )
 def accept(hub: "Api", args: "Namespace") -> "Result":
@@ -1208,9 +1247,10 @@ def accept(hub: "Api", args: "Namespace") -> "Result":
     if may_ask(args):
         # What was asked about is what is let in, whatever a check brings while the question stands.
         digest = digest or _source_of(hub.read(path_of(args.repo))).get("held_digest")
-        confirm(f"Accept what is held of {args.repo}? What it no longer names leaves the federated index.")
+        if digest:  # else the hub says that nothing is held
+            confirm(f"Accept what is held of {args.repo}? What it no longer names leaves the federated index.")
     outcome = hub.write("POST", path_of(args.repo, "accept"), {"digest": digest} if digest else None)
-    return Result(outcome, *told([outcome]), code=_code_of([outcome]))
+    return Result(outcome, *outcome_lines([outcome]), code=_code_of([outcome]))
 
 
 @command(
@@ -1221,7 +1261,7 @@ def accept(hub: "Api", args: "Namespace") -> "Result":
     arg("--status", metavar="STATUS", help="only those of this status"),
     arg("--tag", metavar="TAG", help="only those with this tag"),
     arg("--owner", metavar="OWNER", help="only those of this owner"),
-    arg("--limit", type=int, default=20, metavar="N", help="at most so many (20)"),
+    arg("--limit", type=whole_number, default=20, metavar="N", help="at most so many (20)"),
 )
 def search(hub: "Api", args: "Namespace") -> "Result":
     """Find capabilities, the best match first."""
@@ -1234,8 +1274,10 @@ def search(hub: "Api", args: "Namespace") -> "Result":
         # Asked only here: an entry may state a domain of its own, in which no repo is registered.
         must_know(hub, domain=unmatched.get("domain"))
         none = ", none ".join(f"the {name} {value}" for name, value in unmatched.items())
-        hint = "; fewer or shorter words find more." if args.words else "."
-        return Result(answer, f"No served capability has {none}." if none else f"No capability matches{hint}")
+        none = f"No served capability has {none}." if none else "No capability is served."
+        if not unmatched and (args.words or len(filters) > 1):
+            none = f"No capability matches{'; fewer or shorter words may find some' if args.words else ''}."
+        return Result(answer, none)
     shown = table(rows, ID="id", REPO="source_repo", VECTOR="vector", NAME="name")
     return Result(answer, shown, f"{len(rows):,} of {number(answer.get('total')):,}")
 
@@ -1274,12 +1316,17 @@ def _no_finding(hub: "Api", args: "Namespace") -> str:
         source = _source_of(row)
         if args.domain not in {None, row.get("domain")}:
             return f"No finding: {args.repo} is not in the domain {args.domain}."
-        return f"No finding: {args.repo} is {source.get('state')}, last checked {age(source.get('checked_at'))}."
-    on, off = (hub.read("/v1/repos", enabled=one, domain=args.domain, limit=1).get("total") for one in (True, False))
-    return f"No finding as of the last check of {counted(on, 'enabled source')}; {number(off):,} disabled, not checked."
+        checked = f"last checked {age(source['checked_at'])}" if source.get("checked_at") else "never checked"
+        return f"No finding: {args.repo} is {source.get('state')}, {checked}."
+    totals = (hub.read("/v1/repos", enabled=one, domain=args.domain, limit=1).get("total") for one in (True, False))
+    on, off = map(number, totals)
+    disabled = f"{counted(off, 'source')} {'is' if off == 1 else 'are'} disabled and not checked"
+    if not on:
+        return f"No finding: {disabled if off else 'no repository is registered'}."
+    return f"No finding as of the last check of {counted(on, 'enabled source')}" + (f"; {disabled}." if off else ".")
 
 
-@command("hub history", *REPO, arg("--limit", type=int, metavar="N", help="at most so many changes"))
+@command("hub history", *REPO, arg("--limit", type=whole_number, metavar="N", help="at most so many changes"))
 def history(hub: "Api", args: "Namespace") -> "Result":
     """Tell who changed a registration, newest first, also of a repo that was deregistered."""
     answer = hub.read(path_of(args.repo, "history"), limit=args.limit)
@@ -1340,7 +1387,7 @@ def federated(hub: "Api", args: "Namespace") -> "Result":
         raise Failure("--json prints JSON: leave out --format yaml, or write it with --out.", USAGE)
     aside = to_stdout(args)
     path = with_query("/v1/federated", {"format": form, "strict": args.strict or None})
-    condition = noted(args.out, hub.url + path) if args.out and not aside else {}
+    condition = condition_of(args.out, hub.url + path) if args.out and not aside else {}
     answer = hub.ask("GET", path, headers={"Accept": f"application/{form}", **condition})
     changed = not (condition and answer.status == 304)
     document = document_of(hub, answer, form) if changed else b""
@@ -1351,8 +1398,8 @@ def federated(hub: "Api", args: "Namespace") -> "Result":
         write_whole(f"{args.out}.etag", json.dumps(note).encode())
     serial, complete = answer.header("reuse-surface-serial"), answer.header("reuse-surface-complete") == "true"
     data = {"out": args.out, "changed": changed, "serial": number(serial), "complete": complete}
-    said = f"{args.out}: {'written' if changed else 'unchanged'}, serial {serial}"
-    return Result(data, said if complete else f"{said}, incomplete", aside=aside)
+    message = f"{args.out}: {'written' if changed else 'unchanged'}, serial {serial}"
+    return Result(data, message if complete else f"{message}, incomplete", aside=aside)
 
 
 def document_of(hub: "Api", answer: "Answer", form: str) -> bytes:
@@ -1368,8 +1415,8 @@ def document_of(hub: "Api", answer: "Answer", form: str) -> bytes:
     if kind != f"application/{form}":
         raise no_hub(f"it answered {kind or 'without a content type'}, not application/{form}")
     if not (_whole_json(answer.body) if form == "json" else _whole_yaml(answer.body, framed=answer.framed)):
-        said = f"The federated index did not arrive whole{answer.via}. Ask again, or in the other --format."
-        raise Failure(said, UNREACHABLE)
+        message = f"The federated index did not arrive whole{answer.via}. Ask again, or in the other --format."
+        raise Failure(message, UNREACHABLE)
     if _UNSEEN_IN_TEXT.search(answer.body.decode()):
         raise no_hub("its federated index holds control characters")
     return answer.body
@@ -1397,7 +1444,7 @@ def _whole_yaml(body: bytes, *, framed: bool) -> bool:
     return there and ends is not None and (framed or ends[0].endswith(b" []\n"))
 
 
-def noted(path: str, url: str) -> "dict[str, str]":
+def condition_of(path: str, url: str) -> "dict[str, str]":
     """Return the header that asks for *url* only if it changed since, where *path* still holds what was noted."""
     try:
         if not os.path.isfile(path) or not os.path.isfile(f"{path}.etag"):
@@ -1444,9 +1491,10 @@ def write_whole(path: str, content: bytes) -> bool:
     if is_stdout(path):
         write_stdout(content)
         return False
-    is_file = True
+    there = is_file = False
     try:
-        is_file = not os.path.exists(path) or os.path.isfile(path)
+        there = os.path.exists(path)
+        is_file = not there or os.path.isfile(path)
         if is_file:
             _replace(os.path.realpath(path), content)
             return True
@@ -1454,7 +1502,7 @@ def write_whole(path: str, content: bytes) -> bool:
         with open(os.open(path, os.O_WRONLY), "wb") as file:
             file.write(content)
     except (OSError, ValueError) as fault:
-        raise _unwritable(path, fault, kept=is_file) from fault
+        raise _unwritable(path, fault, kept=there and is_file) from fault
     return False
 
 
@@ -1482,13 +1530,13 @@ def _unwritable(path: str, fault: Exception, *, kept: bool) -> Failure:
     advice = {
         errno.ENOENT: f"Make its folder first: mkdir -p {os.path.dirname(path) or '.'}",
         errno.EBUSY: f"It is a mount of its own, which can't be replaced: mount its folder, or use --out - > {path}",
-        errno.EISDIR: "It is a folder.",
+        errno.EISDIR: "Name a file in it.",
         errno.EACCES: "A draft is made beside the file: its folder has to be writable.",
         errno.EROFS: "A draft is made beside the file: its folder has to be writable.",
     }
     reason = getattr(fault, "strerror", None) or str(fault)
-    said = [f"{path} can't be written: {reason}.", "It was left as it is." if kept else "", advice.get(number or 0, "")]
-    return Failure(" ".join(filter(None, said)))
+    rest = ["It was left as it is." if kept else "", advice.get(number or 0, "")]
+    return Failure(" ".join(filter(None, [f"{path} can't be written: {reason}.", *rest])))
 
 
 def read_file(path: str) -> bytes:
@@ -1503,6 +1551,7 @@ def read_file(path: str) -> bytes:
         raise Failure(f"{path} can't be read: {reason}.", USAGE) from fault
 
 
+A_NAME = "a-z, 0-9, . _ and -, beginning with a letter or digit"
 MANIFEST = "registry/federation/sources.yaml"
 MARK = "# Written by reuse-surface hub sync"
 _NAME = re.compile("[a-z0-9][a-z0-9._-]{0,99}")
@@ -1532,8 +1581,8 @@ def sync(hub: "Api", args: "Namespace") -> "Result":
         make_folder(os.path.dirname(os.path.abspath(args.out)), os.makedirs)
         write_whole(args.out, content)
     data = {"out": args.out, "changed": content != old, "sources": len(entries), "local": len(local)}
-    said = f"{args.out}: {'written' if content != old else 'unchanged'}, {len(entries)} sources"
-    return Result(data, f"{said}, {len(local)} of them local" if local else said, aside=aside)
+    message = f"{args.out}: {'written' if content != old else 'unchanged'}, {counted(len(entries), 'source')}"
+    return Result(data, f"{message}, {len(local):,} of them local" if local else message, aside=aside)
 
 
 def only_here(entry: "dict[str, Any]") -> bool:
@@ -1591,7 +1640,7 @@ def read_manifest(hub: "Api", path: str, content: bytes) -> "Manifest":
     if document.get("version") != 1 or not isinstance(rows, list):
         raise Failure(f"{path} is not a federation manifest: it needs version: 1 and a list of sources.")
     good = [row for row in rows if isinstance(row, dict) and _NAME.fullmatch(str(row.get("repo")))]
-    wrong = "has no name: repo is a-z, 0-9, . _ and -, beginning with a letter or digit"
+    wrong = f"has no name: repo is {A_NAME}"
     return good, [("", f"{path}: /sources/{place} {wrong}") for place, row in enumerate(rows) if row not in good]
 
 
@@ -1643,14 +1692,14 @@ def apply(hub: "Api", args: "Namespace") -> "Result":
     rows = hub.rows("/v1/repos", "repos")
     registered = {str(row.get("repo")): row for row in rows if _NAME.fullmatch(str(row.get("repo")))}
     # A name that can't be read may be that of any repo: then none is taken for one that the manifest leaves out.
-    pruned = [] if refused or not args.prune else [repo for repo in registered if repo not in entries]
+    surplus = [] if refused or not args.prune else [repo for repo in registered if repo not in entries]
     off = [repo for repo, entry in entries.items() if entry.get("enabled") is False]
-    losses = pruned + [repo for repo in off if registered.get(repo, {}).get("enabled") is True]
+    losses = surplus + [repo for repo in off if registered.get(repo, {}).get("enabled") is True]
     if losses and not args.dry_run and may_ask(args):
         confirm(f"Deregister or disable {', '.join(losses)}? Their entries leave the federated index.")
     results = [{"repo": repo, "outcome": "failed", "detail": detail} for repo, detail in refused]
     # What is to go goes first: a new name may take over the URL of an old one.
-    changes: list[tuple[str, dict[str, Any]]] = [(repo, {}) for repo in pruned] + [*entries.items()]
+    changes: list[tuple[str, dict[str, Any]]] = [(repo, {}) for repo in surplus] + [*entries.items()]
     for done, (repo, entry) in enumerate(changes):
         hub.progress(f"{done} of {len(changes)}: {repo}")
         outcome, detail = apply_one(hub, repo, entry, registered.get(repo, {}), dry=args.dry_run)
@@ -1662,11 +1711,11 @@ def _applied(rows: "list[dict[str, str]]", args: "Namespace", *, halted: bool) -
     """Return what ``hub apply`` came to; *halted* says that an entry in disorder kept --prune from deregistering."""
     outcomes = [row["outcome"] for row in rows]
     counts = {outcome: outcomes.count(outcome) for outcome in outcomes}
-    said = ", ".join(f"{count} {outcome}" for outcome, count in counts.items()) + args.dry_run * " (dry run)"
+    message = ", ".join(f"{count} {outcome}" for outcome, count in counts.items()) + args.dry_run * " (dry run)"
     why_not = ["Nothing was deregistered: --prune waits until every entry of the manifest is in order."] * halted
     data = {"dry_run": args.dry_run, "counts": counts, "results": rows}
     shown = table(rows, REPO="repo", OUTCOME="outcome", DETAIL="detail")
-    return Result(data, shown, *why_not, said, code=REFUSED if "failed" in counts else DONE)
+    return Result(data, shown, *why_not, message, code=REFUSED if "failed" in counts else DONE)
 
 
 def apply_one(
@@ -1701,9 +1750,12 @@ def _by_the_hub(name: str, *args: object, **how: object) -> "Any":  # noqa: ANN4
         refusals = commands.REFUSALS
         return getattr(commands, name)(*args, **how)
     except ImportError as fault:
+        alone = fault.name in {"shared", "router"}
         raise Failure(
-            f"the hub's packages are missing ({fault.name}). git clone {REPOSITORY}, and in it: "
-            "python3 -m pip install -r requirements.txt && python3 cli.py ..."
+            (f"This needs the rest of the hub beside {__file__}: git clone {REPOSITORY}\n" if alone else "")
+            + ("In the clone" if alone else f"The hub's package {fault.name} is missing. In {sys.path[0]}")
+            + ": python3 -m venv .venv && .venv/bin/python -m pip install -r requirements.txt\n"
+            "Then: .venv/bin/python cli.py ..."
         ) from fault
     except refusals as fault:
         raise Failure(str(fault)) from fault
@@ -1719,13 +1771,17 @@ def token_offences(args: "Namespace") -> "Iterator[str]":
         patterns = text.split(",")
         if len(patterns) > 100 or not all(re.fullmatch(r"[a-z0-9._*?!\[\]-]{1,100}", one) for one in patterns):
             yield f"--{option} takes up to 100 patterns such as team-* with commas between, of a-z 0-9 . _ - * ? ! [ ]."
+    if args.expires_at is None:
+        return
     try:
         # fromisoformat reads Z from Python 3.11 on.
-        zoned = args.expires_at is None or datetime.fromisoformat(re.sub("Z$", "+00:00", args.expires_at)).tzinfo
+        end = datetime.fromisoformat(re.sub("Z$", "+00:00", args.expires_at))
     except ValueError:
-        zoned = None
-    if args.expires_at is not None and not (zoned and re.fullmatch(_MOMENT, args.expires_at)):
+        end = None
+    if end is None or end.tzinfo is None or not re.fullmatch(_MOMENT, args.expires_at):
         yield "--expires-at takes a time with its zone, such as 2027-06-30T00:00:00Z."
+    elif end <= datetime.now(end.tzinfo):
+        yield f"--expires-at {args.expires_at} is over."
 
 
 _MOMENT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.([0-9]{3}){1,2})?)?(Z|[+-][0-9]{2}:[0-9]{2})"
@@ -1754,8 +1810,8 @@ def new_token(_hub: "Api", args: "Namespace") -> "Result":
     line = {"name": args.name, "sha256": sha256(token.encode()), **({"admin": True} if args.admin else {})}
     line.update({name: text.split(",") for name, text in given(args, "repos", "domains").items()})
     line.update(given(args, "expires_at"))
-    said = ["The token, shown this once:", f"  {token}", "Its line in the file of tokens, under tokens:"]
-    return Result({"token": token, "entry": line}, *said, f"  - {json.dumps(line)}")
+    message = ["The token, shown this once:", f"  {token}", "Its line in the file of tokens, under tokens:"]
+    return Result({"token": token, "entry": line}, *message, f"  - {json.dumps(line)}")
 
 
 @command(
@@ -1778,17 +1834,17 @@ def compose(_hub: "Api", args: "Namespace") -> "Result":
         CHECKED=lambda one: age(one["checked_at"]), TROUBLE="detail",
     )  # fmt: skip
     if not report["complete"]:
-        said = f"{args.out}: not written, nothing to serve from {', '.join(report['missing_required'])}"
-        return Result({**report, "out": args.out, "written": False}, shown, said, code=REFUSED, aside=aside)
+        message = f"{args.out}: not written, nothing to serve from {few(report['missing_required'])}"
+        return Result({**report, "out": args.out, "written": False}, shown, message, code=REFUSED, aside=aside)
     write_whole(args.out, document)
-    said = f"{args.out}: written, {counted(report['capabilities'])}"
-    return Result({**report, "out": args.out, "written": True}, shown, said, aside=aside)
+    message = f"{args.out}: written, {counted(report['capabilities'])}"
+    return Result({**report, "out": args.out, "written": True}, shown, message, aside=aside)
 
 
 @command(
     "serve",
     arg("--host", default="127.0.0.1", help="the address to listen on (127.0.0.1); :: is every one, IPv6 and IPv4"),
-    arg("--port", type=int, default=8080, help="the port to listen on (8080)"),
+    arg("--port", type=whole_number, default=8080, help="the port to listen on (8080)"),
     arg("--data-dir", metavar="FOLDER", help="the folder that holds what the hub knows (./data)"),
 )
 def serve(_hub: "Api", args: "Namespace") -> "Result":
@@ -1810,7 +1866,7 @@ _TAKEN = re.compile(r"reuse-surface-\d{8}T\d{6}Z\.tar")
 @command(
     "backup",
     arg("--out", required=True, metavar="PATH", help="the file to write; a folder, if it ends in /"),
-    arg("--keep", type=int, metavar="N", help="keep the newest N backups of that folder, remove the others"),
+    arg("--keep", type=whole_number, metavar="N", help="keep the newest N backups of that folder, remove the others"),
     arg("--data-dir", metavar="FOLDER", help="the data directory of a stopped hub, instead of asking a hub"),
 )
 def backup(hub: "Api", args: "Namespace") -> "Result":
@@ -1826,10 +1882,10 @@ def backup(hub: "Api", args: "Namespace") -> "Result":
     if folder:
         path += time.strftime("reuse-surface-%Y%m%dT%H%M%SZ.tar", time.gmtime())
     write_whole(path, content)
-    removed = _thinned(args.out, args.keep) if args.keep else []
-    known = f"{counted(about['registrations'], 'registration')}, serial {about['serial']}"
-    said = f"{path}: {len(content):,} bytes, {known}"
-    return Result({"out": path, "bytes": len(content), "removed": removed, **about}, said, aside=aside)
+    removed = thin_out(args.out, args.keep) if args.keep else []
+    contents = f"{counted(about['registrations'], 'registration')}, serial {about['serial']}"
+    message = [f"{path}: {len(content):,} bytes, {contents}", *(f"{args.out}{name}: removed" for name in removed)]
+    return Result({"out": path, "bytes": len(content), "removed": removed, **about}, *message, aside=aside)
 
 
 def _from_hub(hub: "Api") -> bytes:
@@ -1852,18 +1908,22 @@ def _backed_up(content: bytes) -> "dict[str, Any]":
         same = {name: {"bytes": len(one), "sha256": sha256(one)} for name, one in between} == read_json(sums)
         ends = len(content) % 512 == 0 and content.endswith(bytes(1024))
         if (first, last) == ("backup.json", "checksums.json") and same and ends:
-            told = read_json(about)
-            return {name: told[name] for name in ("made_at", "version", "serial", "registrations")}
+            facts = read_json(about)
+            return {name: facts[name] for name in ("made_at", "version", "serial", "registrations")}
     except (tarfile.TarError, ValueError, KeyError, TypeError, OSError):
         pass
     raise Failure("The backup did not arrive whole; nothing was written.", UNREACHABLE)
 
 
-def _thinned(folder: str, keep: int) -> "list[str]":
-    """Remove all backups in *folder* but the newest *keep*, and return their names."""
+def thin_out(folder: str, keep: int) -> "list[str]":
+    """Remove all backups in *folder* but the newest *keep*, and return their names; raise Failure where one stays."""
     old = sorted(filter(_TAKEN.fullmatch, os.listdir(folder)))[:-keep]
-    for name in old:
-        os.unlink(os.path.join(folder, name))
+    try:
+        for name in old:
+            os.unlink(os.path.join(folder, name))
+    except OSError as fault:
+        message = f"The new backup is written; of the older ones {fault.filename} can't be removed: {fault.strerror}."
+        raise Failure(message) from fault
     return old
 
 
@@ -1874,9 +1934,9 @@ def _thinned(folder: str, keep: int) -> "list[str]":
 )
 def restore(_hub: "Api", args: "Namespace") -> "Result":
     """Bring a backup back into an empty data directory, after every check."""
-    restored = _by_the_hub("restore", read_file(args.file), args.data_dir)
-    said = f"{args.data_dir}: {counted(restored['registrations'], 'registration')}, as of {restored['made_at']}"
-    return Result(restored, said)
+    report = _by_the_hub("restore", read_file(args.file), args.data_dir)
+    message = f"{args.data_dir}: {counted(report['registrations'], 'registration')}, as of {report['made_at']}"
+    return Result(report, message)
 
 
 @command("version")
@@ -1896,9 +1956,9 @@ complete -o default -F _reuse_surface reuse-surface""",
     "zsh": f"""\
 #compdef reuse-surface
 _reuse_surface() {{
-    local -a found
-    found=("${{(@f)$({_ASK} "${{(@)words[2,CURRENT]}}" 2>/dev/null)}}")
-    [[ -n "$found" ]] && compadd -a found || _files
+    local -a names
+    names=("${{(@f)$({_ASK} "${{(@)words[2,CURRENT]}}" 2>/dev/null)}}")
+    [[ -n "$names" ]] && compadd -a names || _files
 }}
 compdef _reuse_surface reuse-surface""",
     "fish": f"complete -c reuse-surface -a '({_ASK} (commandline -opc)[2..] (commandline -ct) 2>/dev/null)'",
@@ -1908,7 +1968,7 @@ compdef _reuse_surface reuse-surface""",
 @command(
     "completion",
     arg("shell", choices=[*_SCRIPTS, "words"], help="the shell; words prints what may follow, as the scripts ask"),
-    arg("typed", nargs="*", metavar="WORD", help="after words: what was typed so far"),
+    arg("typed", nargs="*", default=[], metavar="WORD", help="after words: what was typed so far"),
 )
 def completion(hub: "Api", args: "Namespace") -> "Result":
     """Print what completes commands, options and names of repos in a shell: eval "$(reuse-surface completion bash)"."""
@@ -1937,8 +1997,8 @@ def following(hub: "Api", before: "list[str]", last: str) -> "Iterable[str]":
         elif not word.startswith("-"):
             words.append(word)
     name = next((name for name in COMMANDS if words[: name.count(" ") + 1] == name.split()), "")
-    taken = {names[0]: how for names, how in (*GLOBALS, *(COMMANDS[name][1] if name else ()))}
-    how = taken.get(before[-1], {}) if before and before[-1].startswith("-") else {}
+    options = {names[0]: how for names, how in (*GLOBALS, *(COMMANDS[name][1] if name else ()))}
+    how = options.get(before[-1], {}) if before and before[-1].startswith("-") else {}
     if "metavar" in how or "choices" in how:
         return _values(hub, before[-1], how)
     if last.startswith("-"):
@@ -1981,7 +2041,7 @@ def _offered(name: str, before: "list[str]") -> "list[str]":
 # --- Main -------------------------------------------------------------------------------------------------------------
 
 
-def chosen(argv: "list[str]") -> "tuple[str, list[str]]":
+def command_of(argv: "list[str]") -> "tuple[str, list[str]]":
     """Return the command that *argv* names and the rest of it; raise Failure where it names none."""
     words: list[str] = []
     rest: list[str] = []
@@ -2003,7 +2063,7 @@ def chosen(argv: "list[str]") -> "tuple[str, list[str]]":
             raise Failure(_unknown(words), USAGE)
     if {"-h", "--help"} & set(rest):
         show_help(words)
-    raise Failure(f"{manual(words)}Which command? See above, or: reuse-surface help", USAGE)
+    raise Failure(f"Which command? reuse-surface help says more.\n{commands_of(words)}", USAGE)
 
 
 def _begins(words: "list[str]") -> "list[str]":
@@ -2032,15 +2092,18 @@ def _unknown(words: "list[str]") -> str:
 
 def manual(words: "list[str]") -> str:
     """Return the manual and the table of commands, or the commands that start with *words* alone."""
-    lines = "\n".join(f"  {name:<20}{COMMANDS[name][0].__doc__}" for name in _begins(words))
-    about = "" if words else f"{__doc__ or ''}\n"
-    return f"{about}Commands:\n{lines}\n"
+    return ("" if words else f"{__doc__ or ''}\n") + f"Commands:\n{commands_of(words)}\n"
+
+
+def commands_of(words: "list[str]") -> str:
+    """Return a line for each command that starts with *words*."""
+    return "\n".join(f"  {name:<20}{COMMANDS[name][0].__doc__}" for name in _begins(words))
 
 
 def run(argv: "list[str]", screen: "Screen") -> int:
     """Run one command, print what came of it and return the exit code."""
     try:
-        name, rest = chosen(argv)
+        name, rest = command_of(argv)
         if name == "serve" and os.environ.get("REUSE_SURFACE_LOG") == "json":
             log_everything(screen)
         args = parsed(name, rest)

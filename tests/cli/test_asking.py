@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ import pytest
 import cli as client
 from shared.auth.tokens import BadTokens, read_tokens
 from shared.version import VERSION
+from tests.builders import capability, index
 from tests.cli.conftest import CLI, KEPT, said, stand_in
 
 if TYPE_CHECKING:
@@ -43,8 +45,8 @@ def asked(shell: Shell, answer: str, *argv: str) -> tuple[int, str]:
 @pytest.mark.parametrize(
     ("argv", "question"),
     [
-        (["hub", "deregister", "state-hub"], "Deregister state-hub? Its entries (1) leave the federated index. [y/N]"),
-        (["hub", "update", "state-hub", "--enabled", "false"], "Disable state-hub? Its entries (1) leave"),
+        (["hub", "deregister", "state-hub"], "? 1 capability of it leaves the federated index. [y/N]"),
+        (["hub", "update", "state-hub", "--enabled", "false"], "Disable state-hub? 1 capability of it leaves"),
         (["hub", "apply", "m.json", "--prune"], "Deregister or disable railiance-apps, state-hub? Their entries"),
     ],
     ids=["deregister", "disable", "apply"],
@@ -65,10 +67,35 @@ def test_a_loss_is_asked_about_on_a_terminal(federation: Shell, argv: list[str],
     assert federation.good("hub", "list", "--json").json["repos"] != before
 
 
-def test_accepting_is_asked_about_too(federation: Shell) -> None:
+@pytest.mark.parametrize(
+    ("count", "question"),
+    [
+        (0, "Deregister state-hub? Nothing of it is served. [y/N]"),
+        (2, "Deregister state-hub? 2 capabilities of it leave the federated index. [y/N]"),
+    ],
+)
+def test_a_question_counts_what_would_go(federation: Shell, publisher: Publisher, count: int, question: str) -> None:
+    publisher.pages["state-hub"] = index(capabilities=[capability(one) for one in range(count)])
+    federation("hub", "refresh", "state-hub")
+    federation("hub", "accept", "state-hub")
+
+    assert question in asked(federation, "n\n", "hub", "deregister", "state-hub")[1]
+
+
+def test_accepting_is_asked_about_only_where_something_is_held(federation: Shell, publisher: Publisher) -> None:
+    nothing = asked(federation, "", "hub", "accept", "state-hub")
+    publisher.pages["state-hub"] = index(capabilities=[])
+    federation("hub", "refresh", "state-hub")
     code, shown = asked(federation, "\n", "hub", "accept", "state-hub")
 
+    assert nothing == (6, "reuse-surface: Nothing of state-hub is held.\r\n")
     assert (code, "Accept what is held of state-hub?" in shown) == (1, True)
+
+
+def test_the_end_of_the_input_is_no_and_ends_the_line(federation: Shell) -> None:
+    code, shown = asked(federation, "\x04", "hub", "deregister", "state-hub")
+
+    assert (code, shown.splitlines()[-1]) == (1, "reuse-surface: Nothing was changed.")
 
 
 @pytest.mark.parametrize("way", ["--yes", "--json"])
@@ -207,6 +234,15 @@ def test_many_missing_sources_are_not_listed_in_full(alone: Shell) -> None:
         ran = alone("hub", "status", REUSE_SURFACE_URL=url)
 
     assert (ran.code, "r0, r1, r2, r3, r4 and 16 more\n" in ran.out) == (1, True), ran
+
+
+def test_many_sources_in_trouble_are_not_listed_in_full(alone: Shell) -> None:
+    sources = [{"repo": f"r{one}", "state": "failed"} for one in range(8)]
+    body = {"ready": True, "complete": True, "sources": sources}
+    with stand_in(lambda one: said(one, json.dumps(body).encode())) as (url, _):
+        ran = alone.good("hub", "status", REUSE_SURFACE_URL=url)
+
+    assert re.search(r"failed +8  r0, r1, r2, r3, r4 and 3 more\n", ran.out)
 
 
 HOSTILE = ["", "\udcff", "\ud800", "a\nb", "\x1b[31m", "\0", "-1", "9" * 5000, "日本", "../..", "%s{0}", "--", "nan"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import io
+import re
 import tarfile
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,29 @@ def test_a_folder_gets_a_file_by_the_time_and_keeps_the_newest(federation: Shell
     names = sorted(path.name for path in folder.iterdir())
     assert len(names) == 3
     assert {"notes.txt", old[2].name, ran["out"].removeprefix("backups/")} == set(names)
+
+
+def test_what_was_removed_is_named(federation: Shell) -> None:
+    old = federation.folder / "backups" / "reuse-surface-20260101T000000Z.tar"
+    old.parent.mkdir()
+    old.write_bytes(b"")
+
+    first, *more = federation.good("backup", "--out", "backups/", "--keep", "1").out.splitlines()
+
+    assert re.fullmatch(r"backups/reuse-surface-.*\.tar: [0-9,]+ bytes, 2 registrations, serial \d+", first)
+    assert more == [f"backups/{old.name}: removed"]
+
+
+def test_an_old_backup_that_can_not_be_removed_is_named_and_the_new_one_is_there(federation: Shell) -> None:
+    stays = federation.folder / "backups" / "reuse-surface-20260101T000000Z.tar"
+    stays.mkdir(parents=True)
+
+    ran = federation("backup", "--out", "backups/", "--keep", "1")
+
+    assert (ran.code, ran.out) == (1, "")
+    expected = f"reuse-surface: The new backup is written; of the older ones backups/{stays.name} can't be removed: "
+    assert ran.err.startswith(expected)
+    assert len(list(stays.parent.iterdir())) == 2
 
 
 @pytest.mark.parametrize("argv", [("--keep", "3"), ("--keep", "0", "--out", "x/")], ids=["no folder", "nothing kept"])

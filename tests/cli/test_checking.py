@@ -81,9 +81,7 @@ def test_a_dry_run_tells_what_would_go_wrong(
 def test_what_is_held_is_told_found_and_accepted(cli: Shell, publisher: Publisher) -> None:
     publisher.pages["state-hub"] = index(*(capability(number) for number in range(6)))
     cli.good("hub", "register", "--repo", "state-hub", "--url", publisher.url_of("state-hub"), "--domain", "d")
-    assert cli.good("hub", "findings").out == (
-        "No finding as of the last check of 1 enabled source; 0 disabled, not checked.\n"
-    )
+    assert cli.good("hub", "findings").out == "No finding as of the last check of 1 enabled source.\n"
     publisher.pages["state-hub"] = index()
 
     held = cli("hub", "refresh", "--repo", "state-hub")
@@ -181,15 +179,20 @@ def test_without_findings_is_said_what_was_checked(cli: Shell, publisher: Publis
     off, alone = cli.good("hub", "findings").out, cli.good("hub", "findings", "off").out
     cli.good("hub", "register", "--repo", "good", *at)
 
-    assert empty == "No finding as of the last check of 0 enabled sources; 0 disabled, not checked.\n"
-    assert off == "No finding as of the last check of 0 enabled sources; 1 disabled, not checked.\n"
-    assert alone == "No finding: off is disabled, last checked never.\n"
+    assert empty == "No finding: no repository is registered.\n"
+    assert off == "No finding: 1 source is disabled and not checked.\n"
+    assert alone == "No finding: off is disabled, never checked.\n"
     both = cli.good("hub", "findings").out
-    assert both == "No finding as of the last check of 1 enabled source; 1 disabled, not checked.\n"
+    assert both == "No finding as of the last check of 1 enabled source; 1 source is disabled and not checked.\n"
     assert cli.good("hub", "findings", "good").out.startswith("No finding: good is fresh, last checked ")
     elsewhere = cli.good("hub", "findings", "good", "--domain", "e").out
     assert elsewhere == "No finding: good is not in the domain e.\n"
     assert cli("hub", "findings", "--domain", "nope").code == 5
+
+
+def test_a_search_of_an_empty_hub_says_that_nothing_is_served(cli: Shell) -> None:
+    assert cli.good("hub", "search").out == "No capability is served.\n"
+    assert cli.good("hub", "search", "x").out == "No capability matches; fewer or shorter words may find some.\n"
 
 
 def test_a_search_names_what_no_capability_has(federation: Shell) -> None:
@@ -201,7 +204,9 @@ def test_a_search_names_what_no_capability_has(federation: Shell) -> None:
 
 
 def test_search_finds_by_words_and_facts(federation: Shell, publisher: Publisher) -> None:
-    publisher.pages["state-hub"] = index(capability(1, name="Record a decision", tags=["x"]), capability(2))
+    publisher.pages["state-hub"] = index(
+        capability(1, name="Record a decision", tags=["x"]), capability(2, owner="team-a")
+    )
     federation.good("hub", "refresh", "--repo", "state-hub")
 
     found = federation.good("hub", "search", "decision", "rec", "--tag", "x", "--repo", "state-hub")
@@ -210,6 +215,8 @@ def test_search_finds_by_words_and_facts(federation: Shell, publisher: Publisher
     assert found.out.splitlines()[1].endswith("Record a decision")
     assert found.out.endswith("1 of 1\n")
     assert federation.good("hub", "search", "nowhere").out.startswith("No capability matches; fewer")
+    both = federation.good("hub", "search", "--tag", "x", "--owner", "team-a").out
+    assert both == "No capability matches.\n"
 
 
 @pytest.mark.parametrize(

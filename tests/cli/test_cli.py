@@ -60,13 +60,18 @@ def test_the_help_of_a_command_is_its_own(alone: Shell) -> None:
 @pytest.mark.parametrize(
     ("argv", "told"),
     [
-        ([], "Which command?"),
-        (["hub"], "hub register"),
+        ([], "reuse-surface: Which command? reuse-surface help says more.\n  hub status"),
+        (["hub"], "reuse-surface: Which command? reuse-surface help says more.\n  hub status"),
         (["hub", "lst"], "'hub list'"),
         (["dance"], "reuse-surface help lists them"),
         (["serve", "--port", "x"], "--port"),
-        (["hub", "list", "--enabled", "maybe"], "--enabled"),
-        (["hub", "list", "--timeout", "0"], "--timeout"),
+        (["hub", "list", "--enabled", "maybe"], "--enabled: it takes true or false, not 'maybe'"),
+        (["hub", "list", "--timeout", "0"], "--timeout: it takes a number of seconds above 0 and below 86400, not '0'"),
+        (["hub", "list", "--timeout", "x"], "--timeout: it takes a number of seconds above 0 and below 86400, not 'x'"),
+        (["hub", "search", "--limit", "ten"], "--limit: it takes a whole number, not 'ten'"),
+        (["hub", "accept", "a", "--digest", "sha256:0"], "--digest: it takes the held_digest of hub show"),
+        (["hub", "show", "../health"], "../health is no name of a repo; it is a-z"),
+        (["completion"], "the following arguments are required: shell\n"),
         (["hub", "list", "--base"], "--base"),
         (["--base-url"], "Which command?"),
     ],
@@ -193,11 +198,13 @@ def test_serve_runs_the_hub_until_it_is_told_to_stop(alone: Shell) -> None:
 def test_serve_without_the_packages_is_a_failure(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(sys.modules, "router", None)
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    monkeypatch.delitem(sys.modules, "shared.server", raising=False)
     monkeypatch.setattr(sys, "path", [*sys.path])
 
     assert cli.main(["serve"]) == 1
-    assert "pip install -r requirements.txt" in capsys.readouterr().err
+    first = capsys.readouterr().err.splitlines()[0]
+    assert first.startswith(f"reuse-surface: The hub's package uvicorn is missing. In {CLI.parent}: python3 -m venv")
 
 
 def test_the_file_alone_says_what_serve_needs(tmp_path: Path) -> None:
@@ -208,7 +215,11 @@ def test_the_file_alone_says_what_serve_needs(tmp_path: Path) -> None:
     ran = subprocess.run(argv, capture_output=True, text=True, check=False)
 
     assert ran.returncode == 1
-    assert f"git clone {cli.REPOSITORY}" in ran.stderr
+    assert ran.stderr == (
+        f"reuse-surface: This needs the rest of the hub beside {command}: git clone {cli.REPOSITORY}\n"
+        "In the clone: python3 -m venv .venv && .venv/bin/python -m pip install -r requirements.txt\n"
+        "Then: .venv/bin/python cli.py ...\n"
+    )
 
 
 @pytest.mark.usefixtures("restored_log")

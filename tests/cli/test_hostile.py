@@ -293,10 +293,10 @@ def test_a_token_goes_in_clear_to_this_machine_only(alone: Shell) -> None:
     assert TOKEN not in refused.err + forced.err
 
 
-def on_a_terminal(folder: Path, *argv: str, **environ: str) -> str:
-    """Run a command whose stdout and stderr are a terminal of 80 columns; return what it printed."""
+def on_a_terminal(folder: Path, *argv: str, columns: int = 80, **environ: str) -> str:
+    """Run a command whose stdout and stderr are a terminal of so many columns; return what it printed."""
     ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     known = {name: os.environ[name] for name in KEPT if name in os.environ}
     process = subprocess.Popen(
         [sys.executable, "-I", str(CLI), *argv], cwd=folder, env=known | environ, stdout=theirs, stderr=theirs
@@ -324,6 +324,17 @@ def test_a_terminal_gets_colour_and_lines_that_fit(tmp_path: Path) -> None:
     assert max(map(len, plain.splitlines())) <= 80
     assert "…" not in plain
     assert plain.count("long") == 30, "nothing is cut off"
+
+
+def test_a_narrow_terminal_gets_no_empty_lines_and_no_blanks_behind_a_state(tmp_path: Path) -> None:
+    row = {"repo": "state-hub", "url": "https://git.example.org/" + "long/" * 20, "source": {"state": "fresh"}}
+    good = {"repos": [{**row, "domain": "a_long_name_of_a_domain"}], **row}
+    with stand_in(lambda one: said(one, json.dumps(good).encode())) as (url, _):
+        listing = on_a_terminal(tmp_path, "hub", "list", columns=40, REUSE_SURFACE_URL=url)
+        facts = on_a_terminal(tmp_path, "hub", "show", "state-hub", columns=40, REUSE_SURFACE_URL=url)
+
+    assert all(line.strip() for line in listing.splitlines())
+    assert "\x1b[32m● fresh\x1b[0m\r\n" in facts
 
 
 def test_a_terminal_is_told_that_the_hub_is_waited_for_and_the_line_is_cleared(tmp_path: Path) -> None:

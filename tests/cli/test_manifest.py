@@ -52,6 +52,12 @@ def test_sync_of_an_empty_hub_is_an_empty_manifest(cli: Shell) -> None:
     assert yaml.safe_load((cli.folder / "s.yaml").read_text()) == {"version": 1, "sources": []}
 
 
+def test_sync_counts_one_source_as_one(cli: Shell, publisher: Publisher) -> None:
+    cli.good("hub", "register", "state-hub", "--url", publisher.url_of("state-hub"), "--domain", "d")
+
+    assert cli.good("hub", "sync").out == f"{OUT}: written, 1 source\n"
+
+
 def test_sync_overwrites_a_file_of_others_only_when_told(federation: Shell) -> None:
     file = federation.folder / "s.yaml"
     file.write_text("version: 1\nsources: []\n")

@@ -152,7 +152,10 @@ def test_a_folder_that_can_not_be_written_is_told(federation: Shell) -> None:
     ran = federation("hub", "federated", "--out", "nowhere/f.json")
 
     assert (ran.code, ran.out) == (1, "")
-    assert ran.err.startswith("reuse-surface: nowhere/f.json can't be written: No such file or directory.")
+    assert ran.err == (
+        "reuse-surface: nowhere/f.json can't be written: No such file or directory. "
+        "Make its folder first: mkdir -p nowhere\n"
+    )
 
 
 def test_a_folder_in_the_place_of_the_file_stays_and_no_draft_is_left(federation: Shell) -> None:

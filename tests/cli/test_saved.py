@@ -161,9 +161,7 @@ def test_a_whole_index_is_written_however_it_is_sent(
     assert json.loads((alone.folder / "f.etag").read_text())[0] == ETAG
 
 
-@pytest.mark.parametrize(
-    "status", [202, 206, 203, 304], ids=["taken on", "a part", "changed on its way", "unchanged"]
-)
+@pytest.mark.parametrize("status", [202, 206, 203, 304], ids=["taken on", "a part", "changed on its way", "unchanged"])
 def test_an_answer_of_another_kind_is_no_index(alone: Shell, documents: dict[str, bytes], status: int) -> None:
     """A 304 that was not asked for says nothing about the file, which is not even there."""
     body = b"" if status == 304 else documents["json"]
@@ -356,6 +354,7 @@ def test_what_can_not_be_replaced_says_what_to_do() -> None:
 
     assert said_of(16).endswith("or use --out - > in/f.json")
     assert said_of(2).endswith("mkdir -p in")
+    assert said_of(21).endswith("Is a directory. It was left as it is. Name a file in it.")
     assert "its folder has to be writable" in said_of(13)
     assert str(client._unwritable("p", ValueError("embedded null byte"), kept=False)).endswith("embedded null byte.")
     assert said_of(28) == "in/f.json can't be written: No space left on device. It was left as it is."

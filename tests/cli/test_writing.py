@@ -113,7 +113,7 @@ def test_a_disabled_repo_is_not_fetched_and_the_way_out_is_told(federation: Shel
     ran = federation("hub", "refresh", "--repo", "state-hub")
 
     assert ran.code == 6
-    assert "--enabled true" in ran.err
+    assert ran.err.endswith("To enable it: reuse-surface hub update state-hub --enabled true\n")
 
 
 @pytest.mark.parametrize(
@@ -185,3 +185,34 @@ def test_a_new_url_of_a_disabled_source_is_stored_and_not_read(federation: Shell
 
     assert ran.out.startswith("state-hub is at revision 2.\nrepo ")
     assert "/typo" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--domain", "e"], "It differs in domain. To change it: reuse-surface hub update state-hub --domain e\n"),
+        (
+            ["--domain", "helix_forge", "--required", "true", "--description", "a b"],
+            "To change it: reuse-surface hub update state-hub --required true --description 'a b'\n",
+        ),
+    ],
+    ids=["domain", "several"],
+)
+def test_a_name_that_is_taken_tells_what_differs_and_the_command(
+    federation: Shell, publisher: Publisher, options: list[str], told: str
+) -> None:
+    ran = federation("hub", "register", "state-hub", "--url", publisher.url_of("state-hub"), *options)
+
+    assert (ran.code, ran.out) == (6, "")
+    assert ran.err.endswith(told)
+    assert federation.good("hub", "show", "state-hub", "--json").json["revision"] == 1
+
+
+def test_what_was_not_typed_is_not_offered_for_a_change(federation: Shell, publisher: Publisher) -> None:
+    federation.good("hub", "update", "state-hub", "--description", "kept")
+    same = federation.good("hub", "show", "state-hub", "--json").json
+
+    ran = federation("hub", "register", "state-hub", "--url", publisher.url_of("state-hub"), "--domain", same["domain"])
+
+    assert ran.code == 6
+    assert ran.err.endswith("It differs in description. To change it: reuse-surface hub update state-hub ...\n")
