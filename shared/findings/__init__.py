@@ -39,7 +39,10 @@ def every(sources: Mapping[str, Source], federation: Served) -> list[Finding]:
     """Return every finding about *sources* and about what *federation* serves, in the order of their keys."""
     found = {repo: list(of_source(source)) for repo, source in sources.items()}
     for repo in federation.edition.document.missing_required:
-        _note_missing(federation, repo, found.setdefault(repo, []))
+        source = sources.get(repo)
+        off = source is not None and not source.registration.enabled
+        action = "Enable it: {enable}; or register" if off else "Have it checked: {refresh}; or register"
+        _note_missing(federation, repo, found.setdefault(repo, []), f"{action} it as not required: {{optional}}.")
     of_sources = [finding for those in found.values() for finding in those]
     domains = {part.repo: part.registration.domain for part in federation.edition.parts}
     domains |= {repo: source.registration.domain for repo, source in sources.items()}
@@ -67,8 +70,11 @@ def by_repo(findings: Iterable[Finding]) -> list[list[Finding]]:
     return sorted(newest, key=lambda those: SEVERITIES.index(those[0].severity))
 
 
-def _note_missing(federation: Served, repo: str, found: list[Finding]) -> None:
-    """Say in *found*, what is known about *repo*, that the federated index is incomplete; beside the cause, if any."""
+def _note_missing(federation: Served, repo: str, found: list[Finding], action: str) -> None:
+    """Say in *found*, what is known about *repo*, that the federated index is incomplete.
+
+    It stands beside the cause, else alone with what to do, *action*.
+    """
     for place, finding in enumerate(found):
         if finding.kind != "held":
             detail = f"{finding.detail} The federated index is incomplete, because this repo is required."
@@ -77,7 +83,6 @@ def _note_missing(federation: Served, repo: str, found: list[Finding]) -> None:
             return
     since = federation.since.get(dates.missing(repo), federation.edition.document.generated_at)
     detail = "The federated index is incomplete: this repo is required, and nothing of it is served."
-    action = "Enable the repo if it is disabled, or register it as not required: {optional}."
     found.append(made("missing-required", repo, since, detail, action))
 
 
@@ -99,7 +104,8 @@ def _conflict(federation: Served, loser: str, winner: str, ids: list[tuple[str, 
     else:
         detail = f"{winner}, registered earlier, publishes {len(ids):,} ids of this repo too; its entries are served: "
         detail += f"{named(names)}. "
-        detail += f"{len(differing):,} of this repo's say something else." if differing else "This repo's say the same."
+        other = f"{len(differing):,} of this repo's {'says' if len(differing) == 1 else 'say'} something else."
+        detail += other if differing else "This repo's say the same."
     action = f"Agree with {winner} on one owner; the other takes the entry out, or gives it an id of its own."
     troubles = [dates.disputed(name, winner, loser) for name in names]
     since = min(federation.since.get(trouble, federation.edition.document.generated_at) for trouble in troubles)

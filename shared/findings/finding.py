@@ -38,11 +38,13 @@ _TELLING = {
 _IN_API = {
     "refresh": "POST /v1/repos/{repo}/refresh",
     "accept": "POST /v1/repos/{repo}/accept",
+    "enable": 'PATCH /v1/repos/{repo} with {{"enabled": true}}',
     "optional": 'PATCH /v1/repos/{repo} with {{"required": false}}',
 }
 _ON_PAGES = {
     "refresh": "“Check it now” on the page of {repo}",
     "accept": "“Accept what is held” on the page of {repo}",
+    "enable": "“Enable” on the page of {repo}",
     "optional": "reuse-surface hub update --repo {repo} --required false",
 }
 """How each remedy is called where it is read: a request in the API, a button or a command on pages."""

@@ -97,10 +97,11 @@ def _held(source: Source) -> Finding:
     assert held is not None  # noqa: S101 - asked for only then
     assert kept is not None  # noqa: S101 - only what would replace something is held
     gone = vanishing(kept.content, held.kept.content)
-    detail = f"{len(gone):,} of {len(kept.content.entries):,} entries would vanish: {named(gone)}."
+    before = len(kept.content.entries)
+    detail = f"{len(gone):,} of {before:,} {'entry' if before == 1 else 'entries'} would vanish: {named(gone)}."
     if held.loss is not None:
-        lost, before = held.loss
-        detail += f" With what left within 24 hours it would be {lost:,} of {before:,}."
+        lost, most = held.loss
+        detail += f" With what left within 24 hours it would be {lost:,} of {most:,}."
     since = source.status.state_since if source.status.state == "held" else held.kept.changed_at
     action = (
         "If that is meant, let it in: {accept}; else publish the whole index again. It gets in by "

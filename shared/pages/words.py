@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 STATES: dict[State, str] = {
     "fresh": "The last check found it in order.",
     "held": "The index lost many entries; those before stay in use until that is accepted, or seen for 24 hours.",
-    "stale": "The last check failed, or the next is long overdue; the content before it stays in use.",
+    "stale": "The last check failed or is long overdue, or a new URL was not read yet; what was good before is served.",
     "failed": "The last check failed, and nothing of it is served.",
     "never": "It has not been read yet.",
     "disabled": "It is disabled: the hub neither checks nor serves it, and keeps what it knows of it.",

@@ -19,8 +19,9 @@ class Status:
     """The state of a source as ``GET /v1/repos`` shows it. Times are RFC 3339; *error* is ``{"type", "detail"}``.
 
     *digest*, *changed_at* and *capability_count* tell of the content that is served, *held_digest* of what the shrink
-    guard holds in its place, *http_status*, *bytes* and *duration_ms* of the last check: for how long it talked to the
-    source, redirects included, and not how long it waited for its turn or read the document.
+    guard holds in its place, *bytes* of the last index that was sent and in order, held or served. *http_status* and
+    *duration_ms* tell of the last check: for how long it talked to the source, redirects included, and not how long it
+    waited for its turn or read the document.
     """
 
     state: State = "never"

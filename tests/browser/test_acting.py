@@ -129,7 +129,7 @@ def test_what_is_held_is_looked_at_and_accepted(page: Page, own: Site) -> None:
     page.locator("#act .token").fill(TOKEN)
 
     assert "held. fourth is held: 10 entries, " in do(page, "Check it now")
-    expect(page.locator(".panel.held")).to_contain_text("9 entries of 10 would vanish")
+    expect(page.locator(".panel.held")).to_contain_text("9 of 10 entries would vanish")
     expect(page.locator(".ids code").first).to_have_text("capability.fourth.n0")
     expect(page.locator("#act .token")).to_have_value(TOKEN)
 

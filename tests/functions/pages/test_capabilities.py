@@ -36,7 +36,7 @@ def ids(page: Page) -> list[str]:
 
 async def test_shows_all_in_pages(some: httpx.AsyncClient) -> None:
     first = await read(some, "/capabilities")
-    more = next(link["href"] for link, text in first.links() if text == "Next 30")
+    more = next(link["href"] for link, text in first.links() if text == "Next page")
     second = await read(some, more)
 
     assert "42 capabilities" in first.whole
@@ -97,6 +97,8 @@ async def test_what_a_publisher_wrote_is_text(some: httpx.AsyncClient) -> None:
         ("?repo=nope&tag=money", "No served capability has the repo nope. Show all"),
         ("?owner=nobody&tag=nothing", "No served capability has the owner nobody, none the tag nothing. Show all"),
         ("?min_reliability=R9", "No served capability has the level of reliability R9 or more. Show all"),
+        ("?q=nowhere", "at least as the beginning of a word. Show all"),
+        ("?q=nowhere&tag=money", "at least as the beginning of a word, and every filter has to hold. Show all"),
         ("?tag=money&repo=many", "No capability matches. Each filter finds some, but none is found by all of them."),
     ],
 )

@@ -44,7 +44,7 @@ async def test_says_how_much_there_is_and_in_which_state(some: httpx.AsyncClient
 async def test_says_what_is_missing_and_what_is_worth_a_look(some: httpx.AsyncClient) -> None:
     page = await overview(some)
 
-    assert "Missing: bad. This source is required, and it has nothing that could be served. Why," in page.whole
+    assert "Missing: bad. This source is required, and nothing of it is served. Why," in page.whole
     assert page.whole.count("error bad · ") == 1
     cause, other = "error bad · invalid-entry, failed, missing-required", "info new · never-fetched"
     assert page.whole.index(cause) < page.whole.index(other)

@@ -55,4 +55,8 @@ async def test_what_is_typed_is_text(client: httpx.AsyncClient) -> None:
 
 async def test_says_when_nothing_can_be_registered(settings: Settings) -> None:
     async with served(replace(settings, token=None)) as client:
-        assert "No token is configured" in (await read(client, "/register")).whole
+        page = await read(client, "/register")
+
+    assert "No token is configured" in page.whole
+    assert "Or do it here" not in page.whole
+    assert page.markup.count("data-do=") == 1, "checking needs no token"

@@ -58,6 +58,7 @@ async def test_tells_what_was_changed(client: httpx.AsyncClient, upstream: respx
 
     assert "update by operator 23 Nov 2026, 10:00 UTC revision 2" in page.whole
     assert "domain helix_forge railiance" in page.whole
+    assert "enabled true false" in page.whole
     assert "not while it is disabled" in page.whole
     assert "not planned" in page.whole
 
@@ -100,12 +101,32 @@ async def test_tells_what_waits_for_somebody(client: httpx.AsyncClient, upstream
 
     page = await read(client, "/sources/state-hub")
 
-    assert "99 entries of 100 would vanish" in page.whole
+    assert "99 of 100 entries would vanish" in page.whole
     assert "and 39 more" in page.whole
     assert "1 finding warning held" in page.whole
     assert "Accept what is held" in page.whole
     digest = (await client.get("/v1/repos/state-hub")).json()["source"]["held_digest"]
     assert f'data-digest="{digest}"' in (await client.get("/sources/state-hub", headers={"Accept": "text/html"})).text
+
+
+async def test_of_what_is_held_says_whether_it_gets_in_by_itself_and_what_is_served(
+    client: httpx.AsyncClient, upstream: respx.MockRouter
+) -> None:
+    await publish(client, upstream, index(capability(1)))
+    emptied = index(capabilities=[])
+    upstream.get(url_of("state-hub")).respond(content=emptied)
+    await refresh(client)
+    on = await read(client, "/sources/state-hub")
+    await client.patch("/v1/repos/state-hub", json={"enabled": False}, headers=WRITER)
+    off = await read(client, "/sources/state-hub")
+
+    assert "1 of 1 entry would vanish" in on.whole
+    assert "lacks them, so it waits, and the content before it stays in use." in on.whole
+    assert "it gets in by itself when every check of 24 hours has seen it." in on.whole
+    assert f"Last valid index {len(emptied)} bytes" in on.whole
+    assert "1 of 1 entry would vanish" in off.whole
+    assert "lacks them, so it waits. Accept it if that is meant; while the source is disabled it does not" in off.whole
+    assert "in use" not in off.whole
 
 
 async def test_tells_the_validators(client: httpx.AsyncClient, upstream: respx.MockRouter) -> None:
@@ -195,5 +216,5 @@ async def test_the_size_of_what_is_served_is_not_told_as_that_of_the_last_answer
 
     page = await read(client, "/sources/state-hub")
 
-    assert f"not counted Last good content {len(content)} bytes" in page.whole
+    assert f"not counted Last valid index {len(content)} bytes" in page.whole
     assert "Answer HTTP 404 to the last check Time to answer 0 ms in the last check, redirects included;" in page.whole

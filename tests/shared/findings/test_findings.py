@@ -177,8 +177,14 @@ async def test_a_required_repo_that_serves_nothing_is_found_even_when_it_is_disa
     assert bad.kinds == ("failed", "missing-required")
     assert bad.detail.endswith("The federated index is incomplete, because this repo is required.")
     assert off.since == "2026-11-23T10:00:00Z"
-    assert off.action.endswith('PATCH /v1/repos/off with {"required": false}.')
-    assert off.on_page.endswith("reuse-surface hub update --repo off --required false.")
+    assert off.action == (
+        'Enable it: PATCH /v1/repos/off with {"enabled": true}; '
+        'or register it as not required: PATCH /v1/repos/off with {"required": false}.'
+    )
+    assert off.on_page == (
+        "Enable it: “Enable” on the page of off; "
+        "or register it as not required: reuse-surface hub update --repo off --required false."
+    )
 
 
 async def test_a_required_repo_that_was_never_fetched_is_one_error(hub: Hub, upstream: respx.MockRouter) -> None:
@@ -201,6 +207,16 @@ async def test_all_ids_lost_to_one_repo_are_one_finding(hub: Hub, upstream: resp
     assert fork.detail.endswith(" and 10 more. This repo's say the same.")
     assert (other.repo, other.severity) == ("other", "warning")
     assert other.detail.endswith("2 of this repo's say something else.")
+
+
+async def test_one_entry_that_differs_is_counted_as_one(hub: Hub, upstream: respx.MockRouter) -> None:
+    await read(hub, upstream, "first", good(1, 2), registered_at="2026-11-23T09:00:00Z")
+    differing = index(capability(1), capability(2, name="Yours"))
+    await read(hub, upstream, "fork", httpx.Response(200, content=differing))
+
+    (fork,) = hub.findings.all()
+
+    assert fork.detail.endswith("1 of this repo's says something else.")
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,10 @@ def kept(*numbers: int) -> Kept:
     return Kept(ROW.url, Validators(), NOW, read_index(body, ROW.repo))
 
 
+def none() -> Kept:
+    return Kept(ROW.url, Validators(), NOW, read_index(index(capabilities=[]), ROW.repo))
+
+
 def settled(source: Source) -> Source:
     source.settle(Hands().running(), 86400)
     return source
@@ -35,6 +39,12 @@ def test_a_loss_in_steps_is_told_with_all_that_left_within_a_day() -> None:
     assert finding.detail == (
         "1 of 3 entries would vanish: capability.example.n3. With what left within 24 hours it would be 8 of 10."
     )
+
+
+def test_one_entry_is_counted_as_one() -> None:
+    (finding,) = of_source(settled(Source(ROW, Status(checked_at=NOW), kept(1), Held(none(), 0.0))))
+
+    assert finding.detail == "1 of 1 entry would vanish: capability.example.n1."
 
 
 def test_a_disabled_source_has_no_finding() -> None:
