@@ -137,7 +137,8 @@ def _offences(fault: ValidationError) -> Iterator[Offence]:
     broken = cast("dict[str, Any]", fault.schema)
     if keyword in _BY_MEMBER:
         for member in _BY_MEMBER[keyword](broken, cast("dict[str, Any]", fault.instance)):
-            yield Offence(pointer([*path, member])[:500], _MEMBER_TEXTS[keyword])
+            near = _nearest(broken, member) if keyword == "additionalProperties" else ""
+            yield Offence(pointer([*path, member])[:500], f"{_MEMBER_TEXTS[keyword]}{near}")
         return
     value = broken[keyword]
     says = _TYPES[value] if keyword == "type" else _TEXTS.get(keyword, "is not as the schema asks").format(value)
@@ -153,11 +154,21 @@ def _unknown(broken: dict[str, Any], instance: dict[str, Any]) -> list[str]:
     return [name for name in instance if name not in broken["properties"]]
 
 
+def _nearest(broken: dict[str, Any], member: str) -> str:
+    """Return the question that leads from *member* to the field that was meant, nothing where none is near."""
+    from difflib import get_close_matches  # noqa: PLC0415
+
+    names = get_close_matches(member, broken["properties"]) if len(member) <= _LONGEST_NAME else []
+    return f"; did you mean {names[0]}?" if names else ""
+
+
+_LONGEST_NAME = 40
 _BY_MEMBER: dict[str, Callable[[dict[str, Any], dict[str, Any]], list[str]]] = {
     "required": _missing,
     "additionalProperties": _unknown,
 }
-_MEMBER_TEXTS = {"required": "is required", "additionalProperties": "is not a known field"}
+UNKNOWN = "is not a known field"
+_MEMBER_TEXTS = {"required": "is required", "additionalProperties": UNKNOWN}
 _TEXTS = {
     "pattern": "does not match {}",
     "maxLength": "is longer than {:,} characters",

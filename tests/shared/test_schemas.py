@@ -50,6 +50,12 @@ def test_the_whole_schema_asks_for_more_than_its_part() -> None:
             [("/x~1y", "is not a known field"), ("/z~0", "is not a known field")],
             id="all that is unknown",
         ),
+        pytest.param(
+            {"properties": {"domain": {}}, "additionalProperties": False},
+            {"domian": 1, "d" * 41: 2},
+            [(f"/{'d' * 41}", "is not a known field"), ("/domian", "is not a known field; did you mean domain?")],
+            id="a misspelt one",
+        ),
         pytest.param({"pattern": "^a$", "description": "The letter."}, "a\n",
                      [("", "does not match ^a$: The letter")], id="a line feed at the end"),
         pytest.param({"items": {"maximum": 1000}}, [1, 2000, 3000],

@@ -44,7 +44,7 @@ def test_the_defaults_of_fields_are_told_in_words() -> None:
     }
     enabled = flat["NewRegistration"]["properties"]["enabled"]
     assert "default" not in enabled
-    assert enabled["description"].endswith("nothing is forgotten. The default is true.")
+    assert enabled["description"].endswith("its history stay. The default is true.")
 
 
 def test_an_object_of_any_properties_says_so() -> None:
