@@ -42,7 +42,7 @@ class Pool:
         """Raise Overloaded where *client* can't take *units* now."""
         has, free = self._in_use.get(client, 0) + units, self._most - self._sum - units
         if free < 0:
-            raise self._refusal(f"This hub takes {self._most:,} {self._what} at a time, and no more are free.")
+            raise self._refusal(f"This hub takes {self._most:,} {self._what} at a time, and has no room for more now.")
         # The last one is for whoever has none.
         most = max(free, 1)
         if has > min(most, self._each or most):

@@ -72,7 +72,7 @@ WRITES: dict[str, tuple[str, str, Any, str]] = {
     ),
     "refresh": ("POST", "/v1/repos/state-hub/refresh", None, "state-hub was checked: changed."),
     "compose": (
-        "POST", "/v1/federated/compose?force=true", None, "1 sources were checked, and what they brought is kept.",
+        "POST", "/v1/federated/compose?force=true", None, "1 source was checked; what was let in is kept.",
     ),
 }
 

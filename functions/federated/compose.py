@@ -37,7 +37,8 @@ async def handle(hub: Hub, request: Request) -> Response:
     due = schedule.forced() if asked.get("force") else schedule.due()
     repos = {*due, *hub.sources.under_way()}
     outcomes = await hub.sources.refresh_all(repos)
-    await hub.shown(f"{len(outcomes):,} sources were checked, and what they brought is kept.")
+    checked = "1 source was" if len(outcomes) == 1 else f"{len(outcomes):,} sources were"
+    await hub.shown(f"{checked} checked; what was let in is kept.")
     edition = hub.federation.edition
 
     body = {

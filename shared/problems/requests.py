@@ -172,7 +172,7 @@ class BodyTooLarge(Problem):
     slug = "body-too-large"
     status = 413
     title = "The body is too large"
-    remedy = "Send a smaller body: a registration has at most 64 KiB, a document to validate at most 1 MiB."
+    remedy = "Send a smaller body. The detail of the refusal says how many bytes this hub takes."
 
 
 class UnsupportedMediaType(Problem):

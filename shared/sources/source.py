@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from shared.sources.shelf import Kept
 
 
-OVERDUE = "the next one is overdue by more than an hour and cache_ttl_seconds"
+OVERDUE = "the next one is overdue by more than cache_ttl_seconds and an hour"
 Ending = Literal["changed", "unchanged", "held", "failed"]
 
 

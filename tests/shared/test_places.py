@@ -34,7 +34,7 @@ def test_one_place_is_there_for_whoever_comes() -> None:
     pool = Pool(1, "requests")
 
     assert fill(pool, "anna") == 1
-    with pytest.raises(Overloaded, match=r"^This hub takes 1 requests at a time, and no more are free\. Send"):
+    with pytest.raises(Overloaded, match=r"^This hub takes 1 requests at a time, and has no room for more now\. Send"):
         pool.take("bert")
 
 

@@ -99,7 +99,7 @@ async def test_freshness_over_time_begins_with_the_first_minute(
     hands.advance(120)
     page = await overview(some)
 
-    said = "Over the last 2 min, 1 of at most 3 sources were fresh at a time; now 1 of 3 is."
+    said = "Over the last 2 min, 1 of at most 3 sources was fresh at a time; now 1 of 3 is."
     assert page.whole.count(said) == 2
     assert "From (UTC) fresh failed never fewest fresh 23 Nov, 10:01 1 1 1 1 23 Nov, 10:00 1 1 1 1" in page.whole
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 from shared.problems import PROBLEMS, requests
 
 
@@ -11,3 +13,7 @@ def test_released_slugs_never_change() -> None:
         *("capability-not-found", "serial-gone", "held-replaced"),
         "forbidden",
     }
+
+
+def test_a_remedy_names_no_size_that_a_setting_changes() -> None:
+    assert not re.search("[0-9]", PROBLEMS["body-too-large"].remedy)
