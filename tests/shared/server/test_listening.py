@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import socket
@@ -40,6 +41,25 @@ def test_one_address_is_that_one_alone() -> None:
     with one:
         assert not reached(one.getsockname()[1], "127.0.0.1")
         assert url_of("::1", [one]) == f"http://[::1]:{one.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "::"])
+async def test_what_is_accepted_sends_each_part_of_an_answer_at_once(real_network: None, host: str) -> None:
+    del real_network
+    accepted = asyncio.Queue[int]()
+
+    async def note(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        one = writer.get_extra_info("socket")
+        accepted.put_nowait(one.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        writer.close()
+        await writer.wait_closed()
+
+    [one] = bind(host, 0)
+    async with await asyncio.start_server(note, sock=one):
+        _, client = await asyncio.open_connection("127.0.0.1" if host == "127.0.0.1" else "::1", one.getsockname()[1])
+        assert await accepted.get() == 1
+        client.close()
+        await client.wait_closed()
 
 
 @pytest.mark.parametrize(
