@@ -127,8 +127,10 @@ _IN_DOUBT = (
 def storage_problem(fault: OSError, *, in_doubt: bool = False) -> StorageUnavailable:
     """Return the problem that *fault* is for a caller: 507 when the volume is full, else 503.
 
-    It says that nothing was changed, unless a start after a power failure may find the change (*in_doubt*).
+    It says that nothing was changed, unless a start after a power failure may find the change (*in_doubt*). The log
+    says what the volume answered.
     """
+    _log.error("the volume refused a change: %s", fault)
     full = fault.errno in _FULL
     cause = "The hub's volume is full." if full else "The hub can't write to its volume."
     problem = StorageUnavailable(f"{cause} {_IN_DOUBT if in_doubt else _REFUSED}", status=507 if full else 503)

@@ -44,6 +44,13 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         _introduce(self._settings, sockets or [])
 
+    async def on_tick(self, counter: int) -> bool:
+        """Tell whether to stop; beyond the year 9999, which no ``Date`` can tell, answers keep the one they had."""
+        try:
+            return await super().on_tick(counter)
+        except (ValueError, OverflowError):
+            return self.should_exit
+
 
 def run_server(create_app: Callable[[Settings], Starlette], host: str, port: int, data_dir: str | None) -> str:
     """Serve the hub that the environment describes until it is told to stop; return its public URL.

@@ -16,6 +16,8 @@ EVERY_ADDRESS = "::"
 """The host that stands for every address of the machine, of IPv6 and of IPv4."""
 
 _LAST_PORT = 65535
+# What accept answers where the process or the machine can have no further handle or memory.
+_SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _ALSO_EVERY = {"", "*"}
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", EVERY_ADDRESS: "127.0.0.1"}  # noqa: S104 - read, not bound
 
@@ -62,10 +64,31 @@ def _addresses(host: str, port: int) -> Iterable[tuple[int, Any]]:
     return dict.fromkeys((family, address) for family, _, _, _, address in found)
 
 
+class _Listener(socket.socket):
+    """A socket of which asyncio asks for no further connection in the second after one could not be accepted.
+
+    asyncio tries as often at a time as connections may wait, thousands of times: without this each try would be logged,
+    and nothing else would be answered meanwhile.
+    """
+
+    _refused = False
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """Accept a connection; raise BlockingIOError, which says that none waits, once after each want of a handle."""
+        if self._refused:
+            self._refused = False
+            raise BlockingIOError(errno.EAGAIN, "tried again later")
+        try:
+            return super().accept()
+        except OSError as fault:
+            self._refused = fault.errno in _SHORT
+            raise
+
+
 def _bound(family: int, host: str, address: Any) -> socket.socket:  # noqa: ANN401 - its shape is the family's
     # Without the protocol's number asyncio would not set TCP_NODELAY on what is accepted, and each answer on a kept
     # connection would wait for the client's delayed acknowledgement (RFC 1122 §4.2.3.2), which is 40 ms on Linux.
-    one = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    one = _Listener(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if family == socket.AF_INET6:
         one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(address[0] != EVERY_ADDRESS))

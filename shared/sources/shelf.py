@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from shared.fetch import Validators
-from shared.files import parsed, rename, sync_folder, trusted, write_draft
+from shared.files import parsed, rename, storage_problem, sync_folder, trusted, write_draft
 from shared.index.content import Content, from_document
 from shared.sources.held import Past
 
@@ -100,13 +100,16 @@ class Shelf:
         rename(draft, self._path(repo))
 
     def discard(self, draft: Path | None) -> None:
-        """Forget *draft*, if there is one."""
+        """Forget *draft*, if there is one; one that the volume does not let go is removed by the next start."""
         if draft is not None:
-            draft.unlink(missing_ok=True)
+            self._remove(draft)
 
     def sync(self) -> None:
-        """Make what was placed survive a power cut. For any thread."""
-        sync_folder(self._folder)
+        """Make what was placed survive a power cut, or raise StorageUnavailable. For any thread."""
+        try:
+            sync_folder(self._folder)
+        except OSError as fault:
+            raise storage_problem(fault) from fault
 
     def drop(self, repo: str) -> None:
         """Forget *repo*; a file that the volume does not let go is removed by the next start."""

@@ -34,7 +34,7 @@ class History:
         self._path = path
         self.lines = Lines()
         self._written = 0
-        self._length = 0
+        self._length: int | None = None
         self._whole = False
         self._read(last_revision)
 
@@ -62,7 +62,7 @@ class History:
             return
         # Until the append is known to have worked the file's end is not to be trusted: an fsync that failed is never
         # repeated on the same file, the next write makes a new one.
-        self._whole = False
+        self._whole, self._length = False, None
         try:
             with self._path.open("ab", buffering=0) as file:
                 self._length = file.tell()
@@ -81,9 +81,13 @@ class History:
         self._written = len(self.lines) + len(changes)
 
     def _cut(self) -> None:
-        """Take what was appended last from the file, so that a start does not find it; as far as the volume lets it."""
-        with contextlib.suppress(OSError):
-            os.truncate(self._path, self._length)
+        """Take what this append wrote from the file, so that a start does not find it; as far as the volume lets it.
+
+        An append that could not even open the file wrote nothing: what was appended before is not to be touched.
+        """
+        if self._length is not None:
+            with contextlib.suppress(OSError):
+                os.truncate(self._path, self._length)
 
     def withdraw(self, *, in_doubt: bool) -> None:
         """Let the lines of the last append not count: the registrations that they announced were not written.

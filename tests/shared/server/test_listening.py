@@ -5,6 +5,7 @@ import errno
 import os
 import socket
 from contextlib import closing
+from typing import Any
 
 import pytest
 
@@ -58,6 +59,42 @@ async def test_what_is_accepted_sends_each_part_of_an_answer_at_once(real_networ
     async with await asyncio.start_server(note, sock=one):
         _, client = await asyncio.open_connection("127.0.0.1" if host == "127.0.0.1" else "::1", one.getsockname()[1])
         assert await accepted.get() == 1
+        client.close()
+        await client.wait_closed()
+
+
+async def test_a_handle_that_can_not_be_had_is_asked_for_once_at_a_time_and_then_again(
+    real_network: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del real_network
+    faults: list[BaseException] = []
+    failed, reached_it = asyncio.Event(), asyncio.Event()
+    monkeypatch.setattr("asyncio.constants.ACCEPT_RETRY_DELAY", 0.01)
+
+    def note(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        faults.append(context["exception"])
+        failed.set()
+
+    asyncio.get_running_loop().set_exception_handler(note)
+
+    async def come(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+        await writer.wait_closed()
+        reached_it.set()
+
+    def refuse(_: socket.socket) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    [one] = bind("127.0.0.1", 0)
+    with monkeypatch.context() as refusing:
+        refusing.setattr(socket.socket, "accept", refuse)
+        server = await asyncio.start_server(come, sock=one, backlog=2048)
+        _, client = await asyncio.open_connection("127.0.0.1", one.getsockname()[1])
+        await asyncio.wait_for(failed.wait(), 30)
+        # asyncio alone tries 2,048 times in one turn of the loop.
+        assert len(faults) == 1
+    async with server:
+        await asyncio.wait_for(reached_it.wait(), 30)
         client.close()
         await client.wait_closed()
 

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,6 +65,26 @@ def test_says_where_it_is_and_what_it_may_do_once_it_listens(
         "It is read-only: neither REUSE_SURFACE_TOKEN nor REUSE_SURFACE_TOKENS_FILE is set."
     )
     assert sources == "Sources may be on public addresses only, at the ports 80, 443, 8080, 8443."
+
+
+@pytest.mark.parametrize("year", [0, 9999, 10021, 10**9], ids=["1970", "9999", "10021", "beyond"])
+def test_a_wall_clock_that_no_date_can_tell_ends_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, year: int
+) -> None:
+    ticks: list[bool] = []
+
+    async def tick(server: uvicorn.Server) -> None:
+        monkeypatch.setattr(time, "time", lambda: (year - 1970) * 31_556_952.0 if year else 0.0)
+        ticks.append(await server.on_tick(0))
+        server.should_exit = True
+        ticks.append(await server.on_tick(10))
+
+    monkeypatch.setattr(uvicorn.Server, "main_loop", tick)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+
+    run_server(create_app, "127.0.0.1", 0, str(tmp_path / "data"))
+
+    assert ticks == [False, True]
 
 
 @pytest.mark.usefixtures("served")

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import json
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -41,6 +43,37 @@ def test_gives_back_what_was_kept(shelf: Shelf, tmp_path: Path) -> None:
     keep(shelf)
 
     assert Shelf(tmp_path / "content").load(ROW) == KEPT
+
+
+@pytest.mark.parametrize("call", ["open", "fsync"])
+def test_a_folder_that_can_not_be_synced_is_a_volume_that_refuses(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, call: str
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    shelf.place(shelf.draft("a", KEPT), "a")
+    monkeypatch.setattr(os, call, refuse)
+
+    with pytest.raises(StorageUnavailable) as refusal:
+        shelf.sync()
+
+    assert refusal.value.answer_status == 507
+    assert "the volume refused a change: [Errno 28] No space left on device" in caplog.text
+
+
+def test_a_draft_that_can_not_be_removed_stops_nothing(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    draft = shelf.draft("a", KEPT)
+    monkeypatch.setattr(os, "unlink", refuse)
+
+    shelf.discard(draft)
+
+    assert f"{draft} could not be removed" in caplog.text
 
 
 def test_knows_nothing_of_another_registration_or_repo(shelf: Shelf) -> None:

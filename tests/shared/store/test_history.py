@@ -57,6 +57,26 @@ def test_what_was_written_is_there_after_a_restart(path: Path) -> None:
         assert list(one.lines.of("nobody")) == []
 
 
+def test_an_append_that_can_not_open_the_file_takes_nothing_from_it(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history = opened(path)
+    for number in range(1, 4):
+        write(history, lines(1, first=number))
+    before = path.read_bytes()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as refusing:
+        refusing.setattr(type(path), "open", refuse)
+        with pytest.raises(StorageUnavailable):
+            history.append(lines(1, first=4))
+
+    assert path.read_bytes() == before
+    assert revisions(opened(path)) == [3, 2, 1]
+
+
 def test_later_changes_are_appended(path: Path) -> None:
     history = opened(path)
     write(history, [LINE])
