@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import re
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PATTERN = "capability.{repo}.v{version}"
+
+
+def served_version(document: dict[str, Any], repo: str) -> int:
+    """Return which version of the repo's index a federated index has; 0 where it has none."""
+    ids = [entry["id"] for entry in document["capabilities"] if entry["source_repo"] == repo]
+    return int(re.findall(r"\.v(\d+)$", ids[0])[0]) if ids else 0
 
 
 class Sources:

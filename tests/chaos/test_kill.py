@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import random
-import re
 import signal
 import threading
 import time
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.builders import registration
-from tests.chaos.sources import Sources
+from tests.chaos.sources import Sources, served_version
 from tests.processes import Server, ask, running
 
 if TYPE_CHECKING:
@@ -56,12 +55,6 @@ class World:
         """Note what is not as it should be."""
         if not true:
             self.wrong.append(what)
-
-
-def served_version(document: dict[str, Any], repo: str) -> int:
-    """Return which version of the repo's index a federated index has; 0 where it has none."""
-    ids = [entry["id"] for entry in document["capabilities"] if entry["source_repo"] == repo]
-    return int(re.findall(r"\.v(\d+)$", ids[0])[0]) if ids else 0
 
 
 class Round:
