@@ -28,10 +28,13 @@ NAMES = ("capability-index", "federation", "federated-index", "hub-registration"
 MAX_OFFENCES = 100
 
 
-@cache
+# Read at the start: a write must not fail because no file can be opened when the first one comes.
+_WRITTEN = {name: (FOLDER / f"{name}.schema.yaml").read_text(encoding="utf-8") for name in NAMES}
+
+
 def text(name: str) -> str:
     """Return the schema called *name*, as it is kept (YAML)."""
-    return (FOLDER / f"{name}.schema.yaml").read_text(encoding="utf-8")
+    return _WRITTEN[name]
 
 
 @cache

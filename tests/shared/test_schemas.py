@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import errno
+import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import fastjsonschema
@@ -22,6 +25,17 @@ def test_every_schema_can_be_read_and_compiled(name: str) -> None:
     assert schemas.schema(name) == yaml.safe_load(schemas.text(name))
     assert schemas.schema(name)["$schema"] == DRAFT["$schema"]
     assert schemas.checker(name)(None)
+
+
+def test_no_file_is_opened_for_the_first_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    schemas.schema.cache_clear()
+    schemas.checker.cache_clear()
+    with monkeypatch.context() as refusing:
+        refusing.setattr(Path, "open", refuse)
+        assert schemas.checker("hub-registration", "wanted")(registration()) == []
 
 
 def test_what_is_right_has_no_offences() -> None:

@@ -77,9 +77,12 @@ class Page:
             self._hit("step")
             return next(self._calls["step"]) + 1 == command.get("kill")
 
+    def counted(self, kind: str) -> int:
+        """Return how many calls of *kind* have failed, or of ``step`` how many there were."""
+        return int(COUNT.unpack_from(self._memory, PAGE + COUNT.size * KINDS.index(kind))[0])
+
     def _hit(self, kind: str) -> None:
-        place = PAGE + COUNT.size * KINDS.index(kind)
-        COUNT.pack_into(self._memory, place, COUNT.unpack_from(self._memory, place)[0] + 1)
+        COUNT.pack_into(self._memory, PAGE + COUNT.size * KINDS.index(kind), self.counted(kind) + 1)
 
 
 def is_ours(file: Any) -> bool:
