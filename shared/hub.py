@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 THREADS = 8
 """What is written to disk, composed and encoded goes on in these, beside the event loop."""
 AGAIN_SECONDS = 1.0
+_FILES = {"registrations": "registrations", "states": "states of sources", "federation": "the federated index"}
 FULL = 507
 _log = logging.getLogger("hub")
 
@@ -136,14 +137,18 @@ class Hub:
             return await asyncio.to_thread(Snapshot, self.directory.path, self.clock.stamp(), **about)
 
     def checks(self) -> dict[str, str]:
-        """Return what readiness depends on, each ``ok``, ``off`` or what is wrong."""
+        """Return how each part does: ``ok``, ``off`` or what is wrong."""
         checks = {
-            "storage": "ok",
+            "storage": self._storage(),
             "federation": self._task("federation", self.federation.trouble),
             "search": self._task("search", self.search.trouble),
         }
         checks["refresher"] = self._task("refresher", self.refresher.health()) if self.settings.refresh else "off"
         return checks
+
+    def _storage(self) -> str:
+        failing = ", ".join(names for what, names in _FILES.items() if what in self.tally.failing)
+        return f"the last write of {failing} failed, the log says why; reading goes on" if failing else "ok"
 
     def _task(self, name: str, health: str) -> str:
         running = name in self.tasks and not self.tasks[name].done()

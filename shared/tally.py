@@ -54,8 +54,8 @@ class Tally:
     """The counts since the start.
 
     *requests* is by method, route and status, *answers* by route, *checks* by outcome, *writes* by what was written and
-    whether that worked (``done``, ``failed``). *moments* are seconds since the epoch: ``start``, and ``backup`` for the
-    last one that was taken.
+    whether that worked (``done``, ``failed``); *failing* has what failed when it was written last. *moments* are
+    seconds since the epoch: ``start``, and ``backup`` for the last one that was taken.
     """
 
     requests: Counter[tuple[str, str, int]] = field(default_factory=Counter)
@@ -65,6 +65,7 @@ class Tally:
     compositions: Durations = field(default_factory=_of_work)
     writes: Counter[tuple[str, str]] = field(default_factory=_zeros(*product(WRITTEN, ("done", "failed"))))
     write_seconds: Durations = field(default_factory=_of_work)
+    failing: set[str] = field(default_factory=set)
     moments: dict[str, float] = field(default_factory=dict)
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -80,7 +81,12 @@ class Tally:
         self.checks[outcome] += 1
         self.fetches.note(seconds)
 
+    def wrote(self, what: str, result: str, writes: int = 1) -> None:
+        """Count *writes* of one of WRITTEN; *result* is ``done`` or ``failed``."""
+        self.writes[what, result] += writes
+        (self.failing.add if result == "failed" else self.failing.discard)(what)
+
     def registered(self, result: str, writes: int, seconds: float) -> None:
         """Count *writes* of registrations that shared one trip to the disk."""
-        self.writes["registrations", result] += writes
+        self.wrote("registrations", result, writes)
         self.write_seconds.note(seconds)

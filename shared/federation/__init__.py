@@ -154,9 +154,10 @@ class Federation:
         try:
             following = await asyncio.to_thread(self._next, parts)
         except Problem:
-            self._tally.writes["federation", "failed"] += 1
+            self._tally.wrote("federation", "failed")
             raise
-        self._tally.writes["federation", "done"] += following is not None
+        if following is not None:
+            self._tally.wrote("federation", "done")
         return following
 
     async def follow(self) -> None:

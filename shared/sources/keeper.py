@@ -69,9 +69,9 @@ class Keeper:
                 await asyncio.to_thread(self._write, saved)
             except Exception:
                 self.note(state=True, content=True)
-                self._tally.writes["states", "failed"] += 1
+                self._tally.wrote("states", "failed")
                 raise
-            self._tally.writes["states", "done"] += 1
+            self._tally.wrote("states", "done")
 
     def _record(self, source: Source) -> Record:
         row = source.registration
@@ -87,5 +87,7 @@ class Keeper:
         try:
             await asyncio.to_thread(self._shelves.sync)
         except Exception:
-            self.note(content=True)
+            # The states count as the file that they belong to: they are tried again together.
+            self.note(state=True, content=True)
+            self._tally.wrote("states", "failed")
             raise

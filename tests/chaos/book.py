@@ -126,7 +126,9 @@ class Book:
         text = response.read().decode()
         self.answers[response.status] = self.answers.get(response.status, 0) + 1
         self.refusals += response.status >= 500
-        return response.status, json.loads(text)["detail"] if response.status >= 400 else text
+        detail = json.loads(text)["detail"] if response.status >= 400 else text
+        print(method, path, request_id, response.status, detail)  # noqa: T201 - shown with a failure
+        return response.status, detail
 
     def compare(self, server: Server, repos: list[str], *, meanwhile: bool = False) -> None:
         """Read everything, *repos* to the last line of their history; *meanwhile* not all has to be shown yet."""

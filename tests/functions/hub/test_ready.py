@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,8 +11,11 @@ import pytest
 
 from router import ENDPOINTS, application
 from shared.hub import open_hub
+from tests.builders import WRITER, client_of, index, refresh, register, url_of
 
 if TYPE_CHECKING:
+    import respx
+
     from shared.hub import Hub
     from shared.settings import Settings
 
@@ -43,6 +48,34 @@ async def test_is_not_ready_when_a_task_in_the_background_died(settings: Setting
     assert answer.headers["content-type"] == "application/json"
     bad = {check: verdict for check, verdict in answer.json()["checks"].items() if verdict != "ok"}
     assert bad == {name: "not running"}
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace", "open"])
+async def test_names_what_could_not_be_written_and_stays_ready_because_reading_goes_on(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, upstream: respx.MockRouter, call: str
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    upstream.get(url_of("state-hub")).respond(content=index())
+    hub = open_hub(settings)
+    async with hub.running(), client_of(hub) as client:
+        await register(client)
+        await refresh(client)
+        with monkeypatch.context() as full:
+            full.setattr(os, call, refuse)
+            patched = await client.patch("/v1/repos/state-hub", json={"required": True}, headers=WRITER)
+            upstream.get(url_of("state-hub")).respond(500)
+            checked = await client.post("/v1/repos/state-hub/refresh", headers=WRITER)
+            during = await ask(hub)
+        await client.patch("/v1/repos/state-hub", json={"required": True}, headers=WRITER)
+        await refresh(client)
+        after = await ask(hub)
+
+    assert (patched.status_code, checked.status_code, during.status_code) == (507, 507, 200)
+    failing = "the last write of registrations, states of sources failed, the log says why; reading goes on"
+    assert during.json()["checks"] == {"storage": failing, "federation": "ok", "search": "ok", "refresher": "off"}
+    assert after.json()["checks"]["storage"] == "ok"
 
 
 async def test_is_not_ready_before_it_runs(settings: Settings) -> None:
