@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import resource
 import sys
 import threading
 from typing import TYPE_CHECKING
@@ -19,7 +21,8 @@ from shared.settings import Settings
 from tests.builders import TOKEN, Hands
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 # The same examples in every run, however busy the machine is; make fuzz asks for many more, and new ones each time.
@@ -112,3 +115,21 @@ async def client(hub: Hub) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(application(hub, ENDPOINTS), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://hub") as session:
         yield session
+
+
+@pytest.fixture
+def no_free_files() -> Callable[[], AbstractContextManager[None]]:
+    """Let this process open nothing more, for as long as a block lasts."""
+
+    @contextlib.contextmanager
+    def begin() -> Iterator[None]:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        first_free = os.dup(0)
+        os.close(first_free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (first_free, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    return begin

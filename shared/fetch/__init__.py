@@ -6,6 +6,7 @@ redirects of a client are all things that a source must not get.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from shared.fetch.answer import MAX_BYTES, Fetched, Redirect, Validators, read, 
 from shared.fetch.lanes import Lanes, Widths
 from shared.fetch.network import Metered, Origins, explained
 from shared.fetch.talk import TalkTime
-from shared.problems import SourceProblem, SourceRedirect, SourceTimeout
+from shared.problems import AddressRefused, Overloaded, SourceProblem, SourceRedirect, SourceTimeout
 
 if TYPE_CHECKING:
     from shared.fetch.guard import Guard
@@ -30,6 +31,7 @@ MAX_REDIRECTS = 10
 """What forges and stores do one after the other: https, a canonical name, a renamed repo, a raw host, a signed URL."""
 
 _REMEMBERED = 4096
+_log = logging.getLogger("hub.sources")
 _CONDITIONS = {"etag": "If-None-Match", "last_modified": "If-Modified-Since"}
 
 
@@ -67,11 +69,12 @@ class Fetcher:
         """Return what *url* answers, following at most 10 redirects; raise a SourceProblem for everything else.
 
         *talk* counts for how long the source was talked to, whatever comes of it. The problem has the source's status
-        as ``source_status``, and in ``retry_after`` for how many seconds ``host`` asks to be left alone.
+        as ``source_status``, and in ``retry_after`` for how many seconds ``host`` asks to be left alone. Raise
+        Overloaded where the hub's own machine has no file, port, thread or memory left for it.
         """
         try:
             return await self._follow(urls.parse(url), validators, talk or TalkTime(self._clock))
-        except SourceProblem:
+        except (SourceProblem, Overloaded):
             raise
         except TimeoutError as fault:
             raise SourceTimeout(f"No complete answer within {self._bounds.total_seconds:g} s.") from fault
@@ -96,7 +99,7 @@ class Fetcher:
     async def _last_of(self, been: list[httpx.URL], validators: Validators, talk: TalkTime) -> Fetched | Redirect:
         """Ask the last of the URLs that redirects led to; a problem tells whether another host led there."""
         url = been[-1]
-        self._guard.judge(url)
+        self._judge(url, redirected=len(been) > 1)
         # Validators mean something only to the URL that sent them (RFC 9110 §8.8): never on the way to it.
         mine = str(url) == (validators.url or str(been[0]))
         try:
@@ -104,6 +107,18 @@ class Fetcher:
         except SourceProblem as problem:
             problem.redirected = len({urls.host(one) for one in been}) > 1
             raise
+
+    def _judge(self, url: httpx.URL, *, redirected: bool) -> None:
+        """Raise AddressRefused where *url* must not be read; where a redirect led is told by the log alone."""
+        try:
+            self._guard.judge(url)
+        except AddressRefused as fault:
+            if not redirected:
+                raise
+            _log.warning("a source redirects to a URL that is refused: %s", fault.detail)
+            raise AddressRefused(
+                "The source redirects to a host, an address or a port that the hub does not read from."
+            ) from fault
 
     async def _one(self, url: httpx.URL, validators: Validators, talk: TalkTime) -> Fetched | Redirect:
         """Ask once, in what is left of the source's time. Waiting for a place is free."""

@@ -108,7 +108,7 @@ def _target(url: httpx.URL, location: str) -> httpx.URL:
     except urls.UrlRefused as fault:
         raise SourceRedirect(f"The URL that the source redirects to {fault}.") from fault
     if _SIGN_IN.search(target.path) and not _SIGN_IN.search(url.path):
-        raise SourceRedirect(f"The source redirects to a page of {target.host} for signing in. {_NO_CREDENTIALS}")
+        raise SourceRedirect(f"The source redirects to a page for signing in. {_NO_CREDENTIALS}")
     if url.scheme == "https" and target.scheme == "http":
         raise SourceRedirect("The source redirects from https to http.")
     return target

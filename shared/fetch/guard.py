@@ -6,6 +6,7 @@ Sources: the IANA special-purpose address registries for IPv4 and IPv6, and the 
 
 from __future__ import annotations
 
+import logging
 import re
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING
@@ -50,6 +51,7 @@ _REFUSED_V6 = [IPv6Network(text) for text in ("2001::/23", "2001:db8::/32", "200
 _ISATAP = {0x00005EFE, 0x02005EFE}
 _REFUSED_SUFFIXES = (".localhost", ".local", ".internal", ".home.arpa", ".onion", ".svc", ".cluster.local")
 _READS_AS_NUMBER = re.compile(r"(.*\.)?(0x[0-9a-f]*|[0-9]+)")
+_log = logging.getLogger("hub.sources")
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:
@@ -104,19 +106,23 @@ class Guard:
         allowed = ", ".join(str(one) for one in sorted(self._ports))
         return AddressRefused(f"The hub reads only from the ports {allowed}, and not from {port}.")
 
-    def _admit(self, address: IPv4Address | IPv6Address, port: int) -> None:
+    def _admit(self, address: IPv4Address | IPv6Address, port: int, name: str | None = None) -> None:
         if any(address in network for network in self._networks):
             return
         if not is_public(address):
-            raise AddressRefused(f"The address {address} is not on the public internet.")
+            if name is None:
+                raise AddressRefused(f"The address {address} is not on the public internet.")
+            # Whoever reads the problem must not learn from it what the resolver of the hub's network knows.
+            _log.warning("the name %s leads to %s, which is not on the public internet", name, address)
+            raise AddressRefused("The name leads to an address that is not on the public internet.")
         if port not in self._ports:
             raise self._refused_port(port)
 
     async def addresses(self, host: str, port: int, talk: TalkTime | None = None) -> list[str]:
         """Return the addresses of *host* that may be connected to; one bad address refuses them all.
 
-        Raise AddressRefused, or SourceUnreachable when the name does not resolve within 3 s. *talk* stands still while
-        the look-up waits for its turn.
+        Raise AddressRefused, which never names an address that the resolver gave, or SourceUnreachable when the name
+        does not resolve within 3 s. *talk* stands still while the look-up waits for its turn.
         """
         host = host.lower().removesuffix(".")
         named = host in self._names
@@ -127,5 +133,5 @@ class Guard:
         name = host if named else f"{host}."
         addresses = [literal] if literal is not None else await self._resolver.addresses(name, talk)
         for address in () if named else addresses:
-            self._admit(address, port)
+            self._admit(address, port, host if literal is None else None)
         return [str(address) for address in addresses]

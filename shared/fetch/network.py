@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import ssl
-from collections import deque
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
@@ -15,13 +13,15 @@ import httpcore
 import httpx
 
 from shared.fetch import urls
-from shared.problems import AddressRefused, SourceProblem, SourceTimeout, SourceTooLarge, SourceUnreachable
+from shared.problems import AddressRefused, SourceTimeout, SourceTooLarge, SourceUnreachable
+from shared.shortage import causes, shortage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
     from shared.fetch.guard import Guard
     from shared.fetch.talk import TalkTime
+    from shared.problems import Problem, SourceProblem
 
 MAX_HEAD = 96 * 1024
 """Bytes that may come before an answer's body, interim answers (RFC 9110 §15.2) included.
@@ -29,8 +29,9 @@ MAX_HEAD = 96 * 1024
 The client's parser gives up beyond 100 KiB of one head; below that this bound alone decides.
 """
 _TRIED = 4  # addresses of one name
-# What the hub's own machine has run out of: no source can help it.
-_OURS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
+# X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH: the only texts of OpenSSL that hold a name, which
+# may be one that only a redirect told the hub.
+_MISMATCHES = {62: "it is for another name", 64: "it is for another address"}
 
 
 class GuardedBackend(httpcore.AsyncNetworkBackend):
@@ -186,13 +187,13 @@ class Origins:
             await transport.aclose()
 
 
-def explained(fault: Exception, connect_seconds: float) -> SourceProblem:
-    """Return the problem that *fault* comes to. It names a kind of failure and holds nothing that the source sent."""
-    causes = _causes(fault)
-    if problem := _tls(causes):
+def explained(fault: Exception, connect_seconds: float) -> Problem:
+    """Return the problem that *fault* comes to. It names a kind of failure and holds nothing that the source sent.
+
+    It is Overloaded where the hub's own machine has run out of something, else a SourceProblem.
+    """
+    if problem := shortage(fault) or _tls(causes(fault)):
         return problem
-    if any(isinstance(cause, OSError) and cause.errno in _OURS for cause in causes):
-        return SourceUnreachable("The hub itself could not open a connection just now. It tries again by itself.")
     if isinstance(fault, httpx.ConnectTimeout):
         return SourceTimeout(f"No connection to the URL's host and port within {connect_seconds:g} s.")
     if isinstance(fault, httpx.ConnectError):
@@ -200,10 +201,11 @@ def explained(fault: Exception, connect_seconds: float) -> SourceProblem:
     return _broken(fault)
 
 
-def _tls(causes: list[BaseException]) -> SourceProblem | None:
-    for cause in causes:
+def _tls(found: list[BaseException]) -> SourceProblem | None:
+    for cause in found:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return SourceUnreachable(f"The server's certificate is not valid: {cause.verify_message}.")
+            why = _MISMATCHES.get(cause.verify_code) or cause.verify_message
+            return SourceUnreachable(f"The server's certificate is not valid: {why}.")
         if isinstance(cause, ssl.SSLError):
             return SourceUnreachable("The TLS connection failed. The port must speak https, with TLS 1.2 or newer.")
     return None
@@ -219,14 +221,3 @@ def _broken(fault: Exception) -> SourceProblem:
     if isinstance(fault, httpx.NetworkError):
         return SourceUnreachable("The connection broke before the answer was complete.")
     return SourceUnreachable(f"The answer could not be read ({type(fault).__name__}).")
-
-
-def _causes(fault: BaseException) -> list[BaseException]:
-    """Return *fault* and everything that it came from, each once."""
-    causes, todo = list[BaseException](), deque([fault])
-    while todo:
-        one = todo.popleft()
-        if one not in causes:
-            causes.append(one)
-            todo.extend(cause for cause in (one.__cause__, one.__context__) if cause is not None)
-    return causes

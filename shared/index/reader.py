@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from shared.index import read_index, worker
 from shared.index.manifest import sift_manifest
 from shared.problems import SourceTooLarge
+from shared.shortage import shortage
 from shared.threads import Threads
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ class Reader:
     async def read(self, body: bytes, repo: str, url: str = "") -> Content:
         """Return what the index in *body* says, or raise as read_index does.
 
-        Raise SourceTooLarge too when reading took more time or memory than any index needs.
+        Raise SourceTooLarge too when reading took more time or memory than any index needs, and Overloaded when the
+        hub's own machine has no thread, process or memory left for it.
         """
         if len(body) < self._line.large:
             return await self._in_thread(read_index, body, repo, url)
@@ -85,19 +87,33 @@ class Reader:
         return cast("Sifted", await self._in_process(worker.request(body, "", "", manifest=True)))
 
     async def _in_thread(self, read: Callable[..., T], *about: object) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, read, *about)
+        try:
+            reading = asyncio.get_running_loop().run_in_executor(self._thread, read, *about)
+        except (RuntimeError, MemoryError) as fault:
+            raise shortage(fault, "threads") from fault
+        try:
+            return await reading
+        except MemoryError as fault:
+            # This is the hub's own process: what a document takes here is bounded by its size.
+            raise shortage(fault, "memory") from fault
 
     async def _in_process(self, request: Iterable[bytes]) -> Content | Sifted:
         self._reading += 1
         try:
             async with self._lock:
                 answer = await self._ask(request)
+        except MemoryError as fault:
+            raise shortage(fault, "memory") from fault
         finally:
             self._reading -= 1
         return await self._in_thread(worker.said, answer)
 
     async def _ask(self, request: Iterable[bytes]) -> bytes:
-        process = await self._started()
+        try:
+            process = await self._started()
+        except OSError as fault:
+            # The command is always the same: what it was refused is the machine's to give.
+            raise shortage(fault, "processes") from fault
         try:
             async with asyncio.timeout(self._line.seconds):
                 answer = await _exchange(process, request)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from shared.fetch import Validators
 from shared.index import IndexFaulty
-from shared.problems import InvalidIndex, SourceProblem
+from shared.problems import InvalidIndex, Overloaded, SourceProblem
 
 if TYPE_CHECKING:
     from shared.fetch import Fetcher, TalkTime
@@ -38,7 +38,7 @@ class Checker:
         """Return what the source of *repo* at *url* holds now; *known* makes the request conditional.
 
         *talk* counts for how long the source was talked to. Raise a SourceProblem for whatever is wrong with the
-        source.
+        source, and Overloaded where the hub's own machine has run out of what a check takes.
         """
         fetched = await self._fetcher.fetch(url, known.validators if known else Validators(), talk)
         if fetched.body is None:
@@ -49,6 +49,8 @@ class Checker:
             raise InvalidIndex(str(fault), source_status=fetched.status, faults=fault.faults) from fault
         except SourceProblem as problem:
             problem.source_status = fetched.status
+            raise
+        except Overloaded:
             raise
         except Exception as fault:
             # The boundary around one source: whatever its bytes made of us, the others go on.

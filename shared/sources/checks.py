@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from shared.fetch import TalkTime
-from shared.problems import RepoDisabled, RepoNotFound, SourceProblem, StorageUnavailable
+from shared.problems import Overloaded, RepoDisabled, RepoNotFound, SourceProblem, StorageUnavailable
 from shared.sources.memory import marked
 from shared.sources.schedule import LEAST_INTERVAL
 from shared.sources.source import Outcome
@@ -131,6 +131,8 @@ def must_be_readable(source: Source) -> None:
 
 def _partly(fault: BaseException) -> BaseException:
     """Return what is told of checks side by side of which one ended with *fault*: the others are not undone."""
+    if isinstance(fault, Overloaded):
+        return Overloaded(f"{fault.detail} The other sources were checked.", headers=fault.headers)
     if not isinstance(fault, StorageUnavailable):
         return fault
     says = "The hub can't write to its volume, so what at least one source publishes now could not be kept."

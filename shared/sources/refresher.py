@@ -8,7 +8,7 @@ import logging
 import math
 from typing import TYPE_CHECKING
 
-from shared.problems import Problem, RepoDisabled, RepoNotFound
+from shared.problems import Overloaded, Problem, RepoDisabled, RepoNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -21,6 +21,8 @@ LOOK_SECONDS = 1.0
 SAVE_SECONDS = 5.0
 STALL_SECONDS = 30.0
 MOST_CHECKS = 256
+SHORT_SECONDS = 90.0
+"""For so long after a check that the machine had nothing left for readiness says so, if none goes well meanwhile."""
 NOT_CHECKED = "not checked, because its host answered Retry-After; next_check_at says when it is"
 _log = logging.getLogger("hub.refresher")
 
@@ -40,11 +42,15 @@ class Refresher:
         self._round = self._saved = clock.monotonic()
         self._looked = -math.inf
         self._trouble = ""
+        self._short, self._short_until = "", -math.inf
 
     def health(self) -> str:
         """Return ``ok``, or what keeps sources from being checked."""
-        silent = self._clock.monotonic() - self._round
-        return self._trouble or ("ok" if silent < STALL_SECONDS else f"has started no check for {silent:.0f} s")
+        now = self._clock.monotonic()
+        silent = now - self._round
+        if silent >= STALL_SECONDS and not self._trouble:
+            return f"has started no check for {silent:.0f} s"
+        return self._trouble or (self._short if now < self._short_until else "") or "ok"
 
     async def run(self) -> None:
         """Check what is due, for ever: whatever goes wrong in one round, the next one comes."""
@@ -113,9 +119,15 @@ class Refresher:
     async def _check(self, repo: str, check: Awaitable[Outcome | None]) -> None:
         try:
             outcome = await check
+            if outcome is not None and outcome.outcome != "failed":
+                self._short = ""
             _log.info("checked %s: %s", repo, outcome.outcome if outcome else NOT_CHECKED)
         except (RepoNotFound, RepoDisabled) as fault:
             _log.info("checking %s: %s", repo, fault.detail)
+        except Overloaded as fault:
+            # A source that nobody could read for want of something of the hub's own is asked again in half a minute.
+            self._short, self._short_until = fault.detail, self._clock.monotonic() + SHORT_SECONDS
+            _log.error("checking %s: %s", repo, fault.detail, exc_info=fault)
         except Problem as fault:
             _log.warning("checking %s: %s", repo, fault.detail)
         except Exception:  # noqa: BLE001 - logged; one check that went wrong ends no other

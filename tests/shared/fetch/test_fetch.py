@@ -14,6 +14,7 @@ from shared.fetch.lanes import Widths
 from shared.fetch.network import MAX_HEAD
 from shared.problems import (
     AddressRefused,
+    Overloaded,
     SourceNotAnIndex,
     SourceProblem,
     SourceRedirect,
@@ -26,10 +27,12 @@ from tests.builders import Hands
 from tests.shared.fetch.hostile import INDEX, Hostile, answer, bomb, hangs, head, packed, repeats, sends
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractContextManager
 
     from tests.shared.fetch.hostile import Behaviour
 
+NOT_READ = r"^The source redirects to a host, an address or a port that the hub does not read from\.$"
 PATIENCE = Bounds(total_seconds=60, connect_seconds=60)
 HASTE = Bounds(total_seconds=0.4, connect_seconds=0.2)
 NONE = Validators()
@@ -286,11 +289,11 @@ async def test_redirects_in_circles_end_where_the_circle_closes(fetcher: Fetcher
 @pytest.mark.parametrize(
     ("location", "kind", "says"),
     [
-        pytest.param("http://169.254.169.254/latest/meta-data", AddressRefused, "public internet", id="metadata"),
-        pytest.param("http://10.0.0.1/", AddressRefused, "public internet", id="a private address"),
-        pytest.param("http://[::1]/", AddressRefused, "public internet", id="loopback in IPv6"),
-        pytest.param("http://localhost/", AddressRefused, "private network", id="a private name"),
-        pytest.param("http://2130706433/", AddressRefused, "number", id="a number"),
+        pytest.param("http://169.254.169.254/latest/meta-data", AddressRefused, NOT_READ, id="metadata"),
+        pytest.param("http://10.0.0.1/", AddressRefused, NOT_READ, id="a private address"),
+        pytest.param("http://[::1]/", AddressRefused, NOT_READ, id="loopback in IPv6"),
+        pytest.param("http://localhost/", AddressRefused, NOT_READ, id="a private name"),
+        pytest.param("http://2130706433/", AddressRefused, NOT_READ, id="a number"),
         pytest.param("file:///etc/passwd", SourceRedirect, "redirects to must be an absolute http", id="a file"),
         pytest.param("gopher://h.example/", SourceRedirect, "must be an absolute http", id="another scheme"),
         pytest.param("http://user:secret@h.example/", SourceRedirect, "must not hold a user name", id="credentials"),
@@ -306,6 +309,29 @@ async def test_redirects_lead_nowhere_else(
 
     assert len(source.requests) == 1
 
+
+async def test_where_a_redirect_led_is_told_by_the_log_alone(
+    fetcher: Fetcher, source: Hostile, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = source.at("/", answer("302 Found", Location="http://10.20.30.40:3000/"))
+
+    problem = await refused(fetcher, url, AddressRefused, NOT_READ)
+
+    assert "10.20" not in problem.detail
+    assert "The address 10.20.30.40 is not on the public internet." in caplog.text
+
+
+async def test_what_the_hubs_own_machine_lacks_is_no_fault_of_the_source(
+    fetcher: Fetcher, source: Hostile, no_free_files: Callable[[], AbstractContextManager[None]]
+) -> None:
+    url = source.at("/", answer(body=INDEX))
+
+    with no_free_files(), pytest.raises(Overloaded, match="no open files left") as fault:
+        await fetcher.fetch(url, NONE)
+
+    assert fault.value.headers == {"Retry-After": "30"}
+    assert (await fetcher.fetch(url, NONE)).body == INDEX
+
 async def test_redirects_to_long_signed_urls_are_followed(fetcher: Fetcher, source: Hostile) -> None:
     signed = "/object?signature=" + "x" * 4000
     source.at(signed, answer(body=INDEX))
@@ -320,9 +346,10 @@ async def test_redirects_to_a_sign_in_page_are_told_as_such(fetcher: Fetcher, so
     source.at(path, answer(body=b"<html>", Content_Type="text/html"))
     url = source.at("/private.yaml", answer("302 Found", Location=path))
 
-    problem = await refused(fetcher, url, SourceRedirect, "for signing in")
+    problem = await refused(fetcher, url, SourceRedirect, "redirects to a page for signing in")
 
     assert "publish a raw URL" in problem.detail
+    assert "127.0.0.1" not in problem.detail
     assert len(source.requests) == 1
 
 async def test_redirects_share_one_deadline(hasty: Fetcher, source: Hostile) -> None:

@@ -133,6 +133,20 @@ async def test_one_bad_answer_refuses_the_name(guard: Guard, answers: Callable[.
             await guard.addresses("h.example", 443)
 
 
+async def test_no_problem_names_an_address_that_only_the_resolver_told(
+    guard: Guard, answers: Callable[..., list[str]], caplog: pytest.LogCaptureFixture
+) -> None:
+    for address in ("10.20.30.40", "fd00:20::40", "127.0.0.1"):
+        answers(PUBLIC[0], address)
+        with pytest.raises(AddressRefused) as fault:
+            await guard.addresses("wiki.corp.example", 443)
+        assert str(fault.value) == "The name leads to an address that is not on the public internet."
+        assert f"the name wiki.corp.example leads to {address}," in caplog.text, "the operator can see it"
+
+    with pytest.raises(AddressRefused, match=r"The address 10\.20\.30\.40 is not on the public internet"):
+        await guard.addresses("10.20.30.40", 443)
+
+
 async def test_all_good_answers_are_admitted_once_each_without_search_lists(
     guard: Guard, answers: Callable[..., list[str]]
 ) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from shared.fetch.guard import Guard
 from shared.fetch.network import MAX_HEAD, GuardedBackend, Metered, Origins, explained
-from shared.problems import AddressRefused, SourceProblem, SourceTimeout, SourceTooLarge, SourceUnreachable
+from shared.problems import AddressRefused, Overloaded, Problem, SourceTimeout, SourceTooLarge, SourceUnreachable
 from tests.shared.fetch.hostile import INDEX, Hostile, answer
 
 if TYPE_CHECKING:
@@ -156,7 +156,14 @@ async def test_closing_ends_the_connections_of_those_who_still_use_them(source: 
 def expired() -> ssl.SSLCertVerificationError:
     """Return what OpenSSL says of a certificate that has expired."""
     fault = ssl.SSLCertVerificationError(1, "verify failed")
-    fault.verify_message = "certificate has expired"
+    fault.verify_code, fault.verify_message = 10, "certificate has expired"
+    return fault
+
+
+def mismatched(code: int) -> ssl.SSLCertVerificationError:
+    """Return what OpenSSL says of a certificate for something else: it repeats what the client asked for."""
+    fault = ssl.SSLCertVerificationError(1, "verify failed")
+    fault.verify_code, fault.verify_message = code, "Mismatch, certificate is not valid for '220.corp.example'"
     return fault
 
 
@@ -166,7 +173,11 @@ def expired() -> ssl.SSLCertVerificationError:
         (httpx.ConnectError, expired(), SourceUnreachable, "certificate is not valid: certificate has expired."),
         (httpx.ConnectError, ssl.SSLError(1, "wrong version"), SourceUnreachable, "must speak https, with TLS 1.2"),
         (httpx.ConnectError, OSError(errno.ECONNREFUSED, ""), SourceUnreachable, "No server accepts connections"),
-        (httpx.ConnectError, OSError(errno.EMFILE, ""), SourceUnreachable, "The hub itself could not open"),
+        (httpx.ConnectError, OSError(errno.EMFILE, ""), Overloaded, "has no open files left"),
+        (httpx.ConnectError, OSError(errno.EADDRNOTAVAIL, ""), Overloaded, "has no local ports left"),
+        (httpx.ReadError, MemoryError(), Overloaded, "has no memory left"),
+        (httpx.ConnectError, mismatched(62), SourceUnreachable, "is not valid: it is for another name."),
+        (httpx.ConnectError, mismatched(64), SourceUnreachable, "is not valid: it is for another address."),
         (httpx.ConnectTimeout, None, SourceTimeout, "No connection to the URL's host and port within 10 s."),
         (httpx.ReadTimeout, None, SourceTimeout, "took too long"),
         (httpx.RemoteProtocolError, None, SourceUnreachable, "is not HTTP/1.1"),
@@ -175,7 +186,7 @@ def expired() -> ssl.SSLCertVerificationError:
     ],
 )
 def test_each_failure_is_told_by_its_kind_and_without_what_the_source_sent(
-    fault: type[httpx.HTTPError], cause: Exception | None, kind: type[SourceProblem], says: str
+    fault: type[httpx.HTTPError], cause: Exception | None, kind: type[Problem], says: str
 ) -> None:
     raised = fault("220 mail.example ESMTP")
     raised.__cause__ = cause

@@ -10,11 +10,12 @@ import pytest
 from shared.fetch import resolver
 from shared.fetch.resolver import Resolver
 from shared.fetch.talk import TalkTime
-from shared.problems import SourceUnreachable
+from shared.problems import Overloaded, SourceUnreachable
 from tests.builders import Hands
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
 
 async def test_every_address_comes_once_and_without_its_zone(answers: Callable[..., list[str]]) -> None:
@@ -51,6 +52,24 @@ def hanging(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     yield let_go, asked
     let_go.set()
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Have the look-ups of names that start so end without addresses, late or not; to be called after ``hanging``."""
+
+    def begin(start: str) -> None:
+        before = socket.getaddrinfo
+
+        def resolve(name: str, *about: Any, **named: Any) -> Any:
+            found = before(name, *about, **named)
+            if name.startswith(start):
+                raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+            return found
+
+        monkeypatch.setattr(socket, "getaddrinfo", resolve)
+
+    return begin
 
 
 @pytest.mark.usefixtures("hanging")
@@ -93,7 +112,7 @@ async def test_a_look_up_that_outlives_the_hub_is_let_be(hanging: Any) -> None:
 
 
 async def test_waiting_for_a_thread_is_not_the_names_time(monkeypatch: pytest.MonkeyPatch, hanging: Any) -> None:
-    monkeypatch.setattr(resolver, "MAX_THREADS", 2)
+    monkeypatch.setattr(resolver, "THREADS", (2, 2, 2))
     let_go, asked = hanging
     names, hands = Resolver(seconds=0.2), Hands()
     talks = [TalkTime(hands.clock()) for _ in range(2)]
@@ -115,18 +134,175 @@ async def test_waiting_for_a_thread_is_not_the_names_time(monkeypatch: pytest.Mo
     assert [talk.seconds for talk in talks] == [0, 0]
 
 
+async def hang(names: Resolver, count: int, name: str = "hang") -> None:
+    """Have *count* names hang, each in a thread of its own; nobody waits for them any more."""
+    hung = (names.addresses(f"{name}{number}.") for number in range(count))
+    assert all(isinstance(one, SourceUnreachable) for one in await asyncio.gather(*hung, return_exceptions=True))
+
+
+async def ended(names: Resolver) -> None:
+    """Return when no look-up is under way any more; fail after 5 s."""
+    async with asyncio.timeout(5):
+        while names._under_way:  # noqa: ASYNC110 - what is waited for happens in threads
+            await asyncio.sleep(0.005)
+
+
+async def test_names_that_answered_lately_have_threads_that_no_other_takes(
+    monkeypatch: pytest.MonkeyPatch, hanging: Any
+) -> None:
+    monkeypatch.setattr(resolver, "THREADS", (3, 2, 1))
+    names = Resolver(seconds=0.1)
+    await names.addresses("good.")
+    await hang(names, 2)
+    more = [asyncio.create_task(names.addresses(f"hang-more{number}.")) for number in range(5)]
+    await asyncio.sleep(0)
+
+    async with asyncio.timeout(5):
+        assert len(await names.addresses("good.")) == 1
+    assert hanging[1] == ["good.", "hang0.", "hang1.", "good."], "the others wait for one another"
+    assert not any(task.done() for task in more)
+    hanging[0].set()
+    assert [len(one) for one in await asyncio.gather(*more)] == [1] * 5
+
+
+async def test_names_that_hung_leave_threads_to_those_of_which_nothing_is_known(
+    monkeypatch: pytest.MonkeyPatch, hanging: Any, failing: Any
+) -> None:
+    monkeypatch.setattr(resolver, "THREADS", (3, 3, 1))
+    hands = Hands()
+    names = Resolver(seconds=0.1, clock=hands.clock())
+    failing("hang")
+    await hang(names, 3)
+    hanging[0].set()
+    await ended(names)
+    hanging[0].clear()
+    hands.advance(30)
+
+    again = [asyncio.create_task(names.addresses(f"hang{number}.")) for number in range(3)]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        assert len(await names.addresses("new.")) == 1
+
+    assert hanging[1][3:] == ["hang0.", "new."]
+    hanging[0].set()
+    assert all(isinstance(one, SourceUnreachable) for one in await asyncio.gather(*again, return_exceptions=True))
+
+
+async def test_a_name_that_hung_is_asked_again_only_after_a_while(hanging: Any, failing: Any) -> None:
+    hands = Hands()
+    names = Resolver(seconds=0.05, clock=hands.clock())
+    failing("hang")
+    with pytest.raises(SourceUnreachable, match="did not resolve within"):
+        await names.addresses("hang.")
+    hanging[0].set()
+    await ended(names)
+
+    hands.advance(29)
+    with pytest.raises(SourceUnreachable, match=r"when it was last looked up. The hub looks it up again in 1 s"):
+        await names.addresses("hang.")
+    assert hanging[1] == ["hang."]
+    hands.advance(1)
+    with pytest.raises(SourceUnreachable, match="does not resolve"):
+        await names.addresses("hang.")
+    assert hanging[1] == ["hang."] * 2
+
+
+async def test_a_name_that_answered_lately_may_hang_once(hanging: Any, failing: Any) -> None:
+    names = Resolver(seconds=0.05, clock=Hands().clock())
+    hanging[0].set()
+    await names.addresses("hang.")
+    hanging[0].clear()
+    failing("hang")
+    hung = await asyncio.gather(names.addresses("hang."), names.addresses("hang."), return_exceptions=True)
+    assert [type(one) for one in hung] == [SourceUnreachable] * 2
+    hanging[0].set()
+    await ended(names)
+
+    with pytest.raises(SourceUnreachable, match="does not resolve"):
+        await names.addresses("hang.")
+    assert hanging[1] == ["hang."] * 3
+
+
+async def test_a_look_up_that_nobody_waits_for_any_more_is_not_begun(
+    monkeypatch: pytest.MonkeyPatch, hanging: Any
+) -> None:
+    monkeypatch.setattr(resolver, "THREADS", (1, 1, 1))
+    names = Resolver(seconds=0.1)
+    await hang(names, 1)
+    for number in range(100):
+        waiting = asyncio.create_task(names.addresses(f"left{number}."))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+
+    assert names._under_way.keys() == {"hang0."}
+    hanging[0].set()
+    await names.addresses("h.example.")
+    assert hanging[1] == ["hang0.", "h.example."]
+
+
+async def test_what_is_remembered_of_names_is_bounded(hanging: Any) -> None:
+    hanging[0].set()
+    names = Resolver()
+    names._hung.update({f"h{number}.example.": 0.0 for number in range(5000)})
+    for number in range(5000):
+        await names.addresses(f"g{number}.example.")
+
+    assert (len(names._answered), len(names._hung), len(names._under_way)) == (4096, 4096, 0)
+
+
+def refuse(_: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
 async def test_a_thread_that_cannot_be_started_keeps_no_place_and_no_name(
     monkeypatch: pytest.MonkeyPatch, answers: Callable[..., list[str]]
 ) -> None:
-    def fail(_: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
-    monkeypatch.setattr(resolver, "MAX_THREADS", 1)
+    monkeypatch.setattr(resolver, "THREADS", (1, 1, 1))
     answers("93.184.216.34")
     names = Resolver(seconds=0.5)
     with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", fail)
-        with pytest.raises(RuntimeError):
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(Overloaded, match="no threads left"):
             await names.addresses("h.example.")
 
     assert len(await names.addresses("h.example.")) == 1
+
+
+async def test_a_thread_that_is_refused_while_others_work_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, hanging: Any
+) -> None:
+    names = Resolver(seconds=5)
+    hung = asyncio.create_task(names.addresses("hang."))
+    await asyncio.sleep(0)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        waiting = asyncio.create_task(names.addresses("h.example."))
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    hanging[0].set()
+
+    assert [len(one) for one in await asyncio.gather(hung, waiting)] == [1, 1]
+
+
+async def test_a_hub_without_free_files_does_not_say_that_a_name_is_wrong(
+    monkeypatch: pytest.MonkeyPatch, no_free_files: Callable[[], AbstractContextManager[None]]
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    with no_free_files(), pytest.raises(Overloaded, match="no open files left"):
+        await Resolver().addresses("h.example.")
+    with pytest.raises(SourceUnreachable):
+        await Resolver().addresses("h.example.")
+
+
+async def test_nor_does_one_without_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_MEMORY, "Memory allocation failure")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+
+    with pytest.raises(Overloaded, match="no memory left"):
+        await Resolver().addresses("h.example.")

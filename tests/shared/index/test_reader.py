@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import resource
@@ -14,11 +15,12 @@ import pytest
 from shared.index import IndexFaulty, read_index, reader, worker
 from shared.index.manifest import sift_manifest
 from shared.index.reader import LARGE, VISITORS, Line, Reader
-from shared.problems import SourceNotAnIndex, SourceTooLarge
+from shared.problems import Overloaded, SourceNotAnIndex, SourceTooLarge
 from tests.builders import capability, index, registration
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractContextManager
 
 REPO = "state-hub"
 BIG = index(*(capability(number, summary="x" * 500) for number in range(150)))
@@ -301,3 +303,63 @@ async def test_nothing_takes_more_than_its_share(reading: Reader, body: bytes) -
 
     with pytest.raises((IndexFaulty, SourceTooLarge)):
         await reading.read(body, REPO)
+
+
+# What the hub's own machine refuses is no fault of a document.
+
+
+async def test_a_process_that_can_not_be_started_is_no_fault_of_the_document(
+    reading: Reader, no_free_files: Callable[[], AbstractContextManager[None]]
+) -> None:
+    with no_free_files(), pytest.raises(Overloaded, match="no open files left"):
+        await reading.read(BIG, REPO)
+
+    assert len((await reading.read(BIG, REPO)).entries) == 150
+
+
+async def test_nor_is_one_that_the_system_refuses(reading: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(*_: object, **__: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", refuse)
+
+    with pytest.raises(Overloaded, match="no processes left"):
+        await reading.read(BIG, REPO)
+
+
+@pytest.mark.parametrize("body", [index(), BIG], ids=["in the thread", "in the process"])
+async def test_nor_is_memory_that_the_hub_lacks(
+    reading: Reader, monkeypatch: pytest.MonkeyPatch, body: bytes
+) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(reader, "read_index", fail)
+    monkeypatch.setattr(worker, "said", fail)
+    with pytest.raises(Overloaded, match="no memory left"):
+        await reading.read(body, REPO)
+    monkeypatch.undo()
+
+    assert (await reading.read(body, REPO)).entries
+
+
+async def test_nor_is_memory_for_what_the_process_is_sent(reading: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(reader, "_exchange", fail)
+
+    with pytest.raises(Overloaded, match="no memory left"):
+        await reading.read(BIG, REPO)
+
+    assert process_of(reading) is None
+
+
+async def test_nor_is_a_thread_that_is_refused(reading: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(reading._thread, "submit", refuse)
+
+    with pytest.raises(Overloaded, match="no threads left"):
+        await reading.read(index(), REPO)

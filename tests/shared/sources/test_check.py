@@ -7,7 +7,7 @@ import pytest
 from shared.fetch import Fetcher, Validators
 from shared.fetch.guard import Guard
 from shared.index.reader import Reader
-from shared.problems import InvalidIndex, SourceNotAnIndex
+from shared.problems import InvalidIndex, Overloaded, SourceNotAnIndex
 from shared.sources.check import Checker
 from shared.sources.shelf import Kept
 from tests.builders import index
@@ -69,3 +69,17 @@ async def test_what_is_no_index_says_so_with_the_status(checker: Checker, upstre
         await checker.check(REPO, URL)
 
     assert fault.value.source_status == 200
+
+
+async def test_what_the_machine_lacks_is_no_fault_of_the_index(
+    checker: Checker, upstream: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upstream.get(URL).respond(content=index())
+
+    async def fail(*_: object) -> None:
+        raise Overloaded("The hub's machine has no memory left.")
+
+    monkeypatch.setattr(Reader, "read", fail)
+
+    with pytest.raises(Overloaded):
+        await checker.check(REPO, URL)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -9,7 +11,7 @@ import httpx
 import pytest
 
 from shared.hub import Hub, open_hub
-from shared.problems import HeldReplaced, NothingHeld, SourceStatus
+from shared.problems import HeldReplaced, NothingHeld, Overloaded, SourceStatus
 from shared.registration import Registration
 from shared.sources import intake, shelf
 from shared.sources.held import past_of
@@ -676,6 +678,25 @@ async def test_of_checks_side_by_side_an_unforeseen_fault_is_told_as_it_is(
 
     with pytest.raises(ZeroDivisionError):
         await hub.sources.refresh_all(["state-hub"])
+
+
+async def test_what_the_hubs_machine_lacks_counts_as_no_failure_of_a_source(
+    hub: Hub, hands: Hands, route: respx.Route
+) -> None:
+    route.mock(sends(1))
+    hub.sources.watch(ROW)
+    await hub.sources.refresh("state-hub")
+    before = hub.sources.status("state-hub")
+    route.mock(side_effect=OSError(errno.EMFILE, os.strerror(errno.EMFILE)))
+
+    with pytest.raises(Overloaded, match=r"no open files left to fetch or read with\..* Try again in 30 s\.$"):
+        await hub.sources.refresh("state-hub")
+    with pytest.raises(Overloaded, match=r"The other sources were checked\.$") as fault:
+        await hub.sources.refresh_all(["state-hub"])
+
+    assert fault.value.headers == {"Retry-After": "30"}
+    assert hub.sources.status("state-hub") == before
+    assert hub.sources.all()["state-hub"].due >= hands.clock().monotonic() + 30
 
 
 def changed_meanwhile(hub: Hub, work: Any) -> tuple[Any, list[int]]:

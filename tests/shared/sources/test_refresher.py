@@ -309,3 +309,31 @@ async def test_a_save_that_fails_as_nobody_foresaw_is_logged_and_tried_again(
 
     await until(lambda: len(saves) == 2)
     monkeypatch.undo()
+
+
+async def test_readiness_says_what_the_machine_lacks_until_a_check_goes_well_or_none_comes(
+    hub: Hub, hands: Hands, upstream: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.005)
+    refresher = Refresher(hub.sources, hands.clock())
+    task = asyncio.create_task(refresher.run())
+    route = upstream.get(ROW.url).mock(side_effect=MemoryError)
+    hub.sources.watch(ROW)
+    await until(lambda: "no memory left" in refresher.health())
+
+    route.side_effect = None
+    route.respond(content=index())
+    hands.advance(20)
+    assert "no memory left" in refresher.health()
+    hands.advance(11)
+    await until(lambda: refresher.health() == "ok")
+    assert hub.sources.status("state-hub").consecutive_failures == 0
+
+    route.mock(side_effect=MemoryError)
+    hands.advance(3600 * 1.11)
+    await until(lambda: "no memory left" in refresher.health())
+    hub.sources.forget("state-hub")
+    hands.advance(91)
+    await until(lambda: refresher.health() == "ok")
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

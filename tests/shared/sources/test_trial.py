@@ -7,6 +7,7 @@ import orjson
 import pytest
 
 from shared.index import read_index
+from shared.problems import Overloaded
 from shared.registration import Wanted
 from shared.sources.room import Size
 from shared.sources.trial import conflicts
@@ -55,6 +56,11 @@ async def test_tells_what_the_fetch_fails_with(
     assert (outcome["fetch"]["outcome"], outcome["fetch"]["http_status"]) == ("failed", status)
     assert outcome["fetch"]["error"]["type"] == slug
     assert (outcome["errors"], outcome["capabilities"], outcome["conflicts"]) == ([], [], [])
+
+
+async def test_what_the_hubs_machine_lacks_is_not_told_of_the_source(hub: Hub, upstream: respx.MockRouter) -> None:
+    with pytest.raises(Overloaded, match="no memory left"):
+        await tried(hub, upstream, MemoryError())
 
 
 async def test_tells_every_error_of_an_index(hub: Hub, upstream: respx.MockRouter) -> None:

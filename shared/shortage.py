@@ -1,0 +1,52 @@
+"""What the hub's own machine has run out of: no source can help that, and no failure of a source is made of it."""
+
+from __future__ import annotations
+
+import errno
+from collections import deque
+from typing import Literal, overload
+
+from shared.problems import Overloaded
+
+RETRY_SECONDS = 30
+_LACKING = {
+    errno.EMFILE: "open files",
+    errno.ENFILE: "open files",
+    errno.EADDRNOTAVAIL: "local ports",
+    errno.ENOBUFS: "memory",
+    errno.ENOMEM: "memory",
+}
+Lacking = Literal["threads", "processes", "memory"]
+
+
+@overload
+def shortage(fault: BaseException, lacking: Lacking) -> Overloaded: ...
+@overload
+def shortage(fault: BaseException) -> Overloaded | None: ...
+def shortage(fault: BaseException, lacking: Lacking | None = None) -> Overloaded | None:
+    """Return the problem that *fault* is where it, or what it came from, tells that the machine has run out.
+
+    *lacking* says what was refused where the fault itself does not; without it other faults come to None.
+    """
+    what = next(filter(None, map(_lacking, causes(fault))), None) or lacking
+    if what is None:
+        return None
+    says = f"The hub's machine has no {what} left to fetch or read with. That is no fault of a source or document."
+    return Overloaded(f"{says} Try again in {RETRY_SECONDS} s.", headers={"Retry-After": str(RETRY_SECONDS)})
+
+
+def _lacking(fault: BaseException) -> str | None:
+    if isinstance(fault, MemoryError):
+        return "memory"
+    return _LACKING.get(fault.errno or 0) if isinstance(fault, OSError) else None
+
+
+def causes(fault: BaseException) -> list[BaseException]:
+    """Return *fault* and everything that it came from, each once."""
+    found, todo = list[BaseException](), deque([fault])
+    while todo:
+        one = todo.popleft()
+        if one not in found:
+            found.append(one)
+            todo.extend(cause for cause in (one.__cause__, one.__context__) if cause is not None)
+    return found
