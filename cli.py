@@ -328,7 +328,8 @@ class Api:
             closed = isinstance(fault, ConnectionError) and reused and request[0] != "POST"
             if (closed or isinstance(fault, ConnectionRefusedError)) and not last:
                 return None
-            raise self._unreachable(fault, seconds) from fault
+            doubt = " Whether it did what was asked is not known: look before you repeat it." * in_doubt(request, fault)
+            raise Failure(f"{self._unreachable(fault, seconds)}{doubt}", UNREACHABLE) from fault
 
     def _unreachable(self, fault: "Exception", seconds: float) -> "Failure":
         """Return the failure that *fault* is: of the hub, of the proxy, or of the way through the proxy."""
@@ -370,6 +371,16 @@ class Api:
 
 
 PROXY_NEEDS_LOGIN = "The proxy asks for a name and a password: write its URL as http://NAME:PASSWORD@HOST:PORT"
+
+
+def in_doubt(request: "tuple[str, str, Any, dict[str, str]]", fault: Exception) -> bool:
+    """Tell whether *request* may have changed something, though *fault* kept its answer from arriving."""
+    from socket import gaierror
+    from ssl import SSLError
+
+    method, path, _, headers = request
+    unsent = isinstance(fault, (ConnectionRefusedError, gaierror, SSLError, UnicodeError)) or "407" in str(fault)
+    return not unsent and method != "GET" and "Authorization" in headers and "dry_run" not in path
 
 
 class Proxy:
@@ -901,7 +912,7 @@ TRUTH: "dict[str, Any]" = {"type": truth, "metavar": "true|false"}
 FIELDS = (
     arg("--enabled", **TRUTH, help="false: not fetched and not served; its registration and its history stay"),
     arg("--required", **TRUTH, help="true: while nothing of it is served, the federated index is incomplete"),
-    arg("--cache-ttl-seconds", type=whole_number, metavar="N", help="how long a check stays good (3600)"),
+    arg("--cache-ttl-seconds", type=whole_number, metavar="N", help="how long a check stays good (3600 at first)"),
     arg("--description", metavar="TEXT", help="what the repo holds, in a sentence for people"),
 )
 REGISTRATION = ("repo", "url", "domain", "enabled", "required", "cache_ttl_seconds", "description")
@@ -1796,7 +1807,7 @@ _MOMENT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.([0-9]{3}){
     flag("--admin", "it may write everything"),
 )
 def new_token(_hub: "Api", args: "Namespace") -> "Result":
-    """Make a token: it is shown once; its line belongs into the file that REUSE_SURFACE_TOKENS_FILE names."""
+    """Make a token: it is shown once; its line goes into the file that REUSE_SURFACE_TOKENS_FILE names."""
     import secrets
     from zlib import crc32
 

@@ -130,7 +130,7 @@ def stand_in(behave: Behave, tls: ssl.SSLContext | None = None) -> Iterator[tupl
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
             behave(self)
 
-        do_GET = do_POST = do_PUT = do_DELETE = do_CONNECT = answer  # noqa: N815 - http.server's names
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_CONNECT = answer  # noqa: N815 - http.server's names
 
         def log_message(self, *_args: object) -> None:
             """Say nothing."""

@@ -94,6 +94,30 @@ def test_a_drip_does_not_stretch_the_time(alone: Shell) -> None:
     assert time.monotonic() - started < 20
 
 
+@pytest.mark.parametrize(
+    ("argv", "doubt"),
+    [
+        (["hub", "update", "a", "--domain", "d"], True),
+        (["hub", "register", "a", "--domain", "d", "--url", "https://x.example/"], True),
+        (["hub", "register", "a", "--domain", "d", "--url", "https://x.example/", "--dry-run"], False),
+        (["hub", "deregister", "a"], True),
+        (["hub", "validate", "-"], False),
+        (["hub", "show", "a"], False),
+    ],
+    ids=["update", "register", "dry run", "deregister", "validate", "show"],
+)
+def test_a_change_of_which_no_answer_comes_is_told_to_be_in_doubt(
+    alone: Shell, argv: list[str], doubt: bool
+) -> None:
+    with stand_in(drip) as (url, _):
+        ran = alone(*argv, "--timeout", "0.5", REUSE_SURFACE_URL=url, REUSE_SURFACE_TOKEN=TOKEN)
+    gone = alone(*argv, REUSE_SURFACE_URL=url, REUSE_SURFACE_TOKEN=TOKEN)
+
+    assert (ran.code, gone.code) == (3, 3)
+    assert ("Whether it did what was asked is not known: look before you repeat it." in ran.err) == doubt
+    assert gone.err.endswith("refused.\n"), "what was not sent is in no doubt"
+
+
 def test_a_redirect_gets_no_token_and_no_second_request(alone: Shell) -> None:
     with (
         stand_in(lambda one: said(one, b"{}")) as (other, asked_of_the_other),
