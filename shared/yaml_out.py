@@ -58,7 +58,7 @@ def field(name: str, value: object) -> bytes:
     return scalar(name) + b": " + flow(value) + b"\n"
 
 
-def listing(name: str, items: Iterable[bytes]) -> list[bytes]:
+def listing(name: str, items: Iterable[bytes | memoryview]) -> list[bytes | memoryview]:
     """Return the parts of a member *name* that holds a list of *items* made by list_item."""
     parts = list(items)
     return [scalar(name) + b":\n", *parts] if parts else [scalar(name) + b": []\n"]

@@ -21,7 +21,7 @@ _HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03"
 _END = b"\x03\x00"
 
 
-def blocks(units: Iterable[bytes]) -> Iterator[int]:
+def blocks(units: Iterable[bytes | memoryview]) -> Iterator[int]:
     """Yield the sizes of the blocks of some 64 KB that *units*, joined, are cut into.
 
     Where a block ends depends on the units there and not on how many went before, so that a unit that grows, comes or
@@ -40,12 +40,13 @@ def blocks(units: Iterable[bytes]) -> Iterator[int]:
 class Gzip:
     """Compresses documents that are much alike, one after the other, and remembers the blocks of the last one.
 
+    They are remembered as views of what was returned, so that nothing is kept twice while that is served.
     What comes out is one plain gzip member, whose blocks refer back across their borders as in any other. For any
     thread.
     """
 
     def __init__(self) -> None:
-        self._known: dict[bytes, bytes] = {}
+        self._known: dict[bytes, memoryview] = {}
         self._lock = threading.Lock()
 
     def compress(self, body: bytes, sizes: Iterable[int]) -> bytes:
@@ -54,16 +55,24 @@ class Gzip:
             return self._compressed(memoryview(body), sizes)
 
     def _compressed(self, body: memoryview, sizes: Iterable[int]) -> bytes:
-        known, self._known = self._known, {}
-        made, start = [_HEADER], 0
+        keys, made, start = list[bytes](), list[bytes | memoryview](), 0
         for size in sizes:
             block, before = body[start : start + size], body[max(0, start - _WINDOW) : start]
-            key = _digest(before, block)
-            self._known[key] = known.get(key) or _deflated(block, before)
-            made.append(self._known[key])
+            keys.append(_digest(before, block))
+            made.append(self._known.get(keys[-1]) or _deflated(block, before))
             start += size
-        made += [_END, struct.pack("<II", zlib.crc32(body), len(body) & 0xFFFFFFFF)]
-        return b"".join(made)
+        end = struct.pack("<II", zlib.crc32(body), len(body) & 0xFFFFFFFF)
+        packed = b"".join([_HEADER, *made, _END, end])
+        self._known = dict(zip(keys, views(packed, made, len(_HEADER)), strict=True))
+        return packed
+
+
+def views(whole: bytes, parts: Iterable[bytes | memoryview], start: int = 0) -> Iterator[memoryview]:
+    """Yield for each of *parts*, which stand in *whole* one behind the other from *start* on, the view of it there."""
+    view = memoryview(whole)
+    for part in parts:
+        yield view[start : start + len(part)]
+        start += len(part)
 
 
 def _digest(before: memoryview, block: memoryview) -> bytes:

@@ -12,11 +12,11 @@ import orjson
 import zstandard
 
 from shared import yaml_out
-from shared.federation.blocks import Gzip, blocks
+from shared.federation.blocks import Gzip, blocks, views
 from shared.query import JSON, YAML
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from shared.compose import Composition
     from shared.index.content import Entry
@@ -104,11 +104,14 @@ def substance(composition: Composition) -> str:
 
 
 class Press:
-    """Encodes documents, and reuses the gzip blocks and YAML texts of the last one for what did not change."""
+    """Encodes documents, and reuses the gzip blocks and YAML texts of the last one for what did not change.
+
+    The texts are views of the last YAML document, so that a hub that serves it does not keep them twice.
+    """
 
     def __init__(self) -> None:
         self._gzip = {JSON: Gzip(), YAML: Gzip()}
-        self._yaml: dict[str, tuple[tuple[Entry, ...], bytes]] = {}
+        self._yaml: dict[str, tuple[tuple[Entry, ...], bytes | memoryview]] = {}
 
     def document(self, composition: Composition, digest: str, serial: int, generated_at: str) -> Document:
         """Return *composition*, whose substance is *digest*, as the document with this serial and time."""
@@ -128,13 +131,23 @@ class Press:
         return made
 
     def _both(self, document: Document, media_type: str) -> dict[Form, Encoded]:
+        units: list[bytes | memoryview]
         units = list(_json_units(document) if media_type == JSON else self._yaml_units(document))
         body = b"".join(units)
+        if media_type == YAML:
+            self._remember(units, body)
         packed = self._gzip[media_type].compress(body, blocks(units))
         bodies = {Form(media_type, "identity"): body, Form(media_type, "gzip"): packed}
         return {form: _encoded(document, form, one) for form, one in bodies.items()}
 
-    def _yaml_units(self, document: Document) -> Iterator[bytes]:
+    def _remember(self, units: Sequence[bytes | memoryview], body: bytes) -> None:
+        """Let go of the texts of sources, which are among *units*, for where they stand in *body*."""
+        texts = {id(text): repo for repo, (_, text) in self._yaml.items()}
+        for unit, view in zip(units, views(body, units), strict=True):
+            if repo := texts.get(id(unit)):
+                self._yaml[repo] = self._yaml[repo][0], view
+
+    def _yaml_units(self, document: Document) -> Iterator[bytes | memoryview]:
         composition = document.composition
         for name, value in document.head().items():
             yield yaml_out.field(name, value)
@@ -142,7 +155,7 @@ class Press:
         yield from yaml_out.listing("capabilities", self._yaml_shares(composition))
         yield from yaml_out.listing("conflicts", map(_conflict_item, composition.conflicts))
 
-    def _yaml_shares(self, composition: Composition) -> Iterator[bytes]:
+    def _yaml_shares(self, composition: Composition) -> Iterator[bytes | memoryview]:
         known, self._yaml = self._yaml, {}
         for source, share in zip(composition.sources, composition.shares, strict=True):
             if share:

@@ -31,6 +31,7 @@ class Bounds:
         self.tick = min(_LONGEST_TICK, self.receive_seconds / 4, self.send_seconds / 4)
         self._most_unread = settings.max_unread_bytes
         self._unread: dict[GuardedProtocol, int] = {}
+        self._unread_in_all = 0
 
     def make_room(self, connections: Collection[Any]) -> None:
         """Where there are too many *connections*, close those that are idle longest, a few more than needed."""
@@ -43,15 +44,17 @@ class Bounds:
 
     def untaken(self, one: GuardedProtocol, size: int) -> None:
         """Note that *size* bytes wait for the client of *one*; past the bound on all, those that wait longest end."""
+        # Kept as a sum, because thousands of readers may pause one after the other, and each of them comes here.
+        self._unread_in_all += size - self._unread.get(one, 0)
         self._unread[one] = size
-        while sum(self._unread.values()) > self._most_unread:
+        while self._unread_in_all > self._most_unread:
             oldest = next(iter(self._unread))
-            del self._unread[oldest]
+            self.taken(oldest)
             oldest.transport.abort()
 
     def taken(self, one: GuardedProtocol) -> None:
         """Note that nothing waits for the client of *one*."""
-        self._unread.pop(one, None)
+        self._unread_in_all -= self._unread.pop(one, 0)
 
 
 def open_files() -> int:

@@ -125,3 +125,11 @@ def test_remembers_no_more_than_the_last_document() -> None:
         squeezed(parts, squeeze)
 
     assert len(squeeze._known) == len(parts)
+
+
+def test_keeps_no_second_copy_of_what_it_returned() -> None:
+    squeeze = Gzip()
+    for seed in range(2):
+        packed = squeezed(cut(units(40, seed)), squeeze)
+
+    assert all(view.obj is packed for view in squeeze._known.values())

@@ -137,6 +137,17 @@ def test_yaml_of_what_did_not_change_is_not_written_again(monkeypatch: pytest.Mo
     assert written == [capability(3)["id"]]
 
 
+def test_texts_for_the_next_yaml_are_no_second_copy_of_the_last() -> None:
+    press, ours = Press(), part("ours", capability(1))
+    for number in (2, 3):
+        made = document(compose([ours, part("other", capability(number))]), press=press)
+        bodies(made)
+
+        body = made.representations[Form(YAML, "identity")].body
+        views = [text for _, text in press._yaml.values() if isinstance(text, memoryview)]
+        assert [(view.obj is body, bytes(view[:2])) for view in views] == [(True, b"- ")] * 2
+
+
 def tags(made: Composition, serial: int = 7, at: str = NOW) -> list[str]:
     of = document(made, serial, at)
     bodies(of)

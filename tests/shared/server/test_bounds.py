@@ -94,6 +94,25 @@ def test_what_waits_for_slow_readers_is_bounded_in_all() -> None:
     assert ended(slow) == [1, 2, 3]
 
 
+class Bytes(int):
+    """A number of bytes that counts how often it is added to something."""
+
+    added = 0
+
+    def __radd__(self, other: int) -> int:
+        Bytes.added += 1
+        return int(self) + other
+
+
+def test_a_reader_that_pauses_costs_the_same_however_many_others_do() -> None:
+    bounds = Bounds(Settings(), 9999)
+
+    for one in cast("list[GuardedProtocol]", [Connection() for _ in range(500)]):
+        bounds.untaken(one, Bytes(1))
+
+    assert Bytes.added <= 500
+
+
 def test_the_process_may_open_as_many_files_as_the_system_allows() -> None:
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
