@@ -132,7 +132,8 @@ class HubFull(SourceProblem):
     """The hub keeps a bounded number of capabilities and of bytes over all sources, and this one would exceed it.
 
     The last valid content of the source, if there is any, stays in use, for
-    REUSE_SURFACE_MAX_STALE_SECONDS after the last check that succeeded.
+    REUSE_SURFACE_MAX_STALE_SECONDS after the last check that succeeded. Where the bounds were lowered, a start serves
+    what fits, in the order of registration, and nothing of the other sources until there is room.
     """
 
     slug = "hub-full"

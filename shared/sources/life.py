@@ -11,7 +11,7 @@ from shared.sources.checks import Checks, must_be_readable
 from shared.sources.hosts import Hosts
 from shared.sources.intake import Intake, must_hold
 from shared.sources.keeper import Keeper
-from shared.sources.restoring import restored
+from shared.sources.restoring import admit, restored
 from shared.sources.schedule import Schedule
 from shared.sources.source import Source
 from shared.sources.status import Status
@@ -56,12 +56,15 @@ class Sources:
         self.wake, self.idle = hosts.wake, hosts.idle
 
     def load(self, registrations: Iterable[Registration]) -> None:
-        """Follow every registration, with what was kept of its source; raise StartError for a damaged file."""
+        """Follow every registration, with what was kept of its source; raise StartError for a damaged file.
+
+        What finds no room is not served (see ``admit``).
+        """
         ran, watched, records = self._journal.load()
         self._time.resume(ran, watched)
-        for registration in registrations:
-            source = restored(registration, records.get(registration.repo), self._shelves, self._time)
-            self._room.take(*source.contents)
+        sources = [restored(row, records.get(row.repo), self._shelves, self._time) for row in registrations]
+        admit(sources, self._room, self._time)
+        for source in sources:
             self._follow(source)
         self._shelves.drop_all_but(set(self._sources))
         self.schedule.spread()

@@ -7,9 +7,11 @@ content that it was to replace; a record counts for that registration while its 
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from shared.problems import HubFull
 from shared.sources.held import PATIENCE_SECONDS, Held, measured
 from shared.sources.memory import Memory
 from shared.sources.schedule import longest
@@ -17,10 +19,16 @@ from shared.sources.source import Source, describing
 from shared.sources.status import Status
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from shared.clock import RunningTime
     from shared.registration import Registration
     from shared.sources.journal import Record
+    from shared.sources.room import Room
     from shared.sources.shelf import Kept, Shelves
+
+_MOST_NAMED = 20
+_log = logging.getLogger("hub.sources")
 
 
 def restored(registration: Registration, record: Record | None, shelves: Shelves, time: RunningTime) -> Source:
@@ -78,7 +86,10 @@ def _status(record: Record | None, registration: Registration, kept: Kept | None
     if record.url != registration.url:
         status = status.moved() if kept else Status()
     read = kept is not None and kept.url == registration.url
-    if kept is not None and read and kept.content.digest not in {status.digest, status.held_digest}:
+    if kept is not None and status.digest is None and status.error and status.error["type"] == HubFull.slug:
+        # An earlier start had no room for it; this one may have, and says so itself where it has not.
+        status = replace(status, error=None, consecutive_failures=0)
+    elif kept is not None and read and kept.content.digest not in {status.digest, status.held_digest}:
         # Content that nobody accepted came by a check that found it in order, after the record was written.
         status = status.succeeded(kept.changed_at)
     return describing(status, kept)
@@ -104,3 +115,50 @@ def _wait(record: Record | None, registration: Registration, kept: Kept | None, 
         return 0.0
     most = longest(registration.cache_ttl_seconds) if record.memory.wait is None else record.memory.wait
     return min(max(-time.clock.age(record.status.next_check_at), 0.0), most)
+
+
+def admit(sources: Iterable[Source], room: Room, time: RunningTime) -> None:
+    """Give *room* to what *sources* serve and then to what is held of them, each in the order of registration.
+
+    What does not fit, because the bounds are lower than they were, is neither served nor held, and both the log and
+    the finding ``hub-full`` say so. Its files stay on the shelves, for a start with more room.
+    """
+    ordered = sorted(sources, key=lambda source: source.registration.precedence)
+    unserved = [source.registration.repo for source in ordered if not _serves(source, room, time)]
+    unheld = [source.registration.repo for source in ordered if not _holds(source, room)]
+    _warn(unserved, "nothing of these sources is served (GET /v1/findings?kind=hub-full)")
+    _warn(unheld, "what was held of these sources can't be accepted until a check reads it again")
+
+
+def _serves(source: Source, room: Room, time: RunningTime) -> bool:
+    """Tell whether there is room for what is kept of *source*, if anything is; else it serves and holds nothing."""
+    kept = source.kept
+    if kept is None:
+        return True
+    try:
+        room.admit(kept.content)
+    except HubFull as full:
+        source.kept, source.held, source.unread = None, None, False
+        source.marks, source.failing_since = (), time.clock.stamp()
+        source.status = source.status.left_out(full, kept.changed_at)
+        return False
+    return True
+
+
+def _holds(source: Source, room: Room) -> bool:
+    """Tell whether there is room for what is held of *source*, if anything is; else nothing is."""
+    if source.held is None:
+        return True
+    try:
+        room.admit(source.held.kept.content)
+    except HubFull:
+        source.held = None
+        return False
+    return True
+
+
+def _warn(repos: list[str], what: str) -> None:
+    if repos:
+        more = f" and {len(repos) - _MOST_NAMED:,} more" if len(repos) > _MOST_NAMED else ""
+        bounds = "no room within REUSE_SURFACE_MAX_CAPABILITIES and REUSE_SURFACE_MAX_MIB"
+        _log.warning("%s: %s: %s%s", bounds, what, ", ".join(repos[:_MOST_NAMED]), more)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from shared.index import Content
 
 _MIB = 1024 * 1024
+_SPARE = 8
 
 
 class Size(NamedTuple):
@@ -30,12 +31,22 @@ def size_of(content: Content | None) -> Size:
 class Room:
     """What all contents take up together (*used*), held within the bounds (*most*).
 
-    What was let in is never thrown out.
+    What was let in stays for as long as the process runs; ``admit`` says what a start lets in again.
     """
 
     def __init__(self, capabilities: int, mib: int) -> None:
         self.most = Size(capabilities, mib * _MIB)
         self.used = Size()
+
+    def admit(self, content: Content) -> None:
+        """Count *content*, which an earlier process kept, or raise HubFull and count nothing.
+
+        Bytes may pass their bound by an eighth: another version of the hub may write the same capabilities in more of
+        them, and what was served before an upgrade goes on being served.
+        """
+        capabilities, most = self.most
+        self._require(Size(), size_of(content), Size(capabilities, most + most // _SPARE))
+        self.take(content)
 
     def take(self, *contents: Content | None) -> None:
         """Count *contents*, whether there is room or not."""
@@ -49,12 +60,16 @@ class Room:
 
     def require(self, leaving: Iterable[Content | None], arriving: Content | None) -> None:
         """Raise HubFull unless *arriving* may take the place of all that is *leaving*: it fits, or takes up no more."""
-        old, new = Size(), size_of(arriving)
+        old = Size()
         for content in leaving:
             old = _sum(old, size_of(content))
+        self._require(old, size_of(arriving), self.most)
+
+    def _require(self, old: Size, new: Size, bounds: Size) -> None:
         used = _sum(_sum(self.used, old, -1), new)
-        for wanted, was, total, most, what in zip(new, old, used, self.most, ("capabilities", "bytes"), strict=True):
-            if wanted > was and total > most:
+        kinds = ("capabilities", "bytes")
+        for wanted, was, total, bound, most, what in zip(new, old, used, bounds, self.most, kinds, strict=True):
+            if wanted > was and total > bound:
                 raise HubFull(f"The hub would hold {total:,} {what}; it keeps at most {most:,} over all sources.")
 
 

@@ -76,6 +76,17 @@ class Status:
             duration_ms=None,
         )
 
+    def left_out(self, problem: SourceProblem, since: str) -> Status:
+        """Return the status of a source whose content, of *since*, a start found no room for: there is none of it."""
+        return replace(
+            self,
+            checked_at=self.checked_at or since,
+            changed_at=None,
+            digest=None,
+            capability_count=0,
+            error={"type": problem.slug, "detail": problem.detail},
+        )
+
     def doubted(self, why: str | None) -> Status:
         """Return the status with the error that the source is unchecked, because of *why*; None takes that error away.
 

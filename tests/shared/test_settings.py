@@ -170,3 +170,9 @@ def test_variables_of_the_client_and_of_kubernetes_are_no_mistakes() -> None:
     names = ["URL", "TOKEN", "SERVICE_HOST", "SERVICE_PORT_HTTP", "PORT", "PORT_8080_TCP_ADDR"]
 
     assert unknown({f"REUSE_SURFACE_{name}": "x" for name in names} | {"PATH": "x"}) == []
+
+
+def test_the_defaults_leave_room_for_all_that_a_version_before_served() -> None:
+    # decisions/0025: a start obeys the bounds, so a version with lower defaults would take sources away.
+    assert Settings().max_capabilities >= 100_000
+    assert Settings().max_mib >= 64

@@ -8,10 +8,13 @@ import pytest
 from shared.fetch import Validators
 from shared.index import read_index
 from shared.registration import Registration
+from shared.sources.held import Held
 from shared.sources.journal import Record
 from shared.sources.memory import Memory
-from shared.sources.restoring import restored
+from shared.sources.restoring import admit, restored
+from shared.sources.room import Room
 from shared.sources.shelf import Kept, Shelves
+from shared.sources.source import Source
 from shared.sources.status import Status
 from tests.builders import Hands, capability, index, registration
 
@@ -100,3 +103,50 @@ def test_content_of_another_url_counts_for_nothing(shelves: Shelves) -> None:
     source = restored(replace(ROW, url="https://example.org/moved"), None, shelves, Hands().running())
 
     assert (source.kept, source.held, source.good) == (None, None, None)
+
+
+def sources(count: int, *, held: bool = False) -> list[Source]:
+    """Return sources of one capability each, the last registered first; with *held*, one more of each is held."""
+    rows = [replace(ROW, repo=f"repo-{number}", sequence=number) for number in range(count)]
+    return [Source(row, Status(), kept(1), Held(kept(2), None) if held else None) for row in reversed(rows)]
+
+
+def test_what_is_served_finds_room_before_what_is_held(caplog: pytest.LogCaptureFixture) -> None:
+    those, room = sources(3, held=True), Room(4, 64)
+
+    admit(those, room, Hands().running())
+
+    assert [(source.kept is not None, source.held is not None) for source in those] == [
+        (True, False),
+        (True, False),
+        (True, True),
+    ]
+    assert room.used.capabilities == 4
+    (line,) = caplog.messages
+    assert line.endswith(
+        "what was held of these sources can't be accepted until a check reads it again: repo-1, repo-2"
+    )
+
+
+def test_what_finds_no_room_is_named_up_to_twenty_times(caplog: pytest.LogCaptureFixture) -> None:
+    those = sources(23, held=True)
+
+    admit(those, Room(1, 64), Hands().running())
+
+    last = those[-1]
+    assert (last.kept, last.held) == (kept(1), None)
+    assert {(source.kept, source.held, source.status.digest) for source in those[:-1]} == {(None, None, None)}
+    assert {source.status.checked_at for source in those[:-1]} == {NOW}
+    served, held = caplog.messages
+    assert served.endswith("repo-19, repo-20 and 2 more")
+    assert held.endswith(": repo-0")
+
+
+def test_what_an_earlier_start_left_out_counts_as_it_did_before(shelves: Shelves) -> None:
+    left = record(digest=None, error={"type": "hub-full", "detail": "No room."}, consecutive_failures=3)
+
+    source = restored(ROW, left, shelves, Hands().running())
+
+    status = source.status
+    assert (status.error, status.consecutive_failures, status.succeeded_at) == (None, 0, NOW)
+    assert (source.kept, status.digest) == (kept(1), kept(1).content.digest)

@@ -64,3 +64,26 @@ def test_all_that_leaves_makes_room() -> None:
     room.require((SMALL, LARGE, None), content(5))
     with pytest.raises(HubFull):
         room.require((SMALL, None), LARGE)
+
+
+def test_a_start_lets_in_what_fits_and_counts_nothing_of_what_does_not() -> None:
+    room = Room(5, 1)
+    room.admit(LARGE)
+
+    with pytest.raises(HubFull, match=r"would hold 6 capabilities; it keeps at most 5 over all sources\."):
+        room.admit(LARGE)
+    assert room.used == size_of(LARGE)
+    room.admit(SMALL)
+
+
+def test_a_start_lets_in_an_eighth_more_bytes_which_a_newer_version_may_need() -> None:
+    room, large = Room(10_000, 1), content(550, "x" * 900)
+    one = size_of(large).bytes
+    assert 2**20 < 2 * one < 2**20 * 9 // 8
+
+    room.admit(large)
+    with pytest.raises(HubFull):
+        room.require((), large)
+    room.admit(large)
+    with pytest.raises(HubFull, match=r"bytes; it keeps at most 1,048,576"):
+        room.admit(content(200, "x" * 900))
