@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import cli_start, composing, following, hostile, reading, search, starting, writing
+from bench import cli_start, composing, following, full, hostile, reading, search, starting, writing
 from bench.figures import QUICK, SIZES, WHOLE
 from bench.report import line, machine, write_curves, write_table
 from bench.rig import Rig
@@ -18,6 +18,7 @@ SUITE = {
     "reading": reading.measure,
     "composing": composing.measure,
     "following": following.measure,
+    "full": full.measure,
     "hostile": hostile.measure,
     "writing": writing.measure,
     "search": search.measure,

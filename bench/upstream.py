@@ -1,7 +1,8 @@
 """A publisher for measurements: serves generated indexes over HTTP/1.1, fast enough not to be what is measured.
 
 ``GET /<name>/<generation>`` answers the index of *name* in that generation, with an ETag and 304; ``?`` is not read.
-A name that begins with ``messy-`` is one with long summaries; every fifth of these fails from generation 2 on.
+A name that begins with ``messy-`` is one with long summaries; every fifth of these fails from generation 2 on. One that
+begins with ``full-`` is nearly as large as an index may be.
 ``POST /generation/<n>`` makes every plain ``GET /<name>`` answer generation *n* from then on, ``POST /<name>/<n>`` that
 of one name.
 """
@@ -9,12 +10,19 @@ of one name.
 from __future__ import annotations
 
 import asyncio
+import json
+import random
 import re
 import sys
 from functools import lru_cache
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ENTRIES = 10
+FULL_ENTRIES = 7690
+_WORDS = ("offer", "reuse", "prüfung", "größe", "каталог", "поиск", "能力", "検索", "source", "entry")
 _REQUEST = re.compile(rb"(\w+) /([\w.-]+)(?:/(\d+))? ")
 _CONDITION = re.compile(rb"\r\nif-none-match: *([^\r]*)", re.IGNORECASE)
 
@@ -43,6 +51,36 @@ def messy(name: str, generation: int) -> tuple[bytes, bytes]:
     return ("\n".join(lines) + "\n").encode(), f'"{name}-{turn}-{faulty}"'.encode()
 
 
+@lru_cache(maxsize=2)
+def full(name: str, generation: int) -> tuple[bytes, bytes]:
+    """Return an index of FULL_ENTRIES entries, 4.9 MB: short and long texts, half of them in letters beyond ASCII.
+
+    Every tenth entry has an id that all such indexes claim, most of them with other words; a tenth change with each
+    generation.
+    """
+    number = int(name.rsplit("-", 1)[1])
+    chance = random.Random(number)  # noqa: S311 - texts
+    entries = [_full_entry(name, place, (generation + place) // 10, chance) for place in range(FULL_ENTRIES)]
+    body = json.dumps({"version": 1, "domain": "bench", "capabilities": entries}, ensure_ascii=False).encode()
+    return body, f'"{name}-{generation}"'.encode()
+
+
+def _full_entry(name: str, place: int, turn: int, chance: random.Random) -> dict[str, object]:
+    owner = "shared" if place % 10 == 0 else name
+    words = " ".join(f"{chance.choice(_WORDS)}{chance.randrange(100_000)}" for _ in range(chance.choice((2, 20, 56))))
+    return {
+        "id": f"capability.{owner}.n{place}",
+        "name": f"Capability {place} of {owner}",
+        "summary": f"What {name} offers in turn {turn}: {words}"[:1000],
+        "vector": "D5 / A4 / C3 / R2",
+        "status": "stable",
+        "owner": f"team-{place % 97}",
+        "tags": ["bench", f"tag-{place % 997}", chance.choice(_WORDS)],
+        "path": f"registry/capabilities/n{place}.md",
+        "consumption_modes": ["http", "cli"],
+    }
+
+
 @lru_cache(maxsize=20_000)
 def index(name: str, generation: int) -> tuple[bytes, bytes]:
     """Return the index of *name* and its entity tag; a generation differs in one line of each entry."""
@@ -61,6 +99,9 @@ def index(name: str, generation: int) -> tuple[bytes, bytes]:
         ]
     body = ("\n".join(lines) + "\n").encode()
     return body, f'"{name}-{generation}"'.encode()
+
+
+KINDS: dict[str, Callable[[str, int], tuple[bytes, bytes]]] = {"messy": messy, "full": full}
 
 
 class Publisher(asyncio.Protocol):
@@ -89,7 +130,7 @@ class Publisher(asyncio.Protocol):
             self._turn(found[2], int(found[3]))
             return b"HTTP/1.1 204 No Content\r\n\r\n"
         name, generation = found[2].decode(), int(found[3] or self.of_one.get(found[2], Publisher.generation))
-        body, tag = (messy if name.startswith("messy-") else index)(name, generation)
+        body, tag = KINDS.get(name.partition("-")[0], index)(name, generation)
         condition = _CONDITION.search(head)
         if condition and condition[1] == tag:
             return b"HTTP/1.1 304 Not Modified\r\nETag: %s\r\n\r\n" % tag
