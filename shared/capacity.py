@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
 
 NEAR = 0.8
 CGROUP = Path("/sys/fs/cgroup")
-STATM = Path("/proc/self/statm")
 _NO_LIMIT = 1 << 50
 _MIB = 1 << 20
 
@@ -67,8 +67,20 @@ class Capacity:
 
 
 def _memory() -> int:
-    """Return the bytes of memory that this process holds."""
-    return int(STATM.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    """Return the bytes of memory that this process holds and those that it started, because the limit is on all."""
+    children = Path(f"/proc/self/task/{os.getpid()}/children")
+    pids = ["self"]
+    with contextlib.suppress(OSError):  # where the system does not list them
+        pids += children.read_text(encoding="ascii").split()
+    return sum(map(_resident, pids)) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _resident(pid: str) -> int:
+    """Return the pages of memory that a process holds; none where it has just ended."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+    except OSError:
+        return 0
 
 
 def _memory_limit() -> int | None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -71,3 +73,18 @@ def test_the_memory_of_this_process_is_read_from_the_system(monkeypatch: pytest.
     monkeypatch.undo()
 
     assert module._memory() > 10 * MIB
+
+
+def test_the_processes_that_the_hub_started_count_too_and_those_that_ended_do_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.undo()
+    before = module._memory()
+    program = f"held = bytearray(b'x') * {60 * MIB}; print(flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout
+        child.stdout.readline()
+        assert module._memory() > before + 50 * MIB
+        child.communicate(b"\n")
+
+    assert module._resident(str(child.pid)) == 0
