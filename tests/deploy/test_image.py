@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.rig import ALLOCATOR
 from shared.version import VERSION
 from tests.deploy.rendering import ROOT
 
@@ -45,6 +46,13 @@ def test_both_stages_start_from_the_base_that_can_be_chosen() -> None:
 def test_the_user_is_a_number_that_is_not_root() -> None:
     last = INSTRUCTIONS[[number for number, line in enumerate(INSTRUCTIONS) if line.startswith("FROM")][-1] :]
     assert [line for line in last if line.startswith("USER")] == ["USER 10001:10001"]
+
+
+def test_the_image_manages_memory_as_the_hub_that_is_measured_does() -> None:
+    (line,) = (line for line in INSTRUCTIONS if line.startswith("ENV"))
+    settings = dict(word.split("=", 1) for word in line.split()[1:])
+
+    assert settings.items() >= ALLOCATOR.items()
 
 
 def test_what_is_copied_is_what_the_hub_runs_on() -> None:
