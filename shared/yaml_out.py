@@ -6,12 +6,14 @@ So there is nothing that YAML 1.1 and 1.2 read differently, and writing costs li
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import orjson
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+Text = TypeVar("Text", bound="bytes | memoryview")
 
 # JSON allows these in strings as they are; a reader of YAML would take some for line breaks and refuse the others, and
 # with them the whole document.
@@ -58,7 +60,7 @@ def field(name: str, value: object) -> bytes:
     return scalar(name) + b": " + flow(value) + b"\n"
 
 
-def listing(name: str, items: Iterable[bytes | memoryview]) -> list[bytes | memoryview]:
+def listing(name: str, items: Iterable[Text]) -> list[bytes | Text]:
     """Return the parts of a member *name* that holds a list of *items* made by list_item."""
     parts = list(items)
     return [scalar(name) + b":\n", *parts] if parts else [scalar(name) + b": []\n"]
