@@ -47,7 +47,7 @@ async def _tried(hub: Hub, new: Wanted, author: Author) -> dict[str, Any]:
     hub.limits.count_refresh(author)
     told = {"type": refusal.slug, "status": refusal.status, "detail": refusal.detail} if refusal else None
     with hub.limits.trial(author):
-        tried = await hub.trial.run(new, hub.sources.parts())
+        tried = await hub.trial.run(new, hub.sources.parts(), author.name)
     if refusal:
         tried["served_count"] = 0
     return {"registration": new.as_json(), "refusal": told} | tried

@@ -37,7 +37,10 @@ _CONDITIONS = {"etag": "If-None-Match", "last_modified": "If-Modified-Since"}
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How long a source may take, redirects included, and how many are asked at a time."""
+    """How long a source may take, redirects included, and how many are asked at a time.
+
+    *per_origin* is for the sources of one owner; those of all together get one connection more.
+    """
 
     total_seconds: float = 20.0
     connect_seconds: float = 10.0

@@ -129,14 +129,16 @@ class Metered(httpcore.AsyncNetworkStream):
 
 @dataclass(slots=True)
 class Origin:
-    """The places of one origin, for as long as someone uses them or waits for one."""
+    """The places of one origin, or of one owner there, for as long as someone uses them or waits for one."""
 
     places: asyncio.Semaphore
     users: int = 0
 
 
 class Origins:
-    """A connection of its own for each request, and so many of them at a time for each origin.
+    """A connection of its own for each request, and so many at a time for each owner of sources at each origin.
+
+    One more is for all owners together, so that the sources of one that hang leave the others a connection.
 
     No connection is used twice. What follows an answer on it (RFC 9112 §6.3: bytes over its length, the body of a 304,
     a second answer) could otherwise be taken for the answer to the next request, which is another source's. Looking
@@ -147,18 +149,27 @@ class Origins:
         self._tls = ssl.create_default_context()
         self._guard = guard
         self._places = places
-        self._origins: dict[tuple[str, str, int], Origin] = {}
+        self._origins: dict[tuple[tuple[str, str, int], str | None], Origin] = {}
         self._open: set[httpx.AsyncHTTPTransport] = set()
 
     @contextlib.asynccontextmanager
     async def use(self, url: httpx.URL, talk: TalkTime | None = None) -> AsyncIterator[httpx.AsyncHTTPTransport]:
         """Wait for a place at *url*'s origin; yield what sends one request, and close its connection at the end."""
-        key = urls.origin(url)
-        origin = self._origins.setdefault(key, Origin(asyncio.Semaphore(self._places)))
+        origin, owner = urls.origin(url), talk.owner if talk else ""
+        async with (
+            self._place((origin, owner), self._places),
+            self._place((origin, None), self._places + 1),
+            self._transport(talk) as transport,
+        ):
+            yield transport
+
+    @contextlib.asynccontextmanager
+    async def _place(self, key: tuple[tuple[str, str, int], str | None], most: int) -> AsyncIterator[None]:
+        origin = self._origins.setdefault(key, Origin(asyncio.Semaphore(most)))
         origin.users += 1
         try:
-            async with origin.places, self._transport(talk) as transport:
-                yield transport
+            async with origin.places:
+                yield
         finally:
             origin.users -= 1
             if not origin.users:

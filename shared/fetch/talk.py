@@ -19,7 +19,9 @@ class TalkTime:
     thread that looks names up. Reading the document is no part of it either.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, owner: str = "") -> None:
+        """Count for a source that *owner* registered, or tries out: whose connections to an origin it takes."""
+        self.owner = owner
         self._clock = clock
         self._seconds = 0.0
         self._since: float | None = None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from shared.clock import RunningTime
     from shared.sources.check import Checker
-    from shared.sources.hosts import Host, Hosts
+    from shared.sources.hosts import Hosts, Share
     from shared.sources.intake import Intake
     from shared.sources.source import Source
     from shared.sources.status import Status
@@ -39,8 +39,8 @@ class Checks:
         Its result is None while the host is in a Retry-After cool-down, unless the source was asked for by name.
         """
         if source.flight is None:
-            self._hosts.begin(source.host)
-            source.flight = asyncio.create_task(self._check(source, source.host))
+            self._hosts.begin(source.share)
+            source.flight = asyncio.create_task(self._check(source, source.share))
         return source.flight
 
     async def run_all(self, sources: Iterable[Source]) -> list[Outcome]:
@@ -63,15 +63,15 @@ class Checks:
                 raise _partly(ended) from ended
         return sorted(outcomes)
 
-    async def _check(self, source: Source, counted: Host) -> Outcome | None:
+    async def _check(self, source: Source, counted: Share) -> Outcome | None:
         try:
             while True:
-                host = source.host
-                async with host.gate:
+                share = source.share
+                async with share.place():
                     must_be_readable(source)
-                    if source.host is not host:
+                    if source.share is not share:
                         continue
-                    if host.cool_until > self._clock.monotonic() and not source.asked:
+                    if share.host.cool_until > self._clock.monotonic() and not source.asked:
                         return None
                     # A check that somebody asked for by name says nothing about when the host may be asked next.
                     outcome = await self._attempt(source, scheduled=not source.asked)
@@ -85,7 +85,8 @@ class Checks:
 
     async def _attempt(self, source: Source, *, scheduled: bool) -> Outcome | None:
         """Check once; return None when the source was changed meanwhile, so that what was found does not count."""
-        registration, epoch, talk = source.registration, source.epoch, TalkTime(self._clock)
+        registration, epoch = source.registration, source.epoch
+        talk = TalkTime(self._clock, registration.registered_by)
         try:
             known = source.known
             found = await self._checker.check(registration.repo, registration.url, known, talk)

@@ -3,35 +3,68 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 from shared.fetch import urls
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import AsyncIterator, Iterable
 
     from shared.sources.source import Source
 
 AT_A_TIME = 8
-"""How many checks of one host run at a time. The fetcher has a connection for half of them; the rest wait for one."""
+"""How many checks of one host run at a time for one owner of registrations (the token that registered them).
+
+The fetcher has a connection for half of them; the rest wait for one.
+"""
+
+IN_ALL = 12
+"""How many checks of one host run at a time for all owners: sources of one owner that hang leave room for others'."""
+
+
+class Share:
+    """What one owner has of a *host*. A check holds both gates while it fetches; *busy* counts those that wait too."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.busy = 0
+        self._gate = asyncio.Semaphore(AT_A_TIME)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more check would not have to wait."""
+        return self.busy < AT_A_TIME and self.host.busy < IN_ALL
+
+    @contextlib.asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """Wait for a place of the owner and then for one of the host, and hold both."""
+        async with self._gate, self.host.gate:
+            yield
 
 
 class Host:
-    """One host. A check holds its *gate* while it fetches; *busy* counts those that wait for the gate as well.
+    """One host, with a share for each owner of its sources.
 
     *cool_until*, on the monotonic clock, is when the time ends for which a Retry-After asked.
     """
 
     def __init__(self) -> None:
-        self.gate = asyncio.Semaphore(AT_A_TIME)
+        self.gate = asyncio.Semaphore(IN_ALL)
         self.cool_until = 0.0
-        self.busy = 0
+        self._shares: dict[str, Share] = {}
         self.sources: set[Source] = set()
 
     @property
-    def has_room(self) -> bool:
-        """Whether one more check would not have to wait for the gate."""
-        return self.busy < AT_A_TIME
+    def busy(self) -> int:
+        """How many checks are under way, or wait for their place."""
+        return sum(share.busy for share in self._shares.values())
+
+    def share(self, owner: str) -> Share:
+        """Return what *owner* has of this host; it is kept for as long as the host is."""
+        if owner not in self._shares:
+            self._shares[owner] = Share(self)
+        return self._shares[owner]
 
 
 class Hosts:
@@ -48,15 +81,15 @@ class Hosts:
         self.wake = asyncio.Event()
         self.idle = asyncio.Event()
 
-    def begin(self, host: Host) -> None:
-        """Count one more check of *host*, from now until ``end``."""
-        host.busy += 1
+    def begin(self, share: Share) -> None:
+        """Count one more check of *share*, from now until ``end``."""
+        share.busy += 1
         self.checks += 1
         self.idle.clear()
 
-    def end(self, host: Host) -> None:
-        """Count one check of *host* less, and let the next one begin."""
-        host.busy -= 1
+    def end(self, share: Share) -> None:
+        """Count one check of *share* less, and let the next one begin."""
+        share.busy -= 1
         self.checks -= 1
         self.wake.set()
 

@@ -1,4 +1,4 @@
-"""The sources that are due, in a line for each host: the next one is found without a look at all the others."""
+"""The sources that are due, in a line for each owner at each host: the next is found without a look at all others."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from shared.sources.hosts import Host
+    from shared.sources.hosts import Share
     from shared.sources.source import Source
 
 
@@ -23,12 +23,12 @@ class Waiting(NamedTuple):
 
 
 class _Head(NamedTuple):
-    """The line of *host*, as it stood when the source of that *number* was its first; *order* is its own number."""
+    """The line of *share*, as it stood when the source of that *number* was its first; *order* is its own number."""
 
     due: float
     order: int
     number: int
-    host: Host
+    share: Share
 
 
 class Queue:
@@ -38,49 +38,49 @@ class Queue:
     """
 
     def __init__(self, sources: Iterable[Source] = ()) -> None:
-        self._lines: dict[Host, list[Waiting]] = {}
+        self._lines: dict[Share, list[Waiting]] = {}
         self._heads: list[_Head] = []
-        self._full: set[Host] = set()
+        self._full: set[Share] = set()
         self._numbers = itertools.count()
         # Sorted once, which makes each line a heap as it stands: much less work than to put them one by one.
         for source in sorted(sources, key=attrgetter("due")):
-            line = self._lines.setdefault(source.host, [])
+            line = self._lines.setdefault(source.share, [])
             line.append(Waiting(source.due, next(self._numbers), source))
             if len(line) == 1:
-                self._offer(source.host)
+                self._offer(source.share)
 
     def put(self, source: Source) -> None:
-        """Have *source* wait in the line of its host, before those that became due later."""
+        """Have *source* wait in the line of its share, before those that became due later."""
         waiting = Waiting(source.due, next(self._numbers), source)
-        line = self._lines.setdefault(source.host, [])
+        line = self._lines.setdefault(source.share, [])
         heappush(line, waiting)
         if line[0] is waiting:
-            self._offer(source.host)
+            self._offer(source.share)
 
     def pop(self) -> Source | None:
-        """Return the source that is due for longest among those whose host has room, and take it out; else None."""
-        for host in [host for host in self._full if host.has_room]:
-            self._full.discard(host)
-            self._offer(host)
+        """Return the source that is due for longest among those whose share has room, and take it out; else None."""
+        for share in [share for share in self._full if share.has_room]:
+            self._full.discard(share)
+            self._offer(share)
         while self._heads:
-            _, _, number, host = heappop(self._heads)
-            line = self._lines.get(host)
+            _, _, number, share = heappop(self._heads)
+            line = self._lines.get(share)
             # Since this head was pushed another source may have come to stand before it, with a head of its own.
             if not line or line[0].number != number:
                 continue
-            if not host.has_room:
-                self._full.add(host)
+            if not share.has_room:
+                self._full.add(share)
                 continue
             source = heappop(line).source
-            self._offer(host)
+            self._offer(share)
             return source
         return None
 
-    def _offer(self, host: Host) -> None:
-        """Let the first of the line of *host* be popped, or forget the line where nobody waits in it."""
-        line = self._lines[host]
+    def _offer(self, share: Share) -> None:
+        """Let the first of the line of *share* be popped, or forget the line where nobody waits in it."""
+        line = self._lines[share]
         if line:
             first = line[0]
-            heappush(self._heads, _Head(first.due, next(self._numbers), first.number, host))
+            heappush(self._heads, _Head(first.due, next(self._numbers), first.number, share))
         else:
-            del self._lines[host]
+            del self._lines[share]

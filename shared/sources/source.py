@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from shared.index import Content
     from shared.registration import Registration
     from shared.sources.held import Held
+    from shared.sources.hosts import Share
     from shared.sources.memory import Mark
     from shared.sources.shelf import Kept
 
@@ -72,6 +73,11 @@ class Source:
     asked: bool = False
     followed: bool = True
     told: Told = field(default_factory=lambda: Told("", (None, None)))
+
+    @property
+    def share(self) -> Share:
+        """What the owner of the registration has of the host."""
+        return self.host.share(self.registration.registered_by)
 
     @property
     def served(self) -> str | None:

@@ -30,12 +30,14 @@ class Trial:
         self._room = room
         self._clock = clock
 
-    async def run(self, wanted: Wanted, parts: Iterable[Part]) -> dict[str, Any]:
+    async def run(self, wanted: Wanted, parts: Iterable[Part], owner: str = "") -> dict[str, Any]:
         """Return what the fetch gives, all errors, the entries that would come, and their conflicts with *parts*.
+
+        *owner* is the token that asks: its share of the origin's connections is taken.
 
         Of the entries those without a conflict would be served, none where the source is disabled or has no room.
         """
-        talk = TalkTime(self._clock)
+        talk = TalkTime(self._clock, owner)
         found, problem = await self._fetched(wanted, talk)
         content = found.content if found else None
         entries = content.entries if content else ()

@@ -230,6 +230,23 @@ async def test_a_dry_run_tells_what_would_come_and_stores_nothing(
     assert await world(client) == before
 
 
+async def test_a_dry_run_takes_the_connections_of_its_token(
+    client: httpx.AsyncClient, hub: Hub, upstream: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owners: list[str] = []
+    check = hub.trial._checker.check
+
+    async def noted(repo: str, url: str, *, talk: Any) -> Any:
+        owners.append(talk.owner)
+        return await check(repo, url, talk=talk)
+
+    monkeypatch.setattr(hub.trial._checker, "check", noted)
+    upstream.get(registration()["url"]).respond(404)
+
+    assert (await client.post("/v1/repos?dry_run=true", json=registration(), headers=WRITER)).status_code == 200
+    assert owners == ["operator"]
+
+
 async def test_a_dry_run_tells_every_error_of_the_index(client: httpx.AsyncClient, upstream: respx.MockRouter) -> None:
     upstream.get(url_of("state-hub")).respond(content=b"version: 1\ncapabilities:\n- id: Upper\n  name: 7\n")
 

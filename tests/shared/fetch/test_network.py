@@ -11,7 +11,9 @@ import pytest
 
 from shared.fetch.guard import Guard
 from shared.fetch.network import MAX_HEAD, GuardedBackend, Metered, Origins, explained
+from shared.fetch.talk import TalkTime
 from shared.problems import AddressRefused, Overloaded, Problem, SourceTimeout, SourceTooLarge, SourceUnreachable
+from tests.builders import Hands
 from tests.shared.fetch.hostile import INDEX, Hostile, answer
 
 if TYPE_CHECKING:
@@ -139,6 +141,22 @@ async def test_a_place_at_an_origin_is_waited_for(source: Hostile) -> None:
         await asyncio.sleep(0.01)
         assert not waiting.done()
     await waiting
+
+
+async def test_one_owner_leaves_the_others_a_connection(source: Hostile) -> None:
+    origins, url, clock = Origins(TRUSTING, 2), httpx.URL(source.url("/")), Hands().clock()
+
+    async def use(owner: str) -> None:
+        async with origins.use(url, TalkTime(clock, owner)):
+            await asyncio.sleep(0.01)
+
+    async with origins.use(url, TalkTime(clock, "many")), origins.use(url, TalkTime(clock, "many")):
+        third = asyncio.create_task(use("many"))
+        async with asyncio.timeout(5):
+            await use("other")
+        assert not third.done()
+    await third
+    assert origins._origins == {}
 
 
 async def test_closing_ends_the_connections_of_those_who_still_use_them(source: Hostile) -> None:

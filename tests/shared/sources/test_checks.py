@@ -15,7 +15,7 @@ from shared.problems import HeldReplaced, NothingHeld, Overloaded, SourceStatus
 from shared.registration import Registration
 from shared.sources import intake, shelf
 from shared.sources.held import past_of
-from shared.sources.hosts import AT_A_TIME
+from shared.sources.hosts import AT_A_TIME, IN_ALL
 from shared.store import Author
 from tests.builders import WRITER, Hands, capability, index, refresh, register, registration, served, url_of
 
@@ -627,6 +627,32 @@ async def test_a_url_that_moves_to_another_host_while_it_waits_is_asked_there(
     assert {host.busy for host in (source.host for source in hub.sources.all().values())} == {0}
 
 
+async def test_nine_urls_of_one_owner_that_hang_keep_nobody_else_at_that_host_waiting(
+    hub: Hub, upstream: respx.MockRouter
+) -> None:
+    go = asyncio.Event()
+
+    async def hang(_: httpx.Request) -> httpx.Response:
+        await go.wait()
+        return httpx.Response(500)
+
+    upstream.get(url__regex="https://forge.example/hangs/.*").side_effect = hang
+    upstream.get("https://forge.example/good").respond(content=index())
+    for number in range(9):
+        url = f"https://forge.example/hangs/{number}"
+        hub.sources.watch(replace(ROW, repo=f"hangs{number}", url=url, registered_by="other"))
+    hub.sources.watch(replace(ROW, url="https://forge.example/good"))
+    hung = asyncio.create_task(hub.sources.refresh_all([f"hangs{number}" for number in range(9)]))
+    await asyncio.sleep(0.01)
+
+    async with asyncio.timeout(5):
+        outcome = await hub.sources.refresh("state-hub")
+
+    assert (outcome.outcome, hung.done()) == ("changed", False)
+    go.set()
+    assert [one.outcome for one in await hung] == ["failed"] * 9
+
+
 @pytest.mark.parametrize("answer", [sends(1), httpx.Response(500)], ids=["fetched", "failed"])
 async def test_the_time_that_a_check_waits_for_its_turn_is_not_the_publishers(
     hub: Hub, hands: Hands, route: respx.Route, answer: httpx.Response
@@ -638,7 +664,7 @@ async def test_the_time_that_a_check_waits_for_its_turn_is_not_the_publishers(
     route.side_effect = slow
     hub.sources.watch(ROW)
     gate = hub.sources.all()["state-hub"].host.gate
-    for _ in range(AT_A_TIME):
+    for _ in range(IN_ALL):
         await gate.acquire()
     check = asyncio.create_task(hub.sources.refresh("state-hub"))
     for _ in range(9):

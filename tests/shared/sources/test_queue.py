@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from shared.registration import Registration
-from shared.sources.hosts import AT_A_TIME, Host
+from shared.sources.hosts import AT_A_TIME, IN_ALL, Host
 from shared.sources.queue import Queue
 from shared.sources.source import Source
 from tests.builders import registration
@@ -11,15 +11,15 @@ from tests.builders import registration
 ROW = Registration(**registration(), registered_at="", updated_at="", registered_by="operator", revision=1)
 
 
-def waiting(repo: str, due: float, host: Host) -> Source:
-    return Source(replace(ROW, repo=repo), due=due, host=host)
+def waiting(repo: str, due: float, host: Host, owner: str = "operator") -> Source:
+    return Source(replace(ROW, repo=repo, registered_by=owner), due=due, host=host)
 
 
 def popped(queue: Queue, *, begin: bool = True) -> list[str]:
     """Return the repos that are popped, of which each takes a place of its host."""
     repos: list[str] = []
     while (source := queue.pop()) is not None:
-        source.host.busy += begin
+        source.share.busy += begin
         repos.append(source.registration.repo)
     return repos
 
@@ -47,7 +47,7 @@ def test_those_who_are_there_from_the_start_stand_as_if_they_were_put() -> None:
 
 def test_a_host_without_room_keeps_nobody_else_waiting_and_goes_on_when_it_has_room() -> None:
     full, free, queue = Host(), Host(), Queue()
-    full.busy = AT_A_TIME
+    full.share("operator").busy = AT_A_TIME
     for repo, due, host in (("a", 1.0, full), ("b", 2.0, free), ("c", 3.0, full)):
         queue.put(waiting(repo, due, host))
 
@@ -55,12 +55,27 @@ def test_a_host_without_room_keeps_nobody_else_waiting_and_goes_on_when_it_has_r
     # Comes to stand before those that wait already.
     queue.put(waiting("d", 0.5, full))
     still = popped(queue)
-    full.busy -= 2
+    full.share("operator").busy -= 2
 
     assert (before, still) == (["b"], [])
     assert popped(queue) == ["d", "a"]
-    full.busy -= 1
+    full.share("operator").busy -= 1
     assert popped(queue) == ["c"]
+
+
+def test_one_owner_with_many_sources_at_a_host_leaves_places_to_the_others() -> None:
+    shared_host, queue = Host(), Queue()
+    for number in range(AT_A_TIME + 1):
+        queue.put(waiting(f"many{number}", float(number), shared_host, "many"))
+    for number in range(6):
+        queue.put(waiting(f"few{number}", 100.0 + number, shared_host, "few"))
+
+    begun = popped(queue)
+    shared_host.share("many").busy -= 1
+
+    assert begun == [f"many{number}" for number in range(AT_A_TIME)] + ["few0", "few1", "few2", "few3"]
+    assert len(begun) == IN_ALL
+    assert popped(queue) == [f"many{AT_A_TIME}"]
 
 
 def test_a_line_that_was_empty_can_be_joined_again() -> None:

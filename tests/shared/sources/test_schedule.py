@@ -35,7 +35,7 @@ def begun(schedule: Schedule, hosts: Hosts, followed: dict[str, Source], places:
     """Begin at most so many checks, one after the other as the refresher does, and return their repos."""
     repos: list[str] = []
     while len(repos) < places and (repo := schedule.following()) is not None:
-        hosts.begin(followed[repo].host)
+        hosts.begin(followed[repo].share)
         repos.append(repo)
     return repos
 
@@ -117,7 +117,7 @@ def test_each_check_that_ends_lets_the_next_of_its_host_begin_without_another_lo
     monkeypatch.setattr(schedule, "_sources", {})
 
     for _ in range(1000 - AT_A_TIME):
-        hosts.end(host)
+        hosts.end(host.share("operator"))
         order += begun(schedule, hosts, followed)
 
     assert order == [f"r{n}" for n in reversed(range(1000))]
@@ -184,7 +184,7 @@ def test_it_is_idle_when_no_check_is_under_way_and_none_is_due() -> None:
     begun(schedule, hosts, followed)
     idle.append(hosts.idle.is_set())
     for source in followed.values():
-        hosts.end(source.host)
+        hosts.end(source.share)
     idle.append(hosts.idle.is_set())
     schedule.following()
     idle.append(hosts.idle.is_set())
@@ -206,7 +206,7 @@ def test_a_host_with_checks_under_way_gets_fewer() -> None:
     clock, host = Hands().clock(), Host()
     followed = sources(clock, 2 * AT_A_TIME, host)
     schedule, hosts = scheduled(followed, clock)
-    host.busy = AT_A_TIME - 1
+    host.share("operator").busy = AT_A_TIME - 1
     schedule.look(1)
 
     assert len(begun(schedule, hosts, followed)) == 1
