@@ -1707,7 +1707,8 @@ def apply(hub: "Api", args: "Namespace") -> "Result":
     off = [repo for repo, entry in entries.items() if entry.get("enabled") is False]
     losses = surplus + [repo for repo in off if registered.get(repo, {}).get("enabled") is True]
     if losses and not args.dry_run and may_ask(args):
-        confirm(f"Deregister or disable {', '.join(losses)}? Their entries leave the federated index.")
+        whose = "Its" if len(losses) == 1 else "Their"
+        confirm(f"Deregister or disable {few(losses)}? {whose} entries leave the federated index.")
     results = [{"repo": repo, "outcome": "failed", "detail": detail} for repo, detail in refused]
     # What is to go goes first: a new name may take over the URL of an old one.
     changes: list[tuple[str, dict[str, Any]]] = [(repo, {}) for repo in surplus] + [*entries.items()]

@@ -10,7 +10,7 @@ from tests.browser.site import HOSTILE
 from tests.builders import TOKEN
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Dialog, Page
 
     from tests.browser.conftest import Site
 
@@ -28,6 +28,11 @@ def fill(page: Page, site: Site) -> None:
     page.locator("[name=url]").fill(f"{site.base}/fourth.yaml")
     page.locator("[name=repo]").fill("fourth")
     page.locator("[name=domain]").fill("helix_forge")
+
+
+def agree(page: Page) -> None:
+    """Say yes to whatever the page asks."""
+    page.on("dialog", lambda dialog: dialog.accept())
 
 
 def do(page: Page, name: str, form: str = "#act") -> str:
@@ -121,6 +126,7 @@ def test_without_a_token_an_index_is_checked(page: Page, own: Site) -> None:
 
 
 def test_what_is_held_is_looked_at_and_accepted(page: Page, own: Site) -> None:
+    agree(page)
     own.publish("fourth", entries(*range(10)))
     own.ask("POST", "/v1/repos", {"repo": "fourth", "url": f"{own.base}/fourth.yaml", "domain": "helix_forge"})
     own.ask("POST", "/v1/repos/fourth/refresh")
@@ -146,7 +152,24 @@ def test_what_is_held_is_looked_at_and_accepted(page: Page, own: Site) -> None:
     assert own.ask("GET", "/v1/repos/fourth")["source"]["state"] == "fresh"
 
 
+def test_what_takes_entries_away_is_asked_about_first(page: Page, own: Site) -> None:
+    questions: list[str] = []
+
+    def refuse(dialog: Dialog) -> None:
+        questions.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", refuse)
+    page.goto(f"{own.url}/sources/state-hub")
+    count = own.ask("GET", "/v1/repos/state-hub")["source"]["served_count"]
+
+    assert do(page, "Disable") == "Nothing was changed."
+    assert questions == [f"Disable state-hub? {count} capabilities of it leave the federated index."]
+    assert own.ask("GET", "/v1/repos/state-hub")["enabled"] is True
+
+
 def test_a_source_is_switched_off_and_on(page: Page, own: Site) -> None:
+    agree(page)
     page.goto(f"{own.url}/sources/state-hub")
     page.locator("#act .token").fill(TOKEN)
 

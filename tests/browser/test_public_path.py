@@ -83,6 +83,7 @@ def test_registering_and_checking_stay_beneath(page: Page, beneath: Site) -> Non
     page.locator("#try .outcome a").click()
     page.wait_for_url("**/reuse/sources/fourth")
     page.locator("#act .token").fill(TOKEN)
+    page.on("dialog", lambda dialog: dialog.accept())
     for button in ("Check it now", "Disable", "Enable"):
         do(page, button)
 

@@ -98,6 +98,16 @@ def test_the_end_of_the_input_is_no_and_ends_the_line(federation: Shell) -> None
     assert (code, shown.splitlines()[-1]) == (1, "reuse-surface: Nothing was changed.")
 
 
+@pytest.mark.parametrize(("count", "question"), [(7, "a0, a1, a2, a3, a4 and 1 more? Their"), (2, "disable a0? Its")])
+def test_a_question_about_many_names_five(cli: Shell, count: int, question: str) -> None:
+    sources = [{"repo": f"a{one}", "url": f"https://x.example/{one}", "domain": "d"} for one in range(count)]
+    for name, some in (("all.json", sources), ("last.json", sources[-1:])):
+        (cli.folder / name).write_text(json.dumps({"version": 1, "sources": some}))
+    cli.good("hub", "apply", "all.json")
+
+    assert question in asked(cli, "n\n", "hub", "apply", "last.json", "--prune")[1]
+
+
 @pytest.mark.parametrize("way", ["--yes", "--json"])
 def test_who_wants_no_question_gets_none(federation: Shell, way: str) -> None:
     code, shown = asked(federation, "", "hub", "deregister", "state-hub", way)

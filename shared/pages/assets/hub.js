@@ -264,6 +264,11 @@ function act(form) {
   form.addEventListener("click", async (event) => {
     const button = event.target.closest("button[data-do]");
     if (!button || form.ariaBusy === "true") return;
+    // What takes entries away is asked about first, as the client does on a terminal.
+    if (button.dataset.question && !confirm(button.dataset.question)) {
+      outcome.replaceChildren(told("p", {}, "Nothing was changed."));
+      return;
+    }
     form.ariaBusy = "true";
     outcome.replaceChildren(told("p", {}, "One moment \u2026"));
     try {
