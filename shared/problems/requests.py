@@ -114,7 +114,10 @@ class UrlRegistered(Problem):
     slug = "url-registered"
     status = 409
     title = "The URL is registered already"
-    remedy = "Update or deregister the other repo, or register the URL of your own index."
+    remedy = (
+        "Update or deregister the other repo, or register the URL of your own index. Where somebody else registered "
+        "yours, ask them or the operator; with the key repo in it, an index is read under that name only."
+    )
 
 
 class RepoDisabled(Problem):

@@ -135,7 +135,7 @@ class Ledger:
     def _check_url(self, repo: str, url: str) -> None:
         holder = self._urls.get(urls.normal(url), repo)
         if holder != repo:
-            raise UrlRegistered(f"{holder} is registered with this URL.")
+            raise UrlRegistered(f"{holder} is registered with this URL, by {self.rows[holder].registered_by}.")
 
     def apply(self, repo: str, edited: Decision, revision: int) -> None:
         """Keep what was decided."""

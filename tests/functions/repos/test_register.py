@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.builders import WRITER, capability, index, problem, refresh, register, registration, served, url_of, world
+from tests.builders import (
+    WRITER,
+    capability,
+    federated,
+    index,
+    problem,
+    refresh,
+    register,
+    registration,
+    served,
+    url_of,
+    world,
+)
 
 if TYPE_CHECKING:
     import httpx
@@ -245,6 +257,24 @@ async def test_a_dry_run_takes_the_connections_of_its_token(
 
     assert (await client.post("/v1/repos?dry_run=true", json=registration(), headers=WRITER)).status_code == 200
     assert owners == ["operator"]
+
+
+async def test_an_index_that_somebody_else_registered_first_is_told_and_read_under_its_own_name_only(
+    client: httpx.AsyncClient, upstream: respx.MockRouter
+) -> None:
+    route = upstream.get(registration()["url"]).respond(content=index())
+    await register(client, repo="other-name", url=registration()["url"])
+    await refresh(client, "other-name")
+    without = [one["source_repo"] for one in (await federated(client))["capabilities"]]
+
+    refused = await client.post("/v1/repos", json=registration(), headers=WRITER)
+    route.respond(content=index(repo="state-hub"))
+    outcome = await refresh(client, "other-name")
+
+    detail = problem(refused, "url-registered")["detail"]
+    assert (without, detail) == (["other-name"], "other-name is registered with this URL, by operator.")
+    assert outcome["outcome"] == "failed"
+    assert "must be other-name, the name under which this URL is registered" in outcome["source"]["error"]["detail"]
 
 
 async def test_a_dry_run_tells_every_error_of_the_index(client: httpx.AsyncClient, upstream: respx.MockRouter) -> None:
