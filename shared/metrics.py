@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -17,35 +17,67 @@ from shared.sources.status import STATES
 from shared.version import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from prometheus_client import Metric
 
+    from shared.findings import Finding
     from shared.hub import Hub
     from shared.registration import Registration
+    from shared.sources.source import Source
     from shared.sources.status import Status
     from shared.tally import Durations
 
 MEDIA_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 _PREFIX = "reuse_surface_"
+Samples = dict[tuple[str, ...], float]
 Key = TypeVar("Key", bound=tuple[str, ...])
 """The values of a family's labels, in their order."""
 
 
-def exposition(hub: Hub) -> bytes:
-    """Return the metrics of *hub* and its process in the text format of Prometheus."""
+class Counts(NamedTuple):
+    """What all sources and findings together amount to: *ttl* and *success* are empty where no source is enabled."""
+
+    by_state: Samples
+    ttl: Samples
+    success: Samples
+    lag: float
+    required: list[str]
+    findings: Samples
+
+
+def look(sources: Sequence[Source], findings: Iterable[Finding], now: float) -> Counts:
+    """Look through all *sources* and *findings*, of which there may be thousands: to be called in a thread.
+
+    *now* is on the monotonic clock.
+    """
+    followed = [(source.registration, source.status) for source in sources]
+    kinds = Counter(kind for finding in findings for kind in finding.kinds)
+    return Counts(
+        by_state=_by_state(followed),
+        ttl=_ttl(followed),
+        success=_last_success(followed),
+        lag=max((now - source.due for source in sources if source.waits(now)), default=0.0),
+        required=[one.repo for one, _ in followed if one.required],
+        findings={(kind,): kinds[kind] for kind in KINDS},
+    )
+
+
+def exposition(hub: Hub, counts: Counts) -> bytes:
+    """Return the metrics of *hub*, with *counts*, and its process in the text format of Prometheus."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Hub(hub))
+    registry.register(_Hub(hub, counts))
     ProcessCollector(registry=registry)
     return generate_latest(registry)
 
 
 class _Hub(Collector):
-    """Reads the hub once per scrape, all within one turn of the event loop."""
+    """Reads the hub once per scrape, all within one turn of the event loop, but for what is counted before."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, counts: Counts) -> None:
         self._hub = hub
+        self._counts = counts
 
     def collect(self) -> Iterator[Metric]:
         """Yield every family, with or without samples, so that a query never meets a name that is not there."""
@@ -63,14 +95,12 @@ class _Hub(Collector):
         yield _histogram("http_request_seconds", "From the request to the end of its answer", answers, ("route",))
 
     def _sources(self) -> Iterator[Metric]:
-        hub, tally = self._hub, self._hub.tally
-        followed = hub.sources.followed()
-        yield _gauge("sources", "Registered sources by state", _by_state(followed), ("state",))
-        yield _gauge("source_shortest_ttl_seconds", "The shortest time to live of an enabled source", _ttl(followed))
+        tally, counts = self._hub.tally, self._counts
+        yield _gauge("sources", "Registered sources by state", counts.by_state, ("state",))
+        yield _gauge("source_shortest_ttl_seconds", "The shortest time to live of an enabled source", counts.ttl)
         about = "When a check last found a source in order; 0 for never"
-        yield _gauge("last_successful_check_timestamp_seconds", about, _last_success(followed))
-        lag = hub.sources.schedule.lag()
-        yield _gauge("refresher_lag_seconds", "How long the source that waits longest is due", {(): lag})
+        yield _gauge("last_successful_check_timestamp_seconds", about, counts.success)
+        yield _gauge("refresher_lag_seconds", "How long the source that waits longest is due", {(): counts.lag})
         checks = {(outcome,): count for outcome, count in tally.checks.items()}
         yield _counter("checks", "Checks of sources by outcome", checks, ("outcome",))
         talked = "How long a check talked to its source, without waiting for its turn"
@@ -79,13 +109,11 @@ class _Hub(Collector):
     def _federation(self) -> Iterator[Metric]:
         document = self._hub.federation.document
         missing = set(document.missing_required)
-        required = {(one.repo,): one.repo in missing for one, _ in self._hub.sources.followed() if one.required}
+        required = {(repo,): repo in missing for repo in self._counts.required}
         yield _gauge("federation_serial", "The serial of the federated index", {(): document.serial})
         yield _gauge("federation_complete", "1 when no required source is missing", {(): document.complete})
         yield _gauge("required_source_missing", "1 when a required source serves nothing", required, ("repo",))
-        kinds = Counter(kind for finding in self._hub.findings.all() for kind in finding.kinds)
-        findings = {(kind,): kinds[kind] for kind in KINDS}
-        yield _gauge("findings", "What a person should see, by kind", findings, ("kind",))
+        yield _gauge("findings", "What a person should see, by kind", self._counts.findings, ("kind",))
         count = sum(map(len, self._hub.federation.edition.composition.shares))
         yield _gauge("capabilities", "Capabilities in the federated index", {(): count})
         uses = {(limit,): use.ratio for limit, use in self._hub.findings.capacity.uses().items()}
@@ -106,7 +134,7 @@ class _Hub(Collector):
         yield _gauge("volume_size_bytes", "Size of the data volume", size)
 
 
-def _space(folder: Path) -> tuple[dict[tuple[str, ...], float], dict[tuple[str, ...], float]]:
+def _space(folder: Path) -> tuple[Samples, Samples]:
     """Return the free bytes of a volume and its size; no samples where it does not answer, as a broken disk."""
     try:
         space = os.statvfs(folder)
@@ -115,17 +143,17 @@ def _space(folder: Path) -> tuple[dict[tuple[str, ...], float], dict[tuple[str, 
     return {(): space.f_bavail * space.f_frsize}, {(): space.f_blocks * space.f_frsize}
 
 
-def _by_state(followed: Iterable[tuple[Registration, Status]]) -> dict[tuple[str, ...], float]:
+def _by_state(followed: Iterable[tuple[Registration, Status]]) -> Samples:
     counts = Counter(status.state for _, status in followed)
     return {(state,): counts[state] for state in STATES}
 
 
-def _ttl(followed: Iterable[tuple[Registration, Status]]) -> dict[tuple[str, ...], float]:
+def _ttl(followed: Iterable[tuple[Registration, Status]]) -> Samples:
     enabled = [one.cache_ttl_seconds for one, _ in followed if one.enabled]
     return {(): min(enabled)} if enabled else {}
 
 
-def _last_success(followed: Iterable[tuple[Registration, Status]]) -> dict[tuple[str, ...], float]:
+def _last_success(followed: Iterable[tuple[Registration, Status]]) -> Samples:
     enabled = [status.succeeded_at for one, status in followed if one.enabled]
     times = [datetime.fromisoformat(stamp).timestamp() for stamp in enabled if stamp]
     return {(): max(times, default=0)} if enabled else {}

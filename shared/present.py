@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+from bisect import insort
 from copy import copy
+from itertools import islice
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from shared.findings import Finding, Served, every, of_limit
@@ -13,6 +17,9 @@ if TYPE_CHECKING:
     from shared.reads import Reads
     from shared.sources.life import Sources
     from shared.sources.source import Source
+
+SLICE = 500
+"""So many sources are looked at before the event loop turns to something else."""
 
 
 class Findings:
@@ -29,21 +36,42 @@ class Findings:
         """Return every finding, in the order of their keys; where something changed, they are made here and now."""
         if self._made[0] != self._moment():
             self._made = self._moment(), every(self._sources.all(), self._served())
-        return self._with_limits()
+        return self._with_limits(self._made[1])
 
     async def made(self) -> list[Finding]:
         """Return what ``all`` does, made in a thread, once for all who ask."""
-        moment = self._moment()
-        if self._made[0] != moment:
-            # Copies: the event loop goes on changing the sources meanwhile.
-            troubled = {repo: copy(source) for repo, source in self._sources.all().items() if _is_troubled(source)}
-            made = await self._reads.always(("findings", moment), every, troubled, self._served())
-            self._made = moment, made
-        return self._with_limits()
+        moment, made = self._moment(), self._made
+        if made[0] != moment:
+            made = await self._reads.join(("findings", moment), self._make)
+            # One that began earlier may end later.
+            self._made = max(made, self._made, key=itemgetter(0))
+        return self._with_limits(made[1])
 
-    def _with_limits(self) -> list[Finding]:
+    async def _make(self) -> tuple[tuple[int, int], list[Finding]]:
+        moment, served = self._moment(), self._served()
+        return moment, await self._reads.always(("every", moment), every, await self._troubled(), served)
+
+    async def _troubled(self) -> dict[str, Source]:
+        """Return the sources about which there may be a finding.
+
+        They are copied, because the event loop goes on changing them, and SLICE by SLICE, so that it goes on with
+        everything else too.
+        """
+        troubled: dict[str, Source] = {}
+        sources = iter(list(self._sources.all().items()))
+        while part := list(islice(sources, SLICE)):
+            troubled |= {repo: copy(source) for repo, source in part if _is_troubled(source)}
+            await asyncio.sleep(0)
+        return troubled
+
+    def _with_limits(self, made: list[Finding]) -> list[Finding]:
         near = [of_limit(limit) for limit in self.capacity.near()]
-        return sorted([*self._made[1], *near], key=Finding.key) if near else self._made[1]
+        if not near:
+            return made
+        findings = made.copy()
+        for finding in near:
+            insort(findings, finding, key=Finding.key)
+        return findings
 
     def _moment(self) -> tuple[int, int]:
         return self._sources.generation, self._federation.document.serial

@@ -42,13 +42,14 @@ class Reads:
 
     async def once(self, key: Hashable, call: Callable[..., T], *args: object) -> T:
         """Return what ``run`` does; those who ask under the same *key* while it runs wait for the one result."""
-        return await self._join(key, lambda: self.run(call, *args))
+        return await self.join(key, lambda: self.run(call, *args))
 
     async def always(self, key: Hashable, call: Callable[..., T], *args: object) -> T:
         """Return what ``once`` does, however many are under way: for what all readers share, and few keys name."""
-        return await self._join(key, lambda: self._run(call, *args))
+        return await self.join(key, lambda: self._run(call, *args))
 
-    async def _join(self, key: Hashable, begin: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    async def join(self, key: Hashable, begin: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Return what the coroutine of *begin* does; those who ask under the same *key* meanwhile wait for that one."""
         flight: asyncio.Task[T] | None = self._flights.get(key)
         if flight is None:
             flight = self._flights[key] = asyncio.create_task(begin())

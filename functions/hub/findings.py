@@ -14,12 +14,15 @@ from shared.parameters import cursor, one_of, slug, whole
 from shared.query import read_query
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from starlette.requests import Request
     from starlette.responses import Response
 
     from shared.hub import Hub
     from shared.parameters import Readers
     from shared.query import Asked
+    from shared.registration import Registration
 
 QUERY: Readers = {
     "repo": slug,
@@ -37,13 +40,24 @@ async def handle(hub: Hub, request: Request) -> Response:
     if "repo" in asked:
         await hub.store.get(asked["repo"])  # so that a misspelt name is no proof that nothing is wrong
 
-    wanted = [finding for finding in await hub.findings.made() if _matches(asked, finding)]
+    findings, unmatched = await hub.findings.made(), list[str]()
+    if asked.keys() & {"repo", "domain", "kind", "severity"}:
+        registrations = await hub.store.registrations()
+        findings, unmatched = await hub.reads.run(_select, asked, findings, registrations)
 
-    body, headers = page(request, asked, "findings", wanted, Finding.key)
-    if "domain" in asked and all(row.domain != asked["domain"] for row in await hub.store.registrations()):
-        body["unmatched"] = ["domain"]
+    body, headers = page(request, asked, "findings", findings, Finding.key)
+    if unmatched:
+        body["unmatched"] = unmatched
     body["findings"] = [finding.as_json() for finding in body["findings"]]
     return json_answer(body, headers=headers)
+
+
+def _select(
+    asked: Asked, findings: Sequence[Finding], registrations: Sequence[Registration]
+) -> tuple[list[Finding], list[str]]:
+    """Return the findings that are asked for, and the filters that no registration meets."""
+    misspelt = "domain" in asked and all(row.domain != asked["domain"] for row in registrations)
+    return [finding for finding in findings if _matches(asked, finding)], ["domain"] if misspelt else []
 
 
 def _matches(asked: Asked, finding: Finding) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shared.answers import answer
-from shared.metrics import MEDIA_TYPE, exposition
+from shared.metrics import MEDIA_TYPE, exposition, look
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -19,6 +19,6 @@ if TYPE_CHECKING:
 
 async def handle(hub: Hub, _request: Request) -> Response:
     """Answer the metrics."""
-    # Made in a thread before the loop counts them.
-    await hub.findings.made()
-    return answer(exposition(hub), MEDIA_TYPE)
+    sources, findings = list(hub.sources.all().values()), await hub.findings.made()
+    counts = await hub.reads.always("metrics", look, sources, findings, hub.clock.monotonic())
+    return answer(exposition(hub, counts), MEDIA_TYPE)

@@ -26,5 +26,5 @@ async def handle(hub: Hub, request: Request) -> Response:
 
     answer = await hub.search.answer(query.wanted(), shown)
 
-    offered = bool(hub.federation.edition.composition.entries)
+    offered = any(hub.federation.edition.composition.shares)
     return await page(hub, request, "capabilities.html", query=query, offered=offered, **orjson.loads(answer.body))

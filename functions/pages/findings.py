@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shared.findings import KINDS, SEVERITIES, by_repo
 from shared.pages import asked_of, page
-from shared.pages.summary import all_rows, all_well
+from shared.pages.summary import all_well, rows_of
 from shared.pages.troubles import Troubles
 from shared.parameters import one_of, slug, whole
 
@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from shared.findings import Finding
     from shared.hub import Hub
     from shared.pages.summary import Row
     from shared.parameters import Readers
+    from shared.registration import Registration
 
 QUERY: Readers = {
     "severity": one_of(*SEVERITIES),
@@ -34,24 +36,28 @@ async def handle(hub: Hub, request: Request) -> Response:
     asked = asked_of(request, **QUERY)
     view = Troubles(**asked)
 
-    found = await hub.findings.made()
-    wanted = view.of(found)
-    repos, rows = by_repo(wanted), await all_rows(hub)
+    findings, registrations = await hub.findings.made(), await hub.store.registrations()
+    facts = await hub.reads.run(_facts, hub, view, findings, registrations)
 
-    return await page(
-        hub,
-        request,
-        "findings.html",
-        view=view,
-        shown=view.cut(repos),
-        unknown=[name for name in ("repo", "domain") if not _registered(name, getattr(view, name), rows)],
-        well=all_well(rows, scheduled=hub.settings.refresh),
-        total=len(wanted),
-        all=len(found),
-        pages=view.pages(repos),
-        severities=view.severities(found),
-        kinds=view.kinds(found),
-    )
+    return await page(hub, request, "findings.html", view=view, **facts)
+
+
+def _facts(
+    hub: Hub, view: Troubles, findings: Sequence[Finding], registrations: Sequence[Registration]
+) -> dict[str, Any]:
+    """Return what the page shows; called in a thread."""
+    wanted, rows = view.of(findings), rows_of(hub, registrations)
+    repos = by_repo(wanted)
+    return {
+        "shown": view.cut(repos),
+        "unknown": [name for name in ("repo", "domain") if not _registered(name, getattr(view, name), rows)],
+        "well": all_well(rows, scheduled=hub.settings.refresh),
+        "total": len(wanted),
+        "all": len(findings),
+        "pages": view.pages(repos),
+        "severities": view.severities(findings),
+        "kinds": view.kinds(findings),
+    }
 
 
 def _registered(name: str, value: str, rows: Sequence[Row]) -> bool:

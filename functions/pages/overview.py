@@ -5,7 +5,7 @@ A program that says nothing of what it accepts, as curl does, gets the links as 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shared.answers import BROWSED, json_answer
 from shared.discovery import links
@@ -14,16 +14,20 @@ from shared.pages import asked_of, page
 from shared.pages.links import FOR_PROGRAMS
 from shared.pages.overtime import WINDOWS, picture
 from shared.pages.picture import flowers
-from shared.pages.summary import ages, all_rows, all_well, by_domain, by_state
+from shared.pages.summary import ages, all_well, by_domain, by_state, rows_of
 from shared.parameters import one_of
 from shared.query import HTML, JSON
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from shared.findings import Finding
     from shared.hub import Hub
     from shared.parameters import Readers
+    from shared.registration import Registration
 
 _MOST_FINDINGS = 5
 
@@ -38,12 +42,8 @@ async def handle(hub: Hub, request: Request) -> Response:
         offers = {name: hub.settings.public + path for name, path in FOR_PROGRAMS.items()}
         return json_answer({"name": "reuse-surface", "links": offers}, headers={**BROWSED, **leading, "Vary": "Accept"})
 
-    rows = await all_rows(hub)
-    now = hub.clock.now()
-    domains = by_domain(rows)
-    findings = await hub.findings.made()
-    worst = [those[0] for those in by_repo(findings)[:_MOST_FINDINGS]]
-    counts, over = by_state(rows), asked["over"]
+    facts = await hub.reads.run(_facts, hub, await hub.findings.made(), await hub.store.registrations())
+    spans, over = hub.timeline.spans(facts["by_state"]), asked["over"]
 
     return await page(
         hub,
@@ -53,16 +53,26 @@ async def handle(hub: Hub, request: Request) -> Response:
         document=hub.federation.document,
         capabilities=sum(map(len, hub.federation.edition.composition.shares)),
         conflicts=len(hub.federation.edition.composition.conflicts),
-        rows=rows,
-        offering=sum(row.served > 0 for row in rows),
-        by_state=counts,
-        domains=domains,
-        flowers=await hub.reads.run(flowers, domains),
         over=over,
-        overtime=await hub.reads.run(picture, hub.timeline.spans(counts), now, over),
-        confirmed=ages(rows, lambda source: source.succeeded_at, now),
-        changed=ages(rows, lambda source: source.changed_at, now),
-        findings=worst,
-        more=len(findings) - len(worst),
-        well=all_well(rows, scheduled=hub.settings.refresh),
+        overtime=await hub.reads.run(picture, spans, hub.clock.now(), over),
+        **facts,
     )
+
+
+def _facts(hub: Hub, findings: Sequence[Finding], registrations: Sequence[Registration]) -> dict[str, Any]:
+    """Return what the page shows of all sources; called in a thread."""
+    rows, now = rows_of(hub, registrations), hub.clock.now()
+    worst = [those[0] for those in by_repo(findings)[:_MOST_FINDINGS]]
+    domains = by_domain(rows)
+    return {
+        "rows": rows,
+        "offering": sum(row.served > 0 for row in rows),
+        "by_state": by_state(rows),
+        "domains": domains,
+        "flowers": flowers(domains),
+        "confirmed": ages(rows, lambda source: source.succeeded_at, now),
+        "changed": ages(rows, lambda source: source.changed_at, now),
+        "findings": worst,
+        "more": len(findings) - len(worst),
+        "well": all_well(rows, scheduled=hub.settings.refresh),
+    }

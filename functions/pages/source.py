@@ -13,10 +13,13 @@ from shared.pages.summary import row_of
 from shared.pages.waiting import waiting
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from starlette.requests import Request
     from starlette.responses import Response
 
     from shared.federation import Edition
+    from shared.findings import Finding
     from shared.hub import Hub
     from shared.index.content import Entry
 
@@ -41,13 +44,17 @@ async def handle(hub: Hub, request: Request) -> Response:
         row=row_of(hub, registration),
         scheduled=hub.settings.refresh,
         changes=changes,
-        findings=[finding for finding in await hub.findings.made() if finding.repo == registration.repo],
+        findings=await hub.reads.run(_of_repo, await hub.findings.made(), registration.repo),
         held=waiting(source),
         turns=await hub.reads.run(recent, lines, registration.repo),
         validators=source.kept.validators if source and source.kept else None,
         entries=[_shown(edition, registration.repo, entry) for entry in entries[:MOST_ENTRIES]],
         more=max(0, len(entries) - MOST_ENTRIES),
     )
+
+
+def _of_repo(findings: Sequence[Finding], repo: str) -> list[Finding]:
+    return [finding for finding in findings if finding.repo == repo]
 
 
 def _shown(edition: Edition, repo: str, entry: Entry) -> dict[str, Any]:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shared.pages import asked_of, page
 from shared.pages.listing import ORDERS, ROWS_A_PAGE, View
-from shared.pages.summary import all_rows, by_state
+from shared.pages.summary import rows_of
 from shared.pages.typed import typed
 from shared.parameters import one_of, slug, whole
 from shared.sources.status import STATES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from starlette.requests import Request
     from starlette.responses import Response
 
     from shared.hub import Hub
     from shared.parameters import Readers
+    from shared.registration import Registration
 
 QUERY: Readers = {
     "q": typed,
@@ -33,19 +36,19 @@ async def handle(hub: Hub, request: Request) -> Response:
     asked = asked_of(request, **QUERY)
     view = View(down=bool(asked.pop("order", "")), **asked)
 
-    rows = await all_rows(hub)
-    wanted = view.rows(rows)
+    facts = await hub.reads.run(_facts, hub, view, await hub.store.registrations())
 
-    return await page(
-        hub,
-        request,
-        "sources.html",
-        view=view,
-        scheduled=hub.settings.refresh,
-        shown=view.cut(wanted),
-        total=len(wanted),
-        pages=max(1, -(-len(wanted) // ROWS_A_PAGE)),
-        all=len(rows),
-        by_state=by_state(rows),
-        domains=sorted({row.registration.domain for row in rows}),
-    )
+    return await page(hub, request, "sources.html", view=view, scheduled=hub.settings.refresh, **facts)
+
+
+def _facts(hub: Hub, view: View, registrations: Sequence[Registration]) -> dict[str, Any]:
+    """Return what the page shows of the registrations; called in a thread."""
+    rows = rows_of(hub, registrations)
+    wanted = view.rows(rows)
+    return {
+        "shown": view.cut(wanted),
+        "total": len(wanted),
+        "pages": max(1, -(-len(wanted) // ROWS_A_PAGE)),
+        "all": len(rows),
+        "domains": sorted({row.registration.domain for row in rows}),
+    }

@@ -6,7 +6,7 @@ domain asked for, whatever its state, unmatched says so.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared.answers import json_answer, page
 from shared.parameters import cursor, flag, one_of, slug, whole
@@ -14,6 +14,8 @@ from shared.query import read_query
 from shared.sources.status import STATES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -36,17 +38,38 @@ async def handle(hub: Hub, request: Request) -> Response:
     """Answer one page of repositories."""
     asked = read_query(request, **QUERY)
 
-    rows = [(row, hub.sources.status(row.repo)) for row in await hub.store.registrations()]
-    wanted = [pair for pair in rows if _matches(asked, *pair)]
+    selected = _Selected(await hub.store.registrations(), {})
+    if asked.keys() & {"domain", "enabled", "state"}:
+        selected = await hub.reads.run(_select, asked, selected.rows, hub.sources.status)
 
-    body, headers = page(request, asked, "repos", wanted, lambda pair: pair[0].repo)
-    if "domain" in asked and all(row.domain != asked["domain"] for row, _ in rows):
-        body["unmatched"] = ["domain"]
-    edition = hub.federation.edition
-    body["repos"] = [row.as_json() | {"source": edition.described(row.repo, status)} for row, status in body["repos"]]
+    body, headers = page(request, asked, "repos", selected.rows, lambda row: row.repo)
+    if selected.unmatched:
+        body["unmatched"] = selected.unmatched
+    body["repos"] = [_described(hub, row, selected.statuses.get(row.repo)) for row in body["repos"]]
     return json_answer(body, headers=headers)
+
+
+class _Selected(NamedTuple):
+    """Registrations, with the status by which each was selected, and the filters that no registration meets."""
+
+    rows: Sequence[Registration]
+    statuses: Mapping[str, Status]
+    unmatched: Sequence[str] = ()
+
+
+def _select(asked: Asked, rows: Sequence[Registration], status_of: Callable[[str], Status]) -> _Selected:
+    statuses = {row.repo: status_of(row.repo) for row in rows}
+    selected = [row for row in rows if _matches(asked, row, statuses[row.repo])]
+    # An unknown domain selects nothing; only then are the others looked through.
+    misspelt = not selected and "domain" in asked and all(row.domain != asked["domain"] for row in rows)
+    return _Selected(selected, statuses, ["domain"] if misspelt else ())
 
 
 def _matches(asked: Asked, row: Registration, status: Status) -> bool:
     facts = {"domain": row.domain, "enabled": row.enabled, "state": status.state}
     return all(asked.get(name, fact) == fact for name, fact in facts.items())
+
+
+def _described(hub: Hub, row: Registration, status: Status | None) -> dict[str, Any]:
+    status = status or hub.sources.status(row.repo)
+    return row.as_json() | {"source": hub.federation.edition.described(row.repo, status)}

@@ -13,25 +13,35 @@ from shared.answers import OPEN, answer, not_modified
 from shared.query import JSON, YAML, read_query
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from starlette.requests import Request
 
     from shared.hub import Hub
+    from shared.registration import Registration
 
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer the manifest, its sources in the order of their names, or 304."""
     asked = read_query(request, (JSON, YAML))
 
-    sources = [registration.wanted().as_json() for registration in await hub.store.registrations()]
+    registrations = await hub.store.registrations()
+    # The store gives the same list until something changes, and the reading keeps it while others ask for the same.
+    key = ("manifest", asked.media_type, id(registrations))
+    body, etag = await hub.reads.once(key, _made, registrations, asked.media_type)
 
-    body = _yaml(sources) if asked.media_type == YAML else orjson.dumps({"version": 1, "sources": sources})
-    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     headers = {**OPEN, "ETag": etag, "Cache-Control": "no-cache", "Vary": "Accept"}
     if not_modified(request, etag):
         return Response(status_code=304, headers=headers)
     return answer(body, asked.media_type, headers=headers)
+
+
+def _made(registrations: Sequence[Registration], media_type: str) -> tuple[bytes, str]:
+    """Return the manifest and its entity tag."""
+    sources = [registration.wanted().as_json() for registration in registrations]
+    body = _yaml(sources) if media_type == YAML else orjson.dumps({"version": 1, "sources": sources})
+    return body, f'"{hashlib.sha256(body).hexdigest()[:32]}"'
 
 
 def _yaml(sources: list[dict[str, Any]]) -> bytes:

@@ -42,9 +42,9 @@ class Domain:
     states: Counter[State]
 
 
-async def all_rows(hub: Hub) -> list[Row]:
-    """Return every registered repository in the order of the names."""
-    return [row_of(hub, one) for one in await hub.store.registrations()]
+def rows_of(hub: Hub, registrations: Iterable[Registration]) -> list[Row]:
+    """Return *registrations* with their sources, in their order; to be called in a thread, for there may be many."""
+    return [row_of(hub, one) for one in registrations]
 
 
 def row_of(hub: Hub, registration: Registration) -> Row:

@@ -80,7 +80,9 @@ class Sources:
 
     def status(self, repo: str) -> Status:
         """Return what is known about the source of *repo*."""
-        return self._sources[repo].status if repo in self._sources else Status()
+        # One look-up: other threads ask too, while sources come and go.
+        source = self._sources.get(repo)
+        return Status() if source is None else source.status
 
     def all(self) -> Mapping[str, Source]:
         """Return every source by its repo, to look at."""

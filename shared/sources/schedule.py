@@ -78,11 +78,6 @@ class Schedule:
         enabled = ((repo, source) for repo, source in self._sources.items() if source.registration.enabled)
         return [repo for repo, source in enabled if source.host.cool_until <= now]
 
-    def lag(self) -> float:
-        """Return how many seconds the source that waits longest has been due."""
-        now = self._clock.monotonic()
-        return max((now - source.due for source in self._sources.values() if source.waits(now)), default=0.0)
-
     def call(self, source: Source) -> None:
         """Have *source*, whose registration is new or changed, checked before the next look where it is due."""
         self._called.add(source)

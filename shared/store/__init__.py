@@ -73,7 +73,7 @@ class Store(Protocol):
         ...
 
     async def registrations(self) -> Sequence[Registration]:
-        """Return all registrations in the order of their names."""
+        """Return all registrations in the order of their names: the same object until one changes, to look at."""
         ...
 
     async def add(self, wanted: Wanted, author: Author) -> Registration:

@@ -44,6 +44,7 @@ class TinyStore(Store):
         self._database = Database(folder / _REGISTRATIONS)
         self._ledger = _ledger(self._database, folder / _REGISTRATIONS, bounds)
         self._history = History(folder / _HISTORY, self._ledger.last_revision)
+        self._in_order: tuple[Ledger | None, Sequence[Registration]] = (None, ())
         self._waiting: list[_Write] = []
         self._writer: asyncio.Task[None] | None = None
         self._files = asyncio.Lock()
@@ -56,8 +57,12 @@ class TinyStore(Store):
 
     def all(self) -> Sequence[Registration]:
         """Return what ``registrations`` does, for the start, before there is an event loop."""
-        rows = self._ledger.rows
-        return [rows[repo] for repo in sorted(rows)]
+        ledger, in_order = self._in_order
+        if ledger is not self._ledger:
+            # Each batch of writes leaves another ledger; reads in between share one list.
+            in_order = [self._ledger.rows[repo] for repo in sorted(self._ledger.rows)]
+            self._in_order = self._ledger, in_order
+        return in_order
 
     async def add(self, wanted: Wanted, author: Author) -> Registration:
         def edit(current: Registration | None) -> Wanted:

@@ -10,7 +10,7 @@ from unittest.mock import patch
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from shared.metrics import exposition
+from shared.metrics import exposition, look
 from shared.problems import StorageUnavailable
 from tests.builders import WRITER, capability, index, refresh, register, registration, url_of
 
@@ -25,7 +25,8 @@ DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "deploy" / "Metrics.md
 
 
 def families(hub: Hub) -> dict[str, Any]:
-    return {family.name: family for family in text_string_to_metric_families(exposition(hub).decode())}
+    counts = look([*hub.sources.all().values()], hub.findings.all(), hub.clock.monotonic())
+    return {family.name: family for family in text_string_to_metric_families(exposition(hub, counts).decode())}
 
 
 def value(hub: Hub, name: str, **labels: str) -> float | None:
@@ -91,6 +92,16 @@ async def test_what_never_succeeded_was_last_in_order_at_zero(hub: Hub, client: 
     await register(client)
 
     assert value(hub, "last_successful_check_timestamp_seconds") == 0
+
+
+async def test_the_lag_is_that_of_the_longest_overdue(hub: Hub, client: httpx.AsyncClient, hands: Hands) -> None:
+    assert value(hub, "refresher_lag_seconds") == 0
+    await register(client)
+    hands.advance(7)
+    await register(client, "another")
+    hands.advance(2)
+
+    assert value(hub, "refresher_lag_seconds") == 9.0
 
 
 async def test_the_serial_and_compositions_are_told(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from shared.findings import Finding
     from shared.hub import Hub
+    from shared.sources.source import Source
 
 
 async def disputed(client: httpx.AsyncClient, upstream: respx.MockRouter, count: int = 30) -> None:
@@ -46,6 +47,54 @@ async def test_findings_are_made_once_per_change_in_a_thread_however_many_ask(
     assert kinds == ["stale", "conflict"]
     assert [name.split("_")[0] for name in made] == ["reads", "reads"]
     assert await hub.findings.made() == hub.findings.all()
+
+
+async def test_the_loop_goes_on_while_thousands_of_sources_are_looked_at(
+    hub: Hub, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(7):
+        await register(client, f"repo-{number}")
+    looked: list[str] = []
+
+    def look(source: Source) -> bool:
+        looked.append(source.registration.repo)
+        return True
+
+    monkeypatch.setattr(present, "SLICE", 3)
+    monkeypatch.setattr(present, "_is_troubled", look)
+    making = asyncio.create_task(hub.findings.made())
+    seen = set[int]()
+    for _ in range(20):
+        await asyncio.sleep(0)
+        seen.add(len(looked))
+
+    assert {finding.kind for finding in await making} == {"never-fetched"}
+    assert seen == {0, 3, 6, 7}
+
+
+async def test_one_that_began_earlier_and_ends_later_hides_no_finding(
+    hub: Hub, client: httpx.AsyncClient, upstream: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await disputed(client, upstream, 1)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(*about: object) -> list[Finding]:
+        if not begun.is_set():
+            begun.set()
+            go_on.wait(10)
+        return every(*about)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(present, "every", slow)
+    before = asyncio.create_task(hub.findings.made())
+    await asyncio.to_thread(begun.wait, 10)
+    upstream.get(url_of("second")).respond(503)
+    await refresh(client, "second")
+    after = await hub.findings.made()
+    go_on.set()
+
+    assert [finding.kind for finding in await before] == ["conflict"]
+    assert [finding.kind for finding in after] == ["stale", "conflict"]
+    assert await hub.findings.made() is after
 
 
 async def test_what_is_made_where_nothing_waits_is_the_same(

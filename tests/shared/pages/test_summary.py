@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from shared.pages.summary import ages, all_rows, all_well, by_domain, by_state
+from shared.pages.summary import ages, all_well, by_domain, by_state, rows_of
 from tests.builders import WRITER, capability, index, refresh, register, url_of
 from tests.shared.pages.rows import row
 
@@ -24,7 +24,7 @@ async def test_a_row_is_a_registration_with_its_source(
         await register(client, repo)
     await refresh(client, "b")
 
-    rows = await all_rows(hub)
+    rows = rows_of(hub, await hub.store.registrations())
 
     told = [(one.registration.repo, one.source.state, one.served) for one in rows]
     assert told == [("a", "never", 0), ("b", "fresh", 1)]
@@ -50,7 +50,7 @@ async def test_only_what_is_served_counts(client: httpx.AsyncClient, hub: Hub, u
         await refresh(client, repo)
     await client.patch("/v1/repos/off", json={"enabled": False}, headers=WRITER)
 
-    rows = await all_rows(hub)
+    rows = rows_of(hub, await hub.store.registrations())
 
     assert [(one.registration.repo, one.source.capability_count, one.served) for one in rows] == [
         ("a-fork", 2, 2), ("b", 2, 1), ("off", 1, 0),

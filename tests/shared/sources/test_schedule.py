@@ -193,15 +193,6 @@ def test_it_is_idle_when_no_check_is_under_way_and_none_is_due() -> None:
     assert [*idle, hosts.idle.is_set()] == [False, False, False, True, False]
 
 
-def test_the_lag_is_that_of_the_longest_overdue() -> None:
-    hands = Hands()
-    schedule, _ = scheduled(sources(hands.clock(), 3), hands.clock())
-    hands.advance(7)
-
-    assert schedule.lag() == 9.0
-    assert scheduled({}, hands.clock())[0].lag() == 0.0
-
-
 def test_a_host_with_checks_under_way_gets_fewer() -> None:
     clock, host = Hands().clock(), Host()
     followed = sources(clock, 2 * AT_A_TIME, host)
