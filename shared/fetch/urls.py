@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from threading import Lock
 
 import httpx
+from cachetools import LRUCache, cached
+from cachetools.keys import hashkey
 
 MAX_LENGTH = 2048
 MAX_TARGET_LENGTH = 8000
 """Characters of a redirect's target: the signed URLs of object stores are long (RFC 9110 §4.1 names 8,000)."""
 MAX_PORT = 65535
-_REMEMBERED = 4096
+REMEMBERED_BYTES = 8 << 20
+"""What the parsed URLs that are remembered take at most: who asks chooses their length."""
+
+_OVERHEAD = 2000
 _HOST_LENGTH, _LABEL_LENGTH = 253, 63  # RFC 1035 §2.3.4
 _FORBIDDEN = re.compile(r'[ \\<>"^`{|}]')  # besides what can't be seen
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -21,7 +26,19 @@ class UrlRefused(ValueError):  # noqa: N818 - a verdict, not a failure
     """The URL can't be registered; the message says why."""
 
 
-@lru_cache(_REMEMBERED)
+def _size(url: httpx.URL) -> int:
+    """Return about how many bytes *url* takes: its text as the key, and again as a whole and in parts."""
+    return _OVERHEAD + 4 * len(str(url))
+
+
+def _key(text: str, most: int = MAX_LENGTH) -> tuple[object, ...]:
+    return hashkey(text, most)
+
+
+_parsed: LRUCache[tuple[object, ...], httpx.URL] = LRUCache(REMEMBERED_BYTES, _size)
+
+
+@cached(_parsed, _key, Lock())
 def parse(text: str, most: int = MAX_LENGTH) -> httpx.URL:
     """Return *text* as the client will use it, or raise UrlRefused.
 

@@ -22,6 +22,9 @@ The fetcher has a connection for half of them; the rest wait for one.
 IN_ALL = 12
 """How many checks of one host run at a time for all owners: sources of one owner that hang leave room for others'."""
 
+MOST_LEFT = 2000
+"""So many hosts that asked for a pause are remembered when no source is read from them any more: some 3 KB for each."""
+
 
 class Share:
     """What one owner has of a *host*. A check holds both gates while it fetches; *busy* counts those that wait too."""
@@ -104,9 +107,17 @@ class Hosts:
         if not source.host.sources:
             name = _name(url)
             if source.host.cool_until:
-                self._left[name] = source.host
+                self._keep(name, source.host)
             else:
                 self._hosts.pop(name, None)
+
+    def _keep(self, name: str, host: Host) -> None:
+        """Remember the pause of *host*, from which no source is read; of too many the one that ends first goes."""
+        self._left[name] = host
+        if len(self._left) > MOST_LEFT:
+            first = min(self._left, key=lambda one: self._left[one].cool_until)
+            if not self._left.pop(first).sources:
+                self._hosts.pop(first)
 
     def is_of(self, source: Source, name: str | None) -> bool:
         """Tell whether the host of the registered URL of *source* is called *name*."""

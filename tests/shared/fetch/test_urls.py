@@ -78,3 +78,12 @@ def test_the_origin_is_scheme_host_and_port() -> None:
     origins = [urls.origin(urls.parse(text)) for text in texts]
 
     assert origins == [("https", "h.example", 443), ("http", "h.example", 80), ("http", "h.example", 8080)]
+
+
+def test_what_is_remembered_of_urls_is_bounded_in_bytes() -> None:
+    texts = [f"https://h{number}.example/".ljust(urls.MAX_LENGTH, "x") for number in range(6000)]
+    parsed = [urls.parse(text) for text in texts]
+
+    assert urls.parse(texts[-1]) is parsed[-1]
+    assert urls.parse(texts[0]) is not parsed[0]
+    assert sum(len(str(url)) for url in urls._parsed.values()) < urls.REMEMBERED_BYTES / 4

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from shared.registration import Registration
+from shared.sources import hosts as module
 from shared.sources.hosts import Hosts
 from shared.sources.source import Source
 from tests.builders import registration
+
+if TYPE_CHECKING:
+    import pytest
 
 ROW = Registration(**registration(), registered_at="", updated_at="", registered_by="operator", revision=1)
 
@@ -54,6 +59,21 @@ def test_hosts_that_nobody_is_read_from_are_forgotten_when_their_pause_ends() ->
         hosts.leave(left, left.registration.url)
 
     assert len(hosts._hosts) == 60
+
+
+def test_few_pauses_are_remembered_of_hosts_that_nobody_is_read_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_LEFT", 3)
+    hosts = Hosts()
+    stays = source("https://h9.example/1")
+    for number in (9, 1, 0, 2, 3, 4):
+        left = source(f"https://h{number}.example/1")
+        hosts.enter(left)
+        hosts.cool(left, number + 60.0, 0.0)
+        hosts.leave(left, left.registration.url)
+    hosts.enter(stays)
+
+    assert hosts._hosts.keys() == {f"h{number}.example" for number in (9, 3, 4)}
+    assert stays.host.cool_until == 69.0
 
 
 def test_a_host_is_left_alone_once_for_each_wait() -> None:
