@@ -210,4 +210,4 @@ class Federation:
         with contextlib.suppress(Problem):
             await self.shown()
         async with self._composing:
-            pass
+            await asyncio.to_thread(self._press.close)

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import zlib
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
@@ -14,12 +15,15 @@ import zstandard
 from shared import yaml_out
 from shared.federation.blocks import Gzip, blocks, views
 from shared.query import JSON, YAML
+from shared.threads import Threads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from shared.compose import Composition
     from shared.index.content import Entry
+
+    Text = tuple[tuple[Entry, ...], bytes | memoryview]
 
 CODINGS = ("zstd", "gzip")
 """The content codings on offer, the one that is smaller and read faster first."""
@@ -90,7 +94,9 @@ class Document:
         if form not in self.representations:
             async with self._making:
                 if form not in self.representations:
-                    self.representations.update(await asyncio.to_thread(self.press.more, self, form))
+                    loop = asyncio.get_running_loop()
+                    made = await loop.run_in_executor(self.press.line, self.press.more, self, form)
+                    self.representations.update(made)
         return self.representations[form]
 
 
@@ -111,7 +117,16 @@ class Press:
 
     def __init__(self) -> None:
         self._gzip = {JSON: Gzip(), YAML: Gzip()}
-        self._yaml: dict[str, tuple[tuple[Entry, ...], bytes | memoryview]] = {}
+        self._yaml: dict[str, Text] = {}
+
+    @cached_property
+    def line(self) -> Threads:
+        """The thread that ``more`` is called in, so that what readers ask for takes none of those that writes need."""
+        return Threads(1, "encoding")
+
+    def close(self) -> None:
+        """End the thread once it has made what it is making; others who wait get nothing. It blocks meanwhile."""
+        self.line.shutdown(cancel_futures=True)
 
     def document(self, composition: Composition, digest: str, serial: int, generated_at: str) -> Document:
         """Return *composition*, whose substance is *digest*, as the document with this serial and time."""
@@ -132,36 +147,35 @@ class Press:
 
     def _both(self, document: Document, media_type: str) -> dict[Form, Encoded]:
         units: list[bytes | memoryview]
-        units = list(_json_units(document) if media_type == JSON else self._yaml_units(document))
+        texts: dict[str, Text] = {}
+        units = list(_json_units(document) if media_type == JSON else self._yaml_units(document, texts))
         body = b"".join(units)
         if media_type == YAML:
-            self._remember(units, body)
+            self._remember(texts, units, body)
         packed = self._gzip[media_type].compress(body, blocks(units))
         bodies = {Form(media_type, "identity"): body, Form(media_type, "gzip"): packed}
         return {form: _encoded(document, form, one) for form, one in bodies.items()}
 
-    def _remember(self, units: Sequence[bytes | memoryview], body: bytes) -> None:
-        """Let go of the texts of sources, which are among *units*, for where they stand in *body*."""
-        texts = {id(text): repo for repo, (_, text) in self._yaml.items()}
-        for unit, view in zip(units, views(body, units), strict=True):
-            if repo := texts.get(id(unit)):
-                self._yaml[repo] = self._yaml[repo][0], view
+    def _remember(self, texts: Mapping[str, Text], units: Sequence[bytes | memoryview], body: bytes) -> None:
+        """Remember *texts*, which are among *units*, as where they stand in *body*."""
+        places = {id(unit): view for unit, view in zip(units, views(body, units), strict=True)}
+        self._yaml = {repo: (share, places[id(text)]) for repo, (share, text) in texts.items()}
 
-    def _yaml_units(self, document: Document) -> Iterator[bytes | memoryview]:
+    def _yaml_units(self, document: Document, texts: dict[str, Text]) -> Iterator[bytes | memoryview]:
+        """Yield the whole document as YAML, and put into *texts* that of each source."""
         composition = document.composition
         for name, value in document.head().items():
             yield yaml_out.field(name, value)
         yield from yaml_out.listing("sources", map(yaml_out.list_item, composition.sources))
-        yield from yaml_out.listing("capabilities", self._yaml_shares(composition))
+        yield from yaml_out.listing("capabilities", self._yaml_shares(composition, texts))
         yield from yaml_out.listing("conflicts", map(_conflict_item, composition.conflicts))
 
-    def _yaml_shares(self, composition: Composition) -> Iterator[bytes | memoryview]:
-        known, self._yaml = self._yaml, {}
+    def _yaml_shares(self, composition: Composition, texts: dict[str, Text]) -> Iterator[bytes | memoryview]:
         for source, share in zip(composition.sources, composition.shares, strict=True):
             if share:
-                before = known.get(source["repo"])
+                before = self._yaml.get(source["repo"])
                 text = before[1] if before and before[0] == share else b"".join([entry.yaml for entry in share])
-                self._yaml[source["repo"]] = share, text
+                texts[source["repo"]] = share, text
                 yield text
 
 

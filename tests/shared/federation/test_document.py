@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import threading
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -135,6 +136,24 @@ def test_yaml_of_what_did_not_change_is_not_written_again(monkeypatch: pytest.Mo
     bodies(document(compose([ours, part("other", capability(3))]), press=press))
 
     assert written == [capability(3)["id"]]
+
+
+async def test_readers_take_no_thread_of_those_that_writes_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = []
+    more = Press.more
+
+    def noted(press: Press, of: Document, form: Form) -> Any:
+        threads.append(threading.current_thread().name.rstrip("_0"))
+        return more(press, of, form)
+
+    monkeypatch.setattr(Press, "more", noted)
+    press = Press()
+    older, newer = (document(composition(capability(number)), press=press) for number in (1, 2))
+
+    await asyncio.gather(*(made.representation(Form(YAML, "zstd")) for made in (older, newer)))
+    press.close()
+
+    assert threads == ["encoding"] * 2
 
 
 def test_texts_for_the_next_yaml_are_no_second_copy_of_the_last() -> None:
