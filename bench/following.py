@@ -10,7 +10,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from bench.figures import Figure, at_most, below
-from bench.rig import ROOT
+from bench.full import SPARE, pod_limit
 from bench.seeding import composed, register, repos, seeded, settle
 from bench.upstream import ENTRIES
 from bench.writing import registering
@@ -26,8 +26,6 @@ SIZE = 1000
 AT_ONCE = 16
 WRITES = 10
 ROUNDS = 4
-SPARE = 0.75
-"""The share of the pod's memory that may be used: a third of that is to spare."""
 
 
 def measure(rig: Rig, _sizes: tuple[int, ...], effort: Effort) -> Iterator[Figure]:
@@ -150,14 +148,8 @@ def _messy(rig: Rig, publisher: Server, rounds: int) -> Figure:
                 answer.read()
         most = max(most, hub.memory_with_children("VmHWM"))
     hub.stop()
-    limit = _pod_limit()
+    limit = pod_limit()
     return Figure(
         work=f"memory, messy sources, {rounds} rounds", size=SIZE, unit="MiB", hub=most, limit=limit,
         against="the pod's limit", goal=at_most(SPARE),
     )  # fmt: skip
-
-
-def _pod_limit() -> float:
-    """Return how many MiB the pod may have."""
-    text = (ROOT / "k8s/base/deployment.yaml").read_text(encoding="utf-8")
-    return float(text.split("limits:")[1].split("memory: ")[1].split("Mi")[0])

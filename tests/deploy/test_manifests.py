@@ -12,6 +12,8 @@ import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 import yaml
 
+from bench import full
+from bench.upstream import FULL_ENTRIES
 from router import ENDPOINTS
 from shared.fetch import guard
 from shared.server import SHUTDOWN_SECONDS
@@ -23,6 +25,8 @@ OVERLAY = K8S / "overlays" / "railiance01"
 FOLDERS = [K8S / "base", OVERLAY]
 IMAGE = "gitea.coulomb.social/coulomb/reuse-surface"
 CLUSTERS = ["1.28", "1.30", "1.32", "1.34"]
+MEMORY = 1408
+"""The MiB that the pod may take."""
 HASH = re.compile(r"-[0-9a-z]{10}$")
 # What the client reads; the rest of what starts like a setting must be one.
 CLIENT = {"REUSE_SURFACE_URL"}
@@ -119,7 +123,35 @@ def test_the_hub_gets_what_it_asks_for_and_no_more(manifests: list[Manifest]) ->
     resources = one(manifests, "Deployment")["spec"]["template"]["spec"]["containers"][0]["resources"]
 
     assert (resources["requests"]["memory"], resources["requests"]["cpu"]) == ("64Mi", "50m")
-    assert resources["limits"]["memory"] == "512Mi"
+    assert resources["limits"]["memory"] == f"{MEMORY}Mi"
+
+
+def test_the_memory_of_the_pod_is_what_was_measured_at_the_bounds_and_a_quarter_to_spare() -> None:
+    rows = [row.split(" | ") for row in (ROOT / "bench/results/full.md").read_text(encoding="utf-8").splitlines()]
+    measured = [float(row[2].replace(",", "")) for row in rows if row[0].startswith("| memory, full hub")]
+    capabilities = {int(row[1].replace(",", "")) for row in rows if row[0].startswith("| memory, full hub")}
+
+    assert len(measured) == 3
+    assert max(measured) <= 0.75 * MEMORY
+    # Of a hub that is full indeed: no source like those that were read would still fit.
+    assert capabilities == {full.SOURCES * FULL_ENTRIES}
+    assert Settings().max_capabilities - FULL_ENTRIES < full.SOURCES * FULL_ENTRIES <= Settings().max_capabilities
+    for name in ("docs/deploy/README.md", "docs/Performance.md"):
+        assert f"{max(measured):,.0f} MiB" in (ROOT / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("docs/deploy/README.md", "--memory {}m "),
+        ("docs/deploy/README.md", " {:,} MiB at most"),
+        ("docs/deploy/Runbook.md", "the limit of {:,} MiB"),
+        ("docs/deploy/helm-values.example.yaml", "memory: {}Mi"),
+        ("k8s/monitoring/dashboard.json", "The pod's limit is {:,} MiB."),
+    ],
+)
+def test_documents_name_the_memory_limit_of_the_pod(name: str, says: str) -> None:
+    assert says.format(MEMORY) in (ROOT / name).read_text(encoding="utf-8")
 
 
 def test_the_probes_ask_endpoints_that_exist_on_the_port_that_is_served(manifests: list[Manifest]) -> None:
