@@ -48,10 +48,7 @@ if TYPE_CHECKING:
     from shared.store import Store
 
 THREADS = 8
-"""What is written to disk and composed goes on in these, beside the event loop.
-
-Of what readers cause, one search index at a time is made in them and, once, the OpenAPI document: two at most.
-"""
+"""For what is written and composed; of what readers cause, one search index at a time and once the OpenAPI document."""
 AGAIN_SECONDS = 1.0
 _FILES = {"registrations": "registrations", "states": "states of sources", "federation": "the federated index"}
 FULL = 507
