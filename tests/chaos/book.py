@@ -87,7 +87,8 @@ class Book:
         if status < 400 or LATER in detail:
             row.stored = {new}
             row.lines.add(request_id)
-            self._showing(row, row.shown if new is not None else {0}, LATER in detail)
+            if new is None:
+                self._showing(row, {0}, LATER in detail)
         elif IN_DOUBT not in detail and (REFUSED in detail or status in {404, 409}):
             row.stored = before
             row.maybe.discard(request_id)
