@@ -36,7 +36,7 @@ from shared.sources.timeline import Timeline
 from shared.sources.trial import Trial
 from shared.store import Bounds
 from shared.store.tiny import TinyStore
-from shared.tally import Tally
+from shared.tally import WRITTEN, Tally
 from shared.threads import Threads
 from shared.version import VERSION
 
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 THREADS = 8
 """For what is written and composed; of what readers cause, one search index at a time and once the OpenAPI document."""
 AGAIN_SECONDS = 1.0
-_FILES = {"registrations": "registrations", "states": "states of sources", "federation": "the federated index"}
+_FILES = {"states": "states of sources", "federation": "the federated index"}
 FULL = 507
 _log = logging.getLogger("hub")
 
@@ -147,7 +147,7 @@ class Hub:
         return checks
 
     def _storage(self) -> str:
-        failing = ", ".join(names for what, names in _FILES.items() if what in self.tally.failing)
+        failing = ", ".join(_FILES.get(what, what) for what in WRITTEN if what in self.tally.failing)
         return f"the last write of {failing} failed, the log says why; reading goes on" if failing else "ok"
 
     def _task(self, name: str, health: str) -> str:

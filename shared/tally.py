@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Key = TypeVar("Key")
 
 ANSWERS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-WRITTEN = ("registrations", "states", "federation")
+WRITTEN = ("registrations", "contents", "states", "federation")
 WORK = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 
 

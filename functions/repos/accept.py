@@ -33,12 +33,13 @@ async def handle(hub: Hub, request: Request) -> Response:
     author.must_own(registration, registration.registered_by)
     repo = registration.repo
 
-    served, held = hub.sources.held(repo)
-    if digest not in {None, held.content.digest}:
-        raise HeldReplaced(f"What is held of {repo} now has the digest {held.content.digest}. Nothing was let in.")
-    # Written ahead: of an acceptance that a full disk stops there is a line, but none is without one.
-    await hub.store.note(repo, "accept", author, served.facts(), held.facts())
-    outcome = await hub.sources.accept(repo, served, held)
+    async with hub.sources.deciding(repo):
+        served, held = hub.sources.held(repo)
+        if digest not in {None, held.content.digest}:
+            raise HeldReplaced(f"What is held of {repo} now has the digest {held.content.digest}. Nothing was let in.")
+        # Written ahead: of an acceptance that a full disk stops there is a line, but none is without one.
+        await hub.store.note(repo, "accept", author, served.facts(), held.facts())
+        outcome = await hub.sources.accept(repo, served, held)
     await hub.shown(f"What was held of {repo} is let in.")
 
     return json_answer(hub.federation.edition.outcome(outcome))

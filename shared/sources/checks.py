@@ -90,9 +90,10 @@ class Checks:
         try:
             known = source.known
             found = await self._checker.check(registration.repo, registration.url, known, talk)
-            if source.epoch is not epoch:
-                return None
-            return await self._intake.take(source, found, known, talk.milliseconds)
+            async with source.deciding:
+                if source.epoch is not epoch:
+                    return None
+                return await self._intake.take(source, found, known, talk.milliseconds)
         except SourceProblem as problem:
             if source.epoch is not epoch:
                 return None

@@ -6,17 +6,19 @@ A decision waits for the disk. Whatever changes meanwhile gives the source anoth
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from shared.problems import HeldReplaced, HubFull, NothingHeld
+from shared.problems import HeldReplaced, HubFull, NothingHeld, StorageUnavailable
 from shared.sources.held import Held, measured, past_of, shrinks
 from shared.sources.schedule import interval
 from shared.sources.shelf import Kept
 from shared.sources.source import Outcome, describing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
     from shared.clock import RunningTime
     from shared.index import Content
@@ -102,7 +104,7 @@ class Intake:
         """
         epoch, repo = source.epoch, source.registration.repo
         self._room.require(leaving, new.content)
-        draft = await asyncio.to_thread(shelf.draft, repo, new)
+        draft = await self._draft(shelf, repo, new)
         if source.epoch is not epoch:
             shelf.discard(draft)
             return False
@@ -112,8 +114,26 @@ class Intake:
         except HubFull:
             shelf.discard(draft)
             raise
-        shelf.place(draft, repo)
+        self._place(shelf, draft, repo)
         return True
+
+    async def _draft(self, shelf: Shelf, repo: str, new: Kept) -> Path:
+        with self._counted():
+            return await asyncio.to_thread(shelf.draft, repo, new)
+
+    def _place(self, shelf: Shelf, draft: Path, repo: str) -> None:
+        with self._counted():
+            shelf.place(draft, repo)
+        self._tally.wrote("contents", "done")
+
+    @contextlib.contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Count a content that the volume refuses."""
+        try:
+            yield
+        except StorageUnavailable:
+            self._tally.wrote("contents", "failed")
+            raise
 
     def _keep(self, source: Source, new: Kept) -> None:
         """Serve *new*, which lies on the shelf, from now on."""
@@ -137,13 +157,13 @@ class Intake:
         repo = source.registration.repo
         _must_still_hold(source, served, held)
         new = replace(held, changed_at=self._clock.stamp(), instead_of="")
-        draft = await asyncio.to_thread(self._shelves.good.draft, repo, new)
+        draft = await self._draft(self._shelves.good, repo, new)
         try:
             _must_still_hold(source, served, held)
         except HeldReplaced:
             self._shelves.good.discard(draft)
             raise
-        self._shelves.good.place(draft, repo)
+        self._place(self._shelves.good, draft, repo)
         source.epoch = object()
         self._keep(source, new)
         source.status = describing(source.status, new)

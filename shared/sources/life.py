@@ -17,6 +17,7 @@ from shared.sources.source import Source
 from shared.sources.status import Status
 
 if TYPE_CHECKING:
+    import contextlib
     from collections.abc import Awaitable, Iterable, Mapping
 
     from shared.clock import RunningTime
@@ -212,6 +213,10 @@ class Sources:
         Raise RepoNotFound or StorageUnavailable.
         """
         return await self._intake.accept(self._source(repo), served, held)
+
+    def deciding(self, repo: str) -> contextlib.AbstractAsyncContextManager[None]:
+        """Return a context in which nobody else decides what is served and held of *repo*, or raise RepoNotFound."""
+        return self._source(repo).deciding
 
     def held(self, repo: str) -> tuple[Kept, Kept]:
         """Return the last good content of *repo* and what is held in its place, or raise RepoNotFound, NothingHeld."""

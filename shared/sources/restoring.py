@@ -80,10 +80,8 @@ def _counts(record: Record, registration: Registration, kept: Kept | None) -> bo
 
 
 def _status(record: Record | None, registration: Registration, kept: Kept | None) -> Status:
-    if record is None:
-        return describing(Status(), kept)
-    status = record.status
-    if record.url != registration.url:
+    status = Status() if record is None else record.status
+    if record is not None and record.url != registration.url:
         status = status.moved() if kept else Status()
     read = kept is not None and kept.url == registration.url
     if kept is not None and status.digest is None and status.error and status.error["type"] == HubFull.slug:
@@ -91,7 +89,7 @@ def _status(record: Record | None, registration: Registration, kept: Kept | None
         status = replace(status, error=None, consecutive_failures=0)
     elif kept is not None and read and kept.content.digest not in {status.digest, status.held_digest}:
         # Content that nobody accepted came by a check that found it in order, after the record was written.
-        status = status.succeeded(kept.changed_at)
+        status = replace(status.succeeded(kept.changed_at), checked_at=max(status.checked_at or "", kept.changed_at))
     return describing(status, kept)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -12,8 +13,6 @@ from shared.sources.schedule import patience
 from shared.sources.status import SERVED, Status, state_of
 
 if TYPE_CHECKING:
-    import asyncio
-
     from shared.clock import Clock, RunningTime
     from shared.index import Content
     from shared.registration import Registration
@@ -50,6 +49,7 @@ class Source:
     check or, before the first, the registration. *unread* tells that its URL was changed and the new one not read yet,
     *late* that a check is long overdue.
 
+    *deciding* is held by whoever decides what becomes of content, from the look at what is there until it is done.
     *epoch* is another object after each decision that outdates a check under way. *asked* tells that somebody asked
     for this source by name: its check then goes through, also while its host cools down. *told* is what the federated
     index was last told of it.
@@ -68,6 +68,7 @@ class Source:
     unread: bool = False
     late: bool = False
     host: Host = field(default_factory=Host)
+    deciding: asyncio.Lock = field(default_factory=asyncio.Lock)
     epoch: object = field(default_factory=object)
     flight: asyncio.Task[Outcome | None] | None = None
     asked: bool = False

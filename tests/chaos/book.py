@@ -50,7 +50,7 @@ class Book:
         self.rows: dict[str, Row] = {}
         self.notes: list[str] = []
         self.answers: dict[int, int] = {}
-        self.refusals = 0
+        self.refusals = self.unwritten = 0
         self.crashed = False
         self.serial, self.generated_at = 0, ""
         self.digests: dict[int, bytes] = {}
@@ -128,6 +128,7 @@ class Book:
         self.answers[response.status] = self.answers.get(response.status, 0) + 1
         self.refusals += response.status >= 500
         detail = json.loads(text)["detail"] if response.status >= 400 else text
+        self.unwritten += "volume" in detail and response.status >= 500
         print(method, path, request_id, response.status, detail)  # noqa: T201 - shown with a failure
         return response.status, detail
 

@@ -11,7 +11,7 @@ import pytest
 
 from router import ENDPOINTS, application
 from shared.hub import open_hub
-from tests.builders import WRITER, client_of, index, refresh, register, url_of
+from tests.builders import WRITER, capability, client_of, index, refresh, register, url_of
 
 if TYPE_CHECKING:
     import respx
@@ -65,15 +65,18 @@ async def test_names_what_could_not_be_written_and_stays_ready_because_reading_g
         with monkeypatch.context() as full:
             full.setattr(os, call, refuse)
             patched = await client.patch("/v1/repos/state-hub", json={"required": True}, headers=WRITER)
+            upstream.get(url_of("state-hub")).respond(content=index(capability(1), capability(2)))
+            taken = await client.post("/v1/repos/state-hub/refresh", headers=WRITER)
             upstream.get(url_of("state-hub")).respond(500)
             checked = await client.post("/v1/repos/state-hub/refresh", headers=WRITER)
             during = await ask(hub)
         await client.patch("/v1/repos/state-hub", json={"required": True}, headers=WRITER)
+        upstream.get(url_of("state-hub")).respond(content=index(capability(1), capability(2)))
         await refresh(client)
         after = await ask(hub)
 
-    assert (patched.status_code, checked.status_code, during.status_code) == (507, 507, 200)
-    failing = "the last write of registrations, states of sources failed, the log says why; reading goes on"
+    assert (patched.status_code, taken.status_code, checked.status_code, during.status_code) == (507, 507, 507, 200)
+    failing = "the last write of registrations, contents, states of sources failed, the log says why; reading goes on"
     assert during.json()["checks"] == {"storage": failing, "federation": "ok", "search": "ok", "refresher": "off"}
     assert after.json()["checks"]["storage"] == "ok"
 

@@ -191,20 +191,29 @@ async def test_what_the_line_names_is_let_in_or_nothing_is(
     client: httpx.AsyncClient, upstream: respx.MockRouter, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     route = await hold(client, upstream)
-    route.side_effect = [httpx.Response(200, content=index(capability(9)))]
-    note = TinyStore.note
+    note, later, read = TinyStore.note, list[asyncio.Task[Any]](), asyncio.Event()
+
+    def answer_with_other_content(_: httpx.Request) -> httpx.Response:
+        read.set()
+        return httpx.Response(200, content=index(capability(9)))
 
     async def note_while_other_content_comes(*arguments: Any) -> None:
         await note(*arguments)
-        await hub.sources.refresh("state-hub")
+        later.append(asyncio.create_task(hub.sources.refresh("state-hub")))
+        await read.wait()
 
+    route.side_effect = answer_with_other_content
     monkeypatch.setattr(TinyStore, "note", note_while_other_content_comes)
 
-    problem(await client.post(PATH, headers=WRITER), "held-replaced")
+    answer = await client.post(PATH, headers=WRITER)
+    await asyncio.gather(*later)
 
+    # What came meanwhile waited for the acceptance, and was then judged by what had been let in.
+    assert (answer.json()["outcome"], answer.json()["source"]["capability_count"]) == ("changed", 2)
     shown = (await client.get("/v1/repos/state-hub")).json()["source"]
-    assert (shown["state"], shown["capability_count"]) == ("held", 5)
-    assert [one["capability_count"] for one in (await federated(client))["sources"]] == [5]
+    assert (shown["state"], shown["capability_count"]) == ("fresh", 1)
+    lines = (await client.get("/v1/repos/state-hub/history")).json()["history"]
+    assert [line["action"] for line in lines] == ["accept", "register"]
 
 
 async def test_of_two_acceptances_at_once_one_lets_in_what_both_named(
@@ -215,4 +224,7 @@ async def test_of_two_acceptances_at_once_one_lets_in_what_both_named(
     answers = await asyncio.gather(*(client.post(PATH, headers=WRITER) for _ in range(2)))
 
     assert sorted(answer.status_code for answer in answers) == [200, 409]
+    # Who was refused let in nothing, and the history does not say so.
+    lines = (await client.get("/v1/repos/state-hub/history")).json()["history"]
+    assert [line["action"] for line in lines] == ["accept", "register"]
     assert (await client.get("/v1/repos/state-hub")).json()["source"]["capability_count"] == 2

@@ -54,6 +54,8 @@ def test_without_a_record_the_content_is_there_and_due(shelves: Shelves) -> None
     source = restored(ROW, None, shelves, time)
 
     assert (source.kept, source.due, source.good) == (kept(1), hands.clock().monotonic(), time.ran)
+    # It came by a check, whose record is lost: fresh content that was never checked there is none.
+    assert source.status.checked_at == source.status.succeeded_at == kept(1).changed_at
     assert source.held is not None
     assert (source.held.kept, source.held.seen) == (kept(2), None)
 
