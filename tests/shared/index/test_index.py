@@ -163,6 +163,11 @@ def test_names_every_fault_with_its_place(body: bytes, expected: list[tuple[int,
     assert all(wanted[3] in fault[3] for fault, wanted in zip(found, expected, strict=True))
 
 
+def test_names_of_fields_are_bounded() -> None:
+    assert faults(entry("x" * 101 + ": 1")) != []
+    assert read_index(entry("x" * 100 + ": 1"), REPO).entries
+
+
 @pytest.mark.parametrize(
     "name",
     [
