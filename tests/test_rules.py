@@ -62,6 +62,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
 every_write = pytest.mark.parametrize("row", WRITES, ids=" ".join)
 every_row_of_v1 = pytest.mark.parametrize("row", [row for row in ROWS if row[1].startswith("/v1")], ids=" ".join)
 every_body = pytest.mark.parametrize("row", BODIES, ids=" ".join)
+every_read_of_json = pytest.mark.parametrize("path", ["/v1/federated", "/v1/repos", "/v1/capabilities", "/v1/findings"])
 
 
 @pytest.fixture
@@ -182,6 +183,18 @@ async def test_a_parameter_that_is_given_twice_is_refused(known: httpx.AsyncClie
     assert "given twice" in problem(await known.get(target), "bad-query")["detail"]
 
 
+@pytest.mark.parametrize(
+    "accept",
+    ["text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", "application/json;q=.5", "*/*;q=0.8000", "*"],
+    ids=["java", "without its zero", "computed", "a lone star"],
+)
+@every_read_of_json
+async def test_weights_that_clients_write_are_no_refusal(known: httpx.AsyncClient, path: str, accept: str) -> None:
+    answer = await known.get(path, headers={"Accept": accept, **WRITER})
+
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+
+
 @every_row_of_v1
 async def test_what_can_not_be_accepted_is_not_done(known: httpx.AsyncClient, row: tuple[str, str]) -> None:
     before = await world(known)
@@ -296,6 +309,18 @@ async def test_a_body_may_nest_twenty_levels_before_its_fields_are_looked_at(
 
     assert answer.status_code == 422
     assert "/colour" in [error["pointer"] for error in answer.json()["errors"]]
+
+
+@pytest.mark.parametrize("behind", ["; charset=utf-8;", "; odata=verbose", ";charset=utf-8;v=1", "; x=y"])
+@every_body
+async def test_parameters_of_a_type_that_mean_nothing_are_ignored(
+    known: httpx.AsyncClient, row: tuple[str, str], behind: str
+) -> None:
+    kind = "application/merge-patch+json" if row[0] == "PATCH" else "application/json"
+    headers = {"Content-Type": kind + behind, **WRITER}
+    answer = await known.request(*row, content=json.dumps(BODIES[row]), headers=headers)
+
+    assert answer.status_code in {200, 201}, answer.text
 
 
 @every_body

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -9,11 +10,22 @@ import pytest
 from tests.builders import WRITER, capability, federated, index, problem, refresh, register, url_of, world
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Mapping
 
     import respx
 
     from tests.builders import Hands
+
+
+class Pieces(httpx.AsyncByteStream):
+    """Bytes as they come from a network, which nothing has decoded yet."""
+
+    def __init__(self, sent: bytes) -> None:
+        self.sent = sent
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield all of them at once."""
+        yield self.sent
 
 
 async def test_a_first_check_brings_the_index(client: httpx.AsyncClient, upstream: respx.MockRouter) -> None:
@@ -226,3 +238,29 @@ async def test_a_source_that_failed_for_too_long_serves_nothing(
     assert [(one["state"], one["capability_count"], one["served_count"]) for one in (stale, failed)] == [
         ("stale", 2, 2), ("failed", 2, 0),
     ]  # fmt: skip
+
+
+PACKED = gzip.compress(index())
+
+
+@pytest.mark.parametrize(
+    ("codings", "sent"),
+    [
+        pytest.param("", index(), id="none named"),
+        pytest.param("utf-8", index(), id="a charset in the wrong place"),
+        pytest.param("aws-chunked", index(), id="what an object store kept"),
+        pytest.param("gzip,", PACKED, id="an empty member"),
+        pytest.param("identity, gzip", PACKED, id="identity"),
+        pytest.param("gzip", PACKED + bytes(1), id="a zero behind it"),
+        pytest.param("gzip", PACKED + bytes(512), id="a block of zeros behind it"),
+        pytest.param("gzip", gzip.compress(index()[:9]) + bytes(8) + gzip.compress(index()[9:]), id="zeros in between"),
+    ],
+)
+async def test_an_index_is_read_however_its_server_names_and_pads_its_coding(
+    client: httpx.AsyncClient, upstream: respx.MockRouter, codings: str, sent: bytes
+) -> None:
+    upstream.get(url_of("state-hub")).respond(stream=Pieces(sent), headers={"Content-Encoding": codings})
+    await register(client)
+
+    assert (await refresh(client))["outcome"] == "changed"
+    assert [one["id"] for one in (await federated(client))["capabilities"]] == [capability()["id"]]
