@@ -39,6 +39,12 @@ def _memory(pid: int, line: str) -> float:
     return int(status.split(f"{line}:")[1].split()[0]) / 1024
 
 
+def memory_with_children(pid: int, line: str = "VmRSS") -> float:
+    """Return the memory in MiB of the process *pid* and of those that it has started and that still run."""
+    listed = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return sum(_memory(int(one), line) for one in [str(pid), *listed.split()])
+
+
 @dataclass(frozen=True)
 class Server:
     """A server that answers at *url*."""
@@ -67,8 +73,7 @@ class Server:
 
     def memory_with_children(self, line: str = "VmRSS") -> float:
         """Return the same, added up with the processes that it has started and that still run."""
-        listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
-        return self.memory(line) + sum(_memory(int(pid), line) for pid in listed.split())
+        return memory_with_children(self.process.pid, line)
 
     def stop(self) -> None:
         """End it as an operator does."""
