@@ -48,7 +48,7 @@ class Intake:
         now, kept, held = self._clock.stamp(), source.kept, source.held
         status = source.status.checked(now, found.http_status, found.size, duration).succeeded(now)
         row, content = source.registration, found.content or _content(known)
-        new = Kept(row.url, found.validators, now, content, row.registered_at)
+        new = Kept(row.url, found.validators, now, content, row.registered_at, sequence=row.sequence)
         if kept and new.says_the_same(kept):
             return await self._stays(source, replace(new, changed_at=kept.changed_at, past=kept.past), status)
         if held and new.says_the_same(held.kept):

@@ -30,9 +30,9 @@ _log = logging.getLogger("hub.sources")
 class Kept:
     """A content, the URL it was read from, and the validators of that URL that make the next request conditional.
 
-    *registered_at* tells the registration that it was read for from others of the same name; empty in files of versions
-    that did not write it. *past* are larger sets of ids that were served before, *instead_of* is the digest of what was
-    served when this was held.
+    *registered_at* and *sequence* tell the registration that it was read for from others of the same name, which a
+    clock that stands still could date alike; they are empty and 0 in files of versions that did not write them. *past*
+    are larger sets of ids that were served before, *instead_of* is the digest of what was served when this was held.
     """
 
     url: str
@@ -42,6 +42,7 @@ class Kept:
     registered_at: str = ""
     past: tuple[Past, ...] = ()
     instead_of: str = ""
+    sequence: int = 0
 
     def says_the_same(self, other: Kept) -> bool:
         """Tell whether the contents are equal, however they were written."""
@@ -71,9 +72,7 @@ class Shelf:
         with trusted(path, "Put back a good copy, or remove it: the source is then read again."):
             written = path.read_bytes()
             kept = _read(parsed(written, FORMAT), written)
-        # Without the time of registering only the URL tells whose it is.
-        mine = kept.registered_at == registration.registered_at if kept.registered_at else kept.url == registration.url
-        return kept if mine else None
+        return kept if _read_for(registration, kept) else None
 
     def draft(self, repo: str, kept: Kept) -> Path:
         """Write *kept* durably beside the others and return where, or raise StorageUnavailable. For any thread."""
@@ -84,6 +83,7 @@ class Shelf:
             "validators": [*kept.validators],
             "changed_at": kept.changed_at,
             "registered_at": kept.registered_at,
+            "sequence": kept.sequence,
             "past": [[one.until, b64encode(one.ids).decode()] for one in kept.past],
             "instead_of": kept.instead_of,
             "sha256": hashlib.sha256(document).hexdigest(),
@@ -147,7 +147,15 @@ def _read(saved: dict[str, Any], written: bytes) -> Kept:
         saved.get("registered_at", ""),
         tuple(Past(until, b64decode(ids)) for until, ids in saved.get("past", ())),
         saved.get("instead_of", ""),
+        saved.get("sequence", 0),
     )
+
+
+def _read_for(registration: Registration, kept: Kept) -> bool:
+    """Tell whether *kept* was read for *registration*. Without the time of registering only the URL tells that."""
+    if not kept.registered_at:
+        return kept.url == registration.url
+    return kept.registered_at == registration.registered_at and kept.sequence in {0, registration.sequence}
 
 
 class Shelves:

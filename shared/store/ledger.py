@@ -43,16 +43,24 @@ class Note(NamedTuple):
 class Ledger:
     """Registrations by repo, who holds which URL, and the highest revision that a deregistered repo had (*retired*).
 
-    New registrations start beyond that one, so that no If-Match from an earlier life of a name holds again.
+    New registrations start beyond that one, so that no If-Match from an earlier life of a name holds again. *sequence*
+    is the highest number that a registration got, of those that are gone too: no two ever have the same.
     """
 
-    def __init__(self, rows: Iterable[Registration], retired: int = 0, bounds: Bounds = Bounds()) -> None:  # noqa: B008 - immutable
+    def __init__(
+        self,
+        rows: Iterable[Registration],
+        retired: int = 0,
+        bounds: Bounds = Bounds(),  # noqa: B008 - immutable
+        sequence: int = 0,
+    ) -> None:
         self.rows = {row.repo: row for row in rows}
         self.retired = retired
         self.bounds = bounds
         self._urls = {urls.normal(row.url): row.repo for row in self.rows.values()}
         self._by_token = Counter(row.registered_by for row in self.rows.values())
-        self._sequence = max((row.sequence for row in self.rows.values()), default=0)
+        self.sequence = max((row.sequence for row in self.rows.values()), default=0)
+        self.sequence = max(self.sequence, sequence)
 
     def get(self, repo: str) -> Registration:
         """Return the registration of *repo*, or raise RepoNotFound."""
@@ -95,7 +103,7 @@ class Ledger:
 
     def _new(self, wanted: Wanted, revision: int, author: Author, now: str) -> Registration:
         fields = {"registered_at": now, "updated_at": now, "registered_by": author.name, "revision": revision}
-        return Registration.from_json(wanted.as_json() | fields | {"sequence": self._sequence + 1})
+        return Registration.from_json(wanted.as_json() | fields | {"sequence": self.sequence + 1})
 
     def _check_room(self, author: Author) -> None:
         in_all, per_token = self.bounds
@@ -149,15 +157,14 @@ class Ledger:
             self.rows[repo] = edited.after
             self._urls[urls.normal(edited.after.url)] = repo
             self._by_token[edited.after.registered_by] += 1
-            self._sequence = max(self._sequence, edited.after.sequence)
+            self.sequence = max(self.sequence, edited.after.sequence)
 
     def copy(self) -> Ledger:
         """Return a ledger that changes independently of this one."""
-        twin = Ledger((), self.retired, self.bounds)
+        twin = Ledger((), self.retired, self.bounds, self.sequence)
         twin.rows = dict(self.rows)
         twin._urls = dict(self._urls)
         twin._by_token = +self._by_token
-        twin._sequence = self._sequence
         return twin
 
 

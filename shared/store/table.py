@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import orjson
 import tinydb
@@ -25,6 +25,16 @@ REMEDY = "Put back a good copy (the name + .prev is the previous generation), or
 RETIRED = "(retired)"
 Row = dict[str, Any]
 Tables = dict[str, dict[str, Any]]
+
+
+class Gone(NamedTuple):
+    """What registrations that are gone had reached: the highest *revision* and the highest number (*sequence*).
+
+    Files of versions that did not keep the number tell 0.
+    """
+
+    revision: int = 0
+    sequence: int = 0
 
 
 class AtomicStorage(Storage):
@@ -98,11 +108,7 @@ def _number_rows(tables: Tables) -> Tables:
     order = sorted(registered, key=lambda repo: (str(registered[repo]["registered_at"]), repo))
     numbered = {repo: {**registered[repo], "sequence": number} for number, repo in enumerate(order, 1)}
     retired = max((int(row["retired"]) for row in rows.values() if "retired" in row), default=0)
-    return {**tables, "repos": numbered | _row_of(retired)}
-
-
-def _row_of(retired: int) -> dict[str, Row]:
-    return {RETIRED: {"retired": retired}} if retired else {}
+    return {**tables, "repos": numbered | ({RETIRED: {"retired": retired}} if retired else {})}
 
 
 # From each format to the next.
@@ -130,8 +136,8 @@ class _BatchTable(Table):
 class Database(tinydb.TinyDB):
     """One table: under the name of each repo its registration.
 
-    A row whose name no repo can have keeps the highest revision of those that are gone, once there are any:
-    ``{"retired": revision}``.
+    A row whose name no repo can have keeps what those that are gone had reached, once there are any:
+    ``{"retired": revision, "sequence": number}``.
     """
 
     table_class = _BatchTable
@@ -140,14 +146,16 @@ class Database(tinydb.TinyDB):
         super().__init__(path, storage=AtomicStorage)
         self._repos = cast("_BatchTable", self.table("repos"))
 
-    def load(self) -> tuple[dict[str, Row], int]:
-        """Return every row by the name of its repo, and the highest revision of those that are gone."""
+    def load(self) -> tuple[dict[str, Row], Gone]:
+        """Return every row by the name of its repo, and what those that are gone had reached."""
         rows = {str(one.doc_id): dict(one) for one in self._repos}
-        return rows, int(rows.pop(RETIRED, {"retired": 0})["retired"])
+        row = rows.pop(RETIRED, {"retired": 0})
+        return rows, Gone(int(row["retired"]), int(row.get("sequence", 0)))
 
-    def save(self, rows: Mapping[str, Row | None], retired: int) -> None:
-        """Store the changed *rows* (None for those gone) and *retired*, durably and as one write.
+    def save(self, rows: Mapping[str, Row | None], gone: Gone) -> None:
+        """Store the changed *rows* (None for those gone) and what is *gone*, durably and as one write.
 
         Raise StorageUnavailable and change nothing.
         """
-        self._repos.put({**rows, **_row_of(retired)})
+        row = {RETIRED: {"retired": gone.revision, "sequence": gone.sequence}} if gone.revision else {}
+        self._repos.put({**rows, **row})

@@ -12,7 +12,7 @@ from shared.registration import Registration
 from shared.store import Author, Bounds, Change, Edited, Store
 from shared.store.history import History
 from shared.store.ledger import Decision, Ledger, Note, must_be_new, must_match
-from shared.store.table import REMEDY, Database
+from shared.store.table import REMEDY, Database, Gone
 
 if TYPE_CHECKING:
     import contextlib
@@ -165,7 +165,8 @@ class TinyStore(Store):
     def _save(self, staged: Ledger, changes: list[Change]) -> None:
         self._history.append(changes)
         try:
-            self._database.save({change.repo: _row(staged, change.repo) for change in changes}, staged.retired)
+            changed = {change.repo: _row(staged, change.repo) for change in changes}
+            self._database.save(changed, Gone(staged.retired, staged.sequence))
         except BaseException as fault:
             self._history.withdraw(in_doubt=isinstance(fault, StorageUnavailable) and fault.in_doubt)
             raise
@@ -173,8 +174,8 @@ class TinyStore(Store):
 
 def _ledger(database: Database, path: Path, bounds: Bounds) -> Ledger:
     with trusted(path, REMEDY):
-        rows, retired = database.load()
-        return Ledger(map(Registration.from_json, rows.values()), retired, bounds)
+        rows, gone = database.load()
+        return Ledger(map(Registration.from_json, rows.values()), gone.revision, bounds, gone.sequence)
 
 
 def _edited(decision: Decision) -> Edited:

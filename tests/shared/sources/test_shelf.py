@@ -84,6 +84,13 @@ def test_knows_nothing_of_another_registration_or_repo(shelf: Shelf) -> None:
     assert shelf.load(replace(ROW, repo="b")) is None
 
 
+def test_registrations_that_a_standing_clock_dates_alike_are_told_apart_by_their_number(shelf: Shelf) -> None:
+    keep(shelf, replace(KEPT, sequence=4))
+
+    assert shelf.load(replace(ROW, sequence=4)) == replace(KEPT, sequence=4)
+    assert shelf.load(replace(ROW, sequence=5)) is None
+
+
 def test_takes_what_a_version_before_kept_by_its_url(shelf: Shelf, tmp_path: Path) -> None:
     head = {"format": 1, "url": URL, "validators": ['"1"', "Mon", ""], "changed_at": "2026-11-23T10:00:00Z"}
     whole = json.dumps(head)[:-1].encode() + b',"index":' + CONTENT.document() + b"}"

@@ -262,6 +262,16 @@ async def test_names_that_are_gone_take_no_room(
     assert orjson.loads(path.read_bytes())["repos"].keys() == {"stays", "gone-0", "new", "(retired)"}
 
 
+async def test_the_number_of_a_registration_that_is_gone_is_not_given_again(
+    store: TinyStore, reopen: Callable[[], TinyStore]
+) -> None:
+    await store.add(wanted("first"), ANNA)
+    await store.add(wanted("again"), ANNA)
+    await store.remove("again", ANNA)
+
+    assert (await reopen().add(wanted("again"), ANNA)).sequence == 3
+
+
 async def test_a_folder_of_an_earlier_version_serves_in_the_order_of_its_registrations(
     tmp_path: Path, reopen: Callable[[], TinyStore]
 ) -> None:
