@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from shared.problems import HeldReplaced, HubFull, NothingHeld, StorageUnavailable
 from shared.sources.held import Held, measured, past_of, shrinks
@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     from shared.sources.source import Ending, Source
     from shared.sources.status import Status
     from shared.tally import Tally
+
+T = TypeVar("T")
+
+FEW_IDS = 500
+"""So many ids are compared at once, cheaper than in another thread; more beside the event loop."""
 
 
 class Intake:
@@ -62,10 +67,9 @@ class Intake:
         """Hold *new* if it lacks too much of what was served within a day, else let it in."""
         epoch, kept, now = source.epoch, source.kept, self._time.ran
         assert kept is not None  # noqa: S101 - without anything that is served there is nothing to be judged by
-        # Beside the loop: to hash thousands of ids takes a while.
-        loss = await asyncio.to_thread(measured, kept, new.content, now) if kept.past else None
+        loss = await _beside(measured, kept, new.content, now) if kept.past else None
         too_little = shrinks(kept.content, new.content) or (loss is not None and loss.too_much)
-        past = () if too_little else await asyncio.to_thread(past_of, kept, new.content, now)
+        past = () if too_little else await _beside(past_of, kept, new.content, now)
         if source.epoch is not epoch:
             return None
         if too_little:
@@ -200,3 +204,9 @@ def must_hold(source: Source) -> tuple[Kept, Kept]:
     if source.held is None or source.kept is None:
         raise NothingHeld(f"Nothing of {source.registration.repo} is held.")
     return source.kept, source.held.kept
+
+
+async def _beside(compare: Callable[[Kept, Content, float], T], kept: Kept, new: Content, now: float) -> T:
+    """Return what *compare* makes of the ids, beside the event loop where they are many."""
+    ids = len(kept.content.entries) + len(new.entries) + sum(one.size for one in kept.past)
+    return compare(kept, new, now) if ids <= FEW_IDS else await asyncio.to_thread(compare, kept, new, now)

@@ -767,3 +767,21 @@ async def test_what_stays_at_a_new_url_is_written_for_the_state_that_is(
     outcome = await hub.sources.refresh("state-hub")
 
     assert (outcome.outcome, outcome.source.state, len(calls)) == ("unchanged", "fresh", 2)
+
+
+async def test_the_ids_of_large_contents_are_compared_beside_the_event_loop(
+    hub: Hub, route: respx.Route, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[int] = []
+
+    def noted(*arguments: Any) -> Any:
+        threads.append(threading.get_ident())
+        return past_of(*arguments)
+
+    monkeypatch.setattr(intake, "past_of", noted)
+    hub.sources.watch(ROW)
+    for count in (2, 3, intake.FEW_IDS, intake.FEW_IDS + 1):
+        await answered(hub, route, sends(*range(count)))
+
+    here = threading.get_ident()
+    assert [one == here for one in threads] == [True, False, False]
