@@ -213,9 +213,9 @@ TOKENS = [
     {}, {"name": "operator"}, {"name": ""}, {"name": "-a"}, {"name": "a b"}, {"name": "a" * 101}, {"name": "a\n"},
     {"repos": "Team-*"}, {"repos": "a,,b"}, {"repos": "a b"}, {"repos": "a/b"}, {"repos": "[a-c]?!*"}, {"repos": "a\n"},
     {"repos": ",".join(["a"] * 101)}, {"repos": "a" * 101}, {"domains": "helix_forge,x-*"}, {"domains": "ü"},
-    {"expires_at": "2027-06-30"}, {"expires_at": "garbage"}, {"expires_at": "2027-06-30T00:00:00"}, {"expires_at": ""},
-    {"expires_at": "2027-06-30T00:00:00Z"}, {"expires_at": "2027-06-30T00:00+02:00"},
-    {"expires_at": "2027-13-30T00:00:00Z"}, {"expires_at": "2027-06-30T00:00:00.123456Z"},
+    {"expires_at": "2927-06-30"}, {"expires_at": "garbage"}, {"expires_at": "2927-06-30T00:00:00"}, {"expires_at": ""},
+    {"expires_at": "2927-06-30T00:00:00Z"}, {"expires_at": "2927-06-30T00:00+02:00"},
+    {"expires_at": "2927-13-30T00:00:00Z"}, {"expires_at": "2927-06-30T00:00:00.123456Z"},
 ]  # fmt: skip
 
 
@@ -236,6 +236,13 @@ def test_a_token_is_made_exactly_where_the_hub_takes_its_line(
 
     assert (code == 0) == good
     assert ("hub_" in capsys.readouterr().out) == good
+
+
+def test_no_token_is_made_whose_end_is_over(cli: Shell) -> None:
+    ran = cli("token", "new", "--name", "ci", "--repos", "a", "--expires-at", "2026-01-01T00:00:00Z")
+
+    assert (ran.code, ran.out) == (2, "")
+    assert "--expires-at 2026-01-01T00:00:00Z is over." in ran.err
 
 
 def test_many_missing_sources_are_not_listed_in_full(alone: Shell) -> None:
