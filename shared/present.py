@@ -39,17 +39,21 @@ class Findings:
         return self._with_limits(self._made[1])
 
     async def made(self) -> list[Finding]:
-        """Return what ``all`` does, made in a thread, once for all who ask."""
-        moment, made = self._moment(), self._made
-        if made[0] != moment:
-            made = await self._reads.join(("findings", moment), self._make)
-            # One that began earlier may end later.
-            self._made = max(made, self._made, key=itemgetter(0))
-        return self._with_limits(made[1])
+        """Return what ``all`` does, made in a thread, once for all who ask; what changes meanwhile may be missing.
 
-    async def _make(self) -> tuple[tuple[int, int], list[Finding]]:
+        They are made one at a time, however often something changes and however many ask and go away.
+        """
+        moment = self._moment()
+        while self._made[0] < moment:
+            # What began before this call may lack what changed before it: then the next one has it.
+            await self._reads.join("findings", self._make)
+        return self._with_limits(self._made[1])
+
+    async def _make(self) -> None:
         moment, served = self._moment(), self._served()
-        return moment, await self._reads.always(("every", moment), every, await self._troubled(), served)
+        made = await self._reads.always("every", every, await self._troubled(), served)
+        # ``all`` may have made later ones meanwhile.
+        self._made = max((moment, made), self._made, key=itemgetter(0))
 
     async def _troubled(self) -> dict[str, Source]:
         """Return the sources about which there may be a finding.

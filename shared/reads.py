@@ -51,13 +51,14 @@ class Reads:
     async def join(self, key: Hashable, begin: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Return what the coroutine of *begin* does; those who ask under the same *key* meanwhile wait for that one."""
         flight: asyncio.Task[T] | None = self._flights.get(key)
-        if flight is None:
+        if flight is None or flight.done():
             flight = self._flights[key] = asyncio.create_task(begin())
             flight.add_done_callback(lambda ended: self._end(key, ended))
         return await asyncio.shield(flight)
 
     def _end(self, key: Hashable, flight: asyncio.Task[Any]) -> None:
-        del self._flights[key]
+        if self._flights.get(key) is flight:
+            del self._flights[key]
         if not flight.cancelled():
             # Looked at, because everybody who waited for it may be gone.
             flight.exception()

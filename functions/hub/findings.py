@@ -40,24 +40,22 @@ async def handle(hub: Hub, request: Request) -> Response:
     if "repo" in asked:
         await hub.store.get(asked["repo"])  # so that a misspelt name is no proof that nothing is wrong
 
-    findings, unmatched = await hub.findings.made(), list[str]()
-    if asked.keys() & {"repo", "domain", "kind", "severity"}:
-        registrations = await hub.store.registrations()
-        findings, unmatched = await hub.reads.run(_select, asked, findings, registrations)
+    filtered = asked.keys() & {"repo", "domain", "kind", "severity"}
+    registrations = await hub.store.registrations() if filtered else ()
+    # In a thread: a page may hold a thousand findings of a hundred faults each.
+    return await hub.reads.run(_answer, request, asked, await hub.findings.made(), registrations)
 
-    body, headers = page(request, asked, "findings", findings, Finding.key)
-    if unmatched:
-        body["unmatched"] = unmatched
+
+def _answer(
+    request: Request, asked: Asked, findings: Sequence[Finding], registrations: Sequence[Registration]
+) -> Response:
+    """Return the page of those findings that are asked for, and which filter no registration meets."""
+    wanted = [finding for finding in findings if _matches(asked, finding)]
+    body, headers = page(request, asked, "findings", wanted, Finding.key)
+    if "domain" in asked and all(row.domain != asked["domain"] for row in registrations):
+        body["unmatched"] = ["domain"]
     body["findings"] = [finding.as_json() for finding in body["findings"]]
     return json_answer(body, headers=headers)
-
-
-def _select(
-    asked: Asked, findings: Sequence[Finding], registrations: Sequence[Registration]
-) -> tuple[list[Finding], list[str]]:
-    """Return the findings that are asked for, and the filters that no registration meets."""
-    misspelt = "domain" in asked and all(row.domain != asked["domain"] for row in registrations)
-    return [finding for finding in findings if _matches(asked, finding)], ["domain"] if misspelt else []
 
 
 def _matches(asked: Asked, finding: Finding) -> bool:

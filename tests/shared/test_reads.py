@@ -96,3 +96,19 @@ async def test_writes_checks_and_other_reads_go_on_meanwhile(busy: httpx.AsyncCl
 
     for path in ("/health", "/ready", "/v1/federated", "/v1/repos", "/v1/capabilities"):
         assert (await busy.get(path)).status_code == 200
+
+
+async def test_who_asks_while_a_result_is_handed_out_has_a_new_one_made() -> None:
+    reads, late = Reads(), list[asyncio.Task[int]]()
+
+    async def second() -> int:
+        await asyncio.sleep(0)
+        return 2
+
+    async def first() -> int:
+        late.append(asyncio.create_task(reads.join("key", second)))
+        return 1
+
+    assert await reads.join("key", first) == 1
+    assert await late[0] == 2
+    await reads.close()

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from shared.findings import Finding
+from shared.findings.finding import made
 from tests.builders import WRITER, capability, index, problem, refresh, register, url_of
 
 if TYPE_CHECKING:
@@ -124,3 +128,29 @@ async def test_the_domain_is_that_of_now(troubled: httpx.AsyncClient) -> None:
     await troubled.patch("/v1/repos/new", json={"domain": "elsewhere"}, headers=WRITER)
 
     assert [one["repo"] for one in (await found(troubled, "domain=elsewhere"))["findings"]] == ["new"]
+
+
+@pytest.mark.parametrize("query", ["", "?severity=error"], ids=["all", "filtered"])
+async def test_a_page_is_made_beside_the_event_loop(
+    troubled: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, query: str
+) -> None:
+    on_loop: list[bool] = []
+
+    def noting(finding: Finding) -> dict[str, Any]:
+        on_loop.append(threading.current_thread() is threading.main_thread())
+        return {"kind": finding.kind}
+
+    monkeypatch.setattr(Finding, "as_json", noting)
+    await troubled.get(f"/v1/findings{query}")
+
+    assert on_loop
+    assert not any(on_loop)
+
+
+def test_the_faults_of_a_finding_are_shown_as_they_are_and_not_copied() -> None:
+    faults = ({"line": 3, "detail": "is no text"},)
+    shown = replace(made("failed", "x", None, "It failed.", "Mend it."), faults=faults).as_json()
+
+    assert shown["faults"] is faults
+    assert "on_page" not in shown
+    assert "pointer" not in shown
