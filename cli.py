@@ -130,8 +130,11 @@ class Answer:
         return float(after) if self.status in {429, 503} and re.fullmatch("[0-9]{1,6}", after) else None
 
 
-def read_json(text: "bytes | str") -> "Any":  # noqa: ANN401 - JSON of any shape
-    """Return what JSON says; raise ValueError for NaN, what is nested too deep, and what a float can't hold (1e999)."""
+def read_json(text: "bytes | str", pairs: "Any" = None) -> "Any":  # noqa: ANN401 - JSON of any shape
+    """Return what JSON says; raise ValueError for NaN, what is nested too deep, and what a float can't hold (1e999).
+
+    *pairs* makes each object of its pairs, where it is not None.
+    """
 
     def finite(number: str) -> float:
         value = float(number)
@@ -140,9 +143,18 @@ def read_json(text: "bytes | str") -> "Any":  # noqa: ANN401 - JSON of any shape
         return value
 
     try:
-        return json.loads(text, parse_constant=finite, parse_float=finite)
+        return json.loads(text, parse_constant=finite, parse_float=finite, object_pairs_hook=pairs)
     except RecursionError as fault:
         raise ValueError("it is nested too deep") from fault
+
+
+def once(pairs: "list[tuple[str, Any]]") -> "dict[str, Any]":
+    """Return an object of JSON; raise ValueError for one that has a key twice, of which readers take either."""
+    document = dict(pairs)
+    if len(document) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"it has the key {next(name for name in names if names.count(name) > 1)} twice")
+    return document
 
 
 def no_hub(what: str) -> Failure:
@@ -1642,7 +1654,7 @@ def read_manifest(hub: "Api", path: str, content: bytes) -> "Manifest":
     """
     try:
         text = content.decode()
-        document = read_json(text) if text.lstrip()[:1] == "{" else _own_yaml(text)
+        document = read_json(text, once) if text.lstrip()[:1] == "{" else _own_yaml(text)
     except ValueError as fault:
         raise Failure(f"{path} is not a manifest: {fault}.") from fault
     if document is None:
@@ -1650,17 +1662,18 @@ def read_manifest(hub: "Api", path: str, content: bytes) -> "Manifest":
     rows = document.get("sources")
     if document.get("version") != 1 or not isinstance(rows, list):
         raise Failure(f"{path} is not a federation manifest: it needs version: 1 and a list of sources.")
-    good = [row for row in rows if isinstance(row, dict) and _NAME.fullmatch(str(row.get("repo")))]
+    named = [isinstance(row, dict) and _NAME.fullmatch(str(row.get("repo"))) is not None for row in rows]
     wrong = f"has no name: repo is {A_NAME}"
-    return good, [("", f"{path}: /sources/{place} {wrong}") for place, row in enumerate(rows) if row not in good]
+    nameless = [("", f"{path}: /sources/{place} {wrong}") for place, good in enumerate(named) if not good]
+    return [row for row, good in zip(rows, named) if good], nameless
 
 
 def _own_yaml(text: str) -> "dict[str, Any] | None":
     """Return the manifest in *text* where it is YAML as manifest_of writes it, each line a pair of JSON, else None."""
-    head = re.match(r'(?:#.*\n|\s*\n)*"version": 1\n"sources":(?: \[\])?\n', text)
+    head = re.match(r'(?:#.*\n|[^\S\n]*\n)*"version": 1\n"sources":(?: \[\])?\n', text)
     before, *blocks = re.split("^- ", text[head.end() :] if head else text, flags=re.MULTILINE)
     try:
-        sources = [read_json("{" + ",".join(block.rstrip().split("\n")) + "}") for block in blocks]
+        sources = [read_json("{" + ",".join(block.rstrip().split("\n")) + "}", once) for block in blocks]
     except ValueError:
         return None
     return {"version": 1, "sources": sources} if head and not before.strip() else None
@@ -1694,8 +1707,8 @@ def apply(hub: "Api", args: "Namespace") -> "Result":
     """Register or update every source of a manifest; safe to repeat. One that fails does not stop the others."""
     listing, refused = read_manifest(hub, args.file, read_file(args.file))
     entries = {str(entry.get("repo")): entry for entry in listing}
-    names = [str(entry.get("repo")) for entry in listing] + [name for name, _ in refused if name]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    names = sorted([str(entry.get("repo")) for entry in listing] + [name for name, _ in refused if name])
+    twice = sorted({name for name, following in zip(names, names[1:]) if name == following})
     if twice:
         raise Failure(f"{args.file} names {', '.join(twice)} more than once.")
     if not entries and not refused:
@@ -1722,7 +1735,7 @@ def apply(hub: "Api", args: "Namespace") -> "Result":
 def _applied(rows: "list[dict[str, str]]", args: "Namespace", *, halted: bool) -> "Result":
     """Return what ``hub apply`` came to; *halted* says that an entry in disorder kept --prune from deregistering."""
     outcomes = [row["outcome"] for row in rows]
-    counts = {outcome: outcomes.count(outcome) for outcome in outcomes}
+    counts = {outcome: outcomes.count(outcome) for outcome in dict.fromkeys(outcomes)}
     message = ", ".join(f"{count} {outcome}" for outcome, count in counts.items()) + args.dry_run * " (dry run)"
     why_not = ["Nothing was deregistered: --prune waits until every entry of the manifest is in order."] * halted
     data = {"dry_run": args.dry_run, "counts": counts, "results": rows}
@@ -1894,7 +1907,7 @@ def backup(hub: "Api", args: "Namespace") -> "Result":
     if folder:
         path += time.strftime("reuse-surface-%Y%m%dT%H%M%SZ.tar", time.gmtime())
     write_whole(path, content)
-    removed = thin_out(args.out, args.keep) if args.keep else []
+    removed = thin_out(args.out, os.path.basename(path), args.keep) if args.keep else []
     contents = f"{counted(about['registrations'], 'registration')}, serial {about['serial']}"
     message = [f"{path}: {len(content):,} bytes, {contents}", *(f"{args.out}{name}: removed" for name in removed)]
     return Result({"out": path, "bytes": len(content), "removed": removed, **about}, *message, aside=aside)
@@ -1927,16 +1940,24 @@ def _backed_up(content: bytes) -> "dict[str, Any]":
     raise Failure("The backup did not arrive whole; nothing was written.", UNREACHABLE)
 
 
-def thin_out(folder: str, keep: int) -> "list[str]":
-    """Remove all backups in *folder* but the newest *keep*, and return their names; raise Failure where one stays."""
-    old = sorted(filter(_TAKEN.fullmatch, os.listdir(folder)))[:-keep]
+def thin_out(folder: str, new: str, keep: int) -> "list[str]":
+    """Remove the backups in *folder* but *new* and the newest others, *keep* in all; return the names; raise Failure.
+
+    Names are times of a clock, which may be wrong: *new* stays, though others of a clock that was ahead seem newer.
+    """
+    removed = []
+    path = folder
     try:
-        for name in old:
-            os.unlink(os.path.join(folder, name))
+        others = sorted(name for name in os.listdir(folder) if _TAKEN.fullmatch(name) and name != new)
+        for name in others[: max(len(others) - keep + 1, 0)]:
+            path = os.path.join(folder, name)
+            with suppress(FileNotFoundError):  # another one, run at the same time, was quicker
+                os.unlink(path)
+                removed.append(name)
     except OSError as fault:
-        message = f"The new backup is written; of the older ones {fault.filename} can't be removed: {fault.strerror}."
-        raise Failure(message) from fault
-    return old
+        what = f"{path} can't be listed" if path == folder else f"of the older ones {path} can't be removed"
+        raise Failure(f"The new backup is written; {what}: {fault.strerror}.") from fault
+    return removed
 
 
 @command(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import io
+import os
 import re
 import tarfile
 from typing import TYPE_CHECKING
@@ -72,6 +73,40 @@ def test_an_old_backup_that_can_not_be_removed_is_named_and_the_new_one_is_there
     expected = f"reuse-surface: The new backup is written; of the older ones backups/{stays.name} can't be removed: "
     assert ran.err.startswith(expected)
     assert len(list(stays.parent.iterdir())) == 2
+
+
+def test_the_new_backup_stays_though_a_clock_that_was_ahead_named_others(federation: Shell) -> None:
+    ahead = [federation.folder / "backups" / f"reuse-surface-{year}0101T000000Z.tar" for year in (2998, 2999)]
+    ahead[0].parent.mkdir()
+    for path in ahead:
+        path.write_bytes(b"")
+
+    ran = federation.good("backup", "--out", "backups/", "--keep", "2", "--json").json
+    new = ran["out"].removeprefix("backups/")
+
+    assert ran["removed"] == [ahead[0].name]
+    assert client.thin_out(str(ahead[0].parent), new, 1) == [ahead[1].name]
+    assert [path.name for path in ahead[0].parent.iterdir()] == [new]
+
+
+def test_what_another_one_removed_at_the_same_time_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"reuse-surface-2026010{day}T000000Z.tar" for day in (1, 2, 3)]
+    for name in names[1:]:
+        (tmp_path / name).write_bytes(b"")
+    monkeypatch.setattr(os, "listdir", lambda _: names)
+
+    assert client.thin_out(str(tmp_path), names[2], 1) == [names[1]]
+
+
+def test_a_folder_that_can_not_be_listed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_: object) -> list[str]:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "listdir", refused)
+    with pytest.raises(client.Failure, match="can't be listed: Permission denied"):
+        client.thin_out(str(tmp_path), "new", 1)
 
 
 @pytest.mark.parametrize("argv", [("--keep", "3"), ("--keep", "0", "--out", "x/")], ids=["no folder", "nothing kept"])

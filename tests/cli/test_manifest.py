@@ -255,6 +255,27 @@ def test_what_is_no_manifest_changes_nothing(cli: Shell, text: str) -> None:
     assert cli.good("hub", "list", "--json").json["total"] == 0
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps(manifest("a")).replace('"repo"', '"url": "https://b.example/x", "repo"'),
+        '"version": 1\n"sources":\n- "repo": "a"\n  "url": "https://a"\n  "url": "https://b"\n  "domain": "d"\n',
+    ],
+    ids=["JSON", "YAML"],
+)
+def test_a_manifest_with_a_key_twice_is_refused_and_registers_neither(cli: Shell, text: str) -> None:
+    ran = cli("hub", "apply", "-", sent=text)
+
+    assert (ran.code, "url" in ran.err or "url" in ran.out, "twice" in ran.err + ran.out) == (1, True, True), ran
+    assert cli.good("hub", "list", "--json").json["total"] == 0
+
+
+def test_a_manifest_below_any_number_of_blank_lines_is_read(cli: Shell) -> None:
+    text = "\n" * 2000 + "version: 1\nsources:\n" + f"- {json.dumps(manifest('a')['sources'][0])}\n"
+
+    assert cli.good("hub", "apply", "-", sent=text).out.endswith("1 created\n")
+
+
 @pytest.mark.parametrize("command", ["apply", "validate"])
 def test_a_file_that_is_not_there_is_a_usage_error(cli: Shell, command: str) -> None:
     """5 is what a hub says of a repo; a job has to tell the two apart."""
