@@ -40,10 +40,12 @@ async def handle(hub: Hub, request: Request) -> Response:
     if after is not None and not since <= after.serial <= document.serial:
         raise BadQuery("cursor must be the next of an earlier page since the same serial.")
 
-    headers = {**UNCACHED, "ETag": f'"{document.tag}-{since}-{limit}-{after or ""}"'}
+    # What lines tell together depends on the first serial among them alone, which is older where lines were merged.
+    first = lines[0].first if lines else since
+    headers = {**UNCACHED, "ETag": f'"{document.tag}-{first}-{since}-{limit}-{after or ""}"'}
     if not_modified(request, headers["ETag"]):
         return Response(status_code=304, headers={**OPEN, **headers})
-    told = await hub.reads.once((document.tag, since, limit, after), page, document, since, lines, limit, after)
+    told = await hub.reads.once((document.tag, first, since, limit, after), page, document, since, lines, limit, after)
     if told["next"] is not None:
         headers["Link"] = f"<{next_page(request, told['next'])}>; rel=\"next\""
     return answer(orjson.dumps(told), JSON, headers=headers)

@@ -87,8 +87,8 @@ class Federation:
         document = self._press.document(composition, digest, serial + 1, max(generated_at, self._clock.stamp()))
         # Before the first serial there was nothing; what another was is not here to be compared with.
         line = None if serial else Line.of(1, digest, Delta.between(compose([]), composition))
-        self._save(document, line)
         self.changes.start_anew(serial + (line is None))
+        self._save(document, line)
         if line is not None:
             self.changes.keep(line)
         return Edition(document, composition, parts)

@@ -13,8 +13,9 @@ MOST_TURNS = 8
 
 
 class Turn(NamedTuple):
-    """What one serial changed in a source: the ids that came or changed, and those that went."""
+    """What the serials from *first* to *serial* changed in a source: ids that came or changed, and those that went."""
 
+    first: int
     serial: int
     came: list[str]
     went: list[str]
@@ -29,7 +30,8 @@ def recent(lines: Sequence[Line], repo: str) -> list[Turn]:
         ids = line.delta.capabilities.get(repo) if named in line.text else None
         if ids:
             came = [entry_id for entry_id, there in ids.items() if there]
-            found.append(Turn(line.serial, came, [entry_id for entry_id, there in ids.items() if not there]))
+            went = [entry_id for entry_id, there in ids.items() if not there]
+            found.append(Turn(line.first, line.serial, came, went))
         if len(found) == MOST_TURNS:
             break
     return found

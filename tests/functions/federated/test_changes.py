@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from shared.federation import changes as lines
 from shared.parameters import cursor_to
 from tests.builders import WRITER, capability, federated, index, problem, refresh, register, served, url_of
 
@@ -170,3 +171,23 @@ async def test_a_conflict_that_is_won_or_lost_changes_the_row_of_the_other_sourc
     assert [(row["repo"], row["served_count"]) for row in told["sources"]["upserted"]] == [("twin", 2)]
     assert told["sources"]["removed"] == ["state-hub"]
     assert [entry["source_repo"] for entry in told["capabilities"]["upserted"]] == ["twin"]
+
+
+async def test_one_repo_that_changes_over_and_over_makes_no_copy_start_anew(
+    known: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lines, "MOST_LINES", 8)
+    await register(known, repo="other")
+    before = (await federated(known))["serial"]
+
+    for enabled in [False, True] * 10 + [False]:
+        answer = await known.patch("/v1/repos/other", json={"enabled": enabled}, headers=WRITER)
+        assert answer.status_code == 200, answer.text
+
+    document = await federated(known)
+    assert document["serial"] >= before + 20
+    for since in range(before, document["serial"]):
+        told = await changes(known, since)
+        assert (told["serial"], told["sources"]["removed"]) == (document["serial"], ["other"])
+        assert all(row in document["sources"] for row in told["sources"]["upserted"])
+        assert all(entry in document["capabilities"] for entry in told["capabilities"]["upserted"])

@@ -3,6 +3,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared.compose import compose
 from shared.federation import changes as module
@@ -184,15 +186,63 @@ def test_what_led_to_a_serial_may_be_unknown(path: Path) -> None:
     assert loaded(path, 4) == [4]
 
 
-def test_the_window_slides(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "WINDOW", 3)
+def test_older_serials_are_told_together_and_none_is_dropped(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_LINES", 8)
 
-    changes = noted(path, *range(1, 8))
+    changes = noted(path, *range(1, 101))
 
-    assert [one.serial for one in changes.since(4)] == [5, 6, 7]
-    with pytest.raises(SerialGone):
-        changes.since(3)
-    assert loaded(path, 7) == [5, 6, 7]
+    lines = changes.since(0)
+    assert (changes.oldest, len(lines) <= 8) == (0, True)
+    assert [one.first for one in lines] == [1, *(one.serial + 1 for one in lines[:-1])]
+    assert [(one.first, one.serial) for one in lines[-4:]] == [(serial, serial) for serial in range(97, 101)]
+    assert merged(lines) == Delta({f"repo{serial}": True for serial in range(1, 101)})
+    again = Changes(path)
+    again.load(100, "s100")
+    assert (again.oldest, len(again.since(0)) <= 8) == (0, True)
+    assert merged(again.since(0)) == merged(lines)
+
+
+def test_what_one_name_does_over_and_over_takes_no_more_room_than_what_it_is(path: Path) -> None:
+    changes = Changes(path)
+    changes.load(0, "")
+    for serial in range(1, 3001):
+        one = Line.of(serial, f"s{serial}", Delta({"repo": True}, {"repo": {ONE: serial % 2 == 0}}))
+        changes.write(one)
+        changes.keep(one)
+
+    lines = changes.since(7)
+    assert (changes.oldest, len(lines) <= module.MOST_LINES) == (0, True)
+    assert merged(lines) == Delta({"repo": True}, {"repo": {ONE: True}})
+    assert len(path.read_bytes().splitlines()) <= 4 * module.MOST_LINES
+    assert loaded(path, 3000)[-1] == 3000
+
+
+NAMES = [f"n{number}" for number in range(4)]
+STEPS = st.lists(st.dictionaries(st.sampled_from(NAMES), st.integers(0, 3), max_size=3), min_size=1, max_size=40)
+
+
+@given(steps=STEPS, most=st.integers(2, 8))
+def test_from_every_serial_that_is_known_what_is_told_leads_to_what_is_served(
+    steps: list[dict[str, int]], most: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    states: list[dict[str, int]] = [{}]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "MOST_LINES", most)
+        changes = Changes(tmp_path_factory.mktemp("changes") / "changes.jsonl")
+        changes.load(0, "")
+        for serial, step in enumerate(steps, 1):
+            # 0 is a name that goes, another number what it says now.
+            states.append({name: value for name, value in (states[-1] | step).items() if value})
+            one = Line.of(serial, "", Delta({name: bool(value) for name, value in step.items()}))
+            changes.write(one)
+            changes.keep(one)
+
+    assert changes.oldest == 0
+    for serial, state in enumerate(states):
+        there = merged(changes.since(serial)).sources
+        copy = {name: value for name, value in state.items() if name not in there}
+        copy |= {name: states[-1][name] for name, is_there in there.items() if is_there}
+        assert copy == states[-1]
 
 
 def test_however_much_changes_file_and_memory_stay_small(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,9 +250,10 @@ def test_however_much_changes_file_and_memory_stay_small(path: Path, monkeypatch
 
     changes = noted(path, *range(100, 200))
 
-    assert changes.oldest == 189
+    assert 100 < changes.oldest <= 190
+    assert sum(len(one.text) for one in changes.since(changes.oldest)) <= module.MOST_BYTES
     assert path.stat().st_size <= 2.2 * module.MOST_BYTES
-    assert loaded(path, 199) == [*range(190, 200)]
+    assert loaded(path, 199)[-1] == 199
 
 
 def test_one_change_that_is_too_much_makes_everybody_start_anew(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

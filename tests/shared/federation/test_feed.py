@@ -42,7 +42,9 @@ class Hub:
         """Serve *parts* from now on, by another serial."""
         following = self.made(parts, self.document.serial + 1)
         delta = Delta.between(self.document.composition, following.composition)
-        self.changes.keep(Line.of(following.serial, following.substance, delta))
+        line = Line.of(following.serial, following.substance, delta)
+        self.changes.write(line)
+        self.changes.keep(line)
         self.document = following
 
     def served(self) -> dict[str, Any]:
