@@ -1117,7 +1117,7 @@ def register(hub: "Api", args: "Namespace") -> "Result":
         message = f"{args.repo} is registered with these values already (revision {made.get('revision')})."
     if made.get("enabled") is False:
         return Result(made, message, "It is disabled, so nothing was fetched.")
-    outcome = hub.write("POST", path_of(args.repo, "refresh"), seconds=SECONDS_OF_CHECKS)
+    outcome = checked_after(hub, args.repo, message)
     return Result({**made, **outcome}, message, *outcome_lines([outcome]), code=_code_of([outcome]))
 
 
@@ -1189,23 +1189,36 @@ def update(hub: "Api", args: "Namespace") -> "Result":
     changes = given(args, *REGISTRATION[1:])
     if not changes:
         raise Failure("Nothing to change: give at least one field, such as --enabled true.", USAGE)
-    if args.enabled is False:
-        confirm_loss(hub, args, "Disable")
-    row = hub.write("PATCH", path_of(args.repo), changes, headers=_condition(args))
+    seen = confirm_loss(hub, args, "Disable") if args.enabled is False else None
+    row = hub.write("PATCH", path_of(args.repo), changes, headers=_condition(args.revision, seen))
     message = f"{row.get('repo')} is at revision {row.get('revision')}."
     if args.url is None or row.get("enabled") is False:
         return Result(row, message, [*_facts(row)])
-    outcome = hub.write("POST", path_of(args.repo, "refresh"), seconds=SECONDS_OF_CHECKS)
+    outcome = checked_after(hub, args.repo, message)
     return Result({**row, **outcome}, message, *outcome_lines([outcome]), code=_code_of([outcome]))
 
 
-def confirm_loss(hub: "Api", args: "Namespace", verb: str) -> None:
-    """Ask on a terminal before the entries of a repo leave the federated index; raise Failure without a yes."""
+def checked_after(hub: "Api", repo: str, done: str) -> "dict[str, Any]":
+    """Have a repo checked and return the outcome; a Failure begins with what was *done* before, which stays."""
+    try:
+        return hub.write("POST", path_of(repo, "refresh"), seconds=SECONDS_OF_CHECKS)
+    except Failure as fault:
+        raise Failure(f"{done} Its check then failed: {fault}", fault.code, fault.problem) from fault
+
+
+def confirm_loss(hub: "Api", args: "Namespace", verb: str) -> "object":
+    """Ask on a terminal before the entries of a repo leave the federated index; raise Failure without a yes.
+
+    Return the revision that was asked about, which alone is then changed; None where nobody was asked.
+    """
     if may_ask(args):
-        source = _source_of(hub.read(path_of(args.repo)))
+        row = hub.read(path_of(args.repo))
+        source = _source_of(row)
         count = number(source.get("served_count", source.get("capability_count")))
         leave = f"{counted(count)} of it {'leaves' if count == 1 else 'leave'} the federated index"
         confirm(f"{verb} {args.repo}? {leave if count else 'Nothing of it is served'}.")
+        return row.get("revision")
+    return None
 
 
 def may_ask(args: "Namespace") -> bool:
@@ -1224,15 +1237,17 @@ def confirm(question: str) -> None:
         raise Failure("Nothing was changed.")
 
 
-def _condition(args: "Namespace") -> "dict[str, str]":
-    return {} if args.revision is None else {"If-Match": f'"{args.revision}"'}
+def _condition(*revisions: object) -> "dict[str, str]":
+    """Return the header that lets a change happen only at the first of *revisions* that is not None."""
+    first = next((one for one in revisions if one is not None), None)
+    return {} if first is None else {"If-Match": f'"{first if isinstance(first, int) else number(first)}"'}
 
 
 @command("hub deregister", *REPO, REVISION, YES)
 def deregister(hub: "Api", args: "Namespace") -> "Result":
     """Remove a registration; its name and URL are free at once, its history stays."""
-    confirm_loss(hub, args, "Deregister")
-    hub.write("DELETE", path_of(args.repo), headers=_condition(args))
+    seen = confirm_loss(hub, args, "Deregister")
+    hub.write("DELETE", path_of(args.repo), headers=_condition(args.revision, seen))
     return Result({"repo": args.repo, "deregistered": True}, f"Deregistered {args.repo}.")
 
 
@@ -1725,11 +1740,24 @@ def apply(hub: "Api", args: "Namespace") -> "Result":
     results = [{"repo": repo, "outcome": "failed", "detail": detail} for repo, detail in refused]
     # What is to go goes first: a new name may take over the URL of an old one.
     changes: list[tuple[str, dict[str, Any]]] = [(repo, {}) for repo in surplus] + [*entries.items()]
+    results += apply_all(hub, changes, registered, dry=args.dry_run)
+    return _applied(results, args, halted=bool(args.prune and refused))
+
+
+def apply_all(
+    hub: "Api", changes: "list[tuple[str, dict[str, Any]]]", registered: "dict[str, dict[str, Any]]", *, dry: bool
+) -> "list[dict[str, str]]":
+    """Make each repo what its entry says and return a row for each; a Failure tells how many came before it."""
+    rows: list[dict[str, str]] = []
     for done, (repo, entry) in enumerate(changes):
         hub.progress(f"{done} of {len(changes)}: {repo}")
-        outcome, detail = apply_one(hub, repo, entry, registered.get(repo, {}), dry=args.dry_run)
-        results.append({"repo": repo, "outcome": outcome, "detail": detail})
-    return _applied(results, args, halted=bool(args.prune and refused))
+        try:
+            outcome, detail = apply_one(hub, repo, entry, registered.get(repo, {}), dry=dry)
+        except Failure as fault:
+            rest = f"{done:,} of {len(changes):,} sources were gone through before. To go on, repeat the command."
+            raise Failure(f"{fault}\n{rest}", fault.code, fault.problem) from fault
+        rows.append({"repo": repo, "outcome": outcome, "detail": detail})
+    return rows
 
 
 def _applied(rows: "list[dict[str, str]]", args: "Namespace", *, halted: bool) -> "Result":
@@ -1756,7 +1784,10 @@ def apply_one(
     outcome = "deregistered" if not entry else "created" if not registered else "changed" if changed else "unchanged"
     try:
         if outcome != "unchanged" and not dry:
-            hub.write("PUT" if entry else "DELETE", path_of(repo), entry or None)
+            # A loss is one of what was listed, and nothing that somebody registered or changed since.
+            loss = not entry or entry.get("enabled") is False
+            headers = _condition(registered.get("revision")) if loss else {}
+            hub.write("PUT" if entry else "DELETE", path_of(repo), entry or None, headers=headers)
     except Failure as fault:
         # What all the others would meet, too, ends the command.
         if fault.code == UNREACHABLE or str(fault.problem.get("type")).endswith(("/unauthorized", "/read-only")):

@@ -8,6 +8,7 @@ import pty
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,10 +16,12 @@ import pytest
 import cli as client
 from shared.auth.tokens import BadTokens, read_tokens
 from shared.version import VERSION
-from tests.builders import capability, index
+from tests.builders import TOKEN, capability, index
 from tests.cli.conftest import CLI, KEPT, said, stand_in
 
 if TYPE_CHECKING:
+    import http.server
+
     from tests.cli.conftest import Publisher, Shell
 
 
@@ -279,3 +282,83 @@ def test_no_argument_ends_in_a_traceback(
 
             assert code in range(7), argv
     assert "Traceback" not in capsys.readouterr().err
+
+
+class Changing:
+    """A hub in which somebody changes the only repo after it was listed or shown; it takes changes of revision 2."""
+
+    def __init__(self) -> None:
+        self.conditions: list[str | None] = []
+
+    def __call__(self, handler: http.server.BaseHTTPRequestHandler) -> None:
+        """Answer; a change that names no revision, or another one, would be one of what nobody saw."""
+        row = {"repo": "a", "url": "https://a.example/x", "domain": "d", "enabled": True, "revision": 1}
+        row |= {"required": False, "cache_ttl_seconds": 3600, "description": ""}
+        if handler.command == "GET":
+            one = handler.path.startswith("/v1/repos/")
+            said(handler, json.dumps(row if one else {"repos": [row], "total": 1, "next": None}).encode())
+            return
+        self.conditions.append(handler.headers["If-Match"])
+        body = {"type": "https://x.example/problems/revision-mismatch", "detail": "It is at revision 2."}
+        said(handler, json.dumps(body).encode(), 412, Content_Type="application/problem+json")
+
+
+@pytest.mark.parametrize(
+    ("argv", "code"),
+    [
+        (["hub", "deregister", "a"], 6),
+        (["hub", "update", "a", "--enabled", "false"], 6),
+        (["hub", "apply", "off.json"], 1),
+        (["hub", "apply", "other.json", "--prune"], 1),
+    ],
+    ids=["deregister", "disable", "disable by apply", "prune"],
+)
+def test_what_is_taken_away_is_what_was_seen(alone: Shell, argv: list[str], code: int) -> None:
+    source = {"repo": "a", "url": "https://a.example/x", "domain": "d", "enabled": False}
+    for name, entry in (("off", source), ("other", {"repo": "b", "index": "b.yaml", "domain": "d"})):
+        (alone.folder / f"{name}.json").write_text(json.dumps({"version": 1, "sources": [entry]}))
+    hub = Changing()
+    with stand_in(hub) as (url, _):
+        shell = replace(alone, environ={"REUSE_SURFACE_URL": url, "REUSE_SURFACE_TOKEN": TOKEN})
+        ran = asked(shell, "y\n", *argv)
+
+    assert (ran[0], hub.conditions) == (code, ['"1"']), ran
+
+
+@pytest.mark.parametrize(
+    ("argv", "before"),
+    [
+        (["register", "a", "--url", "https://a.example/x", "--domain", "d"], "Registered a (revision 1). Its check"),
+        (["update", "a", "--url", "https://a.example/x"], "a is at revision 1. Its check then failed: The hub at"),
+    ],
+    ids=["register", "update"],
+)
+def test_what_was_done_is_said_though_the_check_after_it_is_cut_off(alone: Shell, argv: list[str], before: str) -> None:
+    def behave(handler: http.server.BaseHTTPRequestHandler) -> None:
+        handler.close_connection = handler.path.endswith("/refresh")
+        if not handler.close_connection:
+            said(handler, b'{"repo": "a", "revision": 1, "enabled": true}', 201)
+
+    with stand_in(behave) as (url, _):
+        ran = alone("hub", *argv, REUSE_SURFACE_URL=url, REUSE_SURFACE_TOKEN=TOKEN)
+
+    assert ran.code == 3
+    assert ran.err.startswith(f"reuse-surface: {before}"), ran
+
+
+def test_apply_says_how_far_it_came_when_the_hub_goes_away(alone: Shell) -> None:
+    sources = [{"repo": name, "url": f"https://{name}.example/x", "domain": "d"} for name in "abc"]
+
+    def behave(handler: http.server.BaseHTTPRequestHandler) -> None:
+        handler.close_connection = handler.path.endswith("/b")
+        if handler.command == "GET":
+            said(handler, b'{"repos": [], "total": 0, "next": null}')
+        elif not handler.close_connection:
+            said(handler, b"{}", 201)
+
+    with stand_in(behave) as (url, _):
+        environ = {"REUSE_SURFACE_URL": url, "REUSE_SURFACE_TOKEN": TOKEN}
+        ran = alone("hub", "apply", "-", sent=json.dumps({"version": 1, "sources": sources}), **environ)
+
+    assert ran.code == 3
+    assert ran.err.splitlines()[-1].startswith("1 of 3 sources were gone through before."), ran
