@@ -253,14 +253,14 @@ def test_every_setting_that_is_named_for_the_operator_exists() -> None:
     assert {(file, name) for file, name in named if name not in known} == set()
 
 
-def test_the_hub_keeps_an_idle_connection_for_longer_than_traefik(manifests: list[Manifest]) -> None:
+def test_the_hub_keeps_an_idle_connection_for_longer_than_any_proxy(manifests: list[Manifest]) -> None:
     set_to = Settings.from_environment(one(manifests, "ConfigMap", "reuse-surface-settings")["data"])
     document = (ROOT / "docs" / "deploy" / "Proxies.md").read_text(encoding="utf-8")
-    (traefiks_own,) = re.findall(r"^\| Traefik \| (\d+) s", document, re.MULTILINE)
+    own = {name: int(seconds) for name, seconds in re.findall(r"^\| (\w+) \| (\d+) s", document, re.MULTILINE)}
 
-    # The default of Traefik 2 and 3 for forwardingTimeouts.idleConnTimeout.
-    assert int(traefiks_own) == 90
-    assert set_to.idle_seconds > int(traefiks_own)
+    # Traefik 2 and 3: forwardingTimeouts.idleConnTimeout; Caddy 2: keepalive; nginx: keepalive_timeout of an upstream.
+    assert own == {"nginx": 60, "Caddy": 120, "Traefik": 90}
+    assert min(set_to.idle_seconds, Settings().idle_seconds) > max(own.values())
 
 
 def test_the_settings_are_such_that_a_hub_starts(manifests: list[Manifest]) -> None:

@@ -35,7 +35,7 @@ def test_without_an_environment_every_setting_has_its_default() -> None:
         max_unread_bytes=64 * 1024 * 1024,
         receive_seconds=15,
         send_seconds=30,
-        idle_seconds=120,
+        idle_seconds=130,
         allow_ports=(80, 443, 8080, 8443),
         max_stale_seconds=604800,
         refresh=True,
