@@ -61,6 +61,9 @@ class Catalogs:
         """Return piece *number* of the catalog of the repos of a domain, or None where there is no such piece."""
         if name not in self._federation.edition.domains:
             return None
+        # Counted once: finding out that there is no such piece takes as long as making one, from thousands of repos.
+        if number > 1 and number > int(await self._made(_number_of_domain, name)):
+            return None
         return await self._made(_of_domain, name, number) or None
 
     async def of_repo(self, repo: str, number: int) -> bytes | None:
@@ -115,6 +118,10 @@ def _domains(naming: Naming, edition: Edition, domain: str = "") -> dict[str, li
 def _of_domain(naming: Naming, edition: Edition, name: str, number: int) -> bytes:
     pieces = _domains(naming, edition, name).get(name, [])
     return _document(naming, pieces[number - 1]) if number <= len(pieces) else b""
+
+
+def _number_of_domain(naming: Naming, edition: Edition, name: str) -> bytes:
+    return b"%d" % len(_domains(naming, edition, name).get(name, []))
 
 
 def _of_repo(naming: Naming, edition: Edition, repo: str, number: int) -> bytes:
