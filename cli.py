@@ -166,11 +166,12 @@ class Timed(io.RawIOBase):
     """A socket as a file of which every read gets only what is left of the time for the whole answer.
 
     A socket's own time-out starts anew with each byte, so that a drip could last for ever. *tick* is called about once
-    a second while nothing comes.
+    a second while nothing comes. All reads together get twice MOST bytes, whatever an answer says of its length: a
+    chunk of the length -1 would be read for as long as something comes.
     """
 
     def __init__(self, sock: "socket.socket", until: float, tick: "Callable[[], None]") -> None:
-        self._sock, self._until, self._tick = sock, until, tick
+        self._sock, self._until, self._tick, self._room = sock, until, tick, 2 * MOST
         self._held = sock.makefile("rb", 0)  # keeps the socket open, though its connection may let go of it
 
     def makefile(self, *_args: object) -> "io.BufferedReader":
@@ -189,9 +190,14 @@ class Timed(io.RawIOBase):
         while left > 0:
             self._sock.settimeout(min(left, 1.0))
             try:
-                return self._sock.recv_into(buffer)
+                came = self._sock.recv_into(buffer)
             except socket.timeout:
                 self._tick()
+            else:
+                self._room -= came
+                if self._room < 0:
+                    raise no_hub(f"it answers with more than {MOST // 2**20} MiB")
+                return came
             left = self._until - time.monotonic()
         raise TimeoutError
 
@@ -334,7 +340,7 @@ class Api:
         except Failure:
             self._drop()
             raise
-        except (OSError, HTTPException, UnicodeError) as fault:
+        except (OSError, HTTPException, ValueError) as fault:  # ValueError: a chunk whose length is negative
             self._drop()
             # Refused: nothing was sent. Reset on a connection that had been idle: the hub had closed it.
             closed = isinstance(fault, ConnectionError) and reused and request[0] != "POST"
@@ -548,7 +554,7 @@ def why(fault: "Exception", seconds: float) -> str:
         return "its name has no address"
     if isinstance(fault, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted ({fault.verify_message}); SSL_CERT_FILE may name another authority"
-    if isinstance(fault, HTTPException) and not isinstance(fault, RemoteDisconnected):
+    if isinstance(fault, (HTTPException, ValueError)) and not isinstance(fault, RemoteDisconnected):
         return f"the answer was cut off, or is not HTTP ({type(fault).__name__})"
     if isinstance(fault, RemoteDisconnected):
         return "the connection was closed without an answer"
@@ -1616,7 +1622,7 @@ def sync(hub: "Api", args: "Namespace") -> "Result":
     entries = [*local, *(entry for entry in entries if entry.get("repo") not in mine)]
     content = manifest_of(sorted(entries, key=lambda entry: str(entry.get("repo"))), hub.url).encode()
     if content != old:
-        make_folder(os.path.dirname(os.path.abspath(args.out)), os.makedirs)
+        make_folder(os.path.dirname(args.out) or os.curdir, os.makedirs)
         write_whole(args.out, content)
     data = {"out": args.out, "changed": content != old, "sources": len(entries), "local": len(local)}
     message = f"{args.out}: {'written' if content != old else 'unchanged'}, {counted(len(entries), 'source')}"
@@ -1959,7 +1965,9 @@ def _backed_up(content: bytes) -> "dict[str, Any]":
 
     try:
         with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as tar:
-            files = {one.name: (tar.extractfile(one) or io.BytesIO()).read() for one in tar}
+            # A link may lead to itself, and what is sparse can be larger than any memory.
+            plain = all(one.type == tarfile.REGTYPE and not one.issparse() for one in tar)
+            files = {one.name: (tar.extractfile(one) or io.BytesIO()).read() for one in tar if plain}
         (first, about), *between, (last, sums) = files.items()
         same = {name: {"bytes": len(one), "sha256": sha256(one)} for name, one in between} == read_json(sums)
         ends = len(content) % 512 == 0 and content.endswith(bytes(1024))

@@ -89,6 +89,23 @@ def test_the_new_backup_stays_though_a_clock_that_was_ahead_named_others(federat
     assert [path.name for path in ahead[0].parent.iterdir()] == [new]
 
 
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.GNUTYPE_SPARSE], ids=["link to itself", "sparse"])
+def test_a_backup_that_would_never_be_read_to_its_end_did_not_arrive(kind: bytes) -> None:
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as tar:
+        member = tarfile.TarInfo("backup.json")
+        member.type, member.linkname = kind, "backup.json"
+        tar.addfile(member)
+    sparse = bytearray(content.getvalue())
+    if kind == tarfile.GNUTYPE_SPARSE:  # its real size: 8 GiB, more than the octal digits of a plain one
+        sparse[483:495] = b"77777777777\0"
+        sparse[148:156] = b" " * 8
+        sparse[148:156] = b"%06o\0 " % sum(sparse[:512])
+
+    with pytest.raises(client.Failure, match="did not arrive whole; nothing was written"):
+        client._backed_up(bytes(sparse))
+
+
 def test_what_another_one_removed_at_the_same_time_is_no_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

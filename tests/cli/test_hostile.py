@@ -380,3 +380,31 @@ def test_without_unicode_the_marks_are_ascii(alone: Shell) -> None:
         ran = alone("hub", "list", REUSE_SURFACE_URL=url, LC_ALL="POSIX", PYTHONCOERCECLOCALE="0", PYTHONUTF8="0")
 
     assert "failed" in ran.out
+
+
+@pytest.mark.parametrize("length", [b"-5", b"-1"])
+def test_a_chunk_of_a_negative_length_is_no_answer(alone: Shell, length: bytes) -> None:
+    def behave(handler: http.server.BaseHTTPRequestHandler) -> None:
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+        handler.wfile.write(head + length + b"\r\n{}\r\n0\r\n\r\n")
+        handler.close_connection = True
+
+    with stand_in(behave) as (url, _):
+        ran = alone("hub", "show", "a", REUSE_SURFACE_URL=url)
+
+    assert (ran.code, "the answer was cut off, or is not HTTP" in ran.err) == (3, True), ran
+
+
+def test_a_chunk_without_an_end_is_read_up_to_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    def behave(handler: http.server.BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n")
+        handler.close_connection = True
+        with contextlib.suppress(OSError):
+            for _ in range(500):
+                handler.wfile.write(bytes(2**16))
+
+    monkeypatch.setattr(cli, "MOST", 2**20)
+    with stand_in(behave) as (url, _):
+        hub = cli.Api(url, "", cli.Screen(as_json=False), insecure=False, seconds=20.0)
+        with pytest.raises(cli.Failure, match="it answers with more than 1 MiB"):
+            hub.read("/v1/repos")

@@ -417,3 +417,15 @@ def test_a_closed_stream_is_no_crash(alone: Shell, closed: str) -> None:
 
         assert ran.returncode == code
         assert b"Traceback" not in ran.stderr + ran.stdout
+
+
+def test_a_folder_that_was_removed_is_named_and_not_a_crash(federation: Shell) -> None:
+    folder = federation.folder / "gone"
+    folder.mkdir()
+    line = f"rmdir {folder} && exec {sys.executable} -I {CLI} hub sync --out sources.yaml"
+    environ = {name: os.environ[name] for name in KEPT if name in os.environ} | federation.environ
+    ran = subprocess.run(["sh", "-c", line], cwd=folder, env=environ, capture_output=True, timeout=60, check=False)
+
+    assert ran.returncode == 1
+    assert b"sources.yaml can't be written: No such file or directory." in ran.stderr
+    assert b"Traceback" not in ran.stderr
