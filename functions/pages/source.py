@@ -48,13 +48,18 @@ async def handle(hub: Hub, request: Request) -> Response:
         held=waiting(source),
         turns=await hub.reads.run(recent, lines, registration.repo),
         validators=source.kept.validators if source and source.kept else None,
-        entries=[_shown(edition, registration.repo, entry) for entry in entries[:MOST_ENTRIES]],
+        # In a thread: a hundred entries can be all of a large index.
+        entries=await hub.reads.run(_all_shown, edition, registration.repo, entries[:MOST_ENTRIES]),
         more=max(0, len(entries) - MOST_ENTRIES),
     )
 
 
 def _of_repo(findings: Sequence[Finding], repo: str) -> list[Finding]:
     return [finding for finding in findings if finding.repo == repo]
+
+
+def _all_shown(edition: Edition, repo: str, entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    return [_shown(edition, repo, entry) for entry in entries]
 
 
 def _shown(edition: Edition, repo: str, entry: Entry) -> dict[str, Any]:

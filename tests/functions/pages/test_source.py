@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from functions.pages import source
 from functions.pages.source import MOST_ENTRIES
 from tests.builders import WRITER, capability, index, refresh, register, served, url_of
 from tests.functions.pages.reading import read
@@ -220,3 +222,20 @@ async def test_the_size_of_what_is_served_is_not_told_as_that_of_the_last_answer
 
     assert f"not counted Last valid index {len(content)} bytes" in page.whole
     assert "Answer HTTP 404 to the last check Time to answer 0 ms in the last check, redirects included;" in page.whole
+
+
+async def test_entries_are_read_beside_the_event_loop(
+    client: httpx.AsyncClient, upstream: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await publish(client, upstream, index(capability(1), capability(2)))
+    on_loop: list[bool] = []
+    described = source.described
+
+    def noting(entry: dict[str, Any]) -> dict[str, Any]:
+        on_loop.append(threading.current_thread() is threading.main_thread())
+        return described(entry)
+
+    monkeypatch.setattr(source, "described", noting)
+    await read(client, "/sources/state-hub")
+
+    assert on_loop == [False, False]
