@@ -8,6 +8,7 @@ import pytest
 
 from functions.pages import source
 from functions.pages.source import MOST_ENTRIES
+from shared.pages.searching import described
 from tests.builders import WRITER, capability, index, refresh, register, served, url_of
 from tests.functions.pages.reading import read
 
@@ -229,7 +230,6 @@ async def test_entries_are_read_beside_the_event_loop(
 ) -> None:
     await publish(client, upstream, index(capability(1), capability(2)))
     on_loop: list[bool] = []
-    described = source.described
 
     def noting(entry: dict[str, Any]) -> dict[str, Any]:
         on_loop.append(threading.current_thread() is threading.main_thread())
