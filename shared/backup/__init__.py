@@ -100,10 +100,13 @@ def _member(name: str, content: bytes) -> Iterator[bytes]:
 
 
 def _pieces(path: Path, size: int) -> Iterator[bytes]:
-    """Yield the first *size* bytes of a file: what was appended after the moment is not part of it."""
+    """Yield the first *size* bytes of a file, or raise OSError where it has fewer: later ones are no part."""
     with path.open("rb") as file:
         while size > 0:
             piece = file.read(min(_PIECE, size))
+            if not piece:
+                # Ending here leaves a tar that is cut off, which a restore refuses; reading on would never end.
+                raise OSError(f"{path.name} became shorter while it was backed up: {size} bytes are missing")
             size -= len(piece)
             yield piece
 

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import tarfile
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -128,3 +129,11 @@ def test_what_a_crash_left_of_one_is_swept_and_a_restore_that_did_not_end_stops_
     (folder / ".restoring-x").mkdir()
     with pytest.raises(StartError, match="did not end"):
         sweep(folder)
+
+
+def test_a_file_that_became_shorter_ends_the_backup_with_an_error(folder: Path) -> None:
+    snapshot = Snapshot(folder, AT)
+    os.truncate(folder / "content" / "a.json", 300_000)  # a hard link shares the bytes
+    with pytest.raises(OSError, match=r"a\.json became shorter while it was backed up: 300000 bytes are missing"):
+        list(islice(snapshot.stream(), 100))
+    snapshot.close()
