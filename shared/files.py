@@ -26,26 +26,39 @@ def write_whole(path: Path, content: bytes, *, keep_previous: bool = False) -> N
 
     Draft, fsync, rename, fsync of the folder: after the return the content survives a power cut. With *keep_previous*
     the old generation stays beside it (name + ``.prev``) where the volume lets it. Raise StorageUnavailable when the
-    volume refuses. Where only the last fsync failed, the old generation is put back and the problem says that a power
-    cut may bring the new one.
+    volume refuses. Where only the last fsync failed, the old content is put back, and the problem says what may bring
+    the new one: a power failure, or any restart where the volume refuses to take the old content back.
     """
     draft = path.with_name(f".draft-{path.name}")
     write_draft(draft, content)
-    existed = path.exists()
-    kept = keep_previous and existed and _keep_if_possible(path)
-    with _os_errors_as_problems(draft):
-        draft.replace(path)
+    with contextlib.ExitStack() as stack:
+        with _os_errors_as_problems(draft):
+            # Held open, so that it can be read after another file has its name.
+            before = stack.enter_context(path.open("rb")) if path.exists() else None
+        if keep_previous and before:
+            _keep_if_possible(path)
+        with _os_errors_as_problems(draft):
+            draft.replace(path)
+        try:
+            sync_folder(path.parent)
+        except OSError as fault:
+            raise storage_problem(fault, returns_by=_put_back(path, draft, before)) from fault
+
+
+def _put_back(path: Path, draft: Path, before: IO[bytes] | None) -> str:
+    """Let *path* be what it was *before*, by way of *draft*; return what may still bring the new content.
+
+    The process goes on with the old content, so the next start should read that as well.
+    """
     try:
-        sync_folder(path.parent)
-    except OSError as fault:
-        # The process goes on with the old content, so the next start should read that as well.
-        with contextlib.suppress(OSError):
-            if kept:
-                draft.write_bytes(path.with_name(path.name + PREVIOUS).read_bytes())
-                draft.replace(path)
-            elif not existed:
-                path.unlink()
-        raise storage_problem(fault, in_doubt=True) from fault
+        if before is None:
+            path.unlink()
+        else:
+            draft.write_bytes(before.read())
+            draft.replace(path)
+    except OSError:
+        return "a restart"
+    return "a power failure"
 
 
 def write_draft(path: Path, content: bytes) -> None:
@@ -82,8 +95,8 @@ def write_all(file: IO[bytes], content: bytes) -> None:
         rest = rest[file.write(rest) :]
 
 
-def _keep_if_possible(path: Path) -> bool:
-    """Keep what *path* holds as the previous generation, and return whether it is kept.
+def _keep_if_possible(path: Path) -> None:
+    """Keep what *path* holds as the previous generation.
 
     The previous generation is for people who repair something: that the volume refuses it never refuses a write.
     """
@@ -91,8 +104,6 @@ def _keep_if_possible(path: Path) -> bool:
         _keep(path, PREVIOUS)
     except StorageUnavailable as fault:
         _log.warning("no previous generation of %s is kept, the write goes on: %s", path, fault.__cause__)
-        return False
-    return True
 
 
 def _keep(path: Path, suffix: str) -> None:
@@ -119,22 +130,23 @@ def sync_folder(folder: Path) -> None:
 
 _REFUSED = "Nothing was changed; try again later."
 _IN_DOUBT = (
-    "The volume did not confirm what was written: the change does not count now, and a power failure may bring it "
-    "back. Read what is there before you try again."
+    "The volume did not confirm what was written: the change does not count now, and {} may bring it back. Read what "
+    "is there before you try again."
 )
 
 
-def storage_problem(fault: OSError, *, in_doubt: bool = False) -> StorageUnavailable:
+def storage_problem(fault: OSError, *, returns_by: str = "") -> StorageUnavailable:
     """Return the problem that *fault* is for a caller: 507 when the volume is full, else 503.
 
-    It says that nothing was changed, unless a start after a power failure may find the change (*in_doubt*). The log
-    says what the volume answered.
+    It says that nothing was changed, unless something may bring the change back, which it names then (*returns_by*).
+    The log says what the volume answered.
     """
     _log.error("the volume refused a change: %s", fault)
     full = fault.errno in _FULL
     cause = "The hub's volume is full." if full else "The hub can't write to its volume."
-    problem = StorageUnavailable(f"{cause} {_IN_DOUBT if in_doubt else _REFUSED}", status=507 if full else 503)
-    problem.in_doubt = in_doubt
+    what = _IN_DOUBT.format(returns_by) if returns_by else _REFUSED
+    problem = StorageUnavailable(f"{cause} {what}", status=507 if full else 503)
+    problem.in_doubt = bool(returns_by)
     return problem
 
 

@@ -168,13 +168,10 @@ def test_a_previous_generation_that_can_not_be_kept_refuses_no_write(
     assert "no previous generation of" in caplog.text
 
 
-@pytest.mark.parametrize("before", [b"old", None], ids=["there was a file", "there was none"])
-def test_a_rename_that_is_not_confirmed_is_taken_back_and_the_answer_says_what_may_come(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: bytes | None
-) -> None:
-    path, real = tmp_path / "a.json", os.fsync
-    if before:
-        path.write_bytes(before)
+@pytest.fixture
+def unconfirmed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A volume that does not confirm the names of files."""
+    real = os.fsync
 
     def fail_for_folders(handle: int) -> None:
         if Path(f"/proc/self/fd/{handle}").readlink() == tmp_path:
@@ -182,11 +179,41 @@ def test_a_rename_that_is_not_confirmed_is_taken_back_and_the_answer_says_what_m
         real(handle)
 
     monkeypatch.setattr(os, "fsync", fail_for_folders)
-    with pytest.raises(StorageUnavailable, match="did not confirm") as raised:
-        write_whole(path, b"new", keep_previous=True)
 
+
+@pytest.mark.usefixtures("unconfirmed")
+@pytest.mark.parametrize("keep", [True, False], ids=["with a previous generation", "without"])
+@pytest.mark.parametrize("before", [b"old", None], ids=["there was a file", "there was none"])
+def test_a_rename_that_is_not_confirmed_is_taken_back_and_the_answer_says_what_may_come(
+    tmp_path: Path, before: bytes | None, keep: bool
+) -> None:
+    path = tmp_path / "a.json"
+    if before:
+        path.write_bytes(before)
+
+    with pytest.raises(StorageUnavailable, match=r"did not confirm.* a power failure may bring it back") as raised:
+        write_whole(path, b"new", keep_previous=keep)
+
+    assert raised.value.in_doubt
     assert "Nothing was changed" not in raised.value.detail
     assert (path.read_bytes() if path.exists() else None) == before
+
+
+@pytest.mark.usefixtures("unconfirmed")
+def test_where_the_old_content_can_not_be_put_back_the_answer_says_that_a_restart_brings_the_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(b"old")
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    with pytest.raises(StorageUnavailable, match="a restart may bring it back"):
+        write_whole(path, b"new")
+
+    assert path.read_bytes() == b"new"
 
 
 def test_a_draft_that_fails_is_not_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
