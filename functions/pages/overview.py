@@ -11,7 +11,7 @@ from shared.answers import BROWSED, json_answer
 from shared.discovery import links
 from shared.findings import by_repo
 from shared.pages import asked_of, page
-from shared.pages.links import FOR_PROGRAMS
+from shared.pages.links import OFFERS
 from shared.pages.overtime import WINDOWS, picture
 from shared.pages.picture import flowers
 from shared.pages.summary import ages, all_well, by_domain, by_state, rows_of
@@ -39,7 +39,7 @@ async def handle(hub: Hub, request: Request) -> Response:
     asked = asked_of(request, (JSON, HTML), **QUERY)
     leading = {"Link": links(hub.settings.public_path)}
     if asked.media_type == JSON:
-        offers = {name: hub.settings.public + path for name, path in FOR_PROGRAMS.items()}
+        offers = {name: hub.settings.public + path for name, path in OFFERS.items()}
         return json_answer({"name": "reuse-surface", "links": offers}, headers={**BROWSED, **leading, "Vary": "Accept"})
 
     facts = await hub.reads.run(_facts, hub, await hub.findings.made(), await hub.store.registrations())

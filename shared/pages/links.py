@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-FOR_PROGRAMS = {
+OFFERS = {
     "federated": "/v1/federated",
     "capabilities": "/v1/capabilities",
     "repos": "/v1/repos",

@@ -55,7 +55,7 @@ class GuardedProtocol(ClosingProtocol):
         """Stop watching."""
         if self._next_look is not None:
             self._next_look.cancel()
-        self._bounds.taken(self)
+        self._bounds.reads_on(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -138,7 +138,7 @@ class GuardedProtocol(ClosingProtocol):
 
     @property
     def idle_since(self) -> float:
-        """Since when, by the clock of the loop, the connection is as it is; to the tick."""
+        """The loop's time of the last progress, as seen by the last look (one tick before, at most)."""
         return self._since
 
     def send_400_response(self, msg: str) -> None:
@@ -149,12 +149,12 @@ class GuardedProtocol(ClosingProtocol):
     def pause_writing(self) -> None:
         """Note that an answer is not read as fast as it is written."""
         super().pause_writing()
-        self._bounds.untaken(self, self.transport.get_write_buffer_size())
+        self._bounds.pauses(self, self.transport.get_write_buffer_size())
 
     def resume_writing(self) -> None:
         """Note that it is read."""
         super().resume_writing()
-        self._bounds.taken(self)
+        self._bounds.reads_on(self)
 
     def _look(self) -> None:
         """See for how long nothing has moved that the client has to move."""
@@ -169,7 +169,7 @@ class GuardedProtocol(ClosingProtocol):
         elif phase == "close":
             if now - self._since >= LINGER_SECONDS:
                 self.transport.end()
-        elif now - self._since >= self._bounds.receive_seconds:
+        elif now - self._since >= self._bounds.patience(phase):
             self._end_the_wait()
 
     def _waits_for(self) -> object:

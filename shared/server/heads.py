@@ -88,6 +88,10 @@ class _Nowhere(list[tuple[bytes, bytes]]):
 _NOWHERE = _Nowhere()
 
 
+_HANDSHAKE = b"\x16\x03"  # the first bytes of TLS (RFC 8446 §5.1)
+_TLS = "This looks like TLS: this port takes http. The ingress or proxy before the hub is what takes https."
+
+
 class RefusedError(Exception):
     """The request is refused, and nothing behind it is read: raised in a callback, it ends the parser."""
 
@@ -106,8 +110,8 @@ class CheckedProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         try:
             self._parse(data)
-        except HttpParserError:
-            self.send_400_response("What came over this connection is no HTTP request.")
+        except HttpParserError as fault:
+            self.send_400_response(_TLS if data.startswith(_HANDSHAKE) else f"This is no valid HTTP request: {fault}.")
 
     def _parse(self, data: bytes) -> None:
         """Parse *data*; raise HttpParserError.

@@ -83,14 +83,14 @@ def test_what_waits_for_slow_readers_is_bounded_in_all() -> None:
     taken, last = cast("list[GuardedProtocol]", slow), cast("GuardedProtocol", slow[3])
 
     for one in taken[:3]:
-        bounds.untaken(one, 30)
-    bounds.taken(taken[0])
-    bounds.untaken(last, 40)
+        bounds.pauses(one, 30)
+    bounds.reads_on(taken[0])
+    bounds.pauses(last, 40)
     assert ended(slow) == []
 
-    bounds.untaken(last, 80)
+    bounds.pauses(last, 80)
     assert ended(slow) == [1, 2]
-    bounds.untaken(last, 101)
+    bounds.pauses(last, 101)
     assert ended(slow) == [1, 2, 3]
 
 
@@ -108,7 +108,7 @@ def test_a_reader_that_pauses_costs_the_same_however_many_others_do() -> None:
     bounds = Bounds(Settings(), 9999)
 
     for one in cast("list[GuardedProtocol]", [Connection() for _ in range(500)]):
-        bounds.untaken(one, Bytes(1))
+        bounds.pauses(one, Bytes(1))
 
     assert Bytes.added <= 500
 

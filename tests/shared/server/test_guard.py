@@ -73,8 +73,17 @@ async def test_a_later_request_has_to_arrive_in_time_too(server: Served) -> None
 
 
 async def test_a_connection_that_says_nothing_ends(server: Served) -> None:
+    server.bounds.idle_seconds = SOON
     assert await server.say() == b""
     await server.has(0)
+
+
+async def test_a_connection_that_was_opened_ahead_waits_as_one_after_an_answer(server: Served) -> None:
+    reader, writer = await server.connect()
+    problem(await server.say(b"GET / HT"), "request-timeout")
+
+    writer.write(GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+    assert (await server.rest(reader)).startswith(b"HTTP/1.1 200 OK")
 
 
 @pytest.mark.parametrize(
@@ -178,6 +187,19 @@ async def test_a_body_without_an_end_is_cut_off(server: Served, monkeypatch: pyt
 )
 async def test_what_is_no_request_is_told_so(server: Served, request_: bytes) -> None:
     problem(await server.say(request_), "malformed-request")
+
+
+@pytest.mark.parametrize(
+    ("sent", "says"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: hub\r\nA b: c\r\n\r\n", "This is no valid HTTP request: Invalid header token."),
+        (b"POST / HTTP/1.1\r\nHost: hub\r\nContent-Length: +1\r\n\r\na", "Invalid character in Content-Length."),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "This looks like TLS: this port takes http"),
+    ],
+    ids=["a header", "a length", "TLS"],
+)
+async def test_what_is_wrong_with_a_request_is_named(server: Served, sent: bytes, says: str) -> None:
+    assert says in problem(await server.say(sent), "malformed-request")["detail"]
 
 
 BODY = b"GET /inner HTTP/1.1\r\nHost: x\r\n\r\n"
