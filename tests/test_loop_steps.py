@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from shared.hub import Hub
 
 FEW, MANY = 150, 600
+TIMES = 4
 PLACES = {"repo": "r-0001", "id": "capability.example.n1", "slug": "not-found", "file": "hub.css", "domain": "d"}
 PLACES |= {"name": "federation", "identifier": "urn:air:hub:r-0000:n1"}
 READS = [path.format_map(PLACES) for method, path, _ in ENDPOINTS if method == "GET"]
@@ -98,12 +99,18 @@ async def requested(app: Starlette, target: str) -> int:
 
 
 async def steps(app: Starlette, target: str) -> int:
-    """Return the steps of the second of two equal requests."""
+    """Return the steps of the second of equal requests, or of a later one where that was less.
+
+    Other tasks of the hub take a turn now and then while a request waits; hardly within each of several.
+    """
     assert await requested(app, target) < 500
-    counted = Steps()
-    with counted.counting():
-        await requested(app, target)
-    return counted.number
+    numbers = []
+    for _ in range(TIMES):
+        counted = Steps()
+        with counted.counting():
+            await requested(app, target)
+        numbers.append(counted.number)
+    return min(numbers)
 
 
 @contextlib.asynccontextmanager
