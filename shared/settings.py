@@ -125,7 +125,7 @@ class Settings:
     max_unread_bytes: int = _setting(_bytes, "67108864", "Bytes of answers that may wait for slow readers in all")
     receive_seconds: int = _setting(_count, "15", "How long the head of a request may take to arrive, and its body")
     send_seconds: int = _setting(_count, "30", "How long a reader may leave an answer unread")
-    idle_seconds: int = _setting(_count, "130", "How long a connection stays open after an answer")
+    idle_seconds: int = _setting(_count, "130", "How long a connection stays open without a request")
     refresh: bool = _setting(_switch, "on", "Whether sources are checked in the background (on, off)")
     log: str = _setting(_log, "text", "How the log is written (text, json)")
 

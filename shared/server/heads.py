@@ -90,6 +90,15 @@ _NOWHERE = _Nowhere()
 
 _HANDSHAKE = b"\x16\x03"  # the first bytes of TLS (RFC 8446 §5.1)
 _TLS = "This looks like TLS: this port takes http. The ingress or proxy before the hub is what takes https."
+_IN_OUR_WORDS = {
+    "Invalid header token": "a header field has a character that may not stand there",
+    "Invalid character in Content-Length": "Content-Length is no number",
+    "Invalid character in chunk size": "the size of a chunk is no hexadecimal number",
+    "Invalid method encountered": "it does not begin with a method, such as GET",
+    "Expected HTTP/, RTSP/ or ICE/": "HTTP/ and a version have to stand behind the target, in capitals",
+    "Pause on PRI/Upgrade": "it begins as HTTP/2 does, and the hub speaks HTTP/1.1 and HTTP/1.0",
+}
+"""The commonest faults that the parser tells; of the others only that the request can't be read is said."""
 
 
 class RefusedError(Exception):
@@ -100,6 +109,7 @@ class CheckedProtocol(HttpToolsProtocol):
     """A connection whose requests are checked as above, and which ignores offers to upgrade."""
 
     _keeps_alive = True
+    _first = b""  # up to two bytes, those that came first over the connection
 
     @abstractmethod
     def refuse(self, problem: Problem) -> None:
@@ -108,10 +118,13 @@ class CheckedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse what comes."""
         self._unset_keepalive_if_required()
+        self._first += data[: len(_HANDSHAKE) - len(self._first)]
         try:
             self._parse(data)
         except HttpParserError as fault:
-            self.send_400_response(_TLS if data.startswith(_HANDSHAKE) else f"This is no valid HTTP request: {fault}.")
+            what = _IN_OUR_WORDS.get(str(fault))
+            plain = f"This is no valid HTTP request: {what}." if what else "This is no valid HTTP request."
+            self.send_400_response(_TLS if _HANDSHAKE.startswith(self._first) else plain)
 
     def _parse(self, data: bytes) -> None:
         """Parse *data*; raise HttpParserError.

@@ -192,14 +192,34 @@ async def test_what_is_no_request_is_told_so(server: Served, request_: bytes) ->
 @pytest.mark.parametrize(
     ("sent", "says"),
     [
-        (b"GET / HTTP/1.1\r\nHost: hub\r\nA b: c\r\n\r\n", "This is no valid HTTP request: Invalid header token."),
-        (b"POST / HTTP/1.1\r\nHost: hub\r\nContent-Length: +1\r\n\r\na", "Invalid character in Content-Length."),
+        (b"GET / HTTP/1.1\r\nHost: hub\r\nA b: c\r\n\r\n", "request: a header field has a character"),
+        (b"POST / HTTP/1.1\r\nHost: hub\r\nContent-Length: +1\r\n\r\na", ": Content-Length is no number."),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "This looks like TLS: this port takes http"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "the hub speaks HTTP/1.1 and HTTP/1.0."),
+        (b"GET / http/1.1\r\nHost: hub\r\n\r\n", "HTTP/ and a version have to stand behind the target"),
+        (b"GET / HTTP/1.1\nHost: hub\n\n", "This is no valid HTTP request."),
     ],
-    ids=["a header", "a length", "TLS"],
+    ids=["a header", "a length", "TLS", "HTTP/2", "a version", "a bare line feed"],
 )
 async def test_what_is_wrong_with_a_request_is_named(server: Served, sent: bytes, says: str) -> None:
     assert says in problem(await server.say(sent), "malformed-request")["detail"]
+
+
+@pytest.mark.parametrize("pieces", [[b"\x16", b"\x03\x01"], [b"\x16\x03", b"\x01"]], ids=["one byte", "two"])
+async def test_tls_that_comes_in_pieces_is_named(server: Served, pieces: list[bytes]) -> None:
+    assert "looks like TLS" in problem(await server.say(*pieces), "malformed-request")["detail"]
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [UP + CHUNKED + b"\r\n1\r\na\r\n", b"\x16\x03\r\n"],
+        [b"GET / HTTP/1.1\r\nHost: hub\r\nX: a", b"\x16\x03\r\n\r\n"],
+    ],
+    ids=["a chunk", "a header"],
+)
+async def test_what_began_as_http_is_not_taken_for_tls(server: Served, pieces: list[bytes]) -> None:
+    assert "TLS" not in problem(await server.say(*pieces), "malformed-request")["detail"]
 
 
 BODY = b"GET /inner HTTP/1.1\r\nHost: x\r\n\r\n"
