@@ -186,6 +186,9 @@ class ClosingProtocol(CheckedProtocol):
 
     def on_response_complete(self) -> None:
         """Begin the next request that waits, or refuse the one that was at fault."""
+        if self._current is not None:
+            # What nobody read of its body would stay for as long as the connection does.
+            self._current.body = bytearray()
         super().on_response_complete()
         self._say_last_words()
 

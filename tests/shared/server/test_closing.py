@@ -168,6 +168,20 @@ async def test_whoever_reads_a_body_learns_that_the_rest_is_refused(server: Serv
             await asyncio.sleep(0.005)
 
 
+@pytest.mark.parametrize("path", [b"/early", b"/"], ids=["unread", "read"])
+async def test_no_body_stays_with_a_connection_that_waits_for_the_next_request(server: Served, path: bytes) -> None:
+    reader, writer = await server.connect()
+    size = 60_000
+    head = UP.replace(b"/", path, 1) + b"Content-Length: %d\r\n\r\n" % size
+    writer.write(head + b"x" * size)
+    await reader.readuntil(b"\r\n\r\n")
+    await reader.readexactly(len(b"early") if path == b"/early" else size)
+
+    (one,) = server.state.connections
+    assert isinstance(one, GuardedProtocol)
+    assert (one.is_idle(), len(one.cycle.body)) == (True, 0)
+
+
 async def test_a_client_that_ends_its_direction_still_gets_its_answers(server: Served) -> None:
     for sent, count in ((CLOSING, 1), (WAIT, 1), (WAIT + GET + GET, 3)):
         reader, writer = await server.connect()
