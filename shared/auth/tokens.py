@@ -144,6 +144,7 @@ class TokensFile:
         """Read *path*, or raise StartError."""
         self._path = path
         self._fault: str | None = None
+        self._refused: _Seen | None = None
         try:
             self._seen, self._tokens = self._look(), self._read()
         except (OSError, BadTokens) as fault:
@@ -153,12 +154,24 @@ class TokensFile:
         """Return the tokens that count at this moment."""
         try:
             seen = self._look()
-            if seen != self._seen:
-                self._tokens, self._seen, self._fault = self._read(), seen, None
-                _log.info("read %d tokens from %s", len(self._tokens), self._path)
+            if seen not in {self._seen, self._refused}:
+                self._follow(seen)
         except (OSError, BadTokens) as fault:
             self._keep(_reason(fault))
         return self._tokens
+
+    def _follow(self, seen: _Seen) -> None:
+        """Let the file, as it looks now, count; raise BadTokens where it is invalid, and read it as such only once.
+
+        A stranger's request comes here too. A file that could not be read (OSError) is read again with the next one.
+        """
+        try:
+            tokens = self._read()
+        except BadTokens:
+            self._refused = seen
+            raise
+        self._tokens, self._seen, self._fault = tokens, seen, None
+        _log.info("read %d tokens from %s", len(tokens), self._path)
 
     def _keep(self, reason: str) -> None:
         # Told once, not with every request.

@@ -4,16 +4,14 @@ import hashlib
 import json
 import logging
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from shared.auth.author import Grant
 from shared.auth.tokens import MAX_BYTES, BadTokens, Token, TokensFile, read_tokens
 from shared.problems import StartError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 A, B = ("a" * 64, "b" * 64)
 
@@ -138,6 +136,25 @@ def test_while_it_can_not_be_used_the_old_ones_stay_and_the_log_says_so_once(
 
     path.write_bytes(file_of(entry(name="mended")))
     assert names(file) == ["mended"]
+
+
+@pytest.mark.parametrize("content", [b"tokens: [", b" " * (MAX_BYTES + 1)], ids=["invalid", "huge"])
+def test_an_invalid_one_is_read_once_and_not_with_every_request(
+    path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    file, reads = TokensFile(path), 0
+    path.write_bytes(content)
+    real = Path.open
+
+    def counted(self: Path, *arguments: Any) -> Any:
+        nonlocal reads
+        reads += 1
+        return real(self, *arguments)
+
+    monkeypatch.setattr(Path, "open", counted)
+
+    assert [names(file) for _ in range(5)] == [["ci"]] * 5
+    assert reads == 1
 
 
 @pytest.mark.parametrize("content", [b"tokens: [", None], ids=["invalid", "missing"])
