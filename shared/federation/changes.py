@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 MOST_LINES = 1000
-"""Past so many the older half is merged, two and two: the newest 500 serials and more are told one by one."""
+"""Past so many the older half is merged, two and two: within MOST_BYTES the newest 500 stay one by one."""
 
 MOST_BYTES = 16 * 2**20
 """Past so much the older half is merged to one line. Where that is too much still, the oldest are dropped."""
