@@ -90,7 +90,7 @@ async def test_a_connection_that_was_opened_ahead_waits_as_one_after_an_answer(s
     "pieces",
     [
         pytest.param([b"GET / HTTP/1.1\r\nHost: hub\r\nX: " + b"x" * 3000], id="a header without an end"),
-        pytest.param([b"GET / HTTP/1.1\r\n", *[b"X: y\r\n"] * 1000], id="headers without an end"),
+        pytest.param([b"GET / HTTP/1.1\r\n", *[b"X: " + b"y" * 60 + b"\r\n"] * 50], id="headers without an end"),
         pytest.param([b"GET /" + b"x" * 3000], id="a URL without an end"),
         pytest.param([b"GET / HTTP/1.1\r\nHost: hub\r\nX: " + b"x" * 3000 + b"\r\n\r\n"], id="one that is complete"),
         pytest.param([b"POST / HTTP/1.1\r\nContent-Length: 3\r\nX: " + b"x" * 3000 + b"\r\n\r\nabc"], id="with a body"),
