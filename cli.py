@@ -754,9 +754,19 @@ class Screen:
         return f"\x1b[{colour}m{text}\x1b[0m" if colour else text
 
 
+def now() -> float:
+    """Return the seconds since 1970; a clock beyond the year 9999, which no date can tell, shows its last second."""
+    return min(time.time(), 253402300799)
+
+
+def utc(form: str) -> str:
+    """Return the present in UTC in the form of strftime."""
+    return time.strftime(form, time.gmtime(now()))
+
+
 def log_line(text: str) -> str:
     """Return the line that says *text* in a log in JSON, of the form that the hub's own lines have."""
-    at = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
+    at = utc("%Y-%m-%dT%H:%M:%S+00:00")
     message = re.sub("^reuse-surface: ", "", text)
     return json.dumps({"at": at, "level": "critical", "logger": "hub.server", "message": message})
 
@@ -804,7 +814,7 @@ def age(stamp: object) -> str:
         then = datetime.fromisoformat(str(stamp)[:19]).replace(tzinfo=timezone.utc)
     except ValueError:
         return "never" if stamp is None else clean(stamp)
-    seconds = round((datetime.now(timezone.utc) - then).total_seconds())
+    seconds = round(now() - then.timestamp())
     size, unit = next((pair for pair in ((86400, "d"), (3600, "h"), (60, "min")) if abs(seconds) >= pair[0]), (1, "s"))
     if abs(seconds) < 2:
         return "just now"
@@ -1842,7 +1852,7 @@ def token_offences(args: "Namespace") -> "Iterator[str]":
         end = None
     if end is None or end.tzinfo is None or not re.fullmatch(_MOMENT, args.expires_at):
         yield "--expires-at takes a time with its zone, such as 2027-06-30T00:00:00Z."
-    elif end <= datetime.now(end.tzinfo):
+    elif end.timestamp() <= now():
         yield f"--expires-at {args.expires_at} is over."
 
 
@@ -1942,7 +1952,7 @@ def backup(hub: "Api", args: "Namespace") -> "Result":
     about = _backed_up(content)
     path = args.out
     if folder:
-        path += time.strftime("reuse-surface-%Y%m%dT%H%M%SZ.tar", time.gmtime())
+        path += utc("reuse-surface-%Y%m%dT%H%M%SZ.tar")
     write_whole(path, content)
     removed = thin_out(args.out, os.path.basename(path), args.keep) if args.keep else []
     contents = f"{counted(about['registrations'], 'registration')}, serial {about['serial']}"

@@ -16,9 +16,15 @@ LAST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 
 
 def _utc_now() -> datetime:
+    return moment(time.time())
+
+
+def moment(seconds: float) -> datetime:
+    """Return the moment *seconds* after the beginning of 1970, in UTC; LAST where it lies beyond the year 9999."""
     try:
-        return min(datetime.now(UTC), LAST)
-    except (ValueError, OverflowError):
+        return min(datetime.fromtimestamp(seconds, UTC), LAST)
+    except (ValueError, OverflowError, OSError):
+        # Which of them it is depends on how far beyond, and on the system's C library.
         return LAST
 
 
@@ -33,8 +39,8 @@ class Clock:
         """Return the present, or a moment *seconds_ahead* of it, as RFC 3339 in UTC, whole seconds."""
         now = self.now()
         # Near the end of the year 9999 a sum would be beyond what a date can be.
-        moment = min(now, LAST - timedelta(seconds=max(seconds_ahead, 0))) + timedelta(seconds=seconds_ahead)
-        return moment.isoformat(timespec="seconds").removesuffix("+00:00") + "Z"
+        at = min(now, LAST - timedelta(seconds=max(seconds_ahead, 0))) + timedelta(seconds=seconds_ahead)
+        return at.isoformat(timespec="seconds").removesuffix("+00:00") + "Z"
 
     def exact_stamp(self) -> str:
         """Return the present as RFC 3339 in UTC, to the microsecond: it orders what happens within a second."""

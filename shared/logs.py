@@ -10,10 +10,11 @@ import json
 import logging
 import sys
 import threading
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import orjson
+
+from shared.clock import moment
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -30,7 +31,7 @@ class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
         line = {
-            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "at": moment(record.created).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": _message(record),

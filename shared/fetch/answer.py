@@ -96,7 +96,8 @@ def _seconds(value: str, date: str, clock: Clock) -> float:
         until = parsedate_to_datetime(value)
         now = parsedate_to_datetime(date) if date else clock.now()
         return (until.replace(tzinfo=UTC) - now.replace(tzinfo=UTC)).total_seconds()
-    except ValueError:
+    except (ValueError, OverflowError):
+        # OverflowError is what a number of more digits than any date has comes to.
         return 0.0
 
 

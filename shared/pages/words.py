@@ -42,9 +42,15 @@ def span(seconds: float) -> str:
 
 
 def moment(stamp: str) -> str:
-    """Return *stamp* (RFC 3339) for people, to the minute: ``23 Nov 2026, 10:00 UTC``."""
-    told = datetime.fromisoformat(stamp).astimezone(UTC)
-    return f"{told.day} {told:%b %Y, %H:%M} UTC"
+    """Return *stamp* (RFC 3339) for people, to the minute: ``23 Nov 2026, 10:00 UTC``.
+
+    One that is beyond the years 1 to 9999 in UTC is returned as it is.
+    """
+    try:
+        at = datetime.fromisoformat(stamp).astimezone(UTC)
+    except OverflowError:
+        return stamp
+    return f"{at.day} {at:%b %Y, %H:%M} UTC"
 
 
 def count(number: int, noun: str, nouns: str | None = None) -> str:

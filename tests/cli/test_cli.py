@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -234,3 +235,14 @@ def test_where_the_log_is_json_so_are_refusals_and_failures_of_serve(
     refusal, failure = [json.loads(line)["message"] for line in capsys.readouterr().err.splitlines()]
     assert "--port" in refusal
     assert failure == "ZeroDivisionError: by zero"
+
+
+def test_where_the_clock_is_beyond_the_year_9999_it_shows_the_last_second_of_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(time, "time", lambda: 1e12)
+
+    assert json.loads(cli.log_line("late"))["at"] == "9999-12-31T23:59:59+00:00"
+    assert cli.age("9999-12-31T23:58:59Z") == "1 min ago"
+    assert cli.main(["token", "new", "--name", "ci", "--admin", "--expires-at", "9999-12-31T23:59:58Z"]) == 2
+    assert "--expires-at 9999-12-31T23:59:58Z is over." in capsys.readouterr().err

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import clock as module
-from shared.clock import LAST, Clock
+from shared.clock import LAST, Clock, moment
 
 NOON = datetime(2026, 11, 23, 12, 0, 0, 123456, tzinfo=UTC)
 MOMENTS = st.datetimes(min_value=datetime(1971, 1, 1), max_value=datetime(2999, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - hypothesis adds the zone
@@ -44,18 +43,20 @@ def test_near_the_end_of_the_year_9999_a_moment_ahead_is_its_last_second(ahead: 
     assert clock.exact_stamp() == "9999-12-31T23:59:59.000000Z"
 
 
-@pytest.mark.parametrize("fault", [ValueError("year 10000 is out of range"), OverflowError()])
-def test_a_machine_beyond_the_year_9999_shows_its_last_second(
-    monkeypatch: pytest.MonkeyPatch, fault: Exception
-) -> None:
-    class Beyond(datetime):
-        @classmethod
-        def now(cls, _: object = None) -> Beyond:
-            raise fault
+BEYOND = [LAST.timestamp() + 1, 1e12, 1e30, float("inf")]
 
-    monkeypatch.setattr(module, "datetime", Beyond)
+
+@pytest.mark.parametrize("seconds", BEYOND)
+def test_a_machine_beyond_the_year_9999_shows_its_last_second(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    monkeypatch.setattr(time, "time", lambda: seconds)
 
     assert Clock().stamp() == "9999-12-31T23:59:59Z"
+
+
+@pytest.mark.parametrize("seconds", BEYOND)
+def test_a_moment_that_no_date_can_tell_is_the_last_one_that_a_date_can(seconds: float) -> None:
+    assert moment(seconds) == LAST
+    assert moment(1795428000.5).isoformat() == "2026-11-23T10:00:00.500000+00:00"
 
 
 def test_an_exact_stamp_has_microseconds() -> None:

@@ -5,6 +5,7 @@ import logging
 import subprocess
 import sys
 import threading
+import time
 import warnings
 from pathlib import Path
 
@@ -26,6 +27,22 @@ def test_writes_an_event_as_one_line_of_json(capsys: pytest.CaptureFixture[str])
     line = json.loads(capsys.readouterr().err)
     assert (line["level"], line["logger"], line["message"]) == ("info", "hub.sources", "checked a\nb")
     assert line["at"].endswith("+00:00")
+
+
+@pytest.mark.parametrize("seconds", [253402300800.0, 1e12], ids=["10000", "beyond"])
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_an_event_of_a_clock_that_is_set_beyond_the_year_9999_is_logged(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, seconds: float, form: str
+) -> None:
+    configure(form)
+    monkeypatch.setattr(time, "time", lambda: seconds)
+
+    logging.getLogger("hub").error("the clock is wrong")
+
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert "the clock is wrong" in lines[0]
+    assert form == "text" or json.loads(lines[0])["at"] == "9999-12-31T23:59:59.000+00:00"
 
 
 def test_keeps_a_traceback_in_the_same_line(capsys: pytest.CaptureFixture[str]) -> None:

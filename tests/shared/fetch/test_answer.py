@@ -7,6 +7,7 @@ from shared.fetch.answer import retry_after
 from tests.builders import Hands
 
 CLOCK = Hands().clock()  # it shows 10:00:00
+IN_TWO_HOURS = "Mon, 23 Nov 2026 12:00:00 GMT"
 DATE = {"Date": "Mon, 23 Nov 2026 12:00:00 GMT"}
 
 
@@ -26,6 +27,12 @@ DATE = {"Date": "Mon, 23 Nov 2026 12:00:00 GMT"}
         pytest.param(429, {"Retry-After": "Tue, 24 Nov 2026 10:00:00 GMT"}, 3600, id="a date far ahead"),
         pytest.param(429, {"Retry-After": "Mon, 23 Nov 2026 10:02:00 GMT", "Date": "now"}, 30, id="no date beside"),
         pytest.param(429, {"Retry-After": "Mon, 99 Nov 2026 10:02:00 GMT"}, 30, id="no date"),
+        pytest.param(429, {"Retry-After": f"Mon, {'9' * 20} Nov 2026 10:02:00 GMT"}, 30, id="an endless day"),
+        pytest.param(429, {"Retry-After": f"Mon, 23 Nov {'9' * 20} 10:02:00 GMT"}, 30, id="an endless year"),
+        pytest.param(429, {"Retry-After": f"Mon, 23 Nov 2026 10:02:{'9' * 20} GMT"}, 30, id="endless seconds"),
+        pytest.param(429, {"Retry-After": f"Mon, 23 Nov 2026 10:02:00 +{'9' * 20}"}, 30, id="an endless zone"),
+        pytest.param(429, {"Retry-After": IN_TWO_HOURS, "Date": f"Mon, {'9' * 20} Nov 2026 10:02:00 GMT"}, 30,
+                     id="an endless day beside"),
         pytest.param(429, {}, None, id="429 without"),
         pytest.param(500, {"Retry-After": "120"}, None, id="another status"),
         pytest.param(404, {"Retry-After": "120"}, None, id="not found"),

@@ -37,6 +37,11 @@ def test_lengths_and_moments_are_told_in_words() -> None:
     assert moment("2026-11-03T01:05:59+01:00") == "3 Nov 2026, 00:05 UTC"
 
 
+@pytest.mark.parametrize("stamp", ["9999-12-31T23:59:59-01:00", "0001-01-01T00:00:00+01:00"])
+def test_a_moment_that_utc_can_not_tell_is_shown_as_it_is(stamp: str) -> None:
+    assert moment(stamp) == stamp
+
+
 def test_numbers_come_with_their_nouns() -> None:
     assert [count(1, "source"), count(0, "source"), count(1203, "source")] == ["1 source", "0 sources", "1,203 sources"]
     assert count(2, "entry", "entries") == "2 entries"
