@@ -16,8 +16,9 @@ from cachetools import LRUCache
 from shared.clock import Clock
 from shared.fetch import urls
 from shared.fetch.answer import MAX_BYTES, Fetched, Redirect, Validators, read, retry_after
+from shared.fetch.connection import Connection
 from shared.fetch.lanes import Lanes, Widths
-from shared.fetch.network import Metered, Origins, explained
+from shared.fetch.network import Origins, explained
 from shared.fetch.talk import TalkTime
 from shared.problems import AddressRefused, Overloaded, SourceProblem, SourceRedirect, SourceTimeout
 
@@ -66,6 +67,8 @@ class Fetcher:
             "User-Agent": user_agent,
             "Accept": "application/yaml, application/json;q=0.9, */*;q=0.5",
             "Accept-Encoding": "gzip",
+            # One request for each connection (RFC 9112 §9.3 makes a client say so).
+            "Connection": "close",
         }
 
     async def fetch(self, url: str, validators: Validators, talk: TalkTime | None = None) -> Fetched:
@@ -148,7 +151,7 @@ class Fetcher:
         response = await transport.handle_async_request(request)
         try:
             stream = response.extensions.get("network_stream")
-            if isinstance(stream, Metered):
+            if isinstance(stream, Connection):
                 stream.open()
             return await read(response, url, validators, place)
         except SourceProblem as problem:

@@ -1,4 +1,4 @@
-"""Connections to admitted addresses: which ones are opened, how much one may bring, what their failures mean."""
+"""Connections to admitted addresses: which ones are opened, how many at a time, and what their failures mean."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import contextlib
 import ssl
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpcore
 import httpx
 
 from shared.fetch import urls
-from shared.problems import AddressRefused, SourceTimeout, SourceTooLarge, SourceUnreachable
+from shared.fetch.connection import Connection
+from shared.problems import AddressRefused, SourceTimeout, SourceUnreachable
 from shared.shortage import causes, shortage
 
 if TYPE_CHECKING:
@@ -23,11 +24,6 @@ if TYPE_CHECKING:
     from shared.fetch.talk import TalkTime
     from shared.problems import Problem, SourceProblem
 
-MAX_HEAD = 96 * 1024
-"""Bytes that may come before an answer's body, interim answers (RFC 9110 §15.2) included.
-
-The client's parser gives up beyond 100 KiB of one head; below that this bound alone decides.
-"""
 _TRIED = 4  # addresses of one name
 # X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH: the only texts of OpenSSL that hold a name, which
 # may be one that only a redirect told the hub.
@@ -40,16 +36,15 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
     def __init__(self, guard: Guard, talk: TalkTime | None = None) -> None:
         self._guard = guard
         self._talk = talk
-        self._inner = httpcore.AnyIOBackend()
 
     async def connect_tcp(
         self,
         host: str,
         port: int,
         timeout: float | None = None,  # noqa: ASYNC109 - the signature is httpcore's
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
+        local_address: str | None = None,  # noqa: ARG002 - the hub has no choice of its own addresses
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,  # noqa: ARG002 - httpcore sets none
+    ) -> Connection:
         """Connect to the first address of *host* that answers in its share of *timeout*; four are tried.
 
         The name stays the one that TLS checks.
@@ -58,21 +53,21 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         each = timeout and timeout / (len(others) + 1)
         for address in others:
             with contextlib.suppress(httpcore.ConnectError, httpcore.ConnectTimeout):
-                return Metered(await self._inner.connect_tcp(address, port, each, local_address, socket_options))
-        return Metered(await self._inner.connect_tcp(last, port, each, local_address, socket_options))
+                return await Connection.to(address, port, each)
+        return await Connection.to(last, port, each)
 
     async def connect_unix_socket(
         self,
         path: str,  # noqa: ARG002 - the signature is httpcore's
         timeout: float | None = None,  # noqa: ARG002, ASYNC109
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,  # noqa: ARG002
-    ) -> httpcore.AsyncNetworkStream:
+    ) -> Connection:
         """Refuse: no source lies behind a Unix socket."""
         raise AddressRefused("A Unix socket is not a source.")
 
     async def sleep(self, seconds: float) -> None:
         """Wait, as the client asks between attempts."""
-        await self._inner.sleep(seconds)
+        await asyncio.sleep(seconds)
 
 
 def _by_turns(addresses: list[str]) -> list[str]:
@@ -80,51 +75,6 @@ def _by_turns(addresses: list[str]) -> list[str]:
     kind = ":" in addresses[0]
     first, second = ([one for one in addresses if (":" in one) is which] for which in (kind, not kind))
     return [one for pair in zip_longest(first, second) for one in pair if one]
-
-
-class Metered(httpcore.AsyncNetworkStream):
-    """A connection that brings at most MAX_HEAD bytes after each request, until it is opened for a body.
-
-    The client's parser bounds one head, but takes any number of interim answers before it.
-    """
-
-    def __init__(self, inner: httpcore.AsyncNetworkStream) -> None:
-        self._inner = inner
-        self._left: float = MAX_HEAD
-
-    def open(self) -> None:
-        """Let a body of any size come; whoever reads it counts."""
-        self._left = float("inf")
-
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - httpcore's
-        """Return what has come; raise SourceTooLarge when a head needs more than MAX_HEAD."""
-        if self._left <= 0:
-            raise SourceTooLarge(f"The source sends more than {MAX_HEAD:,} bytes of headers.")
-        received = await self._inner.read(int(min(max_bytes, self._left)), timeout)
-        self._left -= len(received)
-        return received
-
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - httpcore's
-        """Send a part of a request, which starts the count anew."""
-        self._left = MAX_HEAD
-        await self._inner.write(buffer, timeout)
-
-    async def aclose(self) -> None:
-        """Close the connection."""
-        await self._inner.aclose()
-
-    async def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's
-    ) -> httpcore.AsyncNetworkStream:
-        """Go on in TLS, metered as before."""
-        return Metered(await self._inner.start_tls(ssl_context, server_hostname, timeout))
-
-    def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 - httpcore's
-        """Return what the inner stream knows about itself."""
-        return self._inner.get_extra_info(info)
 
 
 @dataclass(slots=True)
@@ -159,7 +109,7 @@ class Origins:
         async with (
             self._place((origin, owner), self._places),
             self._place((origin, None), self._places + 1),
-            self._transport(talk) as transport,
+            self._transport(origin, talk) as transport,
         ):
             yield transport
 
@@ -176,13 +126,15 @@ class Origins:
                 del self._origins[key]
 
     @contextlib.asynccontextmanager
-    async def _transport(self, talk: TalkTime | None) -> AsyncIterator[httpx.AsyncHTTPTransport]:
+    async def _transport(
+        self, origin: tuple[str, str, int], talk: TalkTime | None
+    ) -> AsyncIterator[httpx.AsyncHTTPTransport]:
         transport = httpx.AsyncHTTPTransport(verify=self._tls, trust_env=False)
-        # httpx has no public way to choose who opens connections.
-        transport._pool = httpcore.AsyncConnectionPool(  # noqa: SLF001
+        scheme, host, port = origin
+        # httpx has no public way to choose who opens connections, nor to do without a pool of them.
+        transport._pool = httpcore.AsyncHTTPConnection(  # type: ignore[assignment]  # noqa: SLF001
+            httpcore.Origin(scheme.encode(), host.encode(), port),
             ssl_context=self._tls,
-            max_connections=1,
-            max_keepalive_connections=0,
             network_backend=GuardedBackend(self._guard, talk),
         )
         self._open.add(transport)

@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from shared.fetch import MAX_BYTES, Bounds, Fetched, Fetcher, TalkTime, Validators
+from shared.fetch.connection import MAX_HEAD
 from shared.fetch.guard import Guard
 from shared.fetch.lanes import Widths
-from shared.fetch.network import MAX_HEAD
 from shared.problems import (
     AddressRefused,
     Overloaded,
@@ -87,6 +87,7 @@ async def test_the_request_says_who_asks_and_nothing_else(fetcher: Fetcher, sour
         "user-agent": "reuse-surface-hub/0 (+http://hub)",
         "accept": "application/yaml, application/json;q=0.9, */*;q=0.5",
         "accept-encoding": "gzip",
+        "connection": "close",
     }
     assert second == first | {"if-none-match": '"1"', "if-modified-since": "yesterday"}
 
