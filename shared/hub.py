@@ -144,7 +144,7 @@ class Hub:
             "search": self._task("search", self.search.trouble),
         }
         checks["refresher"] = self._task("refresher", self.refresher.health()) if self.settings.refresh else "off"
-        return checks
+        return checks | self.auth.checks()
 
     def _storage(self) -> str:
         failing = ", ".join(_FILES.get(what, what) for what in WRITTEN if what in self.tally.failing)

@@ -82,6 +82,9 @@ class _Hub(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield every family, with or without samples, so that a query never meets a name that is not there."""
         yield _gauge("build_info", "The version that runs; always 1", {(VERSION,): 1}, ("version",))
+        refused = self._hub.auth.file_refused()
+        about = "1 while the tokens file can't be used and the tokens read before count"
+        yield _gauge("tokens_file_refused", about, {} if refused is None else {(): refused})
         yield from self._requests()
         yield from self._sources()
         yield from self._federation()

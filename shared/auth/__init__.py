@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Auth", "Author", "Grant"]
 
+_REFUSED = "it can't be used, the log says why; the tokens read before go on to count, also those taken out since"
 _IN_THE_URL = ("access_token", "token", "authorization")
 
 
@@ -37,6 +38,15 @@ class Auth:
         self._clock = clock
         self._limits = limits
         self._file = file
+
+    def file_refused(self) -> bool | None:
+        """Tell whether the tokens file can't be used as it is now; None where none is configured."""
+        return None if self._file is None else self._file.refused()
+
+    def checks(self) -> dict[str, str]:
+        """Return what readiness says of the tokens file, where there is one: never what stands in it."""
+        refused = self.file_refused()
+        return {} if refused is None else {"tokens_file": _REFUSED if refused else "ok"}
 
     def require_writer(self, request: Request) -> Author:
         """Return who is writing, or raise ReadOnly (no token is configured), Unauthorized or TooManyRequests.

@@ -144,7 +144,7 @@ class TokensFile:
         """Read *path*, or raise StartError."""
         self._path = path
         self._fault: str | None = None
-        self._refused: _Seen | None = None
+        self._refused: tuple[_Seen | None, str] = None, ""
         try:
             self._seen, self._tokens = self._look(), self._read()
         except (OSError, BadTokens) as fault:
@@ -154,11 +154,21 @@ class TokensFile:
         """Return the tokens that count at this moment."""
         try:
             seen = self._look()
-            if seen not in {self._seen, self._refused}:
+            if seen == self._seen:
+                # Also where it was away for a while, and is back as it was.
+                self._fault = None
+            elif seen == self._refused[0]:
+                self._keep(self._refused[1])
+            else:
                 self._follow(seen)
         except (OSError, BadTokens) as fault:
             self._keep(_reason(fault))
         return self._tokens
+
+    def refused(self) -> bool:
+        """Tell whether the file, looked at now, can't be used, so that the tokens read before go on to count."""
+        self.tokens()
+        return self._fault is not None
 
     def _follow(self, seen: _Seen) -> None:
         """Let the file, as it looks now, count; raise BadTokens where it is invalid, and read it as such only once.
@@ -167,8 +177,8 @@ class TokensFile:
         """
         try:
             tokens = self._read()
-        except BadTokens:
-            self._refused = seen
+        except BadTokens as fault:
+            self._refused = seen, str(fault)
             raise
         self._tokens, self._seen, self._fault = tokens, seen, None
         _log.info("read %d tokens from %s", len(tokens), self._path)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
@@ -10,6 +11,7 @@ from unittest.mock import patch
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from shared.hub import open_hub
 from shared.metrics import exposition, look
 from shared.problems import StorageUnavailable
 from tests.builders import WRITER, capability, index, refresh, register, registration, url_of
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     import respx
 
     from shared.hub import Hub
+    from shared.settings import Settings
     from tests.builders import Hands
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "deploy" / "Metrics.md"
@@ -166,3 +169,14 @@ async def test_a_volume_that_does_not_answer_hides_no_other_metric(hub: Hub, mon
     assert value(hub, "volume_free_bytes") is None
     assert value(hub, "volume_size_bytes") is None
     assert value(hub, "federation_serial") == 1
+
+
+async def test_a_tokens_file_that_is_refused_is_told_where_there_is_one(settings: Settings, tmp_path: Path) -> None:
+    path = tmp_path / "tokens.yaml"
+    path.write_text("tokens: []")
+    without, of_file = open_hub(settings), open_hub(replace(settings, data_dir=tmp_path / "b", tokens_file=path))
+    async with without.running(), of_file.running():
+        before = value(of_file, "tokens_file_refused")
+        path.write_text("tokens:")
+
+        assert (value(without, "tokens_file_refused"), before, value(of_file, "tokens_file_refused")) == (None, 0, 1)

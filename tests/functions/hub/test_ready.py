@@ -14,6 +14,8 @@ from shared.hub import open_hub
 from tests.builders import WRITER, capability, client_of, index, refresh, register, url_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import respx
 
     from shared.hub import Hub
@@ -79,6 +81,26 @@ async def test_names_what_could_not_be_written_and_stays_ready_because_reading_g
     failing = "the last write of registrations, contents, states of sources failed, the log says why; reading goes on"
     assert during.json()["checks"] == {"storage": failing, "federation": "ok", "search": "ok", "refresher": "off"}
     assert after.json()["checks"]["storage"] == "ok"
+
+
+async def test_says_that_the_tokens_file_is_refused_and_stays_ready_because_the_tokens_before_it_count(
+    settings: Settings, tmp_path: Path
+) -> None:
+    path = tmp_path / "tokens.yaml"
+    path.write_text("tokens: []")
+    hub = open_hub(replace(settings, tokens_file=path))
+    async with hub.running():
+        before = await ask(hub)
+        path.write_text("tokens: [{a-secret: 1}]")
+        during = await ask(hub)
+        path.write_text("tokens: []")
+        after = await ask(hub)
+
+    assert [one.status_code for one in (before, during, after)] == [200, 200, 200]
+    assert [one.json()["checks"]["tokens_file"] for one in (before, after)] == ["ok", "ok"]
+    assert during.json()["checks"]["tokens_file"] == (
+        "it can't be used, the log says why; the tokens read before go on to count, also those taken out since"
+    )
 
 
 async def test_is_not_ready_before_it_runs(settings: Settings) -> None:

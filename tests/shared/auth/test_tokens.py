@@ -138,6 +138,23 @@ def test_while_it_can_not_be_used_the_old_ones_stay_and_the_log_says_so_once(
     assert names(file) == ["mended"]
 
 
+def test_tells_whether_it_is_refused_as_it_lies_there_now(path: Path, tmp_path: Path) -> None:
+    file, good, bad = TokensFile(path), tmp_path / "good", tmp_path / "bad"
+    bad.write_bytes(b"tokens: [")
+    seen = [file.refused()]
+    path.rename(good)
+    seen.append(file.refused())
+    for one in (good, bad, good, bad):
+        # As a link is led elsewhere: the same two files in turns.
+        path.unlink(missing_ok=True)
+        path.symlink_to(one)
+        seen.append(file.refused())
+    bad.write_bytes(file_of(entry(name="mended")))
+
+    assert [*seen, file.refused()] == [False, True, False, True, False, True, False]
+    assert names(file) == ["mended"]
+
+
 @pytest.mark.parametrize("content", [b"tokens: [", b" " * (MAX_BYTES + 1)], ids=["invalid", "huge"])
 def test_an_invalid_one_is_read_once_and_not_with_every_request(
     path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
