@@ -128,10 +128,14 @@ def _fault() -> ValidationError:
     return ValidationError("")
 
 
+LONGEST_POINTER = 500
+"""Characters: the steps of a pointer are names that whoever wrote the document chose, and may be as long as it is."""
+
+
 def pointer(path: Iterable[object]) -> str:
-    """Return the JSON Pointer (RFC 6901) of the steps in *path*."""
-    steps = (str(step).replace("~", "~0").replace("/", "~1") for step in path)
-    return "".join(f"/{step}" for step in steps)
+    """Return the JSON Pointer (RFC 6901) of the steps in *path*, of a long one the first LONGEST_POINTER characters."""
+    steps = (str(step)[:LONGEST_POINTER].replace("~", "~0").replace("/", "~1") for step in path)
+    return "".join(f"/{step}" for step in steps)[:LONGEST_POINTER]
 
 
 def _offences(fault: ValidationError) -> Iterator[Offence]:
@@ -141,7 +145,7 @@ def _offences(fault: ValidationError) -> Iterator[Offence]:
     if keyword in _BY_MEMBER:
         for member in _BY_MEMBER[keyword](broken, cast("dict[str, Any]", fault.instance)):
             near = _nearest(broken, member) if keyword == "additionalProperties" else ""
-            yield Offence(pointer([*path, member])[:500], f"{_MEMBER_TEXTS[keyword]}{near}")
+            yield Offence(pointer([*path, member]), f"{_MEMBER_TEXTS[keyword]}{near}")
         return
     value = broken[keyword]
     says = _TYPES[value] if keyword == "type" else _TEXTS.get(keyword, "is not as the schema asks").format(value)

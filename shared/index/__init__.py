@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared import characters, schemas, strict_json
@@ -158,8 +159,8 @@ def _unseen(entry: object) -> list[Offence]:
     fields: dict[str, Any] = entry if isinstance(entry, dict) else {}
     name = fields.get("name")
     found = [Offence("/name", _UNSEEN)] if isinstance(name, str) and name and not characters.visible(name) else []
-    found += [Offence(schemas.pointer(path), _UNSEEN) for path, text in _texts(fields) if characters.shapeless(text)]
-    return found
+    shapeless = (path for path, text in _texts(fields) if characters.shapeless(text))
+    return found + [Offence(schemas.pointer(path), _UNSEEN) for path in islice(shapeless, schemas.MAX_OFFENCES)]
 
 
 def _texts(fields: dict[str, Any]) -> Iterator[tuple[tuple[str | int, ...], str]]:

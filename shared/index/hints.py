@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from shared.index.yaml_events import Mark
 
 _QUOTES = 'Put it in quotes, as in "{}".'
+_LONGEST_NUMBER = 100
+"""Characters of a number that a hint repeats: 1.000 may go on for millions of them."""
 _LIST = "Write it as a list, as in [one, two]."
 _BODIES = "Leave the text in a file of its own, and name that file as path."
 _SWITCH = "Write true or false, without quotes."
@@ -101,6 +103,8 @@ def _for_scalar(pointer: str, value: object) -> str | None:
 def _for_text_field(field: str, value: object, written: str | None) -> str | None:
     number = isinstance(value, bool | int | float)
     text = (written or str(value).lower()) if number else value
+    if number and field not in _NO_TEXT and len(str(text)) > _LONGEST_NUMBER:
+        return "Put it in quotes."
     if field == "id" and isinstance(text, str) and not (number and _ID.fullmatch(text)):
         return _for_id(text)
     if number and field not in _NO_TEXT and not (field == "domain" and not _SLUG.fullmatch(str(text))):

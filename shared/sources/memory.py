@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
+from sys import getsizeof
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -10,6 +12,8 @@ if TYPE_CHECKING:
     from shared.index import Fault
 
 MOST_FAULTS = 100
+MOST_BYTES = 32 * 1024
+"""What the texts of the faults of one source may take in memory: a hundred faults of 300 bytes, or fewer long ones."""
 
 
 class Mark(NamedTuple):
@@ -40,6 +44,11 @@ class Memory(NamedTuple):
 
 
 def marked(faults: Sequence[Fault], before: tuple[Mark, ...], now: str) -> tuple[Mark, ...]:
-    """Return *faults* as marks, at most 100. One that was there *before*, perhaps on another line, keeps its date."""
+    """Return *faults* as marks, at most 100, and the first ones that MOST_BYTES hold.
+
+    One that was there *before*, perhaps on another line, keeps its date.
+    """
     since = {(mark.pointer, mark.detail): mark.since for mark in before}
-    return tuple(Mark(*fault, since.get((fault.pointer, fault.detail), now)) for fault in faults[:MOST_FAULTS])
+    sizes = accumulate(sum(map(getsizeof, fault[2:])) for fault in faults[:MOST_FAULTS])
+    few = sum(size <= MOST_BYTES for size in sizes)
+    return tuple(Mark(*fault, since.get((fault.pointer, fault.detail), now)) for fault in faults[:few])

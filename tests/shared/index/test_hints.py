@@ -15,6 +15,11 @@ def first_hint(text: str) -> str | None:
     return fault.value.faults[0].hint
 
 
+def test_a_hint_does_not_repeat_a_number_of_any_length() -> None:
+    assert first_hint(f"version: 1\ncapabilities:\n- {{id: a, name: 1.{'0' * 98}}}\n") is not None
+    assert first_hint(f"version: 1\ncapabilities:\n- {{id: a, name: 1.{'0' * 5000}}}\n") == "Put it in quotes."
+
+
 @pytest.mark.parametrize(
     ("field", "value", "says"),
     [

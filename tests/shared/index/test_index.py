@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -204,6 +205,27 @@ def test_at_most_a_hundred_faults_are_told() -> None:
     body = index(*({"id": f"Bad{number}"} for number in range(5000)))
 
     assert len(faults(body)) == 100
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({"k" * 40_000: {"a": 1}}, id="a name with a value that is refused"),
+        pytest.param({"\u2800" * 40_000: 1}, id="a name in which nothing can be seen"),
+        pytest.param({"k" * 40_000: ["\u2800"] * 3000}, id="a list in which nothing can be seen"),
+    ],
+)
+def test_what_is_told_of_a_document_does_not_grow_with_its_names(fields: dict[str, Any]) -> None:
+    tracemalloc.start()
+    try:
+        found = faults(index(capability(**fields)))
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert max(len(text) for fault in found for text in fault[2:4]) <= len("/capabilities/0") + 500
+    # The pointer to each of 3,000 texts would have been as long as the name above them.
+    assert most < 8 * 1024 * 1024
 
 
 @pytest.mark.parametrize("body", [b"<!DOCTYPE html><html>", b"\n  <html>", b"<?xml version='1.0'?>"])
