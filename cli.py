@@ -1205,8 +1205,8 @@ def update(hub: "Api", args: "Namespace") -> "Result":
     changes = given(args, *REGISTRATION[1:])
     if not changes:
         raise Failure("Nothing to change: give at least one field, such as --enabled true.", USAGE)
-    seen = confirm_loss(hub, args, "Disable") if args.enabled is False else None
-    row = hub.write("PATCH", path_of(args.repo), changes, headers=_condition(args.revision, seen))
+    seen = condition(hub, args, "Disable" if args.enabled is False else "")
+    row = hub.write("PATCH", path_of(args.repo), changes, headers=seen)
     message = f"{row.get('repo')} is at revision {row.get('revision')}."
     if args.url is None or row.get("enabled") is False:
         return Result(row, message, [*_facts(row)])
@@ -1222,19 +1222,30 @@ def checked_after(hub: "Api", repo: str, done: str) -> "dict[str, Any]":
         raise Failure(f"{done} Its check then failed: {fault}", fault.code, fault.problem) from fault
 
 
-def confirm_loss(hub: "Api", args: "Namespace", verb: str) -> "object":
-    """Ask on a terminal before the entries of a repo leave the federated index; raise Failure without a yes.
+def condition(hub: "Api", args: "Namespace", loss: str) -> "dict[str, str]":
+    """Return the header that lets a change happen only to what was seen, none where nothing was looked at.
 
-    Return the revision that was asked about, which alone is then changed; None where nobody was asked.
+    That is the registration at --revision, or what a person was asked about on a terminal: before a *loss*, by which
+    entries leave the federated index. Raise Failure without a yes.
     """
-    if may_ask(args):
-        row = hub.read(path_of(args.repo))
+    asking = bool(loss) and may_ask(args)
+    if args.revision is None and not asking:
+        return {}
+    row, seen = present(hub, args.repo)
+    if args.revision not in {None, row.get("revision")}:
+        raise Failure(f"{args.repo} is at revision {row.get('revision')} now. Nothing was changed.", CODES[412])
+    if asking:
         source = _source_of(row)
         count = number(source.get("served_count", source.get("capability_count")))
         leave = f"{counted(count)} of it {'leaves' if count == 1 else 'leave'} the federated index"
-        confirm(f"{verb} {args.repo}? {leave if count else 'Nothing of it is served'}.")
-        return row.get("revision")
-    return None
+        confirm(f"{loss} {args.repo}? {leave if count else 'Nothing of it is served'}.")
+    return seen
+
+
+def present(hub: "Api", repo: str) -> "tuple[dict[str, Any], dict[str, str]]":
+    """Return the registration of a repo, and the header that lets a change happen only to that."""
+    answer = hub.ask("GET", path_of(repo))
+    return hub.expect(answer), {"If-Match": answer.header("etag")}
 
 
 def may_ask(args: "Namespace") -> bool:
@@ -1253,17 +1264,11 @@ def confirm(question: str) -> None:
         raise Failure("Nothing was changed.")
 
 
-def _condition(*revisions: object) -> "dict[str, str]":
-    """Return the header that lets a change happen only at the first of *revisions* that is not None."""
-    first = next((one for one in revisions if one is not None), None)
-    return {} if first is None else {"If-Match": f'"{first if isinstance(first, int) else number(first)}"'}
-
-
 @command("hub deregister", *REPO, REVISION, YES)
 def deregister(hub: "Api", args: "Namespace") -> "Result":
     """Remove a registration; its name and URL are free at once, its history stays."""
-    seen = confirm_loss(hub, args, "Deregister")
-    hub.write("DELETE", path_of(args.repo), headers=_condition(args.revision, seen))
+    seen = condition(hub, args, "Deregister")
+    hub.write("DELETE", path_of(args.repo), headers=seen)
     return Result({"repo": args.repo, "deregistered": True}, f"Deregistered {args.repo}.")
 
 
@@ -1802,7 +1807,7 @@ def apply_one(
         if outcome != "unchanged" and not dry:
             # A loss is one of what was listed, and nothing that somebody registered or changed since.
             loss = not entry or entry.get("enabled") is False
-            headers = _condition(registered.get("revision")) if loss else {}
+            headers = _as_listed(hub, registered) if loss and registered else {}
             hub.write("PUT" if entry else "DELETE", path_of(repo), entry or None, headers=headers)
     except Failure as fault:
         # What all the others would meet, too, ends the command.
@@ -1810,6 +1815,15 @@ def apply_one(
             raise
         return "failed", str(fault)
     return outcome, ", ".join(changed) if outcome == "changed" else ""
+
+
+def _as_listed(hub: "Api", listing: "dict[str, Any]") -> "dict[str, str]":
+    """Return the header that lets a change happen only to the registration that was listed, or raise Failure."""
+    row, seen = present(hub, str(listing.get("repo")))
+    if any(row.get(name) != value for name, value in listing.items() if name != "source"):
+        now = f"{row.get('repo')} is at revision {row.get('revision')} now"
+        raise Failure(f"{now}, and was changed since it was listed. Repeat the command.")
+    return seen
 
 
 def _by_the_hub(name: str, *args: object, **how: object) -> "Any":  # noqa: ANN401 - as it returns

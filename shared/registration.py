@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Self
+
+import orjson
 
 from shared import schemas
 from shared.fetch import urls
@@ -11,6 +14,8 @@ from shared.problems import AddressRefused, InvalidRegistration, Offence
 
 if TYPE_CHECKING:
     from shared.fetch.guard import Guard
+
+_DIGITS = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +66,12 @@ class Registration(Wanted):
 
     @property
     def etag(self) -> str:
-        """The strong entity tag of this revision (RFC 9110 §8.8.3)."""
-        return f'"{self.revision}"'
+        """The strong entity tag of this revision (RFC 9110 §8.8.3), with a digest of all that is kept of it.
+
+        The revision alone would not do: two restores of one backup both count on from there, each with changes of its
+        own, and so does a hub whose volume was put back.
+        """
+        return f'"{self.revision}-{sha256(orjson.dumps(self.as_row())).hexdigest()[:_DIGITS]}"'
 
     def wanted(self) -> Wanted:
         """Return the part that a client may ask for."""
@@ -111,7 +120,7 @@ _EXPLAINED = {
     "/registered_at": "is set by the hub",
     "/updated_at": "is set by the hub",
     "/registered_by": "is set by the hub",
-    "/revision": "is set by the hub; send it as If-Match",
+    "/revision": "is set by the hub; send the ETag as If-Match",
     "/source": "is set by the hub",
 }
 

@@ -112,6 +112,12 @@ async def register(client: httpx.AsyncClient, repo: str = "state-hub", **changes
     return made
 
 
+async def tag(client: httpx.AsyncClient, repo: str = "state-hub") -> str:
+    """Return the ETag of the registration of *repo*."""
+    shown: str = (await client.get(f"/v1/repos/{repo}")).headers["etag"]
+    return shown
+
+
 async def refresh(client: httpx.AsyncClient, repo: str = "state-hub") -> dict[str, Any]:
     """Have the source of *repo* checked through the API and return the answer."""
     answer = await client.post(f"/v1/repos/{repo}/refresh", headers=WRITER)

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LIMITS = {"functions": 100, "shared": 250}
 # The client has to be one file, because users copy it alone; each further command and each sentence on what to do next
 # may add to it, up to 2,600 lines.
-CLI_LIMIT = 2250
+CLI_LIMIT = 2275
 OURS = {"router", "functions", "shared", "cli", "tests", "examples", "bench"}
 IO_MODULES = {
     "asyncio", "glob", "http", "httpcore", "httpx", "io", "logging", "os", "pathlib", "random", "requests", "select",

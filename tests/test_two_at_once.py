@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import respx
 
-from tests.builders import WRITER, Hands, capability, index, refresh, register, served, url_of
+from tests.builders import WRITER, Hands, capability, index, refresh, register, served, tag, url_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +28,7 @@ ALL = os.environ.get("HYPOTHESIS_PROFILE") == "fuzz"
 PATH = "/v1/repos/state-hub"
 REFUSED = {409, 412}
 HELD = index(capability(8))
+SEEN = "the ETag that the registration had before both"
 
 BODY = {"repo": "state-hub", "url": url_of("state-hub"), "domain": "helix_forge"}
 ACTIONS: dict[str, tuple[str, str, dict[str, Any] | None, str | None]] = {
@@ -35,10 +36,10 @@ ACTIONS: dict[str, tuple[str, str, dict[str, Any] | None, str | None]] = {
     "refresh": ("POST", f"{PATH}/refresh", None, None),
     "compose": ("POST", "/v1/federated/compose?force=true", None, None),
     "move": ("PATCH", PATH, {"url": url_of("moved")}, None),
-    "disable": ("PATCH", PATH, {"enabled": False}, '"1"'),
-    "describe": ("PATCH", PATH, {"description": "d"}, '"1"'),
+    "disable": ("PATCH", PATH, {"enabled": False}, SEEN),
+    "describe": ("PATCH", PATH, {"description": "d"}, SEEN),
     "replace": ("PUT", PATH, {**BODY, "required": True}, "*"),
-    "deregister": ("DELETE", PATH, None, '"1"'),
+    "deregister": ("DELETE", PATH, None, SEEN),
     "register": ("POST", "/v1/repos", BODY, None),
     "take the URL": ("POST", "/v1/repos", {**BODY, "repo": "other"}, None),
     "nothing": ("GET", PATH, None, None),
@@ -49,12 +50,12 @@ DELAYS = (0, 1, 2, 3, 5, 8, 13, 21) if ALL else (0, 3)
 Shown = tuple[Any, ...]
 
 
-async def act(client: httpx.AsyncClient, name: str, turns: int = 0) -> int:
-    """Carry out one action after so many turns of the loop; return the status."""
+async def act(client: httpx.AsyncClient, name: str, seen: str, turns: int = 0) -> int:
+    """Carry out one action after so many turns of the loop; return the status. *seen* is the ETag before both."""
     method, path, body, if_match = ACTIONS[name]
     for _ in range(turns):
         await asyncio.sleep(0)
-    headers = WRITER if if_match is None else {**WRITER, "If-Match": if_match}
+    headers = WRITER if if_match is None else {**WRITER, "If-Match": if_match.replace(SEEN, seen)}
     return (await client.request(method, path, json=body, headers=headers)).status_code
 
 
@@ -90,10 +91,11 @@ class Hubs:
                 await refresh(client)
                 source.respond(content=HELD)
                 await refresh(client)
+                seen = await tag(client)
                 if turns is None:
-                    statuses = [await act(client, first), await act(client, second)]
+                    statuses = [await act(client, first, seen), await act(client, second, seen)]
                 else:
-                    statuses = [*await asyncio.gather(act(client, first), act(client, second, turns))]
+                    statuses = [*await asyncio.gather(act(client, first, seen), act(client, second, seen, turns))]
                 return statuses, await shown(client)
 
 

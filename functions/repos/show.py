@@ -1,7 +1,7 @@
 """GET /v1/repos/{repo}: one registration with the state of its source.
 
-The ETag is the revision of the registration. This resource never answers 304: the state of the source moves on
-without a new revision.
+The ETag is the revision of the registration and a digest of it. This resource never answers 304: the state of the
+source moves on without a new revision.
 """
 
 from __future__ import annotations

@@ -161,7 +161,7 @@ class SerialGone(Problem):
 
 
 class PreconditionFailed(Problem):
-    """If-Match names a revision that is not the present one. Nothing was changed."""
+    """If-Match does not name the ETag of the present registration. Nothing was changed."""
 
     slug = "precondition-failed"
     status = 412

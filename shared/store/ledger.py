@@ -201,5 +201,11 @@ def must_match(current: Registration | None, if_match: str | None) -> None:
         return
     held = current is not None and any(not weak and tag in {"*", current.etag} for weak, tag in tags(if_match))
     if not held:
-        now = "is not registered" if current is None else f"is at revision {current.revision}"
-        raise PreconditionFailed(f"If-Match does not hold: the repo {now}.")
+        raise PreconditionFailed(f"If-Match does not hold: {_now(current)}")
+
+
+def _now(current: Registration | None) -> str:
+    if current is None:
+        return "the repo is not registered."
+    then = "Read it again, and if the change is still wanted send the ETag of that answer"
+    return f"the repo is at revision {current.revision}, with another ETag. {then}; a revision alone is none."

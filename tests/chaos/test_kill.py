@@ -98,7 +98,7 @@ class Round:
         body = registration(repo=repo.name, url=self._world.sources.url(repo.name), cache_ttl_seconds=repo.writes)
         answer = ask(line, "PUT", f"/v1/repos/{repo.name}", body)
         self._world.expect(answer.status in {200, 201}, f"PUT was answered {answer}")
-        repo.answered, repo.revision = repo.under_way, int((answer.etag or '"0"').strip('"'))
+        repo.answered, repo.revision = repo.under_way, int((answer.etag or '"0"').strip('"').partition("-")[0])
 
     def _delete(self, line: http.client.HTTPConnection, repo: Repo) -> None:
         repo.under_way = None

@@ -285,18 +285,20 @@ def test_no_argument_ends_in_a_traceback(
 
 
 class Changing:
-    """A hub in which somebody changes the only repo after it was listed or shown; it takes changes of revision 2."""
+    """A hub in which somebody changes the only repo after it was listed or shown; it takes changes of another ETag."""
 
-    def __init__(self) -> None:
+    def __init__(self, **changed: str) -> None:
         self.conditions: list[str | None] = []
+        self.changed = changed
 
     def __call__(self, handler: http.server.BaseHTTPRequestHandler) -> None:
-        """Answer; a change that names no revision, or another one, would be one of what nobody saw."""
+        """Answer one repo with what *changed* since it was listed; a change without its ETag is refused."""
         row = {"repo": "a", "url": "https://a.example/x", "domain": "d", "enabled": True, "revision": 1}
         row |= {"required": False, "cache_ttl_seconds": 3600, "description": ""}
         if handler.command == "GET":
             one = handler.path.startswith("/v1/repos/")
-            said(handler, json.dumps(row if one else {"repos": [row], "total": 1, "next": None}).encode())
+            shown = row | {"source": {}, **self.changed} if one else {"repos": [row], "total": 1, "next": None}
+            said(handler, json.dumps(shown).encode(), ETag='"1-seen"')
             return
         self.conditions.append(handler.headers["If-Match"])
         body = {"type": "https://x.example/problems/revision-mismatch", "detail": "It is at revision 2."}
@@ -322,7 +324,18 @@ def test_what_is_taken_away_is_what_was_seen(alone: Shell, argv: list[str], code
         shell = replace(alone, environ={"REUSE_SURFACE_URL": url, "REUSE_SURFACE_TOKEN": TOKEN})
         ran = asked(shell, "y\n", *argv)
 
-    assert (ran[0], hub.conditions) == (code, ['"1"']), ran
+    assert (ran[0], hub.conditions) == (code, ['"1-seen"']), ran
+
+
+def test_what_was_listed_is_not_what_another_restore_has_at_the_same_revision(alone: Shell) -> None:
+    other = {"version": 1, "sources": [{"repo": "b", "index": "b.yaml", "domain": "d"}]}
+    hub = Changing(domain="of another restore")
+    with stand_in(hub) as (url, _):
+        environ = {"REUSE_SURFACE_URL": url, "REUSE_SURFACE_TOKEN": TOKEN}
+        ran = alone("hub", "apply", "-", "--prune", "--yes", sent=json.dumps(other), **environ)
+
+    assert (ran.code, hub.conditions) == (1, []), ran
+    assert "a is at revision 1 now, and was changed since it was listed" in ran.out
 
 
 @pytest.mark.parametrize(

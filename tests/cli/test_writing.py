@@ -80,6 +80,13 @@ def test_a_revision_that_is_not_the_present_one_is_a_conflict(federation: Shell,
     assert federation.good("hub", "show", "--repo", "state-hub", "--json").json["revision"] == 1
 
 
+@pytest.mark.parametrize("command", ["update", "deregister"])
+def test_the_present_revision_is_changed(federation: Shell, command: str) -> None:
+    fields = ["--required", "true"] if command == "update" else []
+
+    assert federation("hub", command, "--repo", "state-hub", "--revision", "1", *fields).code == 0
+
+
 def test_deregister_frees_the_name(federation: Shell) -> None:
     assert federation.good("hub", "deregister", "--repo", "state-hub").out == "Deregistered state-hub.\n"
 

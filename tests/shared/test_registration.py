@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -32,7 +33,11 @@ def test_reads_what_is_wanted_and_adds_the_defaults() -> None:
 
 def test_a_registration_is_read_back_as_it_was_written() -> None:
     assert Registration.from_json(ROW.as_json()) == ROW
-    assert ROW.etag == '"4"'
+    others = [replace(ROW, domain="other"), replace(ROW, url="https://b.example/"), replace(ROW, updated_at="t2")]
+
+    assert re.fullmatch('"4-[0-9a-f]{16}"', ROW.etag)
+    assert ROW.etag == Registration.from_json(ROW.as_row()).etag
+    assert len({ROW.etag, *(other.etag for other in others)}) == 4
     assert ROW.wanted() == Wanted(**registration(required=True, description="about", cache_ttl_seconds=60))
 
 
@@ -58,7 +63,7 @@ def test_a_whole_number_may_be_written_with_a_point() -> None:
         pytest.param({"url": "https://me@example.org/"}, "/url", "user name", id="user info"),
         pytest.param({"url": ""}, "/url", "empty", id="no URL"),
         pytest.param({"colour": "red"}, "/colour", "not a known field", id="an unknown field"),
-        pytest.param({"revision": 9}, "/revision", "send it as If-Match", id="a field of the hub"),
+        pytest.param({"revision": 9}, "/revision", "send the ETag as If-Match", id="a field of the hub"),
         pytest.param({"index": "local.yaml"}, "/index", "register its raw URL", id="a local path"),
     ],
 )

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.builders import WRITER, federated, index, problem, refresh, register, url_of, world
+from tests.builders import WRITER, federated, index, problem, refresh, register, tag, url_of, world
 
 if TYPE_CHECKING:
     import httpx
@@ -85,18 +85,20 @@ async def test_deregisters_once(client: httpx.AsyncClient) -> None:
     assert [line["action"] for line in history] == ["deregister", "register"]
 
 
-@pytest.mark.parametrize("if_match", ['"1"', "*", '"7", "1"'])
+@pytest.mark.parametrize("if_match", ["{tag}", "*", '"7", {tag}'])
 async def test_deregisters_where_if_match_holds(client: httpx.AsyncClient, if_match: str) -> None:
     await register(client)
 
+    if_match = if_match.format(tag=await tag(client))
     assert (await delete(client, **{"If-Match": if_match})).status_code == 204
 
 
-@pytest.mark.parametrize("if_match", ['"2"', 'W/"1"', "1", ""])
+@pytest.mark.parametrize("if_match", ['"2"', "W/{tag}", '"1"', "1", ""])
 async def test_changes_nothing_where_if_match_does_not_hold(client: httpx.AsyncClient, if_match: str) -> None:
     await register(client)
     before = await world(client)
 
+    if_match = if_match.format(tag=await tag(client))
     problem(await delete(client, **{"If-Match": if_match}), "precondition-failed")
     assert await world(client) == before
 

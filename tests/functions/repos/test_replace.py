@@ -5,7 +5,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.builders import WRITER, capability, federated, index, problem, refresh, register, registration, url_of, world
+from tests.builders import (
+    WRITER,
+    capability,
+    federated,
+    index,
+    problem,
+    refresh,
+    register,
+    registration,
+    tag,
+    url_of,
+    world,
+)
 
 if TYPE_CHECKING:
     import httpx
@@ -24,7 +36,7 @@ async def test_registers_a_new_name(client: httpx.AsyncClient, name: str | None)
     answer = await put(client, registration(repo=name))
 
     assert answer.status_code == 201
-    assert (answer.headers["location"], answer.headers["etag"]) == ("/v1/repos/state-hub", '"1"')
+    assert (answer.headers["location"], answer.headers["etag"]) == ("/v1/repos/state-hub", await tag(client))
     shown = (await client.get("/v1/repos/state-hub")).json()
     assert answer.json() | {"source": shown["source"]} == shown
 
@@ -37,7 +49,7 @@ async def test_replaces_what_is_registered_and_gives_defaults_to_what_is_left_ou
 
     answer = await put(client, registration(domain="other"))
 
-    assert (answer.status_code, answer.headers["etag"]) == (200, '"2"')
+    assert (answer.status_code, answer.headers["etag"]) == (200, await tag(client))
     assert "location" not in answer.headers
     assert answer.json() == made | registration(
         domain="other",
@@ -50,12 +62,12 @@ async def test_replaces_what_is_registered_and_gives_defaults_to_what_is_left_ou
 
 
 async def test_changes_nothing_when_the_body_says_what_is_stored(client: httpx.AsyncClient, hands: Hands) -> None:
-    made, before = await register(client), await world(client)
+    made, before, seen = await register(client), await world(client), await tag(client)
     hands.advance(5)
 
     answer = await put(client, registration(enabled=True, cache_ttl_seconds=3600.0))
 
-    assert (answer.status_code, answer.json(), answer.headers["etag"]) == (200, made, '"1"')
+    assert (answer.status_code, answer.json(), answer.headers["etag"]) == (200, made, seen)
     assert await world(client) == before
 
 
@@ -106,18 +118,21 @@ async def test_takes_json_only(client: httpx.AsyncClient) -> None:
     problem(await client.put("/v1/repos/state-hub", content=b"{}", headers=headers), "unsupported-media-type")
 
 
-@pytest.mark.parametrize("if_match", ['"1"', "*", '"7", "1"', '"7","1" , W/"2"', 'W/"1", "1"'])
+@pytest.mark.parametrize("if_match", ["{tag}", "*", '"7", {tag}', '"7",{tag} , W/"2"', "W/{tag}, {tag}"])
 async def test_replaces_where_if_match_holds(client: httpx.AsyncClient, if_match: str) -> None:
     await register(client)
 
-    assert (await put(client, registration(required=True), if_match)).headers["etag"] == '"2"'
+    answer = await put(client, registration(required=True), if_match.format(tag=await tag(client)))
+
+    assert (answer.status_code, answer.json()["revision"]) == (200, 2)
 
 
-@pytest.mark.parametrize("if_match", ['"2"', 'W/"1"', '"01"', "1", "", '"*"', '"a", "b"'])
+@pytest.mark.parametrize("if_match", ['"2"', "W/{tag}", '"1"', '"01"', "1", "", '"*"', '"a", "b"'])
 async def test_changes_nothing_where_if_match_does_not_hold(client: httpx.AsyncClient, if_match: str) -> None:
     await register(client)
     before = await world(client)
 
+    if_match = if_match.format(tag=await tag(client))
     problem(await put(client, registration(required=True), if_match), "precondition-failed")
     assert await world(client) == before
 
@@ -132,8 +147,9 @@ async def test_registers_nothing_new_under_if_match(client: httpx.AsyncClient, i
 
 async def test_lets_one_of_those_win_who_build_on_the_same_revision(client: httpx.AsyncClient) -> None:
     await register(client)
+    seen = await tag(client)
 
-    answers = await asyncio.gather(*(put(client, registration(description=f"n{n}"), '"1"') for n in range(8)))
+    answers = await asyncio.gather(*(put(client, registration(description=f"n{n}"), seen) for n in range(8)))
 
     assert sorted(answer.status_code for answer in answers) == [200] + [412] * 7
     assert (await client.get("/v1/repos/state-hub")).json()["revision"] == 2

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import httpx
     import respx
 
+    from shared.hub import Hub
     from tests.builders import Hands
 
 NEVER: dict[str, object] = {
@@ -32,12 +33,12 @@ NEVER: dict[str, object] = {
 }
 
 
-async def test_answers_with_the_registration_and_its_source(client: httpx.AsyncClient) -> None:
+async def test_answers_with_the_registration_and_its_source(client: httpx.AsyncClient, hub: Hub) -> None:
     made = await register(client)
 
     answer = await client.get("/v1/repos/state-hub")
 
-    assert (answer.status_code, answer.headers["etag"]) == (200, '"1"')
+    assert (answer.status_code, answer.headers["etag"]) == (200, (await hub.store.get("state-hub")).etag)
     assert answer.json() == made | {"source": NEVER}
 
 

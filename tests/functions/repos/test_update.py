@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.builders import WRITER, federated, index, problem, refresh, register, url_of, world
+from tests.builders import WRITER, federated, index, problem, refresh, register, tag, url_of, world
 
 if TYPE_CHECKING:
     import httpx
@@ -28,7 +28,7 @@ async def test_changes_the_fields_that_are_named_and_no_other(
     answer = await patch(client, {"required": True, "domain": "other"}, **{"Content-Type": media_type})
 
     changed = {"required": True, "domain": "other", "updated_at": "2026-11-23T10:00:05.000000Z", "revision": 2}
-    assert (answer.status_code, answer.headers["etag"], answer.json()) == (200, '"2"', made | changed)
+    assert (answer.status_code, answer.headers["etag"], answer.json()) == (200, await tag(client), made | changed)
     shown = (await client.get("/v1/repos/state-hub")).json()
     assert answer.json() | {"source": shown["source"]} == shown
 
@@ -104,18 +104,23 @@ async def test_refuses_the_url_of_another_repo(client: httpx.AsyncClient) -> Non
     assert await world(client) == before
 
 
-@pytest.mark.parametrize("if_match", ['"1"', "*", '"7", "1"'])
+@pytest.mark.parametrize("if_match", ["{tag}", "*", '"7", {tag}'])
 async def test_changes_where_if_match_holds(client: httpx.AsyncClient, if_match: str) -> None:
     await register(client)
+    headers = {"If-Match": if_match.format(tag=await tag(client))}
 
-    assert (await patch(client, {"required": True}, **{"If-Match": if_match})).headers["etag"] == '"2"'
+    answer = await patch(client, {"required": True}, **headers)
+
+    assert (answer.status_code, answer.headers["etag"]) == (200, await tag(client))
+    assert (await patch(client, {"required": False}, **headers)).status_code == (200 if if_match == "*" else 412)
 
 
-@pytest.mark.parametrize("if_match", ['"2"', 'W/"1"', "1", ""])
+@pytest.mark.parametrize("if_match", ['"2"', "W/{tag}", '"1"', "1", ""])
 async def test_changes_nothing_where_if_match_does_not_hold(client: httpx.AsyncClient, if_match: str) -> None:
     await register(client)
     before = await world(client)
 
+    if_match = if_match.format(tag=await tag(client))
     problem(await patch(client, {"required": True}, **{"If-Match": if_match}), "precondition-failed")
     assert await world(client) == before
 

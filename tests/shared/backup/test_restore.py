@@ -189,6 +189,28 @@ async def test_a_copy_of_one_restore_is_gone_for_another_of_the_same_backup(
     assert max(first + second) < 2**53
 
 
+async def test_a_tag_that_one_restore_gave_holds_for_no_change_that_another_made(
+    restores: Restores, tmp_path: Path
+) -> None:
+    tags = []
+    for name in ("first", "second"):
+        async with restores.restored(tmp_path / name) as client:
+            body = {"description": f"of the {name} restore"}
+            made = await client.patch("/v1/repos/new", json=body, headers=WRITER)
+            tags.append(made.headers["etag"])
+            conditions = [{**WRITER, "If-Match": tag} for tag in (tags[0], f'"{made.json()["revision"]}"')]
+            foreign = conditions[name == "first" :]
+            answers = [await client.delete("/v1/repos/new", headers=headers) for headers in foreign]
+            kept = (await client.get("/v1/repos/new")).json()
+
+        for answer in answers:
+            told = problem(answer, "precondition-failed")
+            assert told["detail"].endswith("send the ETag of that answer; a revision alone is none.")
+        assert kept["description"] == f"of the {name} restore"
+
+    assert len(set(tags)) == 2
+
+
 @pytest.mark.parametrize("years", [-30, 0, 100, 7000], ids=["long before", "now", "a century", "the year 9026"])
 async def test_serials_go_forward_and_stay_exact_by_any_clock_restore_by_restore(
     tmp_path: Path, backup: tuple[bytes, dict[str, Any]], years: int
