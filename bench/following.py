@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from bench.full import SPARE, pod_limit
 from bench.seeding import composed, register, repos, seeded, settle
 from bench.upstream import ENTRIES
 from bench.writing import registering
+from shared.sources.journal import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,11 +95,11 @@ def _late(rig: Rig, publisher: Server) -> float:
 def _make_due(states: Path, repo: str, seconds: int) -> float:
     """Have the hub that starts on these *states* check *repo* in so many seconds; return that moment."""
     at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=seconds)
-    saved = json.loads(states.read_bytes())
-    for row in saved["sources"]:
-        if row[0] == repo:
-            row[2]["next_check_at"] = at.strftime("%Y-%m-%dT%H:%M:%SZ")
-    states.write_text(json.dumps(saved))
+    journal = Journal(states)
+    saved = journal.load()
+    record = saved.records[repo]
+    due = replace(record.status, next_check_at=at.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    journal.save(saved._replace(records={**saved.records, repo: record._replace(status=due)}))
     return at.timestamp()
 
 
