@@ -107,8 +107,8 @@ class Hub:
         """Run the background tasks; on exit finish every write and release the lock of the data directory."""
         asyncio.get_running_loop().set_default_executor(self.threads)
         tasks = {"federation": self.federation.follow, "search": self.search.follow, "timeline": self.timeline.follow}
-        if self.settings.refresh:
-            tasks["refresher"] = self.refresher.run
+        tasks |= {"states": self.sources.keeper.run}
+        tasks |= {"refresher": self.refresher.run} if self.settings.refresh else {}
         for name, run in tasks.items():
             self.tasks[name] = asyncio.create_task(self._run(name, run))
         try:

@@ -13,13 +13,15 @@ from shared.sources.status import Status
 if TYPE_CHECKING:
     from pathlib import Path
 
-FORMAT, OLDEST = 2, 1
+FORMAT, OLDEST = 3, 1
 
 
 class Record(NamedTuple):
-    """What was known about the source of *repo* at one *revision* of its registration, which was made *registered_at*.
+    """What was known about the source of *repo* at one *revision* of its registration.
 
-    Files of format 1 tell neither: the record then has revision 0.
+    That is the registration made *registered_at* with this *sequence*, which tells it from others of the name: a clock
+    that stands still or was set back dates two of them alike. Files of format 2 have no sequence, which is 0 then,
+    those of format 1 neither the time nor the revision: 0.
     """
 
     repo: str
@@ -28,6 +30,7 @@ class Record(NamedTuple):
     revision: int
     status: Status
     memory: Memory
+    sequence: int = 0
 
 
 class Saved(NamedTuple):
@@ -56,22 +59,24 @@ class Journal:
 
     def save(self, saved: Saved) -> None:
         """Write *saved* durably, or raise StorageUnavailable."""
-        rows = [[*record[:-1], _row(record.memory)] for record in saved.records.values()]
+        rows = [_written(record) for record in saved.records.values()]
         about = {"format": FORMAT, "ran": saved.ran, "watched": saved.watched, "sources": rows}
         write_whole(self._path, orjson.dumps(about))
 
 
-def _row(memory: Memory) -> list[object]:
+def _written(record: Record) -> list[object]:
+    *about, memory, sequence = record
     marks, *others = memory
-    return [[[*mark] for mark in marks], *others]
+    return [*about, [[[*mark] for mark in marks], *others], sequence]
 
 
 def _record(  # noqa: PLR0913, PLR0917 - a row as it was written
-    repo: str, url: str, registered_at: str, revision: int, status: dict[str, object], memory: list[object]
-) -> Record:
+    repo: str, url: str, registered_at: str, revision: int, status: dict[str, object], memory: list[object],
+    sequence: int = 0,
+) -> Record:  # fmt: skip
     marks, *others = memory
     remembered = Memory(_marks(marks), *others)  # type: ignore[arg-type]
-    return Record(repo, url, registered_at, revision, Status(**status), remembered)  # type: ignore[arg-type]
+    return Record(repo, url, registered_at, revision, Status(**status), remembered, sequence)  # type: ignore[arg-type]
 
 
 def _record_of_format_1(

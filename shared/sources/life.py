@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING
 
-from shared.problems import Problem, RepoNotFound
+from shared.problems import RepoNotFound
 from shared.sources.checks import Checks, must_be_readable
 from shared.sources.hosts import Hosts
 from shared.sources.intake import Intake, must_hold
@@ -30,14 +29,12 @@ if TYPE_CHECKING:
     from shared.sources.source import Outcome
     from shared.tally import Tally
 
-_log = logging.getLogger("hub.sources")
-
 
 class Sources:
     """The sources by repo. *news* is set whenever the federated index may have to say something else.
 
     *version* grows with what the index is made of, *generation* with everything that is known. *wake* is set whenever
-    another check may begin, *idle* while the schedule has none under way and none to begin.
+    another check may begin, *idle* while the schedule has none under way and none to begin. *keeper* writes it down.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - the parts it is put together from
@@ -52,7 +49,7 @@ class Sources:
         self._checks = Checks(checker, self._intake, self._hosts, time)
         self.schedule = Schedule(self._sources, self._hosts, time.clock)
         self.version = self.generation = 0
-        self._keeper = Keeper(self._sources, shelves, journal, time, tally)
+        self.keeper = Keeper(self._sources, shelves, journal, time, tally)
         self.news = asyncio.Event()
         self.wake, self.idle = hosts.wake, hosts.idle
 
@@ -160,12 +157,12 @@ class Sources:
         if before != source.told:
             self.version += 1
             self.news.set()
-        self._keeper.note(state=before.state != source.told.state, content=before.contents != source.told.contents)
+        self.keeper.note(state=before.state != source.told.state, content=before.contents != source.told.contents)
 
     def _noted(self) -> None:
         self.version += 1
         self.generation += 1
-        self._keeper.note()
+        self.keeper.note()
         self.news.set()
 
     def expire(self) -> None:
@@ -229,20 +226,18 @@ class Sources:
 
     async def save(self) -> None:
         """Write down everything that is known, if anything changed; raise StorageUnavailable."""
-        await self._keeper.save()
+        await self.keeper.save()
 
     async def secure(self) -> None:
         """Make durable what ``parts`` says at this moment; raise StorageUnavailable."""
-        await self._keeper.secure()
+        await self.keeper.secure()
 
     async def close(self) -> None:
-        """End the checks that are under way."""
+        """End the checks that are under way, and write down what is known and for how long the hub has run."""
         flights = [source.flight for source in self._sources.values() if source.flight is not None]
         for flight in flights:
             flight.cancel()
         await asyncio.gather(*flights, return_exceptions=True)
+        # First of all what a restart goes on from: what can't be brought to its end below must not cost that.
+        await self.keeper.close()
         await self._checker.close()
-        try:
-            await self.save()
-        except Problem as fault:
-            _log.error("saving the states of the sources: %s", fault.detail)

@@ -1,4 +1,4 @@
-"""The background task that checks sources when they are due, and has their states saved."""
+"""The background task that checks sources when they are due."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from shared.sources.source import Outcome
 
 LOOK_SECONDS = 1.0
-SAVE_SECONDS = 5.0
 STALL_SECONDS = 30.0
 MOST_CHECKS = 256
 SHORT_SECONDS = 90.0
@@ -38,8 +37,7 @@ class Refresher:
         self._sources = sources
         self._clock = clock
         self._checks: set[asyncio.Task[None]] = set()
-        self._saving: asyncio.Task[None] | None = None
-        self._round = self._saved = clock.monotonic()
+        self._round = clock.monotonic()
         self._looked = -math.inf
         self._trouble = ""
         self._short, self._short_until = "", -math.inf
@@ -91,20 +89,6 @@ class Refresher:
             self._looked = now
         while len(self._checks) < MOST_CHECKS and (repo := schedule.following()) is not None:
             self._start(repo)
-        if now - self._saved >= SAVE_SECONDS and self._saving is None:
-            self._saved = now
-            # Beside the rounds: no check waits for the disk.
-            self._saving = asyncio.create_task(self._save())
-
-    async def _save(self) -> None:
-        try:
-            await self._sources.save()
-        except Problem as fault:
-            _log.error("saving the states of the sources: %s", fault.detail)
-        except Exception:  # noqa: BLE001 - logged and tried again
-            _log.exception("saving the states of the sources")
-        finally:
-            self._saving = None
 
     def _start(self, repo: str) -> None:
         # Begun here and not in the task, so that the schedule counts it for its host before it is asked again.

@@ -75,7 +75,7 @@ def _counts(record: Record, registration: Registration, kept: Kept | None) -> bo
     if record.revision == 0:
         mine = record.url == registration.url
     else:
-        mine = record.registered_at == registration.registered_at
+        mine = record.registered_at == registration.registered_at and record.sequence in {0, registration.sequence}
     return mine and (record.status.digest is None or kept is not None)
 
 

@@ -213,7 +213,7 @@ async def test_what_a_version_before_kept_is_served_on(
             del kept[name]
         path.write_text(json.dumps(kept))
     path = settings.data_dir / "sources.json"
-    ((repo, url, _, _, status, memory),) = json.loads(path.read_bytes())["sources"]
+    ((repo, url, _, _, status, memory, _),) = json.loads(path.read_bytes())["sources"]
     del status["held_digest"]
     row = [repo, url, status, [memory[0], memory[1], "2020-01-01T00:00:00Z"]]
     path.write_text(json.dumps({"format": 1, "sources": [row]}))

@@ -19,7 +19,7 @@ def test_remembers_every_record_and_how_long_the_hub_ran(tmp_path: Path) -> None
     mark = Mark(4, 9, "/capabilities/0/id", "is wrong", None, "2026-11-23T10:00:00Z")
     memory = Memory((mark,), "2026-11-23T09:00:00Z", 10.0, 20.0, 30.0, 40.0)
     status = Status(state="stale", error={"type": "x", "detail": "y"})
-    record = Record("a", url, "2026-11-23T08:00:00Z", 7, status, memory)
+    record = Record("a", url, "2026-11-23T08:00:00Z", 7, status, memory, 3)
     saved = Saved(50.5, 40.25, {"a": record, "b": record._replace(repo="b")})
 
     Journal(path).save(saved)
@@ -27,7 +27,18 @@ def test_remembers_every_record_and_how_long_the_hub_ran(tmp_path: Path) -> None
     assert Journal(path).load() == saved
 
 
-def test_reads_what_the_version_before_wrote(tmp_path: Path) -> None:
+def test_reads_records_that_were_written_without_the_number_of_their_registration(tmp_path: Path) -> None:
+    path, url, at = tmp_path / "sources.json", "https://example.org/a", "2026-11-23T08:00:00Z"
+    row = ["a", url, at, 7, {"state": "stale"}, [[], None, 10.0, 20.0, 30.0, 40.0]]
+    path.write_text(json.dumps({"format": 2, "ran": 50.5, "watched": 40.25, "sources": [row]}))
+
+    saved = Journal(path).load()
+
+    record = Record("a", url, at, 7, Status(state="stale"), Memory((), None, 10.0, 20.0, 30.0, 40.0), 0)
+    assert saved == Saved(50.5, 40.25, {"a": record})
+
+
+def test_reads_what_the_first_version_wrote(tmp_path: Path) -> None:
     path, url = tmp_path / "sources.json", "https://example.org/a"
     mark = Mark(4, 9, "/capabilities/0/id", "is wrong", None, "2026-11-23T10:00:00Z")
     rows = [

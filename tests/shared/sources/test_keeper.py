@@ -1,20 +1,24 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from shared.problems import StorageUnavailable
 from shared.registration import Registration
-from shared.sources.journal import Journal
+from shared.sources import keeper as module
+from shared.sources.journal import Journal, Record
 from shared.sources.keeper import Keeper
 from shared.sources.shelf import Shelves
 from shared.sources.source import Source
+from shared.sources.status import Status
 from shared.tally import Tally
 from tests.builders import Hands, registration
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 ROW = Registration(**registration(), registered_at="", updated_at="", registered_by="operator", revision=1)
@@ -52,8 +56,15 @@ def volume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Volume:
 
 
 @pytest.fixture
-def keeper(volume: Volume) -> Keeper:
-    return Keeper({"state-hub": Source(ROW)}, volume.shelves, volume.journal, Hands().running(), Tally())
+def keeper(volume: Volume, hands: Hands) -> Keeper:
+    return Keeper({"state-hub": Source(ROW)}, volume.shelves, volume.journal, hands.running(scheduled=True), Tally())
+
+
+async def until(true: Callable[[], object]) -> None:
+    """Return when *true* holds; fail after 5 s."""
+    async with asyncio.timeout(5):
+        while not true():  # noqa: ASYNC110 - what is waited for happens on the disk, which sets no event
+            await asyncio.sleep(0.005)
 
 
 async def test_writes_only_what_changed(keeper: Keeper, volume: Volume) -> None:
@@ -110,3 +121,89 @@ async def test_a_caller_who_goes_breaks_no_write_off(keeper: Keeper, volume: Vol
     await keeper.secure()
 
     assert volume.calls == ["sync", "save"]
+
+
+async def test_a_quiet_hub_writes_once_an_hour_for_how_long_it_has_run(
+    keeper: Keeper, volume: Volume, hands: Hands
+) -> None:
+    hands.advance(3599)
+    await keeper.save()
+    assert volume.calls == []
+
+    hands.advance(1)
+    await keeper.save()
+    hands.advance(10)
+    await keeper.save()
+
+    assert volume.calls == ["sync", "save"]
+    assert volume.journal.load()[:2] == (3600, 3600)
+
+
+async def test_closing_writes_for_how_long_the_hub_has_run(
+    keeper: Keeper, volume: Volume, hands: Hands, caplog: pytest.LogCaptureFixture
+) -> None:
+    hands.advance(50)
+    await keeper.close()
+    assert volume.journal.load()[:2] == (50, 50)
+
+    hands.advance(50)
+    volume.refusals = 1
+    await keeper.close()
+
+    assert volume.journal.load()[:2] == (50, 50)
+    assert "saving the states of the sources: No." in caplog.text
+
+
+@pytest.mark.parametrize("fault", [StorageUnavailable("No."), ZeroDivisionError()], ids=["a full disk", "unforeseen"])
+async def test_states_are_written_every_few_seconds_whatever_goes_wrong(
+    keeper: Keeper, volume: Volume, fault: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse() -> None:
+        refused.append(fault)
+        raise fault
+
+    refused: list[Exception] = []
+    monkeypatch.setattr(module, "SAVE_SECONDS", 0.001)
+    with monkeypatch.context() as refusing:
+        refusing.setattr(volume.shelves, "sync", refuse)
+        keeper.note()
+        running = asyncio.create_task(keeper.run())
+        await until(lambda: len(refused) > 1)
+
+    await until(lambda: volume.journal.load().records)
+
+    assert not running.done()
+    assert "saving the states of the sources" in caplog.text
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_the_loop_goes_on_between_slices_and_what_changes_meanwhile_is_written_next(
+    volume: Volume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = {f"r{number}": Source(replace(ROW, repo=f"r{number}")) for number in range(4)}
+    keeper = Keeper(sources, volume.shelves, volume.journal, Hands().running(), Tally())
+    monkeypatch.setattr(module, "SLICE", 2)
+    seen: list[str] = []
+    record = keeper._record
+
+    def watched(source: Source) -> Record:
+        if source.registration.repo == "r2":
+            seen.append("the second slice")
+        return record(source)
+
+    async def change_the_first() -> None:
+        seen.append("another task")
+        sources["r0"].status = Status(state="failed")
+        keeper.note(state=True)
+
+    monkeypatch.setattr(keeper, "_record", watched)
+    keeper.note(state=True)
+    saving = asyncio.create_task(keeper.save())
+    await asyncio.sleep(0)
+    await asyncio.gather(saving, change_the_first())
+    before = volume.journal.load().records["r0"].status.state
+    await keeper.secure()
+
+    assert seen == ["another task", "the second slice", "the second slice"]
+    assert (before, volume.journal.load().records["r0"].status.state) == ("never", "failed")

@@ -14,6 +14,7 @@ from shared.problems import RepoDisabled, RepoNotFound, StorageUnavailable
 from shared.registration import Registration
 from shared.sources import journal, shelf
 from shared.sources.checks import BEGUN_AT_ONCE
+from shared.sources.journal import Journal
 from shared.store import Author
 from tests.builders import WRITER, Hands, capability, federated, index, refresh, register, registration, served
 
@@ -405,6 +406,33 @@ async def test_a_restart_serves_what_was_kept_and_reads_again_only_what_is_due(
         hands.advance(3600)
         assert again.sources.schedule.due() == ["state-hub"]
     assert source.call_count == 1
+
+
+@pytest.mark.parametrize("refresh", [True, False], ids=["scheduled", "not scheduled"])
+async def test_a_hub_in_which_nothing_happens_goes_on_counting_its_hours_after_a_restart(
+    settings: Settings, hands: Hands, *, refresh: bool
+) -> None:
+    settings = replace(settings, refresh=refresh)
+    for _ in range(3):
+        async with open_hub(settings, hands.clock()).running():
+            hands.advance(7 * 3600)
+
+    saved = Journal(settings.data_dir / "sources.json").load()
+
+    assert (saved.ran, saved.watched) == (21 * 3600, 21 * 3600 * refresh)
+
+
+async def test_what_can_not_be_ended_costs_no_state(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail() -> None:
+        raise ZeroDivisionError
+
+    hub.sources.watch(ROW)
+    monkeypatch.setattr(hub.sources._checker, "close", fail)
+
+    with pytest.raises(ZeroDivisionError):
+        await hub.sources.close()
+
+    assert [*Journal(hub.settings.data_dir / "sources.json").load().records] == [ROW.repo]
 
 
 async def test_content_outlives_the_loss_of_its_state(settings: Settings, hands: Hands, source: respx.Route) -> None:

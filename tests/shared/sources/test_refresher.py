@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -132,30 +133,28 @@ async def test_a_check_that_ends_makes_room_for_one_of_another_host(
     await until(lambda: {status.state for _, status in hub.sources.followed()} == {"fresh"})
 
 
+@pytest.mark.usefixtures("running")
 async def test_no_check_waits_until_the_states_are_written(
-    hub: Hub, hands: Hands, upstream: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
+    hub: Hub, upstream: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun, go_on = asyncio.Event(), asyncio.Event()
+    begun, go_on = threading.Event(), threading.Event()
 
-    async def save() -> None:
+    def write(_: object) -> None:
         begun.set()
-        await go_on.wait()
+        go_on.wait(10)
 
-    monkeypatch.setattr(module, "LOOK_SECONDS", 0.005)
-    monkeypatch.setattr(hub.sources, "save", save)
+    monkeypatch.setattr(hub.sources.keeper, "_write", write)
     upstream.get(ROW.url).respond(content=index())
-    task = asyncio.create_task(Refresher(hub.sources, hands.clock()).run())
-    await asyncio.sleep(0)
-    hands.advance(6)
-    await asyncio.wait_for(begun.wait(), 5)
+    hub.sources.keeper.note()
+    saving = asyncio.create_task(hub.sources.save())
+    await until(begun.is_set)
 
     hub.sources.watch(ROW)
 
     await until(lambda: hub.sources.status("state-hub").state == "fresh")
-    assert not go_on.is_set()
+    assert not saving.done()
     go_on.set()
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    await saving
 
 
 @pytest.mark.parametrize(
@@ -273,42 +272,6 @@ async def test_content_is_given_up_when_its_time_has_come(hub: Hub, hands: Hands
 
     assert before == "stale"
     assert hub.sources.parts()[0].content is None
-
-
-async def test_states_are_written_every_few_seconds(
-    hub: Hub, hands: Hands, running: asyncio.Task[None], caplog: pytest.LogCaptureFixture
-) -> None:
-    saved = hub.settings.data_dir / "sources.json"
-    saved.unlink(missing_ok=True)
-    saved.mkdir()
-    hub.sources.watch(ROW)
-
-    hands.advance(6)
-    await until(lambda: "saving the states of the sources" in caplog.text)
-    saved.rmdir()
-    hands.advance(6)
-
-    await until(saved.is_file)
-    assert not running.done()
-
-
-@pytest.mark.usefixtures("running")
-async def test_a_save_that_fails_as_nobody_foresaw_is_logged_and_tried_again(
-    hub: Hub, hands: Hands, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    saves: list[int] = []
-
-    async def save() -> None:
-        saves.append(len(saves))
-        raise ZeroDivisionError
-
-    monkeypatch.setattr(hub.sources, "save", save)
-    hands.advance(6)
-    await until(lambda: "ZeroDivisionError" in caplog.text)
-    hands.advance(6)
-
-    await until(lambda: len(saves) == 2)
-    monkeypatch.undo()
 
 
 async def test_readiness_says_what_the_machine_lacks_until_a_check_goes_well_or_none_comes(

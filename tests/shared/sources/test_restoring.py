@@ -152,3 +152,17 @@ def test_what_an_earlier_start_left_out_counts_as_it_did_before(shelves: Shelves
     status = source.status
     assert (status.error, status.consecutive_failures, status.succeeded_at) == (None, 0, NOW)
     assert (source.kept, status.digest) == (kept(1), kept(1).content.digest)
+
+
+@pytest.mark.parametrize(("sequence", "counts"), [(7, True), (6, False), (0, True)])
+def test_a_record_is_not_that_of_another_registration_of_the_same_second(
+    tmp_path: Path, sequence: int, counts: bool
+) -> None:
+    row = replace(ROW, sequence=7)
+    failing = record(digest=None, error={"type": "source-timeout", "detail": "Late."}, consecutive_failures=3)
+
+    source = restored(row, failing._replace(sequence=sequence), Shelves(tmp_path), Hands().running())
+
+    # 0 is what a version wrote that did not number them: then the time has to do.
+    failures = source.status.consecutive_failures
+    assert (failures, source.status.error is not None) == ((3, True) if counts else (0, False))
