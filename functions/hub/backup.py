@@ -1,11 +1,11 @@
 """GET /v1/backup: everything the hub knows, as it is at this moment, as a tar that `restore` brings back.
 
-For admins only: it holds the history with its request ids. Writing goes on while it is sent.
+For admins only: it holds the history with its request ids. Writing goes on while it is sent. HEAD takes none.
 """
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
 from typing import TYPE_CHECKING
 
 from starlette.responses import StreamingResponse
@@ -24,29 +24,38 @@ if TYPE_CHECKING:
     from shared.hub import Hub
 
 
-async def handle(hub: Hub, request: Request) -> Backup:
+async def handle(hub: Hub, request: Request) -> StreamingResponse:
     """Answer the tar."""
     hub.auth.require_admin(request)
     read_query(request, (MEDIA_TYPE,))
+    if request.method == "HEAD":
+        # Nobody gets a backup by it, so none counts as taken.
+        return StreamingResponse(iter(()), 200, _headers(hub), MEDIA_TYPE)
 
     snapshot = await hub.snapshot()
 
     return Backup(hub, snapshot)
 
 
+def _headers(hub: Hub) -> dict[str, str]:
+    name = f"reuse-surface-{hub.clock.stamp().replace(':', '')}.tar"
+    return {**OPEN, "Cache-Control": "no-store", "Content-Disposition": f'attachment; filename="{name}"'}
+
+
 class Backup(StreamingResponse):
     """Streams a snapshot, and gives it back however that ends."""
 
     def __init__(self, hub: Hub, snapshot: Snapshot) -> None:
-        name = f"reuse-surface-{hub.clock.stamp().replace(':', '')}.tar"
-        headers = {**OPEN, "Cache-Control": "no-store", "Content-Disposition": f'attachment; filename="{name}"'}
-        super().__init__(_sent(hub, snapshot), 200, headers, MEDIA_TYPE)
+        super().__init__(_sent(hub, snapshot), 200, _headers(hub), MEDIA_TYPE)
         self._snapshot = snapshot
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it all."""
-        with contextlib.closing(self._snapshot):
+        try:
             await super().__call__(scope, receive, send)
+        finally:
+            # Beside the event loop: there are two links for each of thousands of sources.
+            await asyncio.to_thread(self._snapshot.close)
 
 
 def _sent(hub: Hub, snapshot: Snapshot) -> Iterator[bytes]:

@@ -7,6 +7,7 @@ moment are all that a moment takes, however long the sending of it lasts.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -43,16 +44,19 @@ class Snapshot:
         self._links: Path | None = None
         try:
             self._links = Path(tempfile.mkdtemp(prefix=SNAPSHOT, dir=folder))
-            self._files = [(name, _linked(folder, name, self._links)) for name in sorted(_names(folder))]
-        except OSError as fault:
+            linked = {name: _linked(folder, name, self._links) for name in sorted(_names(folder))}
+            self._files = {name: link for name, link in linked.items() if link}
+        except BaseException as fault:
             self.close()
-            raise storage_problem(fault) from fault
+            if isinstance(fault, OSError):
+                raise storage_problem(fault) from fault
+            raise
 
     def stream(self) -> Iterator[bytes]:
         """Yield the tar; for any thread."""
         yield from _member(FIRST, orjson.dumps(self.about, option=orjson.OPT_INDENT_2))
         sums: dict[str, dict[str, Any]] = {}
-        for name, (path, size) in self._files:
+        for name, (path, size) in self._files.items():
             digest = hashlib.sha256()
             yield _head(name, size)
             for piece in _pieces(path, size):
@@ -78,15 +82,21 @@ def _names(folder: Path) -> Iterator[str]:
             yield "/".join(parts)
 
 
-def _linked(folder: Path, name: str, links: Path) -> tuple[Path, int]:
+def _linked(folder: Path, name: str, links: Path) -> tuple[Path, int] | None:
+    """Link a file and return where, and how long it is; None for one that is gone by now.
+
+    What was read from a source that is deregistered is dropped at any time; all other files stay or are replaced.
+    """
     link = links / name
     link.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(folder / name, link)
-    except OSError:
-        # A volume without hard links; the writes wait while its files are copied.
-        shutil.copyfile(folder / name, link)
-    return link, link.stat().st_size
+    with contextlib.suppress(FileNotFoundError):
+        try:
+            os.link(folder / name, link)
+        except OSError:
+            # A volume without hard links; the writes wait while its files are copied.
+            shutil.copyfile(folder / name, link)
+        return link, link.stat().st_size
+    return None
 
 
 def _head(name: str, size: int) -> bytes:

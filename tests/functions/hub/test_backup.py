@@ -4,11 +4,12 @@ import asyncio
 import io
 import json
 import tarfile
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.backup import FIRST
+from shared.backup import FIRST, Snapshot
 from tests.builders import WRITER, problem, register, url_of
 
 if TYPE_CHECKING:
@@ -67,6 +68,36 @@ async def test_leaves_nothing_on_the_volume(client: httpx.AsyncClient, hub: Hub)
     await client.get("/v1/backup", headers=WRITER)
 
     assert everything() == before
+
+
+async def test_to_ask_for_its_head_takes_none(
+    client: httpx.AsyncClient, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = await client.get("/v1/backup", headers=WRITER)
+    hub.tally.moments.pop("backup")
+    monkeypatch.setattr(Snapshot, "__init__", lambda *_, **__: pytest.fail("a snapshot was taken"))
+
+    answer = await client.head("/v1/backup", headers=WRITER)
+
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers.items() - whole.headers.items() <= {("x-request-id", answer.headers["x-request-id"])}
+    assert "backup" not in hub.tally.moments
+
+
+async def test_the_links_of_thousands_of_files_are_removed_beside_the_event_loop(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[threading.Thread] = []
+    close = Snapshot.close
+
+    def closing(snapshot: Snapshot) -> None:
+        closed.append(threading.current_thread())
+        close(snapshot)
+
+    monkeypatch.setattr(Snapshot, "close", closing)
+
+    assert (await client.get("/v1/backup", headers=WRITER)).status_code == 200
+    assert [thread is threading.current_thread() for thread in closed] == [False]
 
 
 async def test_is_consistent_under_writes(client: httpx.AsyncClient) -> None:

@@ -50,6 +50,31 @@ def taken(folder: Path, **about: Any) -> bytes:
         snapshot.close()
 
 
+def test_what_is_dropped_while_it_is_taken_is_left_out(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    link = os.link
+
+    def dropping(source: Path, *others: Path) -> None:
+        if source.name == "a.json":
+            source.unlink()
+        link(source, *others)
+
+    monkeypatch.setattr(os, "link", dropping)
+
+    assert list(members(taken(folder))) == [FIRST, "history.jsonl", "registrations.json", LAST]
+
+
+def test_gives_its_links_back_whatever_stops_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    before = sorted(folder.rglob("*"))
+    monkeypatch.setattr(os, "link", fail)
+
+    with pytest.raises(MemoryError):
+        Snapshot(folder, AT)
+    assert sorted(folder.rglob("*")) == before
+
+
 def test_holds_every_file_that_counts_between_what_it_is_and_the_sums(folder: Path) -> None:
     found = members(taken(folder, serial=7))
 
