@@ -122,7 +122,8 @@ class Federation:
 
         Raise StorageUnavailable when the new serial can't be written; the old document stays.
         """
-        if self._turn is None:
+        if self._turn is None or self._turn.done():
+            # One that is done and still here was broken off while it waited.
             if self._version == self._sources.version:
                 return self.document
             self._turn = asyncio.create_task(self._take_turn())
@@ -147,7 +148,10 @@ class Federation:
         self.edition = edition
         self.changes.keep(line)
         for tell in self.on_change:
-            tell()
+            try:
+                tell()
+            except Exception:  # noqa: BLE001 - logged; the others have to hear of it all the same
+                _log.exception("serial %d is served, and one who follows it could not be told", line.serial)
 
     async def _written(self, parts: list[Part]) -> tuple[Edition, Line] | None:
         """Return the next edition, or None, as ``_next`` does."""
@@ -168,13 +172,14 @@ class Federation:
         composed at once. After a failure the next attempt waits the longest.
         """
         least, most = GATHER_SECONDS
+        if self._version != self._sources.version:
+            # Begun again after a fault that came once the news had been taken up.
+            self._sources.news.set()
         pause, rest, ended = least, 0.0, self._clock.monotonic()
         while True:
             await self._sources.news.wait()
             self._sources.news.clear()
-            resting = max(ended + rest - self._clock.monotonic(), 0.0)
-            await asyncio.sleep(resting)
-            await self._gather(pause - resting)
+            await self._gather(pause, max(ended + rest - self._clock.monotonic(), 0.0))
             started, pause, rest = self._clock.monotonic(), most, most
             try:
                 await self.shown()
@@ -190,10 +195,11 @@ class Federation:
                 _log.exception("composing failed")
                 self._sources.news.set()
 
-    async def _gather(self, seconds: float) -> None:
-        """Return after so many seconds, or as soon as no check is under way and none is due."""
+    async def _gather(self, seconds: float, rest: float) -> None:
+        """Return after so many seconds, or after the *rest* as soon as no check is under way and none is due."""
+        await asyncio.sleep(rest)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(seconds - rest):
                 await self._sources.idle.wait()
 
     @property

@@ -172,6 +172,8 @@ class Search:
             started = self._clock.monotonic()
             try:
                 await self._catch_up(self._federation.edition)
+                async with self._made:
+                    self._made.notify_all()
                 self.trouble = ""
             except Exception as fault:  # noqa: BLE001 - a refused thread or allocation may pass; it is tried again
                 self.trouble = f"the search index could not be made ({type(fault).__name__}); it is tried again"
@@ -179,8 +181,6 @@ class Search:
                 self._moved.set()
                 await asyncio.sleep(AGAIN_SECONDS)
                 continue
-            async with self._made:
-                self._made.notify_all()
             await self._rest((self._clock.monotonic() - started) * _REST)
 
     async def _rest(self, seconds: float) -> None:

@@ -101,6 +101,55 @@ async def test_an_edition_is_told_to_all_who_asked_once_it_is_served(path: Path,
     assert [conflict["id"] for conflict in federation.edition.composition.conflicts] == [capability(1)["id"]]
 
 
+async def test_one_who_fails_when_told_keeps_the_next_edition_from_nobody(
+    path: Path, shares: Shares, caplog: pytest.LogCaptureFixture
+) -> None:
+    federation = opened(path, shares)
+    heard: list[int] = []
+    federation.on_change += [lambda: heard.remove(7), lambda: heard.append(federation.document.serial)]
+    shares.shares = []
+
+    assert (await federation.shown()).serial == 2
+
+    assert heard == [2]
+    assert "serial 2 is served, and one who follows it could not be told" in caplog.text
+
+
+async def test_a_turn_that_was_broken_off_while_it_waited_keeps_no_other_from_its_own(
+    path: Path, shares: Shares
+) -> None:
+    federation = opened(path, shares)
+    shares.shares = []
+    async with federation.quiet():
+        first = asyncio.create_task(federation.shown())
+        await asyncio.sleep(0)
+        turn = federation._turn
+        assert turn is not None
+        await asyncio.sleep(0)
+        turn.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+
+    assert (await federation.shown()).serial == 2
+
+
+async def test_news_that_were_taken_up_before_a_fault_are_not_lost(
+    path: Path, shares: Shares, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    federation = opened(path, shares)
+    shares.shares = []
+    shares.news.set()
+    with monkeypatch.context() as broken:
+        broken.setattr(federation, "_gather", None)
+        with pytest.raises(TypeError):
+            await federation.follow()
+
+    task = asyncio.create_task(federation.follow())
+
+    await serial_becomes(federation, 2)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
 async def test_news_make_the_next_serial_and_no_news_none(path: Path, shares: Shares) -> None:
     federation = opened(path, shares)
     same = await federation.shown()

@@ -113,6 +113,26 @@ async def test_follows_on_after_a_fault_and_says_so_meanwhile(
     assert "making the search index failed" in caplog.text
 
 
+async def test_readers_who_wait_are_woken_though_waking_them_failed_once(
+    editions: Editions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults = [MemoryError()]
+
+    class Failing(asyncio.Condition):
+        def notify_all(self) -> None:
+            if faults:
+                raise faults.pop()
+            super().notify_all()
+
+    monkeypatch.setattr(module, "AGAIN_SECONDS", 0.02)
+    monkeypatch.setattr(asyncio, "Condition", Failing)
+
+    async with running(editions) as search, asyncio.timeout(4):
+        answer = await search.answer(Wanted(), ids)
+
+    assert (answer.serial, faults, search.trouble) == (1, [], "")
+
+
 async def test_answers_from_the_start_with_what_the_first_edition_holds(editions: Editions) -> None:
     async with running(editions) as search:
         answer = await search.answer(Wanted(), ids)
