@@ -16,7 +16,7 @@ _LACKING = {
     errno.ENOBUFS: "memory",
     errno.ENOMEM: "memory",
 }
-Lacking = Literal["threads", "processes", "memory"]
+Lacking = Literal["threads", "processes", "processor time", "memory"]
 
 
 @overload
@@ -31,8 +31,14 @@ def shortage(fault: BaseException, lacking: Lacking | None = None) -> Overloaded
     what = next(filter(None, map(_lacking, causes(fault))), None) or lacking
     if what is None:
         return None
-    says = f"The hub's machine has no {what} left to fetch or read with. That is no fault of a source or document."
-    return Overloaded(f"{says} Try again in {RETRY_SECONDS} s.", headers={"Retry-After": str(RETRY_SECONDS)})
+    return not_read(f"The hub's machine has no {what} left to fetch or read with.")
+
+
+def not_read(says: str) -> Overloaded:
+    """Return the problem that a document could not be read for a reason of the hub's own, the sentence *says*."""
+    whose = "That is no fault of a source or document."
+    headers = {"Retry-After": str(RETRY_SECONDS)}
+    return Overloaded(f"{says} {whose} Try again in {RETRY_SECONDS} s.", headers=headers)
 
 
 def _lacking(fault: BaseException) -> str | None:

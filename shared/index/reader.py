@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import re
+import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from shared.index import read_index, worker
 from shared.index.manifest import sift_manifest
-from shared.problems import SourceTooLarge
-from shared.shortage import shortage
+from shared.problems import InvalidIndex, SourceTooLarge
+from shared.shortage import not_read, shortage
 from shared.threads import Threads
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from shared.index import Content
     from shared.index.manifest import Sifted
+    from shared.problems import Problem
 
 T = TypeVar("T")
 
@@ -35,6 +37,7 @@ _COMMAND = [sys.executable, "-c", "from shared.index.worker import main; main()"
 _ENVIRONMENT = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH")
 _TO_END = 2.0
 _MOST_SAID = 16 * 1024
+_CRASHES = {"SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV"}
 _log = logging.getLogger("hub.sources")
 
 
@@ -73,8 +76,9 @@ class Reader:
     async def read(self, body: bytes, repo: str, url: str = "") -> Content:
         """Return what the index in *body* says, or raise as read_index does.
 
-        Raise SourceTooLarge too when reading took more time or memory than any index needs, and Overloaded when the
-        hub's own machine has no thread, process or memory left for it.
+        Raise SourceTooLarge too when reading took more processor time or memory than any index needs, InvalidIndex
+        when the process crashed over it, and Overloaded when the hub's own machine has no thread, process, processor
+        time or memory left for it.
         """
         if len(body) < self._line.large:
             return await self._in_thread(read_index, body, repo, url)
@@ -111,16 +115,23 @@ class Reader:
     async def _ask(self, request: Iterable[bytes]) -> bytes:
         try:
             process = await self._started()
-        except OSError as fault:
-            # The command is always the same: what it was refused is the machine's to give.
+        except (OSError, RuntimeError) as fault:
+            # The command is always the same: what it, or the thread that waits for its end, was refused is the
+            # machine's to give.
             raise shortage(fault, "processes") from fault
         try:
             async with asyncio.timeout(self._line.seconds):
                 answer = await _exchange(process, request)
-        except (TimeoutError, EOFError, OSError) as fault:
+        except TimeoutError as fault:
             # A process that was not asked to its end may still answer; nobody would know to what.
             await _end(self._take(), at_once=True)
-            raise SourceTooLarge("Reading the document takes too much time or memory.") from fault
+            # What the document itself takes of the processor the process bounds, to much less than this.
+            raise shortage(fault, "processor time") from fault
+        except (EOFError, OSError) as fault:
+            self._take()
+            # Not killed, so that it is the signal that ended it which tells what happened.
+            await _end(process)
+            raise _unanswered(process.returncode) from fault
         except BaseException:
             await _end(self._take(), at_once=True)
             raise
@@ -149,8 +160,10 @@ class Reader:
         return self._process
 
     def _idle(self) -> None:
-        # Between two reads the lock is free for a moment, though the next one is about to take it.
-        if not self._reading:
+        if self._reading:
+            # Between two reads the lock is free for a moment, though the next one is about to take it, or to give up.
+            self._timer = asyncio.get_running_loop().call_later(self._line.idle_seconds, self._idle)
+        else:
             # Taken away at once: an index that comes before the task runs starts a process of its own.
             self._keep(_end(self._take()))
 
@@ -186,6 +199,25 @@ async def _end(process: Process | None, *, at_once: bool = False) -> None:
     except TimeoutError:
         process.kill()
         await process.wait()
+
+
+def _unanswered(code: int | None) -> Problem:
+    """Return what is to be told of a document over which the process ended with *code*, without an answer to it.
+
+    A signal that says what the document did to it is the document's fault; another one came from outside, as from the
+    kernel where memory ran out; and one that just ended was a process that could not begin.
+    """
+    name = signal.Signals(-code).name if code is not None and code < 0 else ""
+    if name == "SIGXCPU":
+        return SourceTooLarge(f"Reading the document takes more than {worker.CPU_SECONDS} s of processor time.")
+    if name in _CRASHES:
+        _log.error("the process that reads large indexes crashed over one of them (%s)", name)
+        return InvalidIndex(f"The document could not be read: the process that reads it crashed over it ({name}).")
+    _log.error("the process that reads large indexes ended without an answer (%s)", name or f"exit code {code}")
+    if name:
+        says = f"The process that reads large documents was ended from outside ({name}), most likely because the "
+        return not_read(f"{says}hub's machine has no memory left.")
+    return not_read(f"The process that reads large documents ended without an answer (exit code {code}).")
 
 
 async def _log_errors(process: Process) -> None:

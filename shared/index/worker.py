@@ -13,6 +13,7 @@ import os
 import resource
 import struct
 import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -21,7 +22,7 @@ import orjson
 from shared.index import Content, Fault, IndexFaulty, read_index
 from shared.index.content import Entry
 from shared.index.manifest import Sifted, sift_manifest
-from shared.problems import PROBLEMS, SourceProblem, SourceTooLarge
+from shared.problems import PROBLEMS, InvalidIndex, SourceProblem, SourceTooLarge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,9 +41,7 @@ def main() -> None:
     os.nice(niceness)
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
     for manifest, repo, url, body in _requests(requests):
-        used = resource.getrusage(resource.RUSAGE_SELF)
-        seconds = int(used.ru_utime + used.ru_stime) + CPU_SECONDS + 1
-        resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.RLIM_INFINITY))
+        _allow_seconds()
         answers.write(b"".join(_framed(answer(body, repo, url, manifest=manifest))))
         answers.flush()
 
@@ -51,9 +50,23 @@ def _limit(memory: int) -> None:
     """Let this process take little memory, and write no file and no core."""
     limits = {resource.RLIMIT_AS: memory, resource.RLIMIT_FSIZE: 0, resource.RLIMIT_CORE: 0}
     for what, most in limits.items():
-        resource.setrlimit(what, (most, most))
+        within = _within(most, resource.getrlimit(what)[1])
+        resource.setrlimit(what, (within, within))
     with contextlib.suppress(OSError):  # where the system knows it: when memory ends, this goes before the hub does
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+
+
+def _allow_seconds() -> None:
+    """Let this process take CPU_SECONDS more of the processor, or one more, because the system counts whole seconds."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    seconds = int(used.ru_utime + used.ru_stime) + CPU_SECONDS + 1
+    most = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    resource.setrlimit(resource.RLIMIT_CPU, (_within(seconds, most), most))
+
+
+def _within(wanted: int, most: int) -> int:
+    """Return *wanted*, or *most* where the hub itself was started with less: no process may raise that."""
+    return wanted if most == resource.RLIM_INFINITY else min(wanted, most)
 
 
 def request(body: bytes, repo: str, url: str, *, manifest: bool = False) -> Iterator[bytes]:
@@ -86,11 +99,18 @@ def answer(body: bytes, repo: str, url: str, *, manifest: bool = False) -> list[
     except IndexFaulty as fault:
         return [orjson.dumps({"faults": [tuple(one) for one in fault.faults]})]
     except SourceProblem as problem:
-        return [orjson.dumps({"problem": problem.slug, "detail": problem.detail})]
+        return _problem(type(problem), problem.detail)
     except MemoryError:
-        return [orjson.dumps({"problem": SourceTooLarge.slug, "detail": "Reading the document takes too much memory."})]
+        return _problem(SourceTooLarge, "Reading the document takes too much memory.")
+    except Exception:  # noqa: BLE001 - printed, which the hub logs; the documents that come next are read
+        traceback.print_exc()
+        return _problem(InvalidIndex, "The document could not be read; the log of the hub says why.")
     head = {"digest": content.digest, "domain": content.domain, "base_url": content.base_url}
     return [orjson.dumps(head), *(entry.json for entry in content.entries)]
+
+
+def _problem(kind: type[SourceProblem], detail: str) -> list[bytes]:
+    return [orjson.dumps({"problem": kind.slug, "detail": detail})]
 
 
 def said(answered: bytes) -> Content | Sifted:

@@ -47,7 +47,7 @@ class TooManyRequests(Problem):
 class Overloaded(Problem):
     """Requests, bytes of bodies, or answers that take computing fill the room for them, of all clients or of this one.
 
-    Or the hub's machine has no open files, ports, threads or memory left to fetch or read a document with.
+    Or the hub's machine has no open files, ports, threads, processor time or memory left to read a document with.
     What lies ready is read meanwhile: the federated index, searches, single registrations.
     """
 

@@ -78,7 +78,10 @@ class SourceRedirect(SourceProblem):
 
 
 class SourceTooLarge(SourceProblem):
-    """An index may have 5 MiB as sent and unpacked, 262,144 chunks, 96 KiB of headers and 20,000 capabilities."""
+    """An index may have 5 MiB as sent and unpacked, 262,144 chunks, 96 KiB of headers and 20,000 capabilities.
+
+    Reading it may take 10 s of processor time and 768 MiB.
+    """
 
     slug = "source-too-large"
     title = "The source is too large"

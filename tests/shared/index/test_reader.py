@@ -15,7 +15,7 @@ import pytest
 from shared.index import IndexFaulty, read_index, reader, worker
 from shared.index.manifest import sift_manifest
 from shared.index.reader import LARGE, VISITORS, Line, Reader
-from shared.problems import Overloaded, SourceNotAnIndex, SourceTooLarge
+from shared.problems import InvalidIndex, Overloaded, SourceNotAnIndex, SourceTooLarge
 from tests.builders import capability, index, registration
 
 if TYPE_CHECKING:
@@ -65,11 +65,11 @@ async def test_what_the_process_says_is_an_event_of_the_log(
     says = r"import sys; sys.stderr.write('Fatal: \u20ac \x1b[2J\n' + 99_000 * 'x')"
     monkeypatch.setattr(reader, "_COMMAND", [sys.executable, "-c", says])
 
-    with pytest.raises(SourceTooLarge):
+    with pytest.raises(Overloaded):
         await reading.read(BIG, REPO)
     await reading.close()
 
-    [message] = [record.getMessage() for record in caplog.records if record.name.startswith("hub.")]
+    [message] = [one for record in caplog.records if "indexes said" in (one := record.getMessage())]
     assert r"large indexes said: Fatal: \u20ac \x1b[2J" in message
     assert len(message) < 20_000
     assert capfd.readouterr().err == ""
@@ -137,11 +137,13 @@ async def test_a_process_that_died_is_replaced(reading: Reader) -> None:
     assert len((await reading.read(BIG, REPO)).entries) == 150
 
 
-async def test_what_takes_too_long_is_the_fault_of_that_index_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_process_that_gets_no_processor_time_tells_nothing_about_the_document(
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(reader, "_COMMAND", [sys.executable, "-c", "import time; time.sleep(60)"])
     reading = Reader(Line(seconds=0.3))
 
-    with pytest.raises(SourceTooLarge, match="too much time or memory"):
+    with pytest.raises(Overloaded, match="no processor time left"):
         await reading.read(BIG, REPO)
     assert process_of(reading) is None
     monkeypatch.undo()
@@ -151,16 +153,49 @@ async def test_what_takes_too_long_is_the_fault_of_that_index_alone(monkeypatch:
     await reading.close()
 
 
-@pytest.mark.parametrize("code", ["import sys; sys.stdin.buffer.read(9)", "import os; os.abort()"])
-async def test_a_process_that_ends_without_an_answer_is_too(
-    reading: Reader, monkeypatch: pytest.MonkeyPatch, code: str
+CONSUMES = "import resource as r; r.setrlimit(r.RLIMIT_CPU, (1, -1))\nwhile True: pass"
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "says"),
+    [
+        pytest.param(CONSUMES, SourceTooLarge, "more than 10 s of processor time", id="its processor time is over"),
+        pytest.param("import os; os.abort()", InvalidIndex, r"crashed over it \(SIGABRT\)", id="it crashes"),
+        pytest.param(
+            "import os; os.kill(os.getpid(), 9)", Overloaded, r"from outside \(SIGKILL\).*no memory", id="it is killed"
+        ),
+        pytest.param("import sys; sys.stdin.buffer.read(9)", Overloaded, r"\(exit code 0\)", id="it ends"),
+        pytest.param("raise SystemExit(3)", Overloaded, r"\(exit code 3\)", id="it can't begin"),
+    ],
+)
+async def test_what_ended_a_process_without_an_answer_tells_whose_fault_it_is(
+    reading: Reader, monkeypatch: pytest.MonkeyPatch, code: str, kind: type[Exception], says: str
 ) -> None:
     monkeypatch.setattr(reader, "_COMMAND", [sys.executable, "-c", code])
 
-    with pytest.raises(SourceTooLarge):
+    with pytest.raises(kind, match=says):
         await reading.read(BIG, REPO)
 
     assert process_of(reading) is None
+    monkeypatch.undo()
+    assert len((await reading.read(BIG, REPO)).entries) == 150
+
+
+async def test_the_process_ends_though_the_document_that_waited_for_it_is_given_up() -> None:
+    reading = Reader(Line(idle_seconds=0.05))
+    await reading.read(BIG, REPO)
+    await reading._lock.acquire()
+    waiting = asyncio.create_task(reading.read(BIG, REPO))
+    await asyncio.sleep(0)
+    reading._idle()
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    reading._lock.release()
+
+    async with asyncio.timeout(5):
+        while process_of(reading) is not None:  # noqa: ASYNC110 - a process has no event
+            await asyncio.sleep(0.01)
+    await reading.close()
 
 
 async def test_whoever_gives_up_leaves_no_answer_for_the_next(reading: Reader) -> None:
@@ -317,9 +352,16 @@ async def test_a_process_that_can_not_be_started_is_no_fault_of_the_document(
     assert len((await reading.read(BIG, REPO)).entries) == 150
 
 
-async def test_nor_is_one_that_the_system_refuses(reading: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "fault",
+    [BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN)), RuntimeError("can't start new thread")],
+    ids=["itself", "the thread that waits for its end"],
+)
+async def test_nor_is_one_that_the_system_refuses(
+    reading: Reader, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
     async def refuse(*_: object, **__: object) -> None:
-        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        raise fault
 
     monkeypatch.setattr(asyncio, "create_subprocess_exec", refuse)
 

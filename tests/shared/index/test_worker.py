@@ -13,7 +13,7 @@ import pytest
 
 from shared.index import IndexFaulty, read_index, worker
 from shared.index.manifest import sift_manifest
-from shared.problems import SourceNotAnIndex, SourceTooLarge
+from shared.problems import InvalidIndex, SourceNotAnIndex, SourceTooLarge
 from tests.builders import capability, index
 
 URL = "https://raw.githubusercontent.com/o/r/main/capabilities.yaml"
@@ -112,6 +112,37 @@ def test_too_little_memory_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> None
     (answer,) = run(monkeypatch, b"")
     with pytest.raises(SourceTooLarge, match="memory"):
         worker.said(answer)
+
+
+@pytest.mark.usefixtures("limits")
+def test_what_nobody_foresaw_is_printed_and_an_answer(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(worker, "read_index", fail)
+
+    faulty, manifest = run(monkeypatch, b"", b"")
+    with pytest.raises(InvalidIndex, match="the log of the hub says why"):
+        worker.said(faulty)
+    assert manifest == faulty
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_limits_that_the_hub_was_started_with_are_never_raised(
+    monkeypatch: pytest.MonkeyPatch, limits: dict[int, tuple[int, int]]
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (5, 5))
+
+    run(monkeypatch, index())
+
+    assert limits == {
+        resource.RLIMIT_AS: (5, 5),
+        resource.RLIMIT_FSIZE: (0, 0),
+        resource.RLIMIT_CORE: (0, 0),
+        resource.RLIMIT_CPU: (5, 5),
+    }
 
 
 def test_time_is_bounded_for_each_document_and_the_rest_for_good(
