@@ -86,15 +86,22 @@ def _messages(status: int, headers: Mapping[str, str], body: bytes) -> Messages:
 
 
 class Prepared:
-    """The answers of one resource, kept while the document that they were made from is the same object."""
+    """The answers of one resource, kept while what *current* returns is the document that they were made from."""
 
-    def __init__(self) -> None:
+    def __init__(self, current: Callable[[], object]) -> None:
+        self._current = current
         self._document: object = None
         self._answers: dict[Hashable, Answer] = {}
         self._choices: dict[tuple[bytes, bytes], Hashable] = {}
 
     def keep(self, scope: Scope, document: object, choice: Hashable, answer: Answer) -> None:
-        """Keep *answer* for *choice* until *document* is another object; requests like that of *scope* get it."""
+        """Keep *answer*, made from *document*, for *choice*; requests like that of *scope* get it.
+
+        Nothing is kept where *document* is not the current one any more, as when encoding it took until the next: it
+        would drop what is kept of that one, and stay in memory with all its representations.
+        """
+        if document is not self._current():
+            return
         if document is not self._document:
             self._document, self._answers = document, {}
         self._answers[choice] = answer
@@ -108,9 +115,9 @@ class Prepared:
         """Drop the answers; which headers led to which choice is kept."""
         self._document, self._answers = None, {}
 
-    def find(self, scope: Scope, document: object) -> Messages | None:
+    def find(self, scope: Scope) -> Messages | None:
         """Return the answer to a plain GET with headers that led to one before, or None for any other."""
-        words = _words(scope) if document is self._document else None
+        words = _words(scope) if self._document is not None and self._document is self._current() else None
         choice = self._choices.get(words[:2]) if words else None
         answer = self._answers.get(choice) if choice is not None else None
         if words is None or answer is None:

@@ -37,12 +37,12 @@ class Show:
 
     def __init__(self, hub: Hub) -> None:
         self._federation = hub.federation
-        self._prepared = Prepared()
+        self._prepared = Prepared(lambda: hub.federation.document)
         hub.federation.on_change.append(self._prepared.forget)
 
     def ready(self, scope: Scope) -> Messages | None:
         """Return the answer where it was given before to a request in the same words, else None."""
-        return self._prepared.find(scope, self._federation.document)
+        return self._prepared.find(scope)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the representation asked for, or 304."""

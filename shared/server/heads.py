@@ -5,14 +5,15 @@ The fields are pairs of a lower-case name and a value without white space around
 
 from __future__ import annotations
 
+import logging
 import re
 from abc import abstractmethod
 from typing import TYPE_CHECKING
 
-from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from shared.problems import MalformedRequest, MethodNotAllowed, Problem
+from shared.problems import InternalError, MalformedRequest, MethodNotAllowed, Problem
 from shared.traffic import METHODS
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     Fields = Iterable[tuple[bytes, bytes]]
 
 WHOLE_SERVER = b"*"
+_log = logging.getLogger("hub.server")
 
 _AUTHORITY = rb"(?:\[[0-9A-Fa-fvV:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-9]*)?"
 _HOST = re.compile(_AUTHORITY)
@@ -121,10 +123,21 @@ class CheckedProtocol(HttpToolsProtocol):
         self._first += data[: len(_HANDSHAKE) - len(self._first)]
         try:
             self._parse(data)
+        except HttpParserCallbackError as fault:
+            self._broken_off(fault.__context__)
         except HttpParserError as fault:
             what = _IN_OUR_WORDS.get(str(fault))
             plain = f"This is no valid HTTP request: {what}." if what else "This is no valid HTTP request."
             self.send_400_response(_TLS if _HANDSHAKE.startswith(self._first) else plain)
+
+    def _broken_off(self, cause: BaseException | None) -> None:
+        """Answer a request over which one of the methods below failed with *cause*, unless it is refused already."""
+        if isinstance(cause, HttpParserError):
+            self.send_400_response("This is no valid HTTP request: its target is no path and no URL.")
+        elif not isinstance(cause, RefusedError):
+            # Nothing that is sent should come to this: it is a fault of the hub, as a handler's is.
+            _log.error("reading a request failed", exc_info=cause)
+            self.refuse(InternalError("Something failed inside the hub; its log has the details."))
 
     def _parse(self, data: bytes) -> None:
         """Parse *data*; raise HttpParserError.

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import pytest
@@ -18,16 +19,27 @@ def scope(*headers: tuple[str, str], method: str = "GET", query: str = "") -> di
     return {"type": "http", "method": method, "query_string": query.encode(), "headers": pairs}
 
 
-@pytest.fixture
-def told() -> object:
-    return object()
+class Current:
+    """Which document is the current one."""
+
+    def __init__(self) -> None:
+        self.document = object()
+
+    def __call__(self) -> object:
+        """Return it."""
+        return self.document
 
 
 @pytest.fixture
-def prepared(told: object) -> Prepared:
+def current() -> Current:
+    return Current()
+
+
+@pytest.fixture
+def prepared(current: Current) -> Prepared:
     """What was asked for as text, once."""
-    made = Prepared()
-    made.keep(scope(("accept", "text/*")), told, "text", ANSWER)
+    made = Prepared(current)
+    made.keep(scope(("accept", "text/*")), current(), "text", ANSWER)
     return made
 
 
@@ -58,52 +70,70 @@ def test_an_answer_is_the_messages_of_asgi() -> None:
         pytest.param(scope(("accept", "text/*"), method="HEAD"), None, id="another method"),
     ],
 )
-def test_finds_what_was_asked_for_before(
-    prepared: Prepared, told: object, asked: dict[str, Any], status: int | None
-) -> None:
-    found = prepared.find(asked, told)
+def test_finds_what_was_asked_for_before(prepared: Prepared, asked: dict[str, Any], status: int | None) -> None:
+    found = prepared.find(asked)
 
     assert (None if found is None else found[0]["status"]) == status
 
 
-def test_finds_nothing_once_something_else_is_told(prepared: Prepared, told: object) -> None:
+def test_finds_nothing_once_something_else_is_current(prepared: Prepared, current: Current) -> None:
     asked = scope(("accept", "text/*"))
 
-    assert prepared.find(asked, object()) is None
-    other = object()
-    prepared.keep(scope(("accept", "other")), other, "other", ANSWER)
-    assert prepared.find(asked, other) is None
-    prepared.keep(scope(("accept", "x")), other, "text", ANSWER)
-    assert prepared.find(asked, other) == ANSWER.whole
-    assert prepared.find(asked, told) is None
+    before, current.document = current.document, object()
+    assert prepared.find(asked) is None
+    prepared.keep(scope(("accept", "other")), current(), "other", ANSWER)
+    assert prepared.find(asked) is None
+    prepared.keep(scope(("accept", "x")), current(), "text", ANSWER)
+    assert prepared.find(asked) == ANSWER.whole
+    current.document = before
+    assert prepared.find(asked) is None
 
 
-def test_forgets_the_answers_and_keeps_the_words(prepared: Prepared, told: object) -> None:
+def test_an_answer_that_comes_after_its_document_was_replaced_is_not_kept(prepared: Prepared, current: Current) -> None:
+    asked, late = scope(("accept", "text/*")), Answer.of(b"late", '"late"', {}, {})
+    before, current.document = current.document, object()
+    prepared.forget()
+    prepared.keep(asked, current(), "text", ANSWER)
+
+    prepared.keep(asked, before, "text", late)
+    prepared.keep(asked, slow := Slow(), "text", late)
+    kept = weakref.ref(slow)
+    del slow
+
+    assert prepared.find(asked) == ANSWER.whole
+    assert kept() is None
+
+
+class Slow:
+    """A document that was replaced before somebody's representation of it was made."""
+
+
+def test_forgets_the_answers_and_keeps_the_words(prepared: Prepared, current: Current) -> None:
     asked = scope(("accept", "text/*"))
     prepared.forget()
-    assert prepared.find(asked, told) is None
+    assert prepared.find(asked) is None
 
-    prepared.keep(scope(("accept", "other")), told, "text", ANSWER)
+    prepared.keep(scope(("accept", "other")), current(), "text", ANSWER)
 
-    assert prepared.find(asked, told) == ANSWER.whole
+    assert prepared.find(asked) == ANSWER.whole
 
 
-def test_remembers_neither_long_words_nor_too_many(prepared: Prepared, told: object) -> None:
+def test_remembers_neither_long_words_nor_too_many(prepared: Prepared, current: Current) -> None:
     long = scope(("accept", "x" * (LONGEST_WISH + 1)))
-    prepared.keep(long, told, "text", ANSWER)
-    assert prepared.find(long, told) is None
+    prepared.keep(long, current(), "text", ANSWER)
+    assert prepared.find(long) is None
     for number in range(MOST_WISHES * 3):
-        prepared.keep(scope(("accept", str(number))), told, "text", ANSWER)
+        prepared.keep(scope(("accept", str(number))), current(), "text", ANSWER)
 
     assert len(prepared._choices) <= MOST_WISHES
-    assert prepared.find(scope(("accept", str(MOST_WISHES * 3 - 1))), told) == ANSWER.whole
+    assert prepared.find(scope(("accept", str(MOST_WISHES * 3 - 1)))) == ANSWER.whole
 
 
-def test_words_that_were_no_plain_request_are_not_remembered(told: object) -> None:
-    prepared = Prepared()
-    prepared.keep(scope(query="format=yaml"), told, "yaml", ANSWER)
+def test_words_that_were_no_plain_request_are_not_remembered(current: Current) -> None:
+    prepared = Prepared(current)
+    prepared.keep(scope(query="format=yaml"), current(), "yaml", ANSWER)
 
-    assert prepared.find(scope(), told) is None
+    assert prepared.find(scope()) is None
 
 
 def _without_id(message: Any) -> Any:
@@ -122,9 +152,11 @@ def _without_id(message: Any) -> Any:
         pytest.param({"type": "lifespan"}, ["app"], id="the lifespan"),
     ],
 )
-async def test_only_what_lies_ready_takes_the_shortcut(asked: dict[str, Any], sent: list[Any], told: object) -> None:
-    prepared, seen = Prepared(), []
-    prepared.keep(scope(), told, "text", ANSWER)
+async def test_only_what_lies_ready_takes_the_shortcut(
+    asked: dict[str, Any], sent: list[Any], current: Current
+) -> None:
+    prepared, seen = Prepared(current), []
+    prepared.keep(scope(), current(), "text", ANSWER)
 
     async def app(*_: Any) -> None:
         seen.append("app")
@@ -135,7 +167,7 @@ async def test_only_what_lies_ready_takes_the_shortcut(asked: dict[str, Any], se
     async def receive() -> Any:
         """Hear nothing."""
 
-    tally, ready = Tally(), {"/ready": lambda one: prepared.find(one, told)}
+    tally, ready = Tally(), {"/ready": prepared.find}
     await Shortcut(app, ready, RequestIds(), tally, Hands().clock())(asked, receive, send)
 
     assert [_without_id(one) for one in seen] == sent

@@ -1,9 +1,15 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from shared.problems import MalformedRequest, MethodNotAllowed
 from shared.server import heads
+from tests.shared.server.guarded import CLOSING, GET
+
+if TYPE_CHECKING:
+    from tests.shared.server.guarded import Served
 
 HOST = (b"host", b"hub.example")
 
@@ -87,3 +93,29 @@ def test_a_head_without_its_offer_says_all_else_again() -> None:
     assert heads.without_upgrade(b"PUT", b"/a?b", "1.0", fields) == (
         b"PUT /a?b HTTP/1.0\r\nhost: hub.example\r\nconnection: Upgrade, close\r\nx: \r\n\r\n"
     )
+
+
+@pytest.mark.parametrize("name", ["check", "routed"])
+async def test_a_fault_of_the_hubs_own_is_logged_and_no_fault_of_the_request(
+    server: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as failing:
+        failing.setattr(heads, name, fail)
+        answered = await server.say(GET)
+
+    assert answered.startswith(b"HTTP/1.1 500 ")
+    assert b"/problems/internal-error" in answered
+    assert "ZeroDivisionError" in caplog.text
+    assert (await server.say(CLOSING)).endswith(b"hello")
+
+
+async def test_a_target_that_is_no_url_is_a_fault_of_the_request(
+    server: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    answered = await server.say(b"GET /\xc3\xa9 HTTP/1.1\r\nHost: hub\r\n\r\n")
+
+    assert answered.startswith(b"HTTP/1.1 400 ")
+    assert caplog.records == []
