@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import Counter
 from datetime import datetime
@@ -43,43 +44,66 @@ class Counts(NamedTuple):
     ttl: Samples
     success: Samples
     lag: float
-    required: list[str]
+    missing: GaugeMetricFamily
     findings: Samples
 
 
-def look(sources: Sequence[Source], findings: Iterable[Finding], now: float) -> Counts:
+def look(
+    sources: Sequence[Source], findings: Iterable[Finding], missing_required: Iterable[str], now: float
+) -> Counts:
     """Look through all *sources* and *findings*, of which there may be thousands: to be called in a thread.
 
     *now* is on the monotonic clock.
     """
     followed = [(source.registration, source.status) for source in sources]
+    missing = set(missing_required)
+    required = {(one.repo,): one.repo in missing for one, _ in followed if one.required}
     kinds = Counter(kind for finding in findings for kind in finding.kinds)
     return Counts(
         by_state=_by_state(followed),
         ttl=_ttl(followed),
         success=_last_success(followed),
         lag=max((now - source.due for source in sources if source.waits(now)), default=0.0),
-        required=[one.repo for one, _ in followed if one.required],
+        missing=_gauge("required_source_missing", "1 when a required source serves nothing", required, ("repo",)),
         findings={(kind,): kinds[kind] for kind in KINDS},
     )
 
 
-def exposition(hub: Hub, counts: Counts) -> bytes:
-    """Return the metrics of *hub*, with *counts*, and its process in the text format of Prometheus."""
+def families(hub: Hub, counts: Counts) -> list[Metric]:
+    """Return the metrics of *hub*, with *counts*: all as of one moment, so within one turn of the event loop."""
+    return [*_Hub(hub, counts).read()]
+
+
+def exposition(metrics: Iterable[Metric], folder: Path) -> bytes:
+    """Return *metrics*, those of the volume of *folder* and of the process in the text format of Prometheus.
+
+    To be called in a thread: there may be a line for each source, and a volume may take its time to answer.
+    """
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Hub(hub, counts))
+    registry.register(_Families([*metrics, *_volume(folder)]))
     ProcessCollector(registry=registry)
     return generate_latest(registry)
 
 
-class _Hub(Collector):
-    """Reads the hub once per scrape, all within one turn of the event loop, but for what is counted before."""
+class _Families(Collector):
+    """Yields what was read before."""
+
+    def __init__(self, metrics: Sequence[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterable[Metric]:
+        """Return every family."""
+        return self._metrics
+
+
+class _Hub:
+    """Reads the hub once per scrape; what takes long was counted before."""
 
     def __init__(self, hub: Hub, counts: Counts) -> None:
         self._hub = hub
         self._counts = counts
 
-    def collect(self) -> Iterator[Metric]:
+    def read(self) -> Iterator[Metric]:
         """Yield every family, with or without samples, so that a query never meets a name that is not there."""
         yield _gauge("build_info", "The version that runs; always 1", {(VERSION,): 1}, ("version",))
         refused = self._hub.auth.file_refused()
@@ -111,11 +135,9 @@ class _Hub(Collector):
 
     def _federation(self) -> Iterator[Metric]:
         document = self._hub.federation.document
-        missing = set(document.missing_required)
-        required = {(repo,): repo in missing for repo in self._counts.required}
         yield _gauge("federation_serial", "The serial of the federated index", {(): document.serial})
         yield _gauge("federation_complete", "1 when no required source is missing", {(): document.complete})
-        yield _gauge("required_source_missing", "1 when a required source serves nothing", required, ("repo",))
+        yield self._counts.missing
         yield _gauge("findings", "What a person should see, by kind", self._counts.findings, ("kind",))
         count = sum(map(len, self._hub.federation.edition.composition.shares))
         yield _gauge("capabilities", "Capabilities in the federated index", {(): count})
@@ -132,18 +154,16 @@ class _Hub(Collector):
         backup = tally.moments.get("backup", tally.moments["start"])
         about = "When a backup was last taken; until then the start"
         yield _gauge("last_backup_timestamp_seconds", about, {(): backup})
-        free, size = _space(self._hub.directory.path)
-        yield _gauge("volume_free_bytes", "Free space of the data volume", free)
-        yield _gauge("volume_size_bytes", "Size of the data volume", size)
 
 
-def _space(folder: Path) -> tuple[Samples, Samples]:
-    """Return the free bytes of a volume and its size; no samples where it does not answer, as a broken disk."""
-    try:
+def _volume(folder: Path) -> Iterator[Metric]:
+    """Yield the free bytes of the volume of *folder* and its size; no samples where it fails, as a broken disk."""
+    free, size = dict[tuple[str, ...], float](), dict[tuple[str, ...], float]()
+    with contextlib.suppress(OSError):
         space = os.statvfs(folder)
-    except OSError:
-        return {}, {}
-    return {(): space.f_bavail * space.f_frsize}, {(): space.f_blocks * space.f_frsize}
+        free, size = {(): space.f_bavail * space.f_frsize}, {(): space.f_blocks * space.f_frsize}
+    yield _gauge("volume_free_bytes", "Free space of the data volume", free)
+    yield _gauge("volume_size_bytes", "Size of the data volume", size)
 
 
 def _by_state(followed: Iterable[tuple[Registration, Status]]) -> Samples:

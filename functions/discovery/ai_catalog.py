@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.answers import tag_of_body, versioned
+from shared.answers import versioned
 from shared.discovery import AI_CATALOG
 
 if TYPE_CHECKING:
@@ -16,6 +16,6 @@ if TYPE_CHECKING:
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer the catalog under the media type of AI catalogs."""
-    body = await hub.catalogs.root()
+    catalog = await hub.catalogs.root()
 
-    return versioned(request, tag_of_body(body), body, {}, AI_CATALOG)
+    return versioned(request, catalog.tag, catalog.body, {}, AI_CATALOG)

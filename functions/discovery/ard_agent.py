@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from shared.answers import tag_of, versioned
+from shared.answers import tag_of_body, versioned
 from shared.discovery.lookup import lookup
 from shared.discovery.naming import is_urn
 from shared.discovery.results import One
@@ -28,12 +28,13 @@ async def handle(hub: Hub, request: Request) -> Response:
     if not is_urn(identifier):
         raise BadQuery("An identifier has the form urn:air:publisher.example:name.")
 
-    entry = lookup(hub.naming, hub.federation.edition, identifier)
+    # In a thread: an entry has up to 5 MiB, and the pieces of a catalog are counted over all entries of its repo.
+    entry = await hub.reads.run(lookup, hub.naming, hub.federation.edition, identifier)
     body = orjson.dumps(entry) if entry else await _published(hub, identifier)
     if not body:
         raise CapabilityNotFound("Nothing here has this identifier.")
 
-    return versioned(request, tag_of(body), body, {})
+    return versioned(request, tag_of_body(body), body, {})
 
 
 async def _published(hub: Hub, identifier: str) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.answers import tag_of, versioned
+from shared.answers import tag_of_body, versioned
 from shared.discovery.listing import QUERY as PARAMETERS
 from shared.discovery.listing import read_list
 from shared.discovery.results import Listing
@@ -25,4 +25,4 @@ async def handle(hub: Hub, request: Request) -> Response:
 
     found = await hub.search.answer(wanted, Listing(hub.naming))
 
-    return versioned(request, tag_of(found.body), found.body, {})
+    return versioned(request, tag_of_body(found.body), found.body, {})

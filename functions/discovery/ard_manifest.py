@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.answers import tag_of_body, versioned
+from shared.answers import versioned
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -19,6 +19,6 @@ if TYPE_CHECKING:
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer the catalog as JSON."""
-    body = await hub.catalogs.root()
+    catalog = await hub.catalogs.root()
 
-    return versioned(request, tag_of_body(body), body, {})
+    return versioned(request, catalog.tag, catalog.body, {})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.answers import tag_of_body, versioned
+from shared.answers import versioned
 from shared.discovery import AI_CATALOG
 from shared.parameters import whole
 from shared.problems import NotFound
@@ -28,8 +28,8 @@ async def handle(hub: Hub, request: Request) -> Response:
     asked = read_query(request, (AI_CATALOG, JSON), **QUERY)
     registration = await hub.store.get(request.path_params["repo"])
 
-    body = await hub.catalogs.of_repo(registration.repo, asked["part"])
-    if body is None:
+    catalog = await hub.catalogs.of_repo(registration.repo, asked["part"])
+    if catalog is None:
         raise NotFound("The catalog has fewer parts.")
 
-    return versioned(request, tag_of_body(body), body, {"Vary": "Accept"}, asked.media_type)
+    return versioned(request, catalog.tag, catalog.body, {"Vary": "Accept"}, asked.media_type)

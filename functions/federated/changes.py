@@ -18,8 +18,12 @@ from shared.problems import BadQuery
 from shared.query import JSON, read_query
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from starlette.requests import Request
 
+    from shared.federation import Document
+    from shared.federation.changes import Line
     from shared.hub import Hub
     from shared.parameters import Readers
 
@@ -45,7 +49,16 @@ async def handle(hub: Hub, request: Request) -> Response:
     headers = {**UNCACHED, "ETag": f'"{document.tag}-{first}-{since}-{limit}-{after or ""}"'}
     if not_modified(request, headers["ETag"]):
         return Response(status_code=304, headers={**OPEN, **headers})
-    told = await hub.reads.once((document.tag, first, since, limit, after), page, document, since, lines, limit, after)
-    if told["next"] is not None:
-        headers["Link"] = f"<{next_page(request, told['next'])}>; rel=\"next\""
-    return answer(orjson.dumps(told), JSON, headers=headers)
+    key = document.tag, first, since, limit, after
+    body, following = await hub.reads.once(key, _encoded, document, since, lines, limit, after)
+    if following is not None:
+        headers["Link"] = f'<{next_page(request, following)}>; rel="next"'
+    return answer(body, JSON, headers=headers)
+
+
+def _encoded(
+    document: Document, since: int, lines: Sequence[Line], limit: int, after: Place | None
+) -> tuple[bytes, str | None]:
+    """Return a page as JSON, and where the next one begins; called in a thread, for it may be all there is."""
+    made = page(document, since, lines, limit, after)
+    return orjson.dumps(made), made["next"]

@@ -7,6 +7,7 @@ federated index shows what they brought.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -16,11 +17,15 @@ from shared.parameters import flag
 from shared.query import read_query
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from shared.federation import Edition
     from shared.hub import Hub
     from shared.parameters import Readers
+    from shared.sources.source import Outcome
 
 QUERY: Readers = {"force": flag.otherwise(default=False)}
 
@@ -39,8 +44,12 @@ async def handle(hub: Hub, request: Request) -> Response:
     outcomes = await hub.sources.refresh_all(repos)
     checked = "1 source was" if len(outcomes) == 1 else f"{len(outcomes):,} sources were"
     await hub.shown(f"{checked} checked; what was let in is kept.")
-    edition = hub.federation.edition
 
+    # Beside the event loop: thousands of results take a while, and what was done is not refused for want of a place.
+    return await asyncio.to_thread(_answer, hub.federation.edition, outcomes)
+
+
+def _answer(edition: Edition, outcomes: Sequence[Outcome]) -> Response:
     body = {
         "serial": edition.document.serial,
         "complete": edition.document.complete,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shared.answers import answer
-from shared.metrics import MEDIA_TYPE, exposition, look
+from shared.metrics import MEDIA_TYPE, exposition, families, look
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 async def handle(hub: Hub, _request: Request) -> Response:
     """Answer the metrics."""
-    sources, findings = list(hub.sources.all().values()), await hub.findings.made()
-    counts = await hub.reads.always("metrics", look, sources, findings, hub.clock.monotonic())
-    return answer(exposition(hub, counts), MEDIA_TYPE)
+    findings, sources = await hub.findings.made(), list(hub.sources.all().values())
+    missing, now = hub.federation.document.missing_required, hub.clock.monotonic()
+    counts = await hub.reads.always("metrics", look, sources, findings, missing, now)
+    text = await hub.reads.always("exposition", exposition, families(hub, counts), hub.directory.path)
+    return answer(text, MEDIA_TYPE)

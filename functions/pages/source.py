@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from shared.federation import Edition
+    from shared.federation.changes import Line
     from shared.findings import Finding
     from shared.hub import Hub
     from shared.index.content import Entry
+    from shared.sources.source import Source
 
 MOST_ENTRIES = 100
 
@@ -32,10 +35,12 @@ async def handle(hub: Hub, request: Request) -> Response:
     registration = await hub.store.get(request.path_params["repo"])
 
     changes = await hub.store.history(registration.repo)
-    edition = hub.federation.edition
-    part, source = edition.by_repo.get(registration.repo), hub.sources.all().get(registration.repo)
-    entries = part.content.entries if part and part.content else ()
+    source = hub.sources.all().get(registration.repo)
+    # One look at what is known of it; a copy, because the event loop goes on changing the source.
+    known = source and copy(source)
+    findings = await hub.findings.made()
     lines = hub.federation.changes.since(hub.federation.changes.oldest)
+    facts = await hub.reads.run(_facts, hub.federation.edition, registration.repo, known, findings, lines)
 
     return await page(
         hub,
@@ -44,22 +49,24 @@ async def handle(hub: Hub, request: Request) -> Response:
         row=row_of(hub, registration),
         scheduled=hub.settings.refresh,
         changes=changes,
-        findings=await hub.reads.run(_of_repo, await hub.findings.made(), registration.repo),
-        held=waiting(source),
-        turns=await hub.reads.run(recent, lines, registration.repo),
-        validators=source.kept.validators if source and source.kept else None,
-        # In a thread: a hundred entries can be all of a large index.
-        entries=await hub.reads.run(_all_shown, edition, registration.repo, entries[:MOST_ENTRIES]),
-        more=max(0, len(entries) - MOST_ENTRIES),
+        validators=known.kept.validators if known and known.kept else None,
+        **facts,
     )
 
 
-def _of_repo(findings: Sequence[Finding], repo: str) -> list[Finding]:
-    return [finding for finding in findings if finding.repo == repo]
-
-
-def _all_shown(edition: Edition, repo: str, entries: Sequence[Entry]) -> list[dict[str, Any]]:
-    return [_shown(edition, repo, entry) for entry in entries]
+def _facts(
+    edition: Edition, repo: str, source: Source | None, findings: Sequence[Finding], lines: Sequence[Line]
+) -> dict[str, Any]:
+    """Return what the page shows of all that *repo* publishes, of all findings and all changes; called in a thread."""
+    part = edition.by_repo.get(repo)
+    entries = part.entries if part else ()
+    return {
+        "findings": [finding for finding in findings if finding.repo == repo],
+        "held": waiting(source),
+        "turns": recent(lines, repo),
+        "entries": [_shown(edition, repo, entry) for entry in entries[:MOST_ENTRIES]],
+        "more": max(0, len(entries) - MOST_ENTRIES),
+    }
 
 
 def _shown(edition: Edition, repo: str, entry: Entry) -> dict[str, Any]:

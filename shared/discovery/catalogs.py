@@ -9,11 +9,12 @@ import contextlib
 import logging
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import orjson
 from cachetools import LRUCache
 
+from shared.answers import tag_of_body
 from shared.discovery import entries
 from shared.discovery.entries import AI_CATALOG
 
@@ -44,6 +45,13 @@ _ADDED = 2_500
 _FRAME = 2_000
 
 
+class Catalog(NamedTuple):
+    """A catalog as it is sent, and its entity tag."""
+
+    body: bytes
+    tag: str
+
+
 class Catalogs:
     """The catalogs of the edition that is served."""
 
@@ -51,34 +59,46 @@ class Catalogs:
         self._federation = federation
         self._naming = naming
         self._reads = reads
-        self._kept: LRUCache[tuple[object, ...], bytes] = LRUCache(KEPT_BYTES, lambda made: len(made) + _KEY_BYTES)
+        self._kept: LRUCache[tuple[object, ...], Catalog] = LRUCache(
+            KEPT_BYTES, lambda made: len(made.body) + _KEY_BYTES
+        )
 
-    async def root(self) -> bytes:
+    async def root(self) -> Catalog:
         """Return the catalog that leads to all others."""
         return await self._made(_root)
 
-    async def of_domain(self, name: str, number: int) -> bytes | None:
+    async def of_domain(self, name: str, number: int) -> Catalog | None:
         """Return piece *number* of the catalog of the repos of a domain, or None where there is no such piece."""
         if name not in self._federation.edition.domains:
             return None
         # Counted once: finding out that there is no such piece takes as long as making one, from thousands of repos.
-        if number > 1 and number > int(await self._made(_number_of_domain, name)):
+        if number > 1 and number > int((await self._made(_number_of_domain, name)).body):
             return None
-        return await self._made(_of_domain, name, number) or None
+        return _unless_empty(await self._made(_of_domain, name, number))
 
-    async def of_repo(self, repo: str, number: int) -> bytes | None:
+    async def of_repo(self, repo: str, number: int) -> Catalog | None:
         """Return piece *number* of the catalog of *repo*, or None where there is no such piece; the first is always."""
-        return await self._made(_of_repo, repo, number) or None
+        return _unless_empty(await self._made(_of_repo, repo, number))
 
-    async def _made(self, make: Callable[..., bytes], *about: str | int) -> bytes:
+    async def _made(self, make: Callable[..., bytes], *about: str | int) -> Catalog:
         edition = self._federation.edition
         key = (edition.document.serial, edition.document.generated_at, make, *about)
         made = self._kept.get(key)
         if made is None:
-            made = await self._reads.once(("catalog", *key), make, self._naming, edition, *about)
+            made = await self._reads.once(("catalog", *key), _tagged, make, self._naming, edition, *about)
             with contextlib.suppress(ValueError):  # larger than all the room
                 self._kept[key] = made
         return made
+
+
+def _tagged(make: Callable[..., bytes], *about: object) -> Catalog:
+    """Return what *make* makes, digested in its thread as well: that takes milliseconds of the largest."""
+    body = make(*about)
+    return Catalog(body, tag_of_body(body))
+
+
+def _unless_empty(catalog: Catalog) -> Catalog | None:
+    return catalog if catalog.body else None
 
 
 def _root(naming: Naming, edition: Edition) -> bytes:

@@ -103,9 +103,10 @@ class Federation:
         # A wall clock that was set back dates no serial before the one that it follows; RFC 3339 sorts as text.
         generated_at = max(before.document.generated_at, self._clock.stamp())
         document = self._press.document(composition, digest, serial, generated_at)
+        edition = Edition(document, composition, parts)
         line = Line.of(serial, digest, Delta.between(before.composition, composition))
         self._save(document, line)
-        return Edition(document, composition, parts), line
+        return edition, line
 
     def _save(self, document: Document, line: Line | None) -> None:
         """Make the serial of *document* one that is never given again."""

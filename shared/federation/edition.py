@@ -54,6 +54,10 @@ class Edition:
     composition: Composition
     parts: list[Part]
 
+    def __post_init__(self) -> None:
+        """Make what readers look up: it takes the longer the more is registered, and editions are made in a thread."""
+        _ = self.by_repo, self.domains, self._standings
+
     @cached_property
     def by_repo(self) -> dict[str, Part]:
         """The parts by repo."""

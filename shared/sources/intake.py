@@ -68,7 +68,7 @@ class Intake:
         epoch, kept, now = source.epoch, source.kept, self._time.ran
         assert kept is not None  # noqa: S101 - without anything that is served there is nothing to be judged by
         loss = await _beside(measured, kept, new.content, now) if kept.past else None
-        too_little = shrinks(kept.content, new.content) or (loss is not None and loss.too_much)
+        too_little = await _beside(_shrinks, kept, new.content, now) or (loss is not None and loss.too_much)
         past = () if too_little else await _beside(past_of, kept, new.content, now)
         if source.epoch is not epoch:
             return None
@@ -204,6 +204,10 @@ def must_hold(source: Source) -> tuple[Kept, Kept]:
     if source.held is None or source.kept is None:
         raise NothingHeld(f"Nothing of {source.registration.repo} is held.")
     return source.kept, source.held.kept
+
+
+def _shrinks(kept: Kept, new: Content, _now: float) -> bool:
+    return shrinks(kept.content, new)
 
 
 async def _beside(compare: Callable[[Kept, Content, float], T], kept: Kept, new: Content, now: float) -> T:

@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from shared.hub import open_hub
 from shared.metrics import exposition, look
+from shared.metrics import families as read
 from shared.problems import StorageUnavailable
 from tests.builders import WRITER, capability, index, refresh, register, registration, url_of
 
@@ -28,8 +29,10 @@ DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "deploy" / "Metrics.md
 
 
 def families(hub: Hub) -> dict[str, Any]:
-    counts = look([*hub.sources.all().values()], hub.findings.all(), hub.clock.monotonic())
-    return {family.name: family for family in text_string_to_metric_families(exposition(hub, counts).decode())}
+    document, now = hub.federation.document, hub.clock.monotonic()
+    counts = look([*hub.sources.all().values()], hub.findings.all(), document.missing_required, now)
+    text = exposition(read(hub, counts), hub.directory.path).decode()
+    return {family.name: family for family in text_string_to_metric_families(text)}
 
 
 def value(hub: Hub, name: str, **labels: str) -> float | None:

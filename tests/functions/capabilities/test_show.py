@@ -55,6 +55,23 @@ async def test_what_a_publisher_says_about_being_served_gives_way_to_the_hub(
     assert (len(pairs), dict(pairs)) == (len(said), said)
 
 
+@pytest.mark.parametrize("much", [[], ["z" * 1000] * 50], ids=["small", "large"])
+@pytest.mark.parametrize("said", [{"served": 1}, {"served_from": "x"}, {}], ids=["served", "served_from", "neither"])
+async def test_an_entry_is_shown_as_it_is_published_however_large_it_is_and_whatever_it_says(
+    full: httpx.AsyncClient, upstream: respx.MockRouter, much: list[str], said: dict[str, object]
+) -> None:
+    quoting = capability(1, summary='","served":1,"', note='\\","served_from":"y', much=much, more=much, **said)
+    upstream.get(url_of("second")).respond(content=index(quoting))
+    await refresh(full, "second")
+
+    answer = await full.get(f"/v1/capabilities/second/{ID}")
+    again = await full.get(f"/v1/capabilities/second/{ID}", headers={"If-None-Match": answer.headers["etag"]})
+
+    assert answer.json() == quoting | {"source_repo": "second", "served": False, "served_from": "first"}
+    assert len(json.loads(answer.content, object_pairs_hook=list)) == len(answer.json())
+    assert (again.status_code, len(answer.content) > 64 * 1024) == (304, bool(much))
+
+
 async def test_the_loser_is_served_as_soon_as_the_winner_withdraws(full: httpx.AsyncClient) -> None:
     await full.delete("/v1/repos/first", headers=WRITER)
 

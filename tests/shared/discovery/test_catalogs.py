@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 import shared.discovery.catalogs as module
+from shared.answers import tag_of_body
 from shared.discovery import entries
-from shared.discovery.catalogs import Catalogs, pieces_of
+from shared.discovery.catalogs import Catalog, Catalogs, pieces_of
 from shared.discovery.naming import Naming
 from shared.reads import Reads
 from tests.builders import capability
@@ -28,11 +29,12 @@ def catalogs(*parts: Part) -> Catalogs:
     return Catalogs(cast("Federation", SimpleNamespace(edition=edition(*parts))), HUB, Reads())
 
 
-def listed(document: bytes | None) -> list[dict[str, Any]]:
-    """Return the entries of a catalog, having checked its frame."""
-    assert document
-    assert len(document) <= module.MOST_BYTES
-    body = json.loads(document)
+def listed(catalog: Catalog | None) -> list[dict[str, Any]]:
+    """Return the entries of a catalog, having checked its frame and tag."""
+    assert catalog
+    assert len(catalog.body) <= module.MOST_BYTES
+    assert catalog.tag == tag_of_body(catalog.body)
+    body = json.loads(catalog.body)
     assert body.keys() == {"specVersion", "host", "entries"}
     assert (body["specVersion"], body["host"]["identifier"]) == ("1.0", "reuse.example.org")
     made: list[dict[str, Any]] = body["entries"]
