@@ -6,8 +6,8 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 CLI = Path(__file__).resolve().parent.parent / "cli.py"
 START_SECONDS = 60
+LISTENING = re.compile(r"listening on \S+:(\d+)")
 
 
 class Answer(NamedTuple):
@@ -39,11 +40,11 @@ class Answer(NamedTuple):
 
 @dataclass
 class Server:
-    """A hub in a process of its own."""
+    """A hub in a process of its own; its *port* is 0 until it says where it listens."""
 
     process: subprocess.Popen[bytes]
-    port: int
     log: IO[bytes]
+    port: int = 0
 
     def connect(self) -> http.client.HTTPConnection:
         """Return a connection that waits no longer than a test may."""
@@ -74,16 +75,16 @@ def ask(connection: http.client.HTTPConnection, method: str, path: str, body: ob
 
 
 def launch(data: Path, *, within: Sequence[str] = (), **environ: str) -> Server:
-    """Start a hub on *data*, by the command *within*; nothing is said yet about whether it comes up."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    """Start a hub on *data*, by the command *within*; nothing is said yet about whether it comes up.
+
+    It listens on a port that the system gives it: one that was looked for before could be somebody else's by then.
+    """
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("REUSE_SURFACE_", "COV"))}
     settings = {"REUSE_SURFACE_TOKEN": TOKEN, "REUSE_SURFACE_REFRESH": "off"}
-    command = [*within, sys.executable, str(CLI), "serve", "--port", str(port), "--data-dir", str(data)]
-    # A file and no pipe: nobody has to read it for the hub to go on.
-    log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the server
-    return Server(subprocess.Popen(command, env=clean | settings | environ, stderr=log), port, log)
+    command = [*within, sys.executable, str(CLI), "serve", "--port", "0", "--data-dir", str(data)]
+    # A file and no pipe: nobody has to read it for the hub to go on. It appends, wherever the tests have read to.
+    log = tempfile.TemporaryFile("a+b")  # noqa: SIM115 - closed with the server
+    return Server(subprocess.Popen(command, env=clean | settings | environ, stderr=log), log)
 
 
 @contextlib.contextmanager
@@ -102,9 +103,11 @@ def running(data: Path, *, within: Sequence[str] = (), **environ: str) -> Iterat
 def wait_until_up(server: Server) -> None:
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end:
-        with contextlib.suppress(OSError):
-            assert server.ask("GET", "/ready").status == 200
-            return
+        if place := LISTENING.search(server.said()):
+            server.port = int(place[1])
+            with contextlib.suppress(OSError):
+                assert server.ask("GET", "/ready").status == 200
+                return
         assert server.process.poll() is None, server.said()
         time.sleep(0.02)
     raise AssertionError("the hub did not come up")
