@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 FEW, MANY = 150, 600
 TIMES = 4
+WRITES = [(b"authorization", f"Bearer {TOKEN}".encode()), (b"content-type", b"application/json")]
 PLACES = {"repo": "r-0001", "id": "capability.example.n1", "slug": "not-found", "file": "hub.css", "domain": "d"}
 PLACES |= {"name": "federation", "identifier": "urn:air:hub:r-0000:n1"}
 READS = [path.format_map(PLACES) for method, path, _ in ENDPOINTS if method == "GET"]
@@ -78,21 +79,21 @@ class Steps:
             sys.settrace(before)
 
 
-async def requested(app: Starlette, target: str) -> int:
-    """Return the status of one GET of *target*."""
+async def requested(app: Starlette, target: str, body: bytes = b"") -> int:
+    """Return the status of one GET of *target*, or of one POST of *body*, as JSON and with the token."""
     path, _, query = target.partition("?")
     statuses: list[int] = []
 
     async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        return {"type": "http.request", "body": body, "more_body": False}
 
     async def send(message: Any) -> None:
         statuses.append(message.get("status", 0))
 
     scope = {
-        "type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "query_string": query.encode(),
-        "headers": [], "client": ("::1", 50000), "server": ("hub", 80), "scheme": "http", "http_version": "1.1",
-        "root_path": "",
+        "type": "http", "method": "POST" if body else "GET", "path": path, "raw_path": path.encode(),
+        "query_string": query.encode(), "headers": WRITES if body else [], "client": ("::1", 50000),
+        "server": ("hub", 80), "scheme": "http", "http_version": "1.1", "root_path": "",
     }  # fmt: skip
     await app(scope, receive, send)
     return statuses[0]

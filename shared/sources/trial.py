@@ -41,7 +41,8 @@ class Trial:
         found, problem = await self._fetched(wanted, talk)
         content = found.content if found else None
         entries = content.entries if content else ()
-        claimed = await asyncio.to_thread(conflicts, wanted.repo, content, parts) if content else []
+        # In a thread: there may be tens of thousands of entries, here and in all other sources.
+        claimed, shown = await asyncio.to_thread(_compared, wanted.repo, content, parts) if content else ([], [])
         return {
             "fetch": {
                 "outcome": "failed" if problem else "fetched",
@@ -53,7 +54,7 @@ class Trial:
             "errors": as_json(problem.faults) if problem else [],
             "capability_count": len(entries),
             "served_count": len(entries) - len(claimed) if wanted.enabled and not problem else 0,
-            "capabilities": [orjson.Fragment(entry.json) for entry in entries],
+            "capabilities": shown,
             "conflicts": claimed,
         }
 
@@ -66,6 +67,11 @@ class Trial:
         except SourceProblem as problem:
             return found, problem
         return found, None
+
+
+def _compared(repo: str, content: Content, parts: Iterable[Part]) -> tuple[list[dict[str, Any]], list[orjson.Fragment]]:
+    """Return the conflicts of *content* with *parts*, and its entries as they are answered."""
+    return conflicts(repo, content, parts), [orjson.Fragment(entry.json) for entry in content.entries]
 
 
 def conflicts(repo: str, content: Content, parts: Iterable[Part]) -> list[dict[str, Any]]:
