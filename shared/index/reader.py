@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from shared.index import read_index, worker
 from shared.index.manifest import sift_manifest
+from shared.index.turns import Turns
 from shared.problems import InvalidIndex, SourceTooLarge
 from shared.shortage import not_read, shortage
 from shared.threads import Threads
@@ -67,22 +68,25 @@ class Reader:
         self._line = line or Line()
         # One thread: more of them would only fight over the interpreter's lock, and with the readers of the hub.
         self._thread = Threads(1, "index")
-        self._lock = asyncio.Lock()
+        self._small, self._large = Turns(), Turns()
         self._reading = 0
         self._process: Process | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._ending: set[asyncio.Task[None]] = set()
 
-    async def read(self, body: bytes, repo: str, url: str = "") -> Content:
+    async def read(self, body: bytes, repo: str, url: str = "", *, owner: str = "") -> Content:
         """Return what the index in *body* says, or raise as read_index does.
+
+        Documents of different *owner*s are read by turns, so that nobody waits for all of another's.
 
         Raise SourceTooLarge too when reading took more processor time or memory than any index needs, InvalidIndex
         when the process crashed over it, and Overloaded when the hub's own machine has no thread, process, processor
         time or memory left for it.
         """
         if len(body) < self._line.large:
-            return await self._in_thread(read_index, body, repo, url)
-        return cast("Content", await self._in_process(worker.request(body, repo, url)))
+            async with self._small.turn(owner):
+                return await self._in_thread(read_index, body, repo, url)
+        return cast("Content", await self._in_process(worker.request(body, repo, url), owner))
 
     async def sift_manifest(self, body: bytes) -> Sifted:
         """Return what is in order in the manifest in *body*; raise as sift_manifest, or SourceTooLarge as ``read``."""
@@ -101,10 +105,10 @@ class Reader:
             # This is the hub's own process: what a document takes here is bounded by its size.
             raise shortage(fault, "memory") from fault
 
-    async def _in_process(self, request: Iterable[bytes]) -> Content | Sifted:
+    async def _in_process(self, request: Iterable[bytes], owner: str = "") -> Content | Sifted:
         self._reading += 1
         try:
-            async with self._lock:
+            async with self._large.turn(owner):
                 answer = await self._ask(request)
         except MemoryError as fault:
             raise shortage(fault, "memory") from fault

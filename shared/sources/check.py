@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, NamedTuple
 
-from shared.fetch import Validators
+from shared.clock import Clock
+from shared.fetch import TalkTime, Validators
 from shared.index import IndexFaulty
 from shared.problems import InvalidIndex, Overloaded, SourceProblem
+from shared.sources.unread import Unread
 
 if TYPE_CHECKING:
-    from shared.fetch import Fetcher, TalkTime
+    from shared.fetch import Fetched, Fetcher
     from shared.index import Content
     from shared.index.reader import Reader
     from shared.sources.shelf import Kept
@@ -30,9 +32,11 @@ class Found(NamedTuple):
 class Checker:
     """Checks sources; knows nothing of their states."""
 
-    def __init__(self, fetcher: Fetcher, reader: Reader) -> None:
+    def __init__(self, fetcher: Fetcher, reader: Reader, unread: Unread | None = None) -> None:
         self._fetcher = fetcher
         self._reader = reader
+        self._unread = unread or Unread()
+        self._clock = Clock()
 
     async def check(self, repo: str, url: str, known: Kept | None = None, talk: TalkTime | None = None) -> Found:
         """Return what the source of *repo* at *url* holds now; *known* makes the request conditional.
@@ -40,11 +44,30 @@ class Checker:
         *talk* counts for how long the source was talked to. Raise a SourceProblem for whatever is wrong with the
         source, and Overloaded where the hub's own machine has run out of what a check takes.
         """
-        fetched = await self._fetcher.fetch(url, known.validators if known else Validators(), talk)
+        validators, owner = known.validators if known else Validators(), talk.owner if talk else ""
+        fetched = await self._fetcher.fetch(url, validators, talk)
+        if fetched.body is None:
+            return Found(fetched.status, None, None, fetched.validators)
+        size = len(fetched.body)
+        if not self._unread.take(owner, size):
+            # It is dropped rather than kept waiting, and fetched once more when there is room, in a time of its own.
+            del fetched
+            await self._unread.wait(owner, size)
+            try:
+                fetched = await self._fetcher.fetch(url, validators, TalkTime(self._clock, owner))
+            except BaseException:
+                self._unread.give_back(owner, size)
+                raise
+        try:
+            return await self._read(fetched, repo, url, owner)
+        finally:
+            self._unread.give_back(owner, size)
+
+    async def _read(self, fetched: Fetched, repo: str, url: str, owner: str) -> Found:
         if fetched.body is None:
             return Found(fetched.status, None, None, fetched.validators)
         try:
-            content = await self._reader.read(fetched.body, repo, url)
+            content = await self._reader.read(fetched.body, repo, url, owner=owner)
         except IndexFaulty as fault:
             raise InvalidIndex(str(fault), source_status=fetched.status, faults=fault.faults) from fault
         except SourceProblem as problem:

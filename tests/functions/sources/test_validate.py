@@ -161,16 +161,14 @@ async def test_sources_are_read_while_documents_wait_for_their_validation(
         await register(client, repo)
     go_on = threading.Event()
     hub.reader._thread.submit(go_on.wait)
-    await hub.reader._lock.acquire()
-    waiting = [asyncio.create_task(validate(client, body)) for body in (b"[]", large)]
-
-    try:
-        outcomes = [(await refresh(client, repo))["outcome"] for repo in ("small", "large")]
-        assert outcomes == ["changed", "changed"]
-        assert not any(one.done() for one in waiting)
-    finally:
-        go_on.set()
-        hub.reader._lock.release()
+    async with hub.reader._large.turn("another"):
+        waiting = [asyncio.create_task(validate(client, body)) for body in (b"[]", large)]
+        try:
+            outcomes = [(await refresh(client, repo))["outcome"] for repo in ("small", "large")]
+            assert outcomes == ["changed", "changed"]
+            assert not any(one.done() for one in waiting)
+        finally:
+            go_on.set()
     assert [verdict["valid"] for verdict in await asyncio.gather(*waiting)] == [False, True]
 
 

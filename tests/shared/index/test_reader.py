@@ -184,13 +184,12 @@ async def test_what_ended_a_process_without_an_answer_tells_whose_fault_it_is(
 async def test_the_process_ends_though_the_document_that_waited_for_it_is_given_up() -> None:
     reading = Reader(Line(idle_seconds=0.05))
     await reading.read(BIG, REPO)
-    await reading._lock.acquire()
-    waiting = asyncio.create_task(reading.read(BIG, REPO))
-    await asyncio.sleep(0)
-    reading._idle()
-    waiting.cancel()
-    await asyncio.gather(waiting, return_exceptions=True)
-    reading._lock.release()
+    async with reading._large.turn("another"):
+        waiting = asyncio.create_task(reading.read(BIG, REPO))
+        await asyncio.sleep(0)
+        reading._idle()
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
 
     async with asyncio.timeout(5):
         while process_of(reading) is not None:  # noqa: ASYNC110 - a process has no event
@@ -225,16 +224,28 @@ async def test_an_index_that_comes_as_an_idle_process_ends_is_read_by_another(re
 async def test_the_process_is_not_ended_while_the_next_document_waits_for_it(reading: Reader) -> None:
     await reading.read(BIG, REPO)
     first = process_of(reading)
-    await reading._lock.acquire()
-    waiting = asyncio.create_task(reading.read(BIG, REPO))
-    await asyncio.sleep(0)
+    async with reading._large.turn("another"):
+        waiting = asyncio.create_task(reading.read(BIG, REPO))
+        await asyncio.sleep(0)
 
-    # The lock is free from here on, and the one that waits for it has not come to its turn.
-    reading._lock.release()
+    # The turn is given from here on, and the one that waits for it has not come to it.
     reading._idle()
 
     assert len((await waiting).entries) == 150
     assert process_of(reading) == first
+
+
+@pytest.mark.parametrize("body", [index(), BIG], ids=["small", "large"])
+async def test_documents_of_one_token_keep_no_other_waiting_for_all_of_them(reading: Reader, body: bytes) -> None:
+    order: list[str] = []
+
+    async def read(owner: str) -> None:
+        await reading.read(body, REPO, owner=owner)
+        order.append(owner)
+
+    await asyncio.gather(*map(read, [*["many"] * 9, "one"]))
+
+    assert order.index("one") <= 2
 
 
 async def test_large_manifests_are_read_in_the_process(reading: Reader) -> None:

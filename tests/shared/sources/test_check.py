@@ -1,21 +1,27 @@
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.fetch import Fetcher, Validators
+from shared.clock import Clock
+from shared.fetch import Fetcher, TalkTime, Validators
 from shared.fetch.guard import Guard
+from shared.index import read_index
 from shared.index.reader import Reader
-from shared.problems import InvalidIndex, Overloaded, SourceNotAnIndex
-from shared.sources.check import Checker
+from shared.problems import InvalidIndex, Overloaded, SourceNotAnIndex, SourceStatus
+from shared.sources.check import Checker, Found
 from shared.sources.shelf import Kept
-from tests.builders import index
+from shared.sources.unread import Unread
+from tests.builders import capability, index
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     import respx
+
+    from shared.index import Content
 
 REPO, URL = "state-hub", "https://git.example.org/state-hub/capabilities.yaml"
 
@@ -76,10 +82,74 @@ async def test_what_the_machine_lacks_is_no_fault_of_the_index(
 ) -> None:
     upstream.get(URL).respond(content=index())
 
-    async def fail(*_: object) -> None:
+    async def fail(*_: object, **__: object) -> None:
         raise Overloaded("The hub's machine has no memory left.")
 
     monkeypatch.setattr(Reader, "read", fail)
 
     with pytest.raises(Overloaded):
         await checker.check(REPO, URL)
+
+
+SIZE = len(index())
+
+
+async def test_documents_that_were_fetched_and_wait_to_be_read_have_a_bound_in_bytes(
+    upstream: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unread, go_on, waiting = Unread(5 * SIZE), asyncio.Event(), list[int]()
+    checker = Checker(Fetcher(Guard(), "tests"), Reader(), unread)
+    read = checker._reader.read
+
+    async def wait(body: bytes, *about: str, **named: str) -> Content:
+        waiting.append(len(body))
+        await go_on.wait()
+        return await read(body, *about, **named)
+
+    monkeypatch.setattr(checker._reader, "read", wait)
+    route = upstream.get(url__regex=".*").respond(content=index())
+    urls = [f"https://h{number}.example/c.yaml" for number in range(12)]
+    clock = Clock()
+    checks = [
+        asyncio.create_task(checker.check(REPO, url, talk=TalkTime(clock, "one" if number % 2 else "other")))
+        for number, url in enumerate(urls)
+    ]
+    async with asyncio.timeout(5):
+        while route.call_count < len(urls) or len(waiting) < 4:  # noqa: ASYNC110 - no event tells of it
+            await asyncio.sleep(0.005)
+
+    assert sum(waiting) == 4 * SIZE
+    go_on.set()
+    found = await asyncio.gather(*checks)
+
+    assert {one.size for one in found} == {SIZE}
+    # What had no room was dropped, and fetched again.
+    assert route.call_count == len(urls) + 8
+    assert (unread._taken, unread._lines) == ({}, {})
+    await checker.close()
+
+
+@pytest.mark.parametrize(("status", "body"), [(304, b""), (500, b""), (200, index(*map(capability, range(9))))])
+async def test_what_is_fetched_again_may_be_another_answer(
+    upstream: respx.MockRouter, status: int, body: bytes
+) -> None:
+    unread = Unread(2 * SIZE)
+    checker = Checker(Fetcher(Guard(), "tests"), Reader(), unread)
+    assert unread.take("", SIZE)
+    route = upstream.get(URL).respond(content=index())
+    known = Kept(URL, Validators('"7"'), "T", read_index(index(), REPO))
+    checking = asyncio.create_task(checker.check(REPO, URL, known))
+    async with asyncio.timeout(5):
+        while not unread._lines:  # noqa: ASYNC110 - no event tells of it
+            await asyncio.sleep(0.005)
+
+    route.respond(status, content=body)
+    unread.give_back("", SIZE)
+    [found] = await asyncio.gather(checking, return_exceptions=True)
+
+    if isinstance(found, Found):
+        assert (found.http_status, found.size) == (status, len(body) or None)
+    else:
+        assert isinstance(found, SourceStatus)
+    assert unread._taken == {}
+    await checker.close()
