@@ -26,6 +26,7 @@ from shared.present import Findings
 from shared.problems import NotShownYet, StorageUnavailable
 from shared.reads import Reads
 from shared.search import Search
+from shared.shortage import cause, log_failure
 from shared.sources.check import Checker
 from shared.sources.journal import Journal
 from shared.sources.life import Sources
@@ -164,8 +165,8 @@ class Hub:
                 # What the task waited for may be cancelled as well, and is no reason to end.
                 if isinstance(fault, asyncio.CancelledError) and task is not None and task.cancelling():
                     raise
-                _log.exception("the task %s ended; it is started again", name)
-                self.troubles[name] = f"ended ({type(fault).__name__}); it is started again"
+                log_failure(_log, f"the task {name} ended, and is started again", fault)
+                self.troubles[name] = f"ended ({cause(fault)}); it is started again"
             await asyncio.sleep(AGAIN_SECONDS)
             self.troubles.pop(name, None)
 
@@ -177,22 +178,21 @@ class Hub:
         for part in parts:
             try:
                 await part.close()
-            except Exception:  # noqa: BLE001 - logged
-                # What one part can't bring to its end keeps no other from it, nor the next process out.
-                _log.exception("ending %s failed", type(part).__name__)
+            except Exception as fault:  # noqa: BLE001 - it keeps no other part from ending, nor the next process out
+                log_failure(_log, f"ending {type(part).__name__} failed", fault)
         self.directory.close()
 
 
 def _not_shown(done: str, fault: Exception) -> NotShownYet:
     """Return what is told of a write that is *done*, and that *fault* keeps from being shown."""
-    status = fault.answer_status if isinstance(fault, StorageUnavailable) else None
-    cause = "the hub can't write to its volume" if status else "composing it failed"
-    if status == FULL:
-        cause = "the hub's volume is full"
-    if status is None:
-        _log.error("composing failed", exc_info=fault)
+    status, why = None, "composing it failed"
+    if isinstance(fault, StorageUnavailable):
+        status = fault.answer_status
+        why = "the hub's volume is full" if status == FULL else "the hub can't write to its volume"
+    else:
+        log_failure(_log, "composing failed", fault)
     rest = "It will as soon as that works again; until then reading shows what was served before."
-    return NotShownYet(f"{done} The federated index does not show it yet: {cause}. {rest}", status=status)
+    return NotShownYet(f"{done} The federated index does not show it yet: {why}. {rest}", status=status)
 
 
 def open_hub(settings: Settings, clock: Clock | None = None) -> Hub:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import errno
 from collections import deque
-from typing import Literal, overload
+from typing import TYPE_CHECKING, Literal, overload
 
 from shared.problems import Overloaded
+from shared.threads import ThreadRefused
+
+if TYPE_CHECKING:
+    import logging
 
 RETRY_SECONDS = 30
 _LACKING = {
@@ -28,7 +32,7 @@ def shortage(fault: BaseException, lacking: Lacking | None = None) -> Overloaded
 
     *lacking* says what was refused where the fault itself does not; without it other faults come to None.
     """
-    what = next(filter(None, map(_lacking, causes(fault))), None) or lacking
+    what = _lacked(fault) or lacking
     if what is None:
         return None
     return not_read(f"The hub's machine has no {what} left to fetch or read with.")
@@ -41,9 +45,26 @@ def not_read(says: str) -> Overloaded:
     return Overloaded(f"{says} {whose} Try again in {RETRY_SECONDS} s.", headers=headers)
 
 
+def cause(fault: BaseException) -> str:
+    """Return in a few words why something of the hub's own failed: what the machine has run out of, or the kind."""
+    what = _lacked(fault)
+    return f"the machine has no {what} left" if what else type(fault).__name__
+
+
+def log_failure(log: logging.Logger, says: str, fault: BaseException) -> None:
+    """Log that *says* failed: in one line where the machine has run out of something, else with the traceback."""
+    log.error("%s: %s", says, cause(fault), exc_info=None if _lacked(fault) else fault)
+
+
+def _lacked(fault: BaseException) -> str | None:
+    return next(filter(None, map(_lacking, causes(fault))), None)
+
+
 def _lacking(fault: BaseException) -> str | None:
     if isinstance(fault, MemoryError):
         return "memory"
+    if isinstance(fault, ThreadRefused):
+        return "threads"
     return _LACKING.get(fault.errno or 0) if isinstance(fault, OSError) else None
 
 

@@ -14,6 +14,10 @@ T = TypeVar("T")
 _log = logging.getLogger("hub.threads")
 
 
+class ThreadRefused(RuntimeError):  # noqa: N818 - said by the system, and met as what it refused
+    """The system gives the process no thread."""
+
+
 class Threads(ThreadPoolExecutor):
     """A pool that starts all its threads at once; those that were refused are asked for again when there is work.
 
@@ -31,7 +35,7 @@ class Threads(ThreadPoolExecutor):
             _log.warning("a thread for %s was refused (%s); it is asked for again when there is work", name, fault)
 
     def submit(self, call: Callable[..., T], /, *args: Any, **named: Any) -> Future[T]:  # noqa: ANN401 - the call's own
-        """Have a thread call *call*; raise RuntimeError or MemoryError where no thread at all can be had."""
+        """Have a thread call *call*; raise ThreadRefused or MemoryError where no thread at all can be had."""
         once = _Call(call)
         try:
             return super().submit(once, *args, **named)
@@ -42,10 +46,13 @@ class Threads(ThreadPoolExecutor):
     def _adjust_thread_count(self) -> None:
         try:
             super()._adjust_thread_count()
-        except (RuntimeError, MemoryError):
+        except (RuntimeError, MemoryError) as fault:
             # The threads that there are will come to it.
-            if not self._threads:
+            if self._threads:
+                return
+            if isinstance(fault, MemoryError):
                 raise
+            raise ThreadRefused(str(fault)) from fault
 
 
 class _Call:

@@ -16,6 +16,7 @@ from shared.federation.document import Document, Press, substance
 from shared.federation.edition import Edition
 from shared.files import PREVIOUS, parsed, trusted, write_whole
 from shared.problems import Problem
+from shared.shortage import cause, log_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -192,8 +193,8 @@ class Federation:
                 _log.error("composing failed: %s", fault.detail)
                 self._sources.news.set()
             except Exception as fault:  # noqa: BLE001 - logged and tried again; without it old documents are served
-                self.trouble = f"composing failed ({type(fault).__name__}); it is tried again"
-                _log.exception("composing failed")
+                self.trouble = f"composing failed ({cause(fault)}); it is tried again"
+                log_failure(_log, "composing failed", fault)
                 self._sources.news.set()
 
     async def _gather(self, seconds: float, rest: float) -> None:

@@ -14,6 +14,7 @@ from shared.problems import SearchTimeout
 from shared.search.asked import Found, Hit, Position, Wanted
 from shared.search.facts import KINDS, LETTERS
 from shared.search.index import Index
+from shared.shortage import cause, log_failure
 from shared.threads import Threads
 
 if TYPE_CHECKING:
@@ -176,8 +177,8 @@ class Search:
                     self._made.notify_all()
                 self.trouble = ""
             except Exception as fault:  # noqa: BLE001 - a refused thread or allocation may pass; it is tried again
-                self.trouble = f"the search index could not be made ({type(fault).__name__}); it is tried again"
-                _log.exception("making the search index failed; it is tried again")
+                self.trouble = f"the search index could not be made ({cause(fault)}); it is tried again"
+                log_failure(_log, "making the search index failed, and is tried again", fault)
                 self._moved.set()
                 await asyncio.sleep(AGAIN_SECONDS)
                 continue

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from shared.problems import Problem
+from shared.shortage import log_failure
 from shared.sources.journal import Record, Saved
 
 if TYPE_CHECKING:
@@ -57,8 +58,8 @@ class Keeper:
             await self.save()
         except Problem as fault:
             _log.error("saving the states of the sources: %s", fault.detail)
-        except Exception:  # noqa: BLE001 - logged and tried again
-            _log.exception("saving the states of the sources")
+        except Exception as fault:  # noqa: BLE001 - logged and tried again
+            log_failure(_log, "saving the states of the sources", fault)
 
     def note(self, *, state: bool = False, content: bool = False) -> None:
         """Remember that something changed: a mere check, a *state*, or the *content* that lies on a shelf."""

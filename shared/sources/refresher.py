@@ -9,6 +9,7 @@ import math
 from typing import TYPE_CHECKING
 
 from shared.problems import Overloaded, Problem, RepoDisabled, RepoNotFound
+from shared.shortage import cause, log_failure
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -61,8 +62,8 @@ class Refresher:
                 pause = self._pause()
                 self._trouble = ""
             except Exception as fault:  # noqa: BLE001 - logged and told by readiness; the next round comes
-                self._trouble = f"a round failed ({type(fault).__name__}); the log says how"
-                _log.exception("a round of the refresher failed")
+                self._trouble = f"a round failed ({cause(fault)}); the log says how"
+                log_failure(_log, "a round of the refresher failed", fault)
                 # What fails for each check that ends must not fill the log.
                 await asyncio.sleep(LOOK_SECONDS)
             # Not wait_for: it may swallow a cancellation that comes together with the event.
@@ -111,8 +112,8 @@ class Refresher:
         except Overloaded as fault:
             # A source that nobody could read for want of something of the hub's own is asked again in half a minute.
             self._short, self._short_until = fault.detail, self._clock.monotonic() + SHORT_SECONDS
-            _log.error("checking %s: %s", repo, fault.detail, exc_info=fault)
+            _log.error("checking %s: %s", repo, fault.detail)
         except Problem as fault:
             _log.warning("checking %s: %s", repo, fault.detail)
-        except Exception:  # noqa: BLE001 - logged; one check that went wrong ends no other
-            _log.exception("checking %s", repo)
+        except Exception as fault:  # noqa: BLE001 - logged; one check that went wrong ends no other
+            log_failure(_log, f"checking {repo}", fault)

@@ -17,6 +17,7 @@ import orjson
 
 from shared.files import PREVIOUS, parsed, write_whole
 from shared.problems import Problem
+from shared.shortage import log_failure
 from shared.sources.spans import Span, seen, thinned
 from shared.sources.status import STATES
 
@@ -66,8 +67,8 @@ class Timeline:
         while True:
             try:
                 await self.look()
-            except Exception:  # noqa: BLE001 - logged and tried again; the present is shown either way
-                _log.exception("recording how fresh the sources are failed")
+            except Exception as fault:  # noqa: BLE001 - logged and tried again; the present is shown either way
+                log_failure(_log, "recording how fresh the sources are failed", fault)
             await asyncio.sleep(LOOK_SECONDS)
 
     async def look(self) -> None:

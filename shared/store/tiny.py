@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from shared.files import trusted
 from shared.problems import Problem, RepoNotFound, StorageUnavailable
 from shared.registration import Registration
+from shared.shortage import log_failure
 from shared.store import Author, Bounds, Change, Edited, Store
 from shared.store.history import History
 from shared.store.ledger import Decision, Ledger, Note, must_be_new, must_match
@@ -150,8 +151,8 @@ class TinyStore(Store):
     def _keep(self, changes: list[Change]) -> None:
         try:
             self._history.lines.keep(changes)
-        except MemoryError:
-            _log.exception("%d lines of history can be read after the next start only", len(changes))
+        except MemoryError as fault:
+            log_failure(_log, f"{len(changes)} lines of history can be read after the next start only", fault)
 
     async def _save_counted(self, staged: Ledger, changes: list[Change]) -> None:
         started, result = self._clock.monotonic(), "failed"
@@ -211,7 +212,7 @@ def _refusal(fault: Exception) -> Problem:
     """Return what is told to those whose write *fault* stopped: a volume that refuses, or a machine that is short."""
     if isinstance(fault, Problem):
         return fault
-    _log.error("writing registrations failed", exc_info=fault)
+    log_failure(_log, "writing registrations failed", fault)
     return StorageUnavailable("The write could not begin; the log says why. Nothing was changed; try again later.")
 
 
