@@ -199,7 +199,9 @@ def must_match(current: Registration | None, if_match: str | None) -> None:
     """Raise PreconditionFailed unless ``If-Match`` holds for *current* (RFC 9110 §13.1.1, strong comparison)."""
     if if_match is None:
         return
-    held = current is not None and any(not weak and tag in {"*", current.etag} for weak, tag in tags(if_match))
+    # Made once: a header may name thousands of tags, and each making digests the whole registration.
+    names = set() if current is None else {"*", current.etag}
+    held = any(not weak and tag in names for weak, tag in tags(if_match))
     if not held:
         raise PreconditionFailed(f"If-Match does not hold: {_now(current)}")
 
