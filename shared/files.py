@@ -54,9 +54,10 @@ def _put_back(path: Path, draft: Path, before: IO[bytes] | None) -> str:
         if before is None:
             path.unlink()
         else:
-            draft.write_bytes(before.read())
+            # Synced: of a file that was renamed and not written out, a power failure may leave neither content.
+            write_draft(draft, before.read())
             draft.replace(path)
-    except OSError:
+    except (OSError, StorageUnavailable, MemoryError):
         return "a restart"
     return "a power failure"
 

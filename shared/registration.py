@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, fields
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Self
@@ -81,6 +82,14 @@ class Registration(Wanted):
     def from_json(cls, row: dict[str, Any]) -> Self:
         """Return the registration that ``as_row`` gave."""
         return cls(**row)
+
+
+_NAME = re.compile("[a-z0-9][a-z0-9._-]{0,99}")
+
+
+def is_name(text: str) -> bool:
+    """Tell whether *text* can be the name of a repo, by the rule of schemas/hub-registration."""
+    return _NAME.fullmatch(text) is not None
 
 
 WANTED_FIELDS = tuple(one.name for one in fields(Wanted))

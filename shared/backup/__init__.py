@@ -44,8 +44,8 @@ class Snapshot:
         self._links: Path | None = None
         try:
             self._links = Path(tempfile.mkdtemp(prefix=SNAPSHOT, dir=folder))
-            linked = {name: _linked(folder, name, self._links) for name in sorted(_names(folder))}
-            self._files = {name: link for name, link in linked.items() if link}
+            linked = [(name, _linked(folder, name, self._links)) for name in sorted(_names(folder))]
+            self._files = [(name, link) for name, link in linked if link]
         except BaseException as fault:
             self.close()
             if isinstance(fault, OSError):
@@ -56,7 +56,7 @@ class Snapshot:
         """Yield the tar; for any thread."""
         yield from _member(FIRST, orjson.dumps(self.about, option=orjson.OPT_INDENT_2))
         sums: dict[str, dict[str, Any]] = {}
-        for name, (path, size) in self._files.items():
+        for name, (path, size) in self._files:
             digest = hashlib.sha256()
             yield _head(name, size)
             for piece in _pieces(path, size):

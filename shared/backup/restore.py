@@ -16,11 +16,13 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 import orjson
 
 from shared.backup import FIRST, FORMAT, KIND, LAST, LOCK, RESTORING
+from shared.backup.checking import must_be_sound
 from shared.clock import Clock
 from shared.directory import DataDirectory
 from shared.files import sync_folder, write_draft
 from shared.hub import open_hub
 from shared.problems import StartError, StorageUnavailable
+from shared.saved import fitting
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[a-z0-9][A-Za-z0-9._-]*(/[a-z0-9][A-Za-z0-9._-]*)*")
 _MOST_BYTES = 1 << 30
+_MOST_SAID = 300
 SERIALS_APART = 1 << 20
 """A restored hub goes on at least so far ahead: no hub gave away so many serials since its backup."""
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -72,37 +75,61 @@ def _must_be_empty(folder: Path) -> None:
         raise StartError(f"{folder} is not empty: it holds {', '.join(found[:5])}. Restore into an empty folder.")
 
 
+class _About(NamedTuple):
+    kind: str
+    format: int
+    version: str
+    made_at: str
+    serial: int
+    registrations: int
+
+
 class _Unpacked(NamedTuple):
     about: dict[str, Any]
-    found: dict[str, dict[str, Any]]
-    told: dict[str, dict[str, Any]]
+    sums: dict[str, dict[str, Any]]
+    expected: object
 
 
 def _unpacked(backup: IO[bytes], draft: Path) -> _Unpacked:
     """Write the files of *backup* to *draft*; raise StartError for what is no whole backup."""
-    try:
-        with tarfile.open(fileobj=backup, mode="r|") as tar:
-            members = _members(tar)
-            about = _about(next(members, None))
-            found: dict[str, dict[str, Any]] = {}
-            for name, content in members:
-                if name == LAST:
-                    return _Unpacked(about, found, orjson.loads(content))
-                found[name] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-                path = draft / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                write_draft(path, content)
-    except (tarfile.TarError, ValueError, EOFError) as fault:
-        raise StartError(f"The backup is damaged: {fault}.") from fault
+    with _as_damage(), tarfile.open(fileobj=backup, mode="r|") as tar:
+        members = _members(tar)
+        about = _about(next(members, None))
+        sums: dict[str, dict[str, Any]] = {}
+        for name, content in members:
+            if name == LAST:
+                return _Unpacked(about, sums, orjson.loads(content))
+            if name in sums:
+                raise StartError(f"The backup holds {name!r} twice, which no backup of a hub does.")
+            sums[name] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+            path = draft / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_draft(path, content)
     raise StartError("The backup is cut off: its end is missing.")
 
 
+@contextlib.contextmanager
+def _as_damage() -> Iterator[None]:
+    """Raise StartError for whatever goes wrong within: what was sent is read there, and anyone may have made it.
+
+    The readers of tar, of JSON and of the hub's own files raise errors of many kinds for what they did not expect.
+    """
+    try:
+        yield
+    except (StartError, StorageUnavailable):
+        raise
+    except Exception as fault:
+        says = str(fault) or type(fault).__name__
+        raise StartError(f"The backup is damaged: {says[:_MOST_SAID].rstrip('.')}.") from fault
+
+
 def _members(tar: tarfile.TarFile) -> Iterator[tuple[str, bytes]]:
-    """Yield what is in *tar*; a backup holds nothing but files, of names that lead nowhere else."""
+    """Yield what is in *tar*; a backup holds nothing but whole files, of names that lead nowhere else."""
     for member in tar:
-        file = tar.extractfile(member) if member.isreg() else None
-        if file is None or not _NAME.fullmatch(member.name) or member.size > _MOST_BYTES:
-            raise StartError(f"The backup holds {member.name!r}, which no backup of a hub does.")
+        whole = member.isreg() and not member.issparse() and 0 <= member.size <= _MOST_BYTES
+        file = tar.extractfile(member) if whole and _NAME.fullmatch(member.name) else None
+        if file is None:
+            raise StartError(f"The backup holds {member.name[:_MOST_SAID]!r}, which no backup of a hub does.")
         yield member.name, file.read()
 
 
@@ -111,27 +138,33 @@ def _about(first: tuple[str, bytes] | None) -> dict[str, Any]:
     about = orjson.loads(content) if name == FIRST else {}
     if not isinstance(about, dict) or about.get("kind") != KIND:
         raise StartError("This is no backup of a hub.")
-    if about["format"] > FORMAT:
+    made = about.get("format")
+    if isinstance(made, int) and made > FORMAT:
         raise StartError(
-            f"The backup was made by {about.get('version')} in format {about['format']}; this version knows formats "
+            f"The backup was made by {about.get('version')} in format {made}; this version knows formats "
             f"up to {FORMAT}. Restore it with the version that made it, or a newer one."
         )
+    fitting(_About(*map(about.get, _About._fields)))  # type: ignore[arg-type]  # that is what is tried
     return about
 
 
 def _checked(unpacked: _Unpacked, draft: Path) -> Restored:
     """Return what was restored, after every sum and after opening it as the hub will."""
-    about, found, told = unpacked
-    wrong = sorted(name for name in found.keys() | told.keys() if found.get(name) != told.get(name))
+    about, sums, expected = unpacked
+    if not isinstance(expected, dict):
+        raise StartError(f"The backup is damaged: {LAST} holds no sums.")
+    wrong = sorted(name for name in sums.keys() | expected.keys() if sums.get(name) != expected.get(name))
     if wrong:
         raise StartError(f"The backup is damaged: {', '.join(wrong[:5])} is not what was backed up.")
-    hub = open_hub(Settings(data_dir=draft, refresh=False))
-    count = len(hub.sources.followed())
-    hub.directory.close()
+    with _as_damage():
+        hub = open_hub(Settings(data_dir=draft, refresh=False))
+        with contextlib.closing(hub.directory):
+            count = len(hub.sources.followed())
+            must_be_sound(hub)
     if count != about["registrations"]:
         raise StartError(f"The backup is damaged: {about['registrations']} registrations became {count}.")
     (draft / LOCK).unlink()
-    return Restored(about, len(found), count)
+    return Restored(about, len(sums), count)
 
 
 def _move_on(draft: Path, clock: Clock) -> None:
@@ -161,8 +194,12 @@ def _unused_after(serial: int, now: datetime) -> int:
 
 def _place(draft: Path, folder: Path) -> None:
     """Move what is in *draft* to *folder*. Until that is done the draft is there, and no hub starts."""
-    for path in sorted(draft.iterdir()):
-        path.rename(folder / path.name)
-    sync_folder(folder)
-    draft.rmdir()
-    sync_folder(folder)
+    try:
+        for path in sorted(draft.iterdir()):
+            path.rename(folder / path.name)
+        sync_folder(folder)
+        draft.rmdir()
+        sync_folder(folder)
+    except OSError as fault:
+        says = f"The restore into {folder} did not end: {fault.strerror}"
+        raise StartError(f"{says}. Empty the folder and restore again.") from fault

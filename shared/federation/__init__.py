@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
@@ -16,6 +16,7 @@ from shared.federation.document import Document, Press, substance
 from shared.federation.edition import Edition
 from shared.files import PREVIOUS, parsed, trusted, write_whole
 from shared.problems import Problem
+from shared.saved import fitting, is_moment
 from shared.shortage import cause, log_failure
 
 if TYPE_CHECKING:
@@ -36,6 +37,15 @@ GATHER_TIMES = 5
 REST_TIMES = 2
 """Between two compositions lies at least so many times what the first one took, even while no check is under way."""
 _log = logging.getLogger("hub.federation")
+
+
+class _Saved(NamedTuple):
+    """What is kept of the document that was served last: *since* when its troubles last, see ``dates``."""
+
+    serial: int = 0
+    generated_at: str = ""
+    substance: str = ""
+    since: dict[str, str] = {}  # noqa: RUF012 - never changed
 
 
 class Federation:
@@ -68,14 +78,17 @@ class Federation:
         """The document that is served."""
         return self.edition.document
 
-    def _load(self) -> tuple[int, str, str, dict[str, str]]:
+    def _load(self) -> _Saved:
         if not self._path.exists():
-            return 0, "", "", {}
+            return _Saved()
         remedy = f"Put back a good copy, such as {self._path.name}{PREVIOUS}: without it the serial would go back."
         with trusted(self._path, remedy):
             saved = parsed(self._path.read_bytes(), FORMAT)
-            since = dict(saved.get("since", {}))
-            return int(saved["serial"]), str(saved["generated_at"]), str(saved["substance"]), since
+            since = saved.get("since", {})
+            loaded = fitting(_Saved(saved["serial"], saved["generated_at"], saved["substance"], since))
+            if not all(map(is_moment, loaded.since.values())):
+                raise ValueError("since")
+            return loaded
 
     def _first(self, parts: list[Part]) -> Edition:
         """Return what was served last, or the next edition where the sources say something else by now."""

@@ -128,4 +128,7 @@ PROBLEMS: dict[str, type[Problem]] = {kind.slug: kind for kind in _types(Problem
 
 def remedy_of(slug: str, http_status: int | None) -> str:
     """Return what to do about a source whose last check failed with *slug* after an answer of *http_status*."""
+    if slug not in PROBLEMS:
+        # A newer version wrote it, before somebody went back to this one.
+        return "Refresh the source: this version then says what is wrong with it, and what to do."
     return remedy_after(http_status) if slug == SourceStatus.slug else PROBLEMS[slug].remedy

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import orjson
 
 from shared.files import parsed, trusted, write_whole
+from shared.saved import fitting
 from shared.sources.memory import Mark, Memory
 from shared.sources.status import Status
 
@@ -54,8 +55,8 @@ class Journal:
         with trusted(self._path, "Put back a good copy, or remove it: every source is then checked again."):
             saved = parsed(self._path.read_bytes(), FORMAT, OLDEST)
             read = _record_of_format_1 if saved["format"] == OLDEST else _record
-            records = {row[0]: read(*row) for row in saved["sources"]}
-            return Saved(float(saved.get("ran", 0)), float(saved.get("watched", 0)), records)
+            records = {row[0]: _sound(read(*row)) for row in saved["sources"]}
+            return fitting(Saved(saved.get("ran", 0.0), saved.get("watched", 0.0), records))
 
     def save(self, saved: Saved) -> None:
         """Write *saved* durably, or raise StorageUnavailable."""
@@ -86,6 +87,16 @@ def _record_of_format_1(
     marks, failing_since, *_ = [*(memory or [()]), None]
     remembered = Memory(_marks(marks), failing_since)  # type: ignore[arg-type]
     return Record(repo, url, "", 0, Status(**status), remembered)  # type: ignore[arg-type]
+
+
+def _sound(record: Record) -> Record:
+    """Return *record*, or raise ValueError for a value that no hub writes."""
+    error = record.status.error
+    if error is not None and [*error] != ["type", "detail"]:
+        raise ValueError("error")
+    if error is not None and not all(isinstance(value, str) for value in error.values()):
+        raise ValueError("error")
+    return fitting(record)
 
 
 def _marks(rows: object) -> tuple[Mark, ...]:

@@ -14,6 +14,7 @@ import orjson
 from shared.fetch import Validators
 from shared.files import parsed, rename, storage_problem, sync_folder, trusted, write_draft
 from shared.index.content import Content, from_document
+from shared.saved import fitting
 from shared.sources.held import Past
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def _read(saved: dict[str, Any], written: bytes) -> Kept:
     if saved.get("sha256") not in {None, hashlib.sha256(document).hexdigest()}:
         raise ValueError("sha256")
     url = saved["url"]
-    return Kept(
+    kept = Kept(
         url,
         Validators(*saved["validators"]),
         saved["changed_at"],
@@ -149,6 +150,7 @@ def _read(saved: dict[str, Any], written: bytes) -> Kept:
         saved.get("instead_of", ""),
         saved.get("sequence", 0),
     )
+    return fitting(kept)
 
 
 def _read_for(registration: Registration, kept: Kept) -> bool:

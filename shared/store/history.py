@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from shared.files import NewerFormatError, storage_problem, trusted, write_all, write_whole
+from shared.saved import fitting
 from shared.store import Change
 from shared.store.lines import Lines
 
@@ -47,11 +48,11 @@ class History:
                 _check_older(head)
             # Only the last line can be torn, by a crash in the middle of an append that nobody was told had worked.
             torn = bool(lines) and not lines[-1].endswith(b"\n")
-            changes = [Change(**orjson.loads(line)) for line in lines[: len(lines) - torn]]
+            changes = [fitting(Change(**orjson.loads(line))) for line in lines[: len(lines) - torn]]
             counted = [change for change in changes if change.revision <= last_revision(change.repo)]
             for change in counted:
                 # A line of format 1 has no number; it comes after the one before it.
-                self.lines.keep([change] if change.number else self.lines.numbered([change]))
+                self.lines.keep([_following(change, self.lines)] if change.number else self.lines.numbered([change]))
         self._written = len(lines)
         self._whole = head == _HEAD and not torn and len(counted) == len(lines)
 
@@ -98,6 +99,13 @@ class History:
         self._whole = False
         if not in_doubt:
             self._cut()
+
+
+def _following(change: Change, lines: Lines) -> Change:
+    """Return *change*, or raise ValueError where its number is not beyond those of *lines*."""
+    if change.number < lines.next:
+        raise ValueError(change.number)
+    return change
 
 
 def _check_older(head: bytes) -> None:

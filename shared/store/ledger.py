@@ -148,7 +148,9 @@ class Ledger:
     def apply(self, repo: str, edited: Decision, revision: int) -> None:
         """Keep what was decided."""
         if edited.before is not None:
-            del self._urls[urls.normal(edited.before.url)]
+            # Of two that say the same by now, because the rule what is the same URL has changed, one holds it.
+            if self._urls.get(held := urls.normal(edited.before.url)) == repo:
+                del self._urls[held]
             self._by_token[edited.before.registered_by] -= 1
         if edited.after is None:
             self.rows.pop(repo, None)

@@ -23,14 +23,14 @@ class Lines:
     """The lines in their order, bounded as ``Store.history`` says.
 
     The newest line of each registered repo stays. All others are *spare*: of these there are at most IN_ALL, in
-    IN_ALL_BYTES of JSON.
+    IN_ALL_BYTES of JSON. *next* is the number that the next line gets.
     """
 
     def __init__(self) -> None:
         self._by_repo: dict[str, list[int]] = {}
         self._lines: dict[int, Change] = {}
         self._spare = _Spare()
-        self._next = 1
+        self.next = 1
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -44,8 +44,8 @@ class Lines:
 
     def numbered(self, changes: Iterable[Change]) -> list[Change]:
         """Return *changes* with the next numbers; what is not kept then leaves a gap."""
-        numbered = [replace(change, number=number) for number, change in enumerate(changes, self._next)]
-        self._next += len(numbered)
+        numbered = [replace(change, number=number) for number, change in enumerate(changes, self.next)]
+        self.next += len(numbered)
         return numbered
 
     def keep(self, changes: Iterable[Change]) -> None:
@@ -57,9 +57,10 @@ class Lines:
         own = self._by_repo.setdefault(change.repo, [])
         if own:
             self._spare.add(self._lines[own[-1]])
-        own.append(change.number)
+        # The line before its number, which leads to it: an allocation refused in between leaves no number astray.
         self._lines[change.number] = change
-        self._next = max(self._next, change.number + 1)
+        own.append(change.number)
+        self.next = max(self.next, change.number + 1)
         if change.action == "deregister":
             self._spare.add(change)
         if len(own) > PER_REPO:

@@ -11,6 +11,7 @@ from tinydb.storages import Storage
 from tinydb.table import Table
 
 from shared.files import PREVIOUS, NewerFormatError, damaged, keep_aside, trusted, write_whole
+from shared.saved import fitting
 from shared.version import VERSION
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ class Database(tinydb.TinyDB):
         """Return every row by the name of its repo, and what those that are gone had reached."""
         rows = {str(one.doc_id): dict(one) for one in self._repos}
         row = rows.pop(RETIRED, {"retired": 0})
-        return rows, Gone(int(row["retired"]), int(row.get("sequence", 0)))
+        return rows, fitting(Gone(row["retired"], row.get("sequence", 0)))
 
     def save(self, rows: Mapping[str, Row | None], gone: Gone) -> None:
         """Store the changed *rows* (None for those gone) and what is *gone*, durably and as one write.

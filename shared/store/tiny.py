@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from shared.files import trusted
 from shared.problems import Problem, RepoNotFound, StorageUnavailable
-from shared.registration import Registration
+from shared.registration import Registration, is_name
+from shared.saved import fitting
 from shared.shortage import log_failure
 from shared.store import Author, Bounds, Change, Edited, Store
 from shared.store.history import History
@@ -116,9 +117,10 @@ class TinyStore(Store):
 
     async def _write(self, repo: str, edit: Edit | Note, author: Author) -> Decision:
         done: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
-        self._waiting.append((repo, edit, author, done))
+        # First the task, which begins later: a write whose caller was told that it failed must not come with the next.
         if self._writer is None:
             self._writer = asyncio.create_task(self._write_batches())
+        self._waiting.append((repo, edit, author, done))
         return await done
 
     async def _write_batches(self) -> None:
@@ -151,7 +153,7 @@ class TinyStore(Store):
     def _keep(self, changes: list[Change]) -> None:
         try:
             self._history.lines.keep(changes)
-        except MemoryError as fault:
+        except Exception as fault:  # noqa: BLE001 - logged; they are written, and those who wait must be told
             log_failure(_log, f"{len(changes)} lines of history can be read after the next start only", fault)
 
     async def _save_counted(self, staged: Ledger, changes: list[Change]) -> None:
@@ -176,7 +178,11 @@ class TinyStore(Store):
 def _ledger(database: Database, path: Path, bounds: Bounds) -> Ledger:
     with trusted(path, REMEDY):
         rows, gone = database.load()
-        return Ledger(map(Registration.from_json, rows.values()), gone.revision, bounds, gone.sequence)
+        registrations = {repo: fitting(Registration.from_json(row)) for repo, row in rows.items()}
+        for repo, one in registrations.items():
+            if repo != one.repo or not is_name(repo):
+                raise ValueError(repo)
+        return Ledger(registrations.values(), gone.revision, bounds, gone.sequence)
 
 
 def _edited(decision: Decision) -> Edited:

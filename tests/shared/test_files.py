@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from shared import files
 from shared.files import (
     damaged,
     keep_aside,
@@ -200,16 +201,31 @@ def test_a_rename_that_is_not_confirmed_is_taken_back_and_the_answer_says_what_m
 
 
 @pytest.mark.usefixtures("unconfirmed")
-def test_where_the_old_content_can_not_be_put_back_the_answer_says_that_a_restart_brings_the_new_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_old_content_is_synced_before_it_takes_its_name_back(tmp_path: Path, steps: list[str]) -> None:
     path = tmp_path / "a.json"
     path.write_bytes(b"old")
 
-    def refuse(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "full")
+    with pytest.raises(StorageUnavailable):
+        write_whole(path, b"new")
 
-    monkeypatch.setattr(Path, "write_bytes", refuse)
+    assert steps[-2:] == ["fsync .draft-a.json", "rename .draft-a.json -> a.json"]
+
+
+@pytest.mark.usefixtures("unconfirmed")
+@pytest.mark.parametrize("fault", [OSError(errno.ENOSPC, "full"), MemoryError()], ids=["full", "no memory"])
+def test_where_the_old_content_can_not_be_put_back_the_answer_says_that_a_restart_brings_the_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(b"old")
+    real = files.write_all
+
+    def refuse_the_old(file: Any, content: bytes) -> None:
+        if content == b"old":
+            raise fault
+        real(file, content)
+
+    monkeypatch.setattr(files, "write_all", refuse_the_old)
     with pytest.raises(StorageUnavailable, match="a restart may bring it back"):
         write_whole(path, b"new")
 

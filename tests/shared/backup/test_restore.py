@@ -291,6 +291,17 @@ BAD = {
     "with an absolute path": (lambda members: [members[0], ("/etc/x", b"")], "which no backup of a hub does"),
     "with no JSON": (changed(FIRST, b"{"), "damaged"),
     "with nothing": (lambda _: [], "no backup of a hub"),
+    "with a file twice": (lambda members: [*members[:2], *members[1:]], "twice, which no backup of a hub does"),
+    "with a file in a file": (lambda members: [*members[:2], (f"{members[1][0]}/x", b"")], "damaged"),
+    "with a folder in place of a file": (lambda members: [members[0], ("a/b", b""), ("a", b"")], "can't be written"),
+    "with a name that no volume takes": (lambda members: [members[0], ("a" * 300, b"")], "can't be written"),
+    "with sums that are none": (changed(LAST, b"[]"), r"checksums\.json holds no sums"),
+    "with a sum that is none": (changed(LAST, b'{"history.jsonl": 1e308}'), "is not what was backed up"),
+    "with nested JSON": (changed(LAST, b"[" * 100_000), "damaged"),
+    "of no format": (about(format=None), r"damaged: _About\.format"),
+    "of a format of text": (about(format="1"), r"damaged: _About\.format"),
+    "of registrations that are none": (about(registrations=None), r"damaged: _About\.registrations"),
+    "that is a list": (changed(FIRST, b"[1]"), "no backup of a hub"),
 }
 
 
@@ -324,6 +335,53 @@ def test_a_link_in_a_backup_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(StartError, match="which no backup of a hub does"):
         restore(io.BytesIO(out.getvalue()), tmp_path / "fresh")
+
+
+def crafted(header: bytes, times: int = 1) -> bytes:
+    """Return a tar that begins with *header*, so many times."""
+    return header * times + b"\0" * 1024
+
+
+def header(name: str = FIRST, **changes: Any) -> bytes:
+    """Return the header of a member as a tar has it."""
+    member = tarfile.TarInfo(name)
+    for attribute, value in changes.items():
+        setattr(member, attribute, value)
+    return member.tobuf(tarfile.GNU_FORMAT)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        crafted(header(size=-5)),
+        crafted(header(size=1 << 40)),
+        crafted(header(type=tarfile.GNUTYPE_SPARSE, size=512)),
+        crafted(header(type=tarfile.XHDTYPE, size=0), 2000),
+        crafted(header(type=tarfile.XHDTYPE, size=512) + b"99999999999999999999 a=b\n".ljust(512, b"\0")),
+        crafted(header(type=tarfile.XHDTYPE, size=512) + b"25 GNU.sparse.map=0,9,a,b\n".ljust(512, b"\0"), 2),
+        crafted(header(type=tarfile.GNUTYPE_LONGNAME, size=512) + b"\xff" * 512 + header()),
+        crafted(header(type=tarfile.CHRTYPE)),
+        crafted(header(name="a/../b")),
+    ],
+    ids=["negative", "a terabyte", "sparse", "many heads", "a long number", "a map", "no text", "a device", "up"],
+)
+def test_a_crafted_tar_is_refused_in_a_sentence(tmp_path: Path, content: bytes) -> None:
+    with pytest.raises(StartError, match=r"^(The backup is damaged: |The backup holds |This is no backup of a hub)"):
+        restore(io.BytesIO(content), tmp_path / "fresh")
+
+    assert {path.name for path in (tmp_path / "fresh").iterdir()} <= {"hub.lock"}
+
+
+def test_a_volume_that_refuses_in_the_end_is_told(
+    tmp_path: Path, backup: tuple[bytes, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(Path, "rename", refuse)
+        with pytest.raises(StartError, match=r"did not end: No space left on device\. Empty the folder"):
+            restore(io.BytesIO(backup[0]), tmp_path / "fresh")
 
 
 def test_a_full_volume_is_told_and_no_hub_starts_on_the_half(

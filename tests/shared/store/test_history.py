@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-LINE = Change(repo="a", at="t", by="anna", action="update", revision=1, before={}, after={"domain": "d"})
+AT = "2026-11-23T10:00:00.000000Z"
+LINE = Change(repo="a", at=AT, by="anna", action="update", revision=1, before={}, after={"domain": "d"})
 
 
 def lines(count: int, repo: str = "a", first: int = 1) -> list[Change]:
@@ -208,6 +209,14 @@ def test_lines_that_are_in_doubt_are_there_for_a_start_that_finds_their_registra
     assert revisions(opened(path, last=2)) == [1]
 
 
+def test_two_lines_with_one_number_are_not_trusted(path: Path) -> None:
+    write(opened(path), lines(1))
+    path.write_bytes(path.read_bytes() + path.read_bytes().splitlines(keepends=True)[1])
+
+    with pytest.raises(StartError, match="is damaged"):
+        opened(path)
+
+
 def test_what_an_append_that_failed_left_in_the_file_is_taken_out_again(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -226,11 +235,13 @@ def test_what_an_append_that_failed_left_in_the_file_is_taken_out_again(
     assert path.read_bytes() == before
 
 
-OLD = (
-    b'{"kind":"reuse-surface history","format":1}\n'
-    b'{"repo":"a","at":"t2","by":"anna","action":"register","revision":1,"before":null,"after":{},"request_id":null}\n'
-    b'{"repo":"a","at":"t1","by":"anna","action":"accept","revision":1,"before":{},"after":{},"request_id":null}\n'
-)
+OLD = b"".join([
+    b'{"kind":"reuse-surface history","format":1}\n',
+    b'{"repo":"a","at":"2026-11-23T10:00:02Z","by":"anna","action":"register","revision":1,"before":null,"after":{},',
+    b'"request_id":null}\n',
+    b'{"repo":"a","at":"2026-11-23T10:00:01Z","by":"anna","action":"accept","revision":1,"before":{},"after":{},',
+    b'"request_id":null}\n',
+])
 
 
 def test_a_file_of_the_first_format_is_read_and_written_anew_with_numbers(path: Path) -> None:

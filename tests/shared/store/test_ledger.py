@@ -91,6 +91,19 @@ def test_deregistering_frees_the_url_only_of_that_repo() -> None:
         ledger.decide("new", wanting(replace(WANTED, repo="new", url=other.url)), ANNA, "t1")
 
 
+def test_of_two_that_have_one_url_by_now_each_can_be_deregistered() -> None:
+    ledger = Ledger([ROW, replace(ROW, repo="other", url=ROW.url.replace("https://git", "https://GIT"))])
+    author = Author("operator")
+
+    for repo in ("state-hub", "other"):
+        decision, change = ledger.decide(repo, lambda _: None, author, "t1")
+        assert change is not None
+        ledger.apply(repo, decision, change.revision)
+
+    assert ledger.rows == {}
+    assert ledger.decide("new", lambda _: replace(WANTED, repo="new"), author, "t2")[0].after is not None
+
+
 def test_a_condition_left_out_always_holds() -> None:
     must_match(None, None)
     must_match(ROW, None)

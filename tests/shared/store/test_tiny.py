@@ -21,7 +21,7 @@ from shared.tally import Tally
 from tests.builders import registration, url_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from shared.store import Store
     from tests.builders import Hands
@@ -163,14 +163,36 @@ async def test_whatever_fails_before_the_disk_is_told_to_all_who_wait_and_change
     assert (await store.add(wanted("r0"), BERT)).repo == "r0"
 
 
-async def test_a_write_that_is_on_disk_counts_though_there_is_no_memory_for_its_line(
-    store: TinyStore, monkeypatch: pytest.MonkeyPatch, reopen: Callable[[], TinyStore], caplog: pytest.LogCaptureFixture
+async def test_a_write_whose_task_is_refused_does_not_come_with_the_next(
+    store: TinyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
+    def refuse(coroutine: Coroutine[Any, Any, None], **_: object) -> None:
+        coroutine.close()
         raise MemoryError
 
+    with monkeypatch.context() as short:
+        short.setattr(asyncio, "create_task", refuse)
+        with pytest.raises(MemoryError):
+            await store.add(wanted("refused"), ANNA)
+    await store.add(wanted("next"), ANNA)
+
+    assert [row.repo for row in await store.registrations()] == ["next"]
+
+
+@pytest.mark.parametrize("fault", [MemoryError, KeyError])
+async def test_a_write_that_is_on_disk_counts_though_its_line_can_not_be_kept(
+    store: TinyStore,
+    monkeypatch: pytest.MonkeyPatch,
+    reopen: Callable[[], TinyStore],
+    caplog: pytest.LogCaptureFixture,
+    fault: type[Exception],
+) -> None:
+    def fail(*_: object) -> None:
+        raise fault
+
     monkeypatch.setattr(Lines, "keep", fail)
-    assert (await store.add(wanted("a"), ANNA)).repo == "a"
+    async with asyncio.timeout(10):
+        assert (await store.add(wanted("a"), ANNA)).repo == "a"
     monkeypatch.undo()
 
     await store.add(wanted("b"), ANNA)
@@ -285,7 +307,7 @@ async def test_a_folder_of_an_earlier_version_serves_in_the_order_of_its_registr
     }  # fmt: skip
     about = {"kind": "reuse-surface registrations", "format": 2, "written_by": "0.1.0"}
     (tmp_path / "registrations.json").write_bytes(orjson.dumps({"about": {"1": about}, "repos": rows}))
-    line = {"repo": "z-first", "at": "t", "by": "anna", "action": "register", "revision": 1}
+    line = {"repo": "z-first", "at": times["z-first"], "by": "anna", "action": "register", "revision": 1}
     head = {"kind": "reuse-surface history", "format": 1}
     written = orjson.dumps(head) + b"\n" + orjson.dumps({**line, "before": None, "after": {}}) + b"\n"
     (tmp_path / "history.jsonl").write_bytes(written)
