@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from shared.edge import public_path
 from shared.parameters import cursor_to
-from shared.query import JSON, listed, pairs
+from shared.query import JSON, header_list, pairs
 from shared.version import VERSION
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from shared.query import Asked
+    from shared.query import Parameters
 
 OPEN = {
     "Access-Control-Allow-Origin": "*",
@@ -80,16 +80,16 @@ def json_answer(body: object, status: int = 200, headers: Mapping[str, str] | No
 
 
 def page(
-    request: Request, asked: Asked, name: str, rows: Sequence[Any], key: Callable[[Any], str]
+    request: Request, parameters: Parameters, name: str, rows: Sequence[Any], key: Callable[[Any], str]
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """Cut the page that *asked* (``limit``, ``cursor``) wants from *rows*, which are in the order of *key*.
+    """Cut the page that *parameters* (``limit``, ``cursor``) wants from *rows*, which are in the order of *key*.
 
     Return the body ``{name: rows, "total", "next"}`` and the ``Link`` header to the next page, if there is one.
     """
-    after = asked.get("cursor", "")
+    after = parameters.get("cursor", "")
     # Some twenty keys are asked for, of however many rows: a page costs a page.
     start = bisect_right(rows, after, key=key)
-    shown = rows[start : start + asked["limit"]]
+    shown = rows[start : start + parameters["limit"]]
     body = {name: shown, "total": len(rows), "next": None}
     if start + len(shown) == len(rows):
         return body, {}
@@ -121,4 +121,4 @@ def if_match(request: Request) -> str | None:
 
 def not_modified(request: Request, etag: str) -> bool:
     """Tell whether ``If-None-Match`` names *etag*, compared weakly as RFC 9110 §13.1.2 asks."""
-    return any(tag in {"*", etag} for _, tag in tags(listed(request, "if-none-match")))
+    return any(tag in {"*", etag} for _, tag in tags(header_list(request, "if-none-match")))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from shared import strict_json
 from shared.places import admission_of
 from shared.problems import BodyTooLarge, MalformedBody, UnsupportedMediaType
-from shared.query import listed, named, split
+from shared.query import header_list, parameters_of, split
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -53,10 +53,10 @@ async def read_document(request: Request) -> bytes:
 def _check_type(request: Request, media_types: Collection[str]) -> None:
     media_type, *parameters = split(request.headers.get("content-type", ""), ";")
     # JSON and YAML define no parameters, so that others mean nothing (RFC 8259 §11).
-    charsets = {value.lower() for name, value in named(parameters) if name == "charset"}
+    charsets = {value.lower() for name, value in parameters_of(parameters) if name == "charset"}
     if media_type.lower() not in media_types or charsets - _CHARSETS:
         raise UnsupportedMediaType(f"Send Content-Type: {' or '.join(media_types)}, in UTF-8.")
-    if {one.lower() for one in split(listed(request, "content-encoding"), ",")} - {"", "identity"}:
+    if {one.lower() for one in split(header_list(request, "content-encoding"), ",")} - {"", "identity"}:
         raise UnsupportedMediaType("Send the body without Content-Encoding.")
 
 

@@ -91,18 +91,18 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        known = self._ids.of(scope)
-        scope["request_id"] = known.decode()
+        request_id = self._ids.of(scope)
+        scope["request_id"] = request_id.decode()
         scope["max_body_bytes"] = self._max_body_bytes
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message = identified(message, known)
+                message = identified(message, request_id)
             await send(message)
 
         await self._app(scope, receive, send_with_id)
 
 
-def identified(start: Message, known: bytes) -> Message:
+def identified(start: Message, request_id: bytes) -> Message:
     """Return the *start* of an answer with the id of its request; *start* stays, it may be one that is sent again."""
-    return {**start, "headers": [*start["headers"], (REQUEST_ID, known)]}
+    return {**start, "headers": [*start["headers"], (REQUEST_ID, request_id)]}

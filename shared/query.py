@@ -33,34 +33,34 @@ FORMATS = one_of(*_FORMATS)
 _ALIASES = {"application/x-yaml": YAML, "text/yaml": YAML, "text/x-yaml": YAML, "x-gzip": "gzip"}
 
 
-class Asked(dict[str, Any]):
+class Parameters(dict[str, Any]):
     """The parameters that were given, parsed, and the media type to answer with."""
 
     media_type: str = JSON
 
 
-def read_query(request: Request, offers: Sequence[str] = (JSON,), /, **known: Callable[[str], object]) -> Asked:
-    """Return what *request* asks for; *known* maps each parameter to the function that reads it.
+def read_query(request: Request, offers: Sequence[str] = (JSON,), /, **readers: Callable[[str], object]) -> Parameters:
+    """Return what *request* asks for; *readers* maps each parameter to the function that reads it.
 
     Raise BadQuery that names every unknown, repeated or bad parameter, and NotAcceptable when ``Accept`` admits none of
     *offers*. A reader raises ValueError with what the value must be; what is not given has the default of its Reader.
     Where YAML is on offer ``?format=`` outranks ``Accept``.
     """
-    asked = Asked()
+    values = Parameters()
     if YAML in offers:
-        known["format"] = FORMATS
-    given = pairs(request)
-    faults = _unfit([name for name, _ in given], known)
-    for name, text in given:
-        if name in known and name not in asked:
-            asked[name] = _read(name, text, known[name], faults)
+        readers["format"] = FORMATS
+    parameters = pairs(request)
+    faults = _unfit([name for name, _ in parameters], readers)
+    for name, text in parameters:
+        if name in readers and name not in values:
+            values[name] = _read(name, text, readers[name], faults)
     if faults:
         raise BadQuery(" ".join(faults))
-    asked.media_type = _FORMATS[asked["format"]] if "format" in asked else _acceptable(request, offers)
-    for name, reader in known.items():
-        if name not in asked and isinstance(reader, Reader):
-            _leave_out(asked, name, reader)
-    return asked
+    values.media_type = _FORMATS[values["format"]] if "format" in values else _acceptable(request, offers)
+    for name, reader in readers.items():
+        if name not in values and isinstance(reader, Reader):
+            _leave_out(values, name, reader)
+    return values
 
 
 def pairs(request: Request) -> list[tuple[str, str]]:
@@ -70,22 +70,22 @@ def pairs(request: Request) -> list[tuple[str, str]]:
     return request.query_params.multi_items()
 
 
-def _leave_out(asked: Asked, name: str, reader: Reader[Any]) -> None:
+def _leave_out(values: Parameters, name: str, reader: Reader[Any]) -> None:
     if reader.required:
         raise BadQuery(f"{name} must be given: {reader.required}.")
     if reader.default is not None:
-        asked[name] = reader.default
+        values[name] = reader.default
 
 
-def _unfit(names: Sequence[str], known: Collection[str]) -> list[str]:
+def _unfit(names: Sequence[str], readers: Collection[str]) -> list[str]:
     """Return a sentence about those of *names* that the endpoint does not take, and one about those given twice."""
     counts = Counter(names)
-    unknown = [name for name in counts if name not in known]
-    twice = [name for name, count in counts.items() if name in known and count > 1]
+    unknown = [name for name in counts if name not in readers]
+    twice = [name for name, count in counts.items() if name in readers and count > 1]
     faults = []
     if unknown:
         verb = "is not a parameter" if len(unknown) == 1 else "are not parameters"
-        faults.append(f"{_quoted(unknown)} {verb} of this endpoint; it takes {', '.join(sorted(known)) or 'none'}.")
+        faults.append(f"{_quoted(unknown)} {verb} of this endpoint; it takes {', '.join(sorted(readers)) or 'none'}.")
     if twice:
         faults.append(f"{_quoted(twice)} {'is' if len(twice) == 1 else 'are'} given twice.")
     return faults
@@ -119,7 +119,7 @@ def _acceptable(request: Request, offers: Sequence[str]) -> str:
 
 def _accepted(request: Request) -> dict[str, float]:
     """Return the media ranges of ``Accept``; where it names none, everything is accepted."""
-    wishes = weights(listed(request, "accept"))
+    wishes = weights(header_list(request, "accept"))
     ranges = {name: weight for name, weight in wishes.items() if "/" in name}
     # Clients of Java write the range of everything as one asterisk.
     ranges.setdefault("*/*", wishes.get("*", 0.0 if ranges else 1.0))
@@ -144,7 +144,7 @@ def coding(request: Request, offers: Sequence[str]) -> str:
 
     No coding at all is always on offer, and chosen where nothing else is asked for.
     """
-    wishes = weights(listed(request, "accept-encoding"))
+    wishes = weights(header_list(request, "accept-encoding"))
     # An asterisk stands for what every reader knows, which the newer codings are not.
     wishes.setdefault("gzip", wishes.get("*", 0.0))
     wishes.setdefault("identity", 0.0 if wishes.get("*") == 0 else _LEAST)
@@ -154,7 +154,7 @@ def coding(request: Request, offers: Sequence[str]) -> str:
     return best
 
 
-def listed(request: Request, name: str) -> str:
+def header_list(request: Request, name: str) -> str:
     """Return the header *name* of *request*, all its lines as one list (RFC 9110 §5.3), empty where it was not sent."""
     return ",".join(request.headers.getlist(name))
 
@@ -174,7 +174,7 @@ def weights(header: str) -> dict[str, float]:
     for member in split(header, ","):
         name, *parameters = split(member, ";")
         name = _ALIASES.get(name, name)
-        weight = next((_quality(text) for key, text in named(parameters) if key == "q"), 1.0)
+        weight = next((_quality(text) for key, text in parameters_of(parameters) if key == "q"), 1.0)
         if weight is not None and _CHOICE.fullmatch(name):
             # Two names of one thing may come with two weights; the better one is the caller's wish.
             wishes[name] = max(wishes.get(name, 0.0), weight)
@@ -206,7 +206,7 @@ def split(text: str, separator: str) -> list[str]:
     return [part.strip() for part in parts] or [""]
 
 
-def named(parameters: Iterable[str]) -> Iterator[tuple[str, str]]:
+def parameters_of(parameters: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Yield the name, in lower case, and the value, without quotes, of each of *parameters*, such as ``q=0.5``."""
     for parameter in parameters:
         name, _, value = parameter.partition("=")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from shared.hub import Hub
     from shared.parameters import Readers
-    from shared.query import Asked
+    from shared.query import Parameters
     from shared.search import Found
 
 _MOST_VALUES = 100
@@ -43,10 +43,10 @@ QUERY: Readers = {
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer one page of capabilities."""
-    asked = read_query(request, (JSON,), **QUERY)
-    if "repo" in asked:
-        await hub.store.get(asked["repo"])
-    wanted, page = _wanted(asked), _Page(asked.get("fields"))
+    query = read_query(request, (JSON,), **QUERY)
+    if "repo" in query:
+        await hub.store.get(query["repo"])
+    wanted, page = _wanted(query), _Page(query.get("fields"))
 
     answer = await hub.search.answer(wanted, page)
 
@@ -58,15 +58,15 @@ async def handle(hub: Hub, request: Request) -> Response:
     return versioned(request, tag, answer.body, headers)
 
 
-def _wanted(asked: Asked) -> Wanted:
-    filters = {kind: (asked[kind],) for kind in KINDS if kind in asked}
-    filters |= {kind: asked[f"min_{kind}"] for kind in LETTERS if f"min_{kind}" in asked}
+def _wanted(query: Parameters) -> Wanted:
+    filters = {kind: (query[kind],) for kind in KINDS if kind in query}
+    filters |= {kind: query[f"min_{kind}"] for kind in LETTERS if f"min_{kind}" in query}
     return Wanted(
-        terms=asked.get("q"),
+        terms=query.get("q"),
         filters=tuple(filters.items()),
-        facets=KINDS if asked.get("facets") else (),
-        limit=asked["limit"],
-        after=asked.get("cursor"),
+        facets=KINDS if query.get("facets") else (),
+        limit=query["limit"],
+        after=query.get("cursor"),
     )
 
 

@@ -25,11 +25,11 @@ QUERY: Readers = {"part": whole(1, 9999).otherwise(default=1)}
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer one part of the catalog."""
-    asked = read_query(request, (AI_CATALOG, JSON), **QUERY)
-    domain, part = request.path_params["domain"], asked["part"]
+    query = read_query(request, (AI_CATALOG, JSON), **QUERY)
+    domain, part = request.path_params["domain"], query["part"]
 
     catalog = await hub.catalogs.of_domain(domain, part)
     if catalog is None:
         raise NotFound(f"No repo of {domain} serves anything, or there is no part {part}.")
 
-    return versioned(request, catalog.tag, catalog.body, {"Vary": "Accept"}, asked.media_type)
+    return versioned(request, catalog.tag, catalog.body, {"Vary": "Accept"}, query.media_type)

@@ -25,11 +25,11 @@ QUERY: Readers = {"part": whole(1, 9999).otherwise(default=1)}
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer one part of the catalog."""
-    asked = read_query(request, (AI_CATALOG, JSON), **QUERY)
+    query = read_query(request, (AI_CATALOG, JSON), **QUERY)
     registration = await hub.store.get(request.path_params["repo"])
 
-    catalog = await hub.catalogs.of_repo(registration.repo, asked["part"])
+    catalog = await hub.catalogs.of_repo(registration.repo, query["part"])
     if catalog is None:
         raise NotFound("The catalog has fewer parts.")
 
-    return versioned(request, catalog.tag, catalog.body, {"Vary": "Accept"}, asked.media_type)
+    return versioned(request, catalog.tag, catalog.body, {"Vary": "Accept"}, query.media_type)

@@ -36,8 +36,8 @@ QUERY: Readers = {
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer one page of what changed, or 304."""
-    asked = read_query(request, **QUERY)
-    since, limit, after = asked["since"], asked["limit"], asked.get("cursor")
+    query = read_query(request, **QUERY)
+    since, limit, after = query["since"], query["limit"], query.get("cursor")
 
     document = hub.federation.document
     lines = hub.federation.changes.since(since)

@@ -33,13 +33,13 @@ QUERY: Readers = {"force": flag.otherwise(default=False)}
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer the new serial and what became of each source."""
     author = hub.auth.require_writer(request)
-    asked = read_query(request, **QUERY)
-    if asked.get("force"):
+    query = read_query(request, **QUERY)
+    if query.get("force"):
         author.must_be_admin()
     leave_body(request)
 
     schedule = hub.sources.schedule
-    due = schedule.forced() if asked.get("force") else schedule.due()
+    due = schedule.forced() if query.get("force") else schedule.due()
     repos = {*due, *hub.sources.under_way()}
     outcomes = await hub.sources.refresh_all(repos)
     checked = "1 source was" if len(outcomes) == 1 else f"{len(outcomes):,} sources were"

@@ -47,11 +47,11 @@ class Show:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the representation asked for, or 304."""
         request = Request(scope, receive)
-        asked = read_query(request, (JSON, YAML), **QUERY)
-        form = Form(asked.media_type, coding(request, CODINGS))
+        query = read_query(request, (JSON, YAML), **QUERY)
+        form = Form(query.media_type, coding(request, CODINGS))
 
         document = self._federation.document
-        if asked.get("strict") and not document.complete:
+        if query.get("strict") and not document.complete:
             missing = ", ".join(document.missing_required)
             raise FederationIncomplete(f"Required sources with nothing to serve: {missing}.")
         body, etag = await document.representation(form)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from shared.hub import Hub
     from shared.parameters import Readers
-    from shared.query import Asked
+    from shared.query import Parameters
     from shared.registration import Registration
 
 QUERY: Readers = {
@@ -36,30 +36,30 @@ QUERY: Readers = {
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer one page of findings."""
-    asked = read_query(request, **QUERY)
-    if "repo" in asked:
-        await hub.store.get(asked["repo"])  # so that a misspelt name is no proof that nothing is wrong
+    query = read_query(request, **QUERY)
+    if "repo" in query:
+        await hub.store.get(query["repo"])  # so that a misspelt name is no proof that nothing is wrong
 
-    filtered = asked.keys() & {"repo", "domain", "kind", "severity"}
+    filtered = query.keys() & {"repo", "domain", "kind", "severity"}
     registrations = await hub.store.registrations() if filtered else ()
     # In a thread: a page may hold a thousand findings of a hundred faults each.
-    return await hub.reads.run(_answer, request, asked, await hub.findings.made(), registrations)
+    return await hub.reads.run(_answer, request, query, await hub.findings.made(), registrations)
 
 
 def _answer(
-    request: Request, asked: Asked, findings: Sequence[Finding], registrations: Sequence[Registration]
+    request: Request, query: Parameters, findings: Sequence[Finding], registrations: Sequence[Registration]
 ) -> Response:
     """Return the page of those findings that are asked for, and which filter no registration meets."""
-    wanted = [finding for finding in findings if _matches(asked, finding)]
-    body, headers = page(request, asked, "findings", wanted, Finding.key)
-    if "domain" in asked and all(row.domain != asked["domain"] for row in registrations):
+    wanted = [finding for finding in findings if _matches(query, finding)]
+    body, headers = page(request, query, "findings", wanted, Finding.key)
+    if "domain" in query and all(row.domain != query["domain"] for row in registrations):
         body["unmatched"] = ["domain"]
     body["findings"] = [finding.as_json() for finding in body["findings"]]
     return json_answer(body, headers=headers)
 
 
-def _matches(asked: Asked, finding: Finding) -> bool:
+def _matches(query: Parameters, finding: Finding) -> bool:
     facts = {"repo": finding.repo, "domain": finding.domain, "severity": finding.severity}
-    return asked.get("kind", finding.kind) in finding.kinds and all(
-        asked.get(name, fact) == fact for name, fact in facts.items()
+    return query.get("kind", finding.kind) in finding.kinds and all(
+        query.get(name, fact) == fact for name, fact in facts.items()
     )

@@ -20,7 +20,7 @@ _KEPT = {"Cache-Control": "public, max-age=3600"}
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer the page."""
-    asked = read_query(request, (HTML, JSON))
+    query = read_query(request, (HTML, JSON))
     slug = request.path_params["slug"]
     if slug not in PROBLEMS:
         raise NotFound(f"There is no problem {slug!r}.")
@@ -28,6 +28,6 @@ async def handle(hub: Hub, request: Request) -> Response:
     kind = PROBLEMS[slug]
     facts = {"slug": slug, "title": kind.title, "status": kind.status, "meaning": kind.meaning(), "remedy": kind.remedy}
 
-    if asked.media_type == JSON:
+    if query.media_type == JSON:
         return json_answer(facts, headers={**BROWSED, **_KEPT, "Vary": "Accept"})
     return await page(hub, request, "kind.html", headers=_KEPT, **facts)

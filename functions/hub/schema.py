@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 async def handle(_hub: Hub, request: Request) -> Response:
     """Answer the schema."""
-    asked = read_query(request, (JSON, YAML))
+    query = read_query(request, (JSON, YAML))
     name = request.path_params["name"]
     if name not in schemas.NAMES:
         raise NotFound(f"There is no schema {name!r}; there are {', '.join(schemas.NAMES)}.")
 
-    body = schemas.text(name).encode() if asked.media_type == YAML else orjson.dumps(schemas.schema(name))
-    return versioned(request, tag_of(body), body, {**UNCACHED, "Vary": "Accept"}, asked.media_type)
+    body = schemas.text(name).encode() if query.media_type == YAML else orjson.dumps(schemas.schema(name))
+    return versioned(request, tag_of(body), body, {**UNCACHED, "Vary": "Accept"}, query.media_type)

@@ -13,7 +13,7 @@ from shared.answers import BROWSED, OPEN, not_modified
 from shared.pages.assets import assets
 from shared.pages.compressing import takes_gzip
 from shared.problems import NotFound
-from shared.query import listed, pairs
+from shared.query import header_list, pairs
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -30,7 +30,7 @@ async def handle(_hub: Hub, request: Request) -> Response:
         raise NotFound(f"There is no asset {file!r}.")
 
     asset = assets()[file]
-    gzipped = takes_gzip(listed(request, "accept-encoding"))
+    gzipped = takes_gzip(header_list(request, "accept-encoding"))
     etag = f'"{asset.version}-gzip"' if gzipped else f'"{asset.version}"'
     caching = _FOR_EVER if dict(pairs(request)).get("v") == asset.version else "no-cache"
 

@@ -21,8 +21,9 @@ QUERY: Readers = READERS
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer one page of what is found."""
-    asked = asked_of(request, **QUERY)
-    query = Query(asked.get("q", ""), {name: asked[name] for name in FILTERS if name in asked}, asked.get("cursor", ""))
+    values = asked_of(request, **QUERY)
+    filters = {name: values[name] for name in FILTERS if name in values}
+    query = Query(values.get("q", ""), filters, values.get("cursor", ""))
 
     answer = await hub.search.answer(query.wanted(), shown)
 

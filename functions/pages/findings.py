@@ -33,8 +33,8 @@ QUERY: Readers = {
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer one page of the list."""
-    asked = asked_of(request, **QUERY)
-    view = Troubles(**asked)
+    query = asked_of(request, **QUERY)
+    view = Troubles(**query)
 
     findings, registrations = await hub.findings.made(), await hub.store.registrations()
     facts = await hub.reads.run(_facts, hub, view, findings, registrations)

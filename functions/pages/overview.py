@@ -36,14 +36,14 @@ QUERY: Readers = {"over": one_of(*WINDOWS).otherwise(default="week")}
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer the overview, or the links."""
-    asked = asked_of(request, (JSON, HTML), **QUERY)
+    query = asked_of(request, (JSON, HTML), **QUERY)
     leading = {"Link": links(hub.settings.public_path)}
-    if asked.media_type == JSON:
+    if query.media_type == JSON:
         offers = {name: hub.settings.public + path for name, path in OFFERS.items()}
         return json_answer({"name": "reuse-surface", "links": offers}, headers={**BROWSED, **leading, "Vary": "Accept"})
 
     facts = await hub.reads.run(_facts, hub, await hub.findings.made(), await hub.store.registrations())
-    spans, over = hub.timeline.spans(facts["by_state"]), asked["over"]
+    spans, over = hub.timeline.spans(facts["by_state"]), query["over"]
 
     return await page(
         hub,

@@ -23,13 +23,13 @@ _LONGEST = 4096
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer the page."""
-    given: dict[str, Any] = asked_of(request, **QUERY)
+    fields: dict[str, Any] = asked_of(request, **QUERY)
 
-    offences = offences_of(given, hub.guard) if given else ()
-    curl, client = lines(given, hub.settings.public)
+    offences = offences_of(fields, hub.guard) if fields else ()
+    curl, client = lines(fields, hub.settings.public)
 
     return await page(
-        hub, request, "register.html", given=given, offences=offences, curl=curl, client=client
+        hub, request, "register.html", given=fields, offences=offences, curl=curl, client=client
     )
 
 

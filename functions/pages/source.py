@@ -37,10 +37,10 @@ async def handle(hub: Hub, request: Request) -> Response:
     changes = await hub.store.history(registration.repo)
     source = hub.sources.all().get(registration.repo)
     # One look at what is known of it; a copy, because the event loop goes on changing the source.
-    known = source and copy(source)
+    status = source and copy(source)
     findings = await hub.findings.made()
     lines = hub.federation.changes.since(hub.federation.changes.oldest)
-    facts = await hub.reads.run(_facts, hub.federation.edition, registration.repo, known, findings, lines)
+    facts = await hub.reads.run(_facts, hub.federation.edition, registration.repo, status, findings, lines)
 
     return await page(
         hub,
@@ -49,7 +49,7 @@ async def handle(hub: Hub, request: Request) -> Response:
         row=row_of(hub, registration),
         scheduled=hub.settings.refresh,
         changes=changes,
-        validators=known.kept.validators if known and known.kept else None,
+        validators=status.kept.validators if status and status.kept else None,
         **facts,
     )
 

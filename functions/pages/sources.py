@@ -33,8 +33,8 @@ QUERY: Readers = {
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer one page of the table."""
-    asked = asked_of(request, **QUERY)
-    view = View(down=bool(asked.pop("order", "")), **asked)
+    query = asked_of(request, **QUERY)
+    view = View(down=bool(query.pop("order", "")), **query)
 
     facts = await hub.reads.run(_facts, hub, view, await hub.store.registrations())
 

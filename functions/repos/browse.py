@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from shared.hub import Hub
     from shared.parameters import Readers
-    from shared.query import Asked
+    from shared.query import Parameters
     from shared.registration import Registration
     from shared.sources.status import Status
 
@@ -39,21 +39,21 @@ _FEW = 100
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer one page of repositories."""
-    asked = read_query(request, **QUERY)
+    query = read_query(request, **QUERY)
 
     registrations = await hub.store.registrations()
-    if asked.keys() & {"domain", "enabled", "state"} or asked["limit"] > _FEW:
-        return await hub.reads.run(_answer, hub, request, asked, registrations)
-    return _answer(hub, request, asked, registrations)
+    if query.keys() & {"domain", "enabled", "state"} or query["limit"] > _FEW:
+        return await hub.reads.run(_answer, hub, request, query, registrations)
+    return _answer(hub, request, query, registrations)
 
 
-def _answer(hub: Hub, request: Request, asked: Asked, registrations: Sequence[Registration]) -> Response:
-    """Return the page that *asked* wants; called in a thread where that is more than _FEW, or any filter is given."""
+def _answer(hub: Hub, request: Request, query: Parameters, registrations: Sequence[Registration]) -> Response:
+    """Return the page that *query* wants; called in a thread where that is more than _FEW, or any filter is given."""
     selected = _Selected(registrations, {})
-    if asked.keys() & {"domain", "enabled", "state"}:
-        selected = _select(asked, registrations, hub.sources.status)
+    if query.keys() & {"domain", "enabled", "state"}:
+        selected = _select(query, registrations, hub.sources.status)
 
-    body, headers = page(request, asked, "repos", selected.rows, lambda row: row.repo)
+    body, headers = page(request, query, "repos", selected.rows, lambda row: row.repo)
     if selected.unmatched:
         body["unmatched"] = selected.unmatched
     body["repos"] = [_described(hub, row, selected.statuses.get(row.repo)) for row in body["repos"]]
@@ -68,17 +68,17 @@ class _Selected(NamedTuple):
     unmatched: Sequence[str] = ()
 
 
-def _select(asked: Asked, rows: Sequence[Registration], status_of: Callable[[str], Status]) -> _Selected:
+def _select(query: Parameters, rows: Sequence[Registration], status_of: Callable[[str], Status]) -> _Selected:
     statuses = {row.repo: status_of(row.repo) for row in rows}
-    selected = [row for row in rows if _matches(asked, row, statuses[row.repo])]
+    selected = [row for row in rows if _matches(query, row, statuses[row.repo])]
     # An unknown domain selects nothing; only then are the others looked through.
-    misspelt = not selected and "domain" in asked and all(row.domain != asked["domain"] for row in rows)
+    misspelt = not selected and "domain" in query and all(row.domain != query["domain"] for row in rows)
     return _Selected(selected, statuses, ["domain"] if misspelt else ())
 
 
-def _matches(asked: Asked, row: Registration, status: Status) -> bool:
+def _matches(query: Parameters, row: Registration, status: Status) -> bool:
     facts = {"domain": row.domain, "enabled": row.enabled, "state": status.state}
-    return all(asked.get(name, fact) == fact for name, fact in facts.items())
+    return all(query.get(name, fact) == fact for name, fact in facts.items())
 
 
 def _described(hub: Hub, row: Registration, status: Status | None) -> dict[str, Any]:

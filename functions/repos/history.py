@@ -23,11 +23,11 @@ QUERY: Readers = {"limit": whole(1, 50).otherwise(default=50), "cursor": cursor}
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer one page of changes."""
-    asked = read_query(request, **QUERY)
+    query = read_query(request, **QUERY)
 
     changes = await hub.store.history(request.path_params["repo"])
 
-    body, headers = page(request, asked, "history", changes, _age)
+    body, headers = page(request, query, "history", changes, _age)
     body["history"] = [change.as_json() for change in body["history"]]
     del body["total"]
     return json_answer(body, headers=headers)

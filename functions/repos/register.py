@@ -30,9 +30,9 @@ QUERY: Readers = {"dry_run": flag.otherwise(default=False)}
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer 201 with the registration, where it lies and its ETag."""
     author = hub.auth.require_writer(request)
-    asked = read_query(request, **QUERY)
+    query = read_query(request, **QUERY)
     new = wanted(await read_json(request), hub.guard)
-    if asked.get("dry_run"):
+    if query.get("dry_run"):
         # Encoded in a thread: the answer holds all that the index says, up to 5 MiB.
         return await asyncio.to_thread(json_answer, await _tried(hub, new, author))
 

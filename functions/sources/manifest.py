@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer the manifest, its sources in the order of their names, or 304."""
-    asked = read_query(request, (JSON, YAML))
+    query = read_query(request, (JSON, YAML))
 
     registrations = await hub.store.registrations()
     # The store gives the same list until something changes, and the reading keeps it while others ask for the same.
-    key = ("manifest", asked.media_type, id(registrations))
-    body, etag = await hub.reads.once(key, _made, registrations, asked.media_type)
+    key = ("manifest", query.media_type, id(registrations))
+    body, etag = await hub.reads.once(key, _made, registrations, query.media_type)
 
     headers = {**OPEN, "ETag": etag, "Cache-Control": "no-cache", "Vary": "Accept"}
     if not_modified(request, etag):
         return Response(status_code=304, headers=headers)
-    return answer(body, asked.media_type, headers=headers)
+    return answer(body, query.media_type, headers=headers)
 
 
 def _made(registrations: Sequence[Registration], media_type: str) -> tuple[bytes, str]:

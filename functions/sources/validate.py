@@ -25,14 +25,14 @@ QUERY: Readers = {"kind": one_of("index", "manifest").otherwise(default="index")
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer the verdict: 200 whether the document is valid or not."""
-    asked = read_query(request, **QUERY)
+    query = read_query(request, **QUERY)
     hub.limits.count_validation(request)
     body = await read_document(request)
 
     with hub.limits.validation(request):
-        if asked["kind"] == "manifest":
+        if query["kind"] == "manifest":
             verdict = await validate_manifest(hub.reader, body)
         else:
-            verdict = await validate_index(hub.reader, body, asked.get("repo", ""))
+            verdict = await validate_index(hub.reader, body, query.get("repo", ""))
 
     return json_answer(verdict)

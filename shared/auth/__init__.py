@@ -53,12 +53,12 @@ class Auth:
 
         What that one may write is checked where the write is decided: Author.must_own.
         """
-        known = (*self._operator, *(self._file.tokens() if self._file else ()))
-        if not known:
+        tokens = (*self._operator, *(self._file.tokens() if self._file else ()))
+        if not tokens:
             raise ReadOnly("No token is configured on this hub, so nothing can be changed.")
         digest = _digest(_sent(request))
         # Each is compared, also after one was found: the time tells nothing about which.
-        found = [token for token in known if hmac.compare_digest(digest, token.digest)]
+        found = [token for token in tokens if hmac.compare_digest(digest, token.digest)]
         if not found:
             self._limits.count_wrong_token(request)
             raise unauthorized("This token is not one of this hub's.", "invalid_token")

@@ -87,9 +87,9 @@ def capability(naming: Naming, part: Part, entry: Entry) -> dict[str, Any]:
 
 def _queries(said: dict[str, Any]) -> list[str] | None:
     """Return the publisher's own sample queries, else the name and the first sentence of the summary."""
-    given = said.get("representativeQueries")
-    if isinstance(given, list) and len(given) in _QUERIES and all(isinstance(one, str) for one in given):
-        return given
+    own = said.get("representativeQueries")
+    if isinstance(own, list) and len(own) in _QUERIES and all(isinstance(one, str) for one in own):
+        return own
     sentence = _SENTENCE.split(said.get("summary", "").strip())[0][:_LONGEST_QUERY]
     queries = list(dict.fromkeys([said["name"].strip(), sentence.rstrip(".")]))
     return queries if all(queries) and len(queries) in _QUERIES else None

@@ -28,10 +28,10 @@ _SINCE = {"createdAfter": "registered_at", "updatedAfter": "changed_at"}
 
 def read_list(request: Request) -> Wanted:
     """Return what a listing asks for."""
-    asked = read_query(request, **QUERY, orderBy=_order)
-    wanted: dict[str, Any] = {"limit": asked["pageSize"], "after": asked.get("pageToken")}
+    query = read_query(request, **QUERY, orderBy=_order)
+    wanted: dict[str, Any] = {"limit": query["pageSize"], "after": query.get("pageToken")}
     filters, since = [], dict[str, datetime]()
-    for field, value in asked.get("filter", []):
+    for field, value in query.get("filter", []):
         if field == "displayName":
             wanted |= {"terms": tuple(dict.fromkeys(words(value))), "named": True}
         elif field in _LISTED:

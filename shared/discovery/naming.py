@@ -38,8 +38,8 @@ class Naming:
 
     def own(self, said: dict[str, Any]) -> str | None:
         """Return the URN that a publisher gave to an entry; None for none, a malformed one, or one of the hub's."""
-        given = said.get("identifier")
-        found = _URN.fullmatch(given) if isinstance(given, str) and len(given) <= _LONGEST else None
+        urn = said.get("identifier")
+        found = _URN.fullmatch(urn) if isinstance(urn, str) and len(urn) <= _LONGEST else None
         if found is None or len(found[1]) > 253 or found[1].lower() == self.publisher:  # noqa: PLR2004 - RFC 1035
             return None
         return found[0]
@@ -54,9 +54,9 @@ class Naming:
 
     def media_type(self, said: dict[str, Any]) -> str:
         """Return the media type of what an entry's address leads to, as far as that can be told."""
-        given, url = said.get("type"), said.get("url")
-        if isinstance(given, str) and _MEDIA_TYPE.fullmatch(given):
-            return given
+        kind, url = said.get("type"), said.get("url")
+        if isinstance(kind, str) and _MEDIA_TYPE.fullmatch(kind):
+            return kind
         if not url:
             return "application/json"
         return "text/markdown" if urlsplit_path(url).endswith(".md") else "text/html"

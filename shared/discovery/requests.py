@@ -87,12 +87,12 @@ async def read_search(request: Request) -> tuple[Wanted, bool]:
 async def read_explore(request: Request) -> tuple[Wanted, list[dict[str, Any]]]:
     """Return what an exploration asks for, and the fields to count, each with its ``limit`` and ``minCount``."""
     body = await _read(request, _check_explore)
-    asked = [
+    facets = [
         {**one, "limit": int(one.get("limit", 20)), "minCount": int(one.get("minCount", 1))}
         for one in body["resultType"]["facets"]
     ]
-    kinds = tuple(_kind(one["field"]) for one in asked)
-    return _wanted(body.get("query", {}), limit=1, facets=kinds), asked
+    kinds = tuple(_kind(one["field"]) for one in facets)
+    return _wanted(body.get("query", {}), limit=1, facets=kinds), facets
 
 
 async def _read(request: Request, check: Callable[[object], list[Offence]]) -> dict[str, Any]:

@@ -125,13 +125,13 @@ class Guard:
         does not resolve within 3 s. *talk* stands still while the look-up waits for its turn.
         """
         host = host.lower().removesuffix(".")
-        named = host in self._names
+        exempt = host in self._names
         literal = _literal(host)
-        if literal is None and not named:
+        if literal is None and not exempt:
             self._judge_name(host)
         # The dot at the end keeps the resolver's search list out of names that the operator did not write himself.
-        name = host if named else f"{host}."
+        name = host if exempt else f"{host}."
         addresses = [literal] if literal is not None else await self._resolver.addresses(name, talk)
-        for address in () if named else addresses:
+        for address in () if exempt else addresses:
             self._admit(address, port, host if literal is None else None)
         return [str(address) for address in addresses]

@@ -51,10 +51,10 @@ def parse(text: str, most: int = MAX_LENGTH) -> httpx.URL:
         raise UrlRefused('must hold no blank, no invisible character, no backslash and none of < > " ^ ` { | }')
     try:
         url = httpx.URL(text)
-        named = url.host
+        name = url.host
     except (httpx.InvalidURL, ValueError, UnicodeError) as fault:
         raise UrlRefused("is not a URL") from fault
-    if url.scheme not in _DEFAULT_PORTS or not named:
+    if url.scheme not in _DEFAULT_PORTS or not name:
         raise UrlRefused("must be an absolute http or https URL, as in https://host/path")
     authority = text.split("/", 3)[2]
     if "@" in authority:

@@ -46,8 +46,8 @@ def every(sources: Mapping[str, Source], federation: Served) -> list[Finding]:
     of_sources = [finding for those in found.values() for finding in those]
     domains = {part.repo: part.registration.domain for part in federation.edition.parts}
     domains |= {repo: source.registration.domain for repo, source in sources.items()}
-    named = [replace(one, domain=domains.get(one.repo)) for one in [*of_sources, *_conflicts(federation)]]
-    return sorted(named, key=Finding.key)
+    findings = [replace(one, domain=domains.get(one.repo)) for one in [*of_sources, *_conflicts(federation)]]
+    return sorted(findings, key=Finding.key)
 
 
 def of_limit(near: Near) -> Finding:

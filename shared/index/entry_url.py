@@ -41,12 +41,12 @@ def root_of(index_url: str, base_url: str | None) -> str | None:
     """
     if base_url is not None:
         return _whole(base_url)
-    given = _URL.fullmatch(index_url)
-    path = (given[3] or "") if given else ""
-    if given is None or any(unquote(segment) in {".", ".."} for segment in path.split("/")):
+    parts = _URL.fullmatch(index_url)
+    path = (parts[3] or "") if parts else ""
+    if parts is None or any(unquote(segment) in {".", ".."} for segment in path.split("/")):
         return None
-    end = _end_of_root(given[2].lower().partition(":")[0], path)
-    return given[1] + path[:end] if end else None
+    end = _end_of_root(parts[2].lower().partition(":")[0], path)
+    return parts[1] + path[:end] if end else None
 
 
 def _end_of_root(host: str, path: str) -> int:
@@ -64,15 +64,15 @@ def _of_other_hosts(host: str, path: str) -> re.Match[str] | None:
     if certain:
         return certain
     older = _OLDER.match(path)
-    named = older is not None and (_INDEX_FOLDER in path or _REVISION.match(path, older.end(1)))
-    return older if named else None
+    certain_enough = older is not None and (_INDEX_FOLDER in path or _REVISION.match(path, older.end(1)))
+    return older if certain_enough else None
 
 
 def _whole(base_url: str) -> str | None:
-    given = _URL.fullmatch(base_url)
-    if given is None or given[4]:
+    parts = _URL.fullmatch(base_url)
+    if parts is None or parts[4]:
         return None
-    return given[1] + quote(given[3] or "", safe=f"%{_PLAIN}").rstrip("/") + "/"
+    return parts[1] + quote(parts[3] or "", safe=f"%{_PLAIN}").rstrip("/") + "/"
 
 
 def entry_url(root: str | None, path: object) -> str | None:

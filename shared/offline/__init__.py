@@ -16,7 +16,7 @@ from shared.fetch import MAX_BYTES, Fetcher, Validators
 from shared.fetch.guard import Guard
 from shared.index import IndexFaulty
 from shared.index.manifest import read_manifest
-from shared.offline.larder import Larder, Stored
+from shared.offline.cache import Cache, Stored
 from shared.offline.parts import parts_of
 from shared.problems import SourceProblem, SourceTooLarge, StartError
 from shared.registration import Registration
@@ -56,7 +56,7 @@ def compose_offline(
         raise StartError(f"{manifest} can't be read: {fault.strerror}.") from fault
     except _FAILURES as fault:
         raise StartError(f"{manifest} is not a federation manifest. {fault}") from fault
-    run = Run(path.parent, Larder(Path(cache_dir)), clock or Clock(), fetching=not offline)
+    run = Run(path.parent, Cache(Path(cache_dir)), clock or Clock(), fetching=not offline)
     gathered = asyncio.run(run.gather(sources))
     composition = compose(_chosen(gathered))
     return {
@@ -75,11 +75,11 @@ def _chosen(gathered: list[Gathered]) -> list[Part]:
 
     Of a repo that the manifest does not name it is the part of the first federated index that has it.
     """
-    named = {one.repo for one in gathered}
+    repos = {one.repo for one in gathered}
     chosen: dict[str, Part] = {}
     for one in gathered:
         for part in one.parts:
-            if part.repo == one.repo or part.repo not in named:
+            if part.repo == one.repo or part.repo not in repos:
                 chosen.setdefault(part.repo, part)
     return [*chosen.values()]
 
@@ -103,10 +103,10 @@ def _document(composition: Composition, now: str, form: str) -> bytes:
 class Run:
     """One run over the sources of a manifest that lies in *folder*."""
 
-    def __init__(self, folder: Path, larder: Larder, clock: Clock, *, fetching: bool) -> None:
+    def __init__(self, folder: Path, cache: Cache, clock: Clock, *, fetching: bool) -> None:
         settings = Settings.from_environment()
         self._folder = folder
-        self._larder = larder
+        self._cache = cache
         self._fetching = fetching
         self.clock = clock
         agent = f"reuse-surface/{VERSION}"
@@ -163,7 +163,7 @@ class Run:
 
     def _kept(self, registration: Registration, published: str) -> Stored | None:
         """Return what is kept of a source, or None where nothing is, or not what the manifest says of it by now."""
-        stored = self._larder.load(registration.repo, registration.url)
+        stored = self._cache.load(registration.repo, registration.url)
         try:
             if stored:
                 parts_of(stored.body.encode(), registration, "fresh", stored.changed_at, published)
@@ -179,7 +179,7 @@ class Run:
             # Nothing is kept that does not pass.
             parts_of(body.encode(), registration, "fresh", now, published)
         changed_at = known.changed_at if known and body == known.body else now
-        return self._larder.keep(registration.repo, Stored(registration.url, fetched.validators, now, changed_at, body))
+        return self._cache.keep(registration.repo, Stored(registration.url, fetched.validators, now, changed_at, body))
 
 
 def _failed(registration: Registration, detail: str) -> Gathered:

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from shared.answers import BROWSED, OPEN
 from shared.pages import assets, words
 from shared.pages.compressing import compressed
-from shared.query import FOR_PROGRAMS, HTML, listed, pairs, prefers_html, read_query
+from shared.query import FOR_PROGRAMS, HTML, header_list, pairs, prefers_html, read_query
 from shared.version import VERSION
 
 if TYPE_CHECKING:
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from shared.hub import Hub
-    from shared.query import Asked
+    from shared.query import Parameters
 
 _FOLDER = Path(__file__).resolve().parent / "templates"
 _HEADERS = {**OPEN, **BROWSED, "Cache-Control": "no-cache", "Vary": "Accept, Accept-Encoding"}
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
-def asked_of(request: Request, offers: Sequence[str] = (HTML,), /, **known: Callable[[str], object]) -> Asked:
+def asked_of(request: Request, offers: Sequence[str] = (HTML,), /, **readers: Callable[[str], object]) -> Parameters:
     """Return what the address of a page asks for; raise BadQuery for a bad value.
 
     Unlike the API, a page ignores what it does not know: addresses are shared, and others add parameters to them.
     Empty fields of a form count as not given.
     """
-    given = [(name, text) for name, text in pairs(request) if name in known and text.strip()]
-    return read_query(Request({**request.scope, "query_string": urlencode(given).encode()}), offers, **known)
+    values = [(name, text) for name, text in pairs(request) if name in readers and text.strip()]
+    return read_query(Request({**request.scope, "query_string": urlencode(values).encode()}), offers, **readers)
 
 
 async def page(
@@ -53,7 +53,7 @@ async def page(
     **facts: Any,  # noqa: ANN401 - what the template takes
 ) -> Response:
     """Return the page that *template* makes of *facts*; *headers* come before the usual ones."""
-    making = _Making(template, {**everywhere(hub, request), **facts}, listed(request, "accept-encoding"))
+    making = _Making(template, {**everywhere(hub, request), **facts}, header_list(request, "accept-encoding"))
     return await hub.reads.run(making.done, 200, headers)
 
 

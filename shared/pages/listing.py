@@ -60,10 +60,10 @@ class View:
     def address(self, **changes: object) -> str:
         """Return the address of this view with *changes*; a change of anything but the page leads to page 1."""
         other = replace(self, **{"page": 1, **changes})  # type: ignore[arg-type]
-        given = {"q": other.q, "state": other.state, "domain": other.domain}
-        given["sort"] = other.sort if (other.sort, other.down) != ("repo", False) else ""
-        given |= {"order": "down" if other.down else "", "page": str(other.page) if other.page > 1 else ""}
-        query = urlencode({name: value for name, value in given.items() if value})
+        values = {"q": other.q, "state": other.state, "domain": other.domain}
+        values["sort"] = other.sort if (other.sort, other.down) != ("repo", False) else ""
+        values |= {"order": "down" if other.down else "", "page": str(other.page) if other.page > 1 else ""}
+        query = urlencode({name: value for name, value in values.items() if value})
         return f"/sources?{query}" if query else "/sources"
 
     def sorted_by(self, name: str) -> str:

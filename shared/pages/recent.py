@@ -24,10 +24,10 @@ class Turn(NamedTuple):
 def recent(lines: Sequence[Line], repo: str) -> list[Turn]:
     """Return the last turns of *repo* in *lines*, the newest first."""
     found: list[Turn] = []
-    named = f'"{repo}"'.encode()
+    name = f'"{repo}"'.encode()
     for line in reversed(lines):
         # Reading a line takes long next to looking whether it names the repo at all.
-        ids = line.delta.capabilities.get(repo) if named in line.text else None
+        ids = line.delta.capabilities.get(repo) if name in line.text else None
         if ids:
             came = [entry_id for entry_id, there in ids.items() if there]
             went = [entry_id for entry_id, there in ids.items() if not there]

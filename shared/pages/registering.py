@@ -16,23 +16,23 @@ if TYPE_CHECKING:
     from shared.problems import Offence
 
 
-def offences_of(given: dict[str, Any], guard: Guard) -> Sequence[Offence]:
-    """Return what is wrong with the registration *given*, nothing where it could be sent."""
+def offences_of(fields: dict[str, Any], guard: Guard) -> Sequence[Offence]:
+    """Return what is wrong with the registration *fields*, nothing where it could be sent."""
     try:
-        wanted(given, guard)
+        wanted(fields, guard)
     except InvalidRegistration as fault:
         return fault.errors
     return ()
 
 
-def lines(given: dict[str, Any], public: str) -> tuple[str, str]:
-    """Return the commands of curl and of the client that register *given*, quoted for a POSIX shell."""
+def lines(fields: dict[str, Any], public: str) -> tuple[str, str]:
+    """Return the commands of curl and of the client that register *fields*, quoted for a POSIX shell."""
     curl = (
         f"curl -X POST {shlex.quote(f'{public}/v1/repos')} \\\n"
         '  -H "Authorization: Bearer $REUSE_SURFACE_TOKEN" -H \'Content-Type: application/json\' \\\n'
-        f"  -d {shlex.quote(json.dumps(given, ensure_ascii=False))}"
+        f"  -d {shlex.quote(json.dumps(fields, ensure_ascii=False))}"
     )
-    options = " ".join(f"--{name} {shlex.quote(_text(value))}" for name, value in given.items())
+    options = " ".join(f"--{name} {shlex.quote(_text(value))}" for name, value in fields.items())
     client = f"python3 cli.py --base-url {shlex.quote(public)} hub register {options}"
     return curl, client
 

@@ -112,12 +112,12 @@ class Age:
 def ages(rows: Iterable[Row], stamp: Callable[[Status], str | None], now: datetime) -> list[Age]:
     """Return in classes how long ago *stamp* was for each source that is switched on; those without it come last."""
     stamps = [stamp(row.source) for row in rows if row.registration.enabled]
-    known = [(now - datetime.fromisoformat(text)).total_seconds() for text in stamps if text is not None]
+    seconds = [(now - datetime.fromisoformat(text)).total_seconds() for text in stamps if text is not None]
     counts, seen = [], 0
     for label, bound in AGES:
-        within = sum(age < bound for age in known)
+        within = sum(age < bound for age in seconds)
         counts.append((label, within - seen))
         seen = within
-    counts.append(("never", len(stamps) - len(known)))
+    counts.append(("never", len(stamps) - len(seconds)))
     largest = max(1, *(number for _, number in counts))
     return [Age(label, number, round(100 * number / largest)) for label, number in counts]

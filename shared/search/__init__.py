@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cachetools import LRUCache
 
 from shared.problems import SearchTimeout
-from shared.search.asked import Found, Hit, Position, Wanted
 from shared.search.facts import KINDS, LETTERS
 from shared.search.index import Index
+from shared.search.query import Found, Hit, Position, Wanted
 from shared.shortage import cause, log_failure
 from shared.threads import Threads
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from shared.search.asked import Found, Hit, Position, Wanted
 from shared.search.facts import facts
 from shared.search.numbers import Numbers
+from shared.search.query import Found, Hit, Position, Wanted
 from shared.search.sources import Source, sources_of
 from shared.search.table import Query, Row, Table
 from shared.search.words import words

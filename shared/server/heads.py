@@ -81,7 +81,7 @@ def without_upgrade(method: bytes, target: bytes, version: str, fields: Fields) 
 
 
 class _Nowhere(list[tuple[bytes, bytes]]):
-    """Keeps nothing of what is put there: the fields after a body, which a server may discard (RFC 9110, 6.5.1)."""
+    """Keeps nothing of what is put there: the fields after a body, which a server may discard (RFC 9110 §6.5.1)."""
 
     def append(self, _: object, /) -> None:
         """Keep nothing."""

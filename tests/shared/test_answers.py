@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from shared.answers import answer, json_answer, next_page, not_modified, page, tag_of, tags, versioned
 from shared.parameters import cursor, slug, whole
-from shared.query import Asked, read_query
+from shared.query import Parameters, read_query
 from tests.shared.asking import asking
 
 
@@ -117,7 +117,7 @@ def test_the_next_page_replaces_the_cursor() -> None:
 
 
 def test_a_page_uses_only_what_was_asked() -> None:
-    assert page(asking(), Asked(limit=1), "names", ["a"], str)[0]["names"] == ["a"]
+    assert page(asking(), Parameters(limit=1), "names", ["a"], str)[0]["names"] == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_a_page_of_a_long_list_asks_for_few_keys() -> None:
         keys.append(row)
         return row
 
-    body, _ = page(asking(), Asked(limit=2, cursor="050000"), "names", rows, key)
+    body, _ = page(asking(), Parameters(limit=2, cursor="050000"), "names", rows, key)
 
     assert (body["names"], body["total"]) == (["050001", "050002"], 100_000)
     assert len(keys) < 25

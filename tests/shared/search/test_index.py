@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 import shared.search.index as module
 from shared.search import nothing
-from shared.search.asked import Position, Wanted
 from shared.search.facts import KINDS
 from shared.search.index import Index
+from shared.search.query import Position, Wanted
 from shared.search.sources import Source
 from tests.builders import capability
 from tests.shared.search.editions import edition
@@ -20,7 +20,7 @@ from tests.shared.sharing import EARLY, LATER, part
 
 if TYPE_CHECKING:
     from shared.compose import Part
-    from shared.search.asked import Found
+    from shared.search.query import Found
 
 NOTHING = Wanted()
 

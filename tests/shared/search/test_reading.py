@@ -6,7 +6,7 @@ import pytest
 
 from shared.parameters import cursor_to
 from shared.search import reading
-from shared.search.asked import Position
+from shared.search.query import Position
 
 if TYPE_CHECKING:
     from collections.abc import Callable

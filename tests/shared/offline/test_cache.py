@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.fetch import Validators
-from shared.offline.larder import Larder, Stored
+from shared.offline.cache import Cache, Stored
 from shared.problems import StartError
 
 if TYPE_CHECKING:
@@ -15,28 +15,28 @@ STORED = Stored("https://a/b", Validators('"1"', "then"), "2026-11-23T10:00:00Z"
 
 
 def test_what_is_kept_is_there_for_the_next_run(tmp_path: Path) -> None:
-    Larder(tmp_path / "new" / "cache").keep("state-hub", STORED)
+    Cache(tmp_path / "new" / "cache").keep("state-hub", STORED)
 
-    assert Larder(tmp_path / "new" / "cache").load("state-hub", STORED.url) == STORED
+    assert Cache(tmp_path / "new" / "cache").load("state-hub", STORED.url) == STORED
 
 
 def test_what_came_from_elsewhere_does_not_count(tmp_path: Path) -> None:
-    larder = Larder(tmp_path)
-    larder.keep("state-hub", STORED)
+    cache = Cache(tmp_path)
+    cache.keep("state-hub", STORED)
 
-    assert larder.load("state-hub", "https://a/other") is None
-    assert larder.load("other", STORED.url) is None
+    assert cache.load("state-hub", "https://a/other") is None
+    assert cache.load("other", STORED.url) is None
 
 
 @pytest.mark.parametrize("damage", [b"", b"{}", b"[]", b'{"validators": [1, 2, 3]}', b'{"validators": []}'])
 def test_a_damaged_file_is_as_none(tmp_path: Path, damage: bytes) -> None:
     (tmp_path / "state-hub.json").write_bytes(damage)
 
-    assert Larder(tmp_path).load("state-hub", STORED.url) is None
+    assert Cache(tmp_path).load("state-hub", STORED.url) is None
 
 
 def test_a_folder_that_can_not_be_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
     with pytest.raises(StartError, match="cache"):
-        Larder(tmp_path / "file" / "cache")
+        Cache(tmp_path / "file" / "cache")

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from shared.search.asked import Wanted
+from shared.search.query import Wanted
 
 
 def test_searches_that_ask_the_same_are_equal_and_can_be_looked_up() -> None:

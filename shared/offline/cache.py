@@ -24,7 +24,7 @@ class Stored(NamedTuple):
     body: str
 
 
-class Larder:
+class Cache:
     """A folder with a file ``<repo>.json`` per source."""
 
     def __init__(self, folder: Path) -> None:
