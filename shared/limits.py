@@ -136,9 +136,17 @@ class Clients:
             if address is None:
                 break
             client = address
-            if not any(address in network for network in self._trusted):
+            if not self._is_trusted(address):
                 break
         return "unknown" if client is None else _site(client)
+
+    def peer(self, host: str) -> tuple[str, bool]:
+        """Return the client that *host*, the address at the other end, is, and whether it is a proxy that was named."""
+        address = _address(host)
+        return ("unknown", False) if address is None else (_site(address), self._is_trusted(address))
+
+    def _is_trusted(self, address: IPv4Address | IPv6Address) -> bool:
+        return any(address in network for network in self._trusted)
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:

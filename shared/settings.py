@@ -122,7 +122,7 @@ class Settings:
     max_head_bytes: int = _setting(_count, "32768", "The size of a request line with its headers")
     max_body_bytes: int = _setting(_count, "65536", "The size of a body (for /v1/validate it is 1 MiB)")
     max_bodies_bytes: int = _setting(_body_bytes, "33554432", "Bytes of bodies at a time, half of them of writers")
-    max_unread_bytes: int = _setting(_bytes, "67108864", "Bytes of answers that may wait for slow readers in all")
+    max_unread_bytes: int = _setting(_bytes, "67108864", "Bytes that slow readers may keep besides what the hub keeps")
     receive_seconds: int = _setting(_count, "15", "How long the head of a request may take to arrive, and its body")
     send_seconds: int = _setting(_count, "30", "How long a reader may leave an answer unread")
     idle_seconds: int = _setting(_count, "130", "How long a connection stays open without a request")

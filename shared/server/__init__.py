@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from shared.problems import StartError
-from shared.server.bounds import Bounds, open_files
+from shared.server.bounds import AHEAD, Bounds, open_files
 from shared.server.guard import GuardedProtocol
 from shared.server.heap import keep_pauses_short
-from shared.server.listening import bind, described, url_of
+from shared.server.listening import Handles, bind, described, url_of
 from shared.settings import PREFIX, Settings, unknown
 from shared.version import VERSION
 
@@ -59,16 +59,19 @@ def run_server(create_app: Callable[[Settings], Starlette], host: str, port: int
     """
     for sentence in unknown(os.environ):
         _log.warning("%s", sentence)
+    handles = Handles()
     with contextlib.ExitStack() as open_sockets:
-        sockets = [open_sockets.enter_context(one) for one in bind(host, port)]
+        sockets = [open_sockets.enter_context(one) for one in bind(host, port, handles)]
         settings = _settings(os.environ, url_of(host, sockets), data_dir)
+        bounds = _bounds(settings, open_files())
+        handles.most = bounds.connections.most + AHEAD
         app = create_app(settings)
         keep_pauses_short()
         # uvicorn shuts down on SIGTERM and then raises it again; having been told to stop is no failure.
         signal.signal(signal.SIGTERM, lambda *_: None)
         # Whoever sends nonsense could fill the log with warnings.
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
-        _run(_Server(_config(app, settings), settings), sockets)
+        _run(_Server(_config(app, settings, bounds), settings), sockets)
     return settings.public
 
 
@@ -88,8 +91,15 @@ def _settings(environ: Mapping[str, str], url: str, data_dir: str | None) -> Set
     return Settings.from_environment(given)
 
 
-def _config(app: Starlette, settings: Settings) -> uvicorn.Config:
-    bounds = Bounds(settings, open_files())
+def _bounds(settings: Settings, files: int) -> Bounds:
+    bounds = Bounds(settings, files)
+    if bounds.connections.most < settings.max_connections:
+        most = f"The hub keeps at most {bounds.connections.most:,} connections, and not {settings.max_connections:,}"
+        _log.warning("%s (%sMAX_CONNECTIONS): this process may have %d files open.", most, PREFIX, files)
+    return bounds
+
+
+def _config(app: Starlette, settings: Settings, bounds: Bounds) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         # Named, so that it is the same on every machine, whatever else is installed there.

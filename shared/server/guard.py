@@ -36,26 +36,32 @@ class GuardedProtocol(ClosingProtocol):
     """A connection within *bounds*."""
 
     def __init__(self, bounds: Bounds, **named: Any) -> None:  # noqa: ANN401 - uvicorn's own, passed on
-        super().__init__(bounds.public_url, **named)
+        super().__init__(bounds.public_url, bounds.unread, **named)
         self._bounds = bounds
         self._received = 0
         self._begun = self._ended = self._full = False
         self._phase: object = None
         self._since = self.loop.time()
         self._unread = 0
+        self._still = False
+        self._place = "idle"
         self._next_look: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """Begin to watch, and make room where there are too many."""
         super().connection_made(transport)
         self._next_look = self.loop.call_later(self._bounds.tick, self._look)
-        self._bounds.make_room(self.connections)
+        self._bounds.connections.arrived(self, self.client[0] if self.client else "")
+
+    def abort(self) -> None:
+        """Close at once, whatever is under way."""
+        self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop watching."""
         if self._next_look is not None:
             self._next_look.cancel()
-        self._bounds.reads_on(self)
+        self._bounds.connections.left(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -74,6 +80,7 @@ class GuardedProtocol(ClosingProtocol):
             self._weigh()
         elif self._begun and len(self.headers) > MOST_FIELDS:
             self._refuse_fields()
+        self._take_place()
 
     def _weigh(self) -> None:
         """Look closely at a request that is larger than its head may be."""
@@ -132,35 +139,57 @@ class GuardedProtocol(ClosingProtocol):
 
     def is_idle(self) -> bool:
         """Tell whether nothing is under way: no answer, and not a byte of a request."""
-        if self.transport.is_closing():
-            return not self.transport.get_write_buffer_size()
         return self._received == 0 and not self._owes_answers()
 
-    @property
-    def idle_since(self) -> float:
-        """The loop's time of the last progress, as seen by the last look (one tick before, at most)."""
-        return self._since
+    def on_response_complete(self) -> None:
+        """Wait for the next request, or go on with the one that waits."""
+        super().on_response_complete()
+        self._take_place()
+
+    def resume_writing(self) -> None:
+        """Go on where the client has read."""
+        super().resume_writing()
+        self._take_place()
+
+    def _take_place(self) -> None:
+        """Tell whether this connection may end to make room for others, where that has changed."""
+        place = self._place_now()
+        if place == self._place:
+            return
+        self._place = place
+        connections = self._bounds.connections
+        if place == "works":
+            connections.works(self)
+        elif place == "closes":
+            connections.closes(self)
+        else:
+            connections.waits(self)
+
+    def _place_now(self) -> str:
+        """Return what goes on: "works", "closes", or that it is waited for its client, "idle", "sends" or "unread"."""
+        if self._still:
+            return "unread"
+        if self.transport.get_write_buffer_size():
+            return "works"
+        if self.transport.is_closing():
+            return "closes"
+        if not self._owes_answers():
+            return "sends" if self._received else "idle"
+        arrives = self._current is self.cycle and self.cycle.more_body and not self.cycle.response_started
+        return "sends" if arrives else "works"
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP request as every other failure is answered."""
         if not self._full:
             self.refuse(MalformedRequest(msg))
 
-    def pause_writing(self) -> None:
-        """Note that an answer is not read as fast as it is written."""
-        super().pause_writing()
-        self._bounds.pauses(self, self.transport.get_write_buffer_size())
-
-    def resume_writing(self) -> None:
-        """Note that it is read."""
-        super().resume_writing()
-        self._bounds.reads_on(self)
-
     def _look(self) -> None:
         """See for how long nothing has moved that the client has to move."""
         # First of all, so that nothing that fails below ends the watch over the connection.
         self._next_look = self.loop.call_later(self._bounds.tick, self._look)
         now, phase = self.loop.time(), self._waits_for()
+        self._still = phase == "read"
+        self._take_place()
         if phase is None or phase != self._phase:
             self._phase, self._since = phase, now
         elif self._unread:

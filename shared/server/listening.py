@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import math
 import socket
+import weakref
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +18,17 @@ EVERY_ADDRESS = "::"
 """The host that stands for every address of the machine, of IPv6 and of IPv4."""
 
 _LAST_PORT = 65535
+_UNSENT_BYTES = 131072
 # What accept answers where the process or the machine can have no further handle or memory.
 _SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _ALSO_EVERY = {"", "*"}
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", EVERY_ADDRESS: "127.0.0.1"}  # noqa: S104 - read, not bound
 
 
-def bind(host: str, port: int) -> list[socket.socket]:
+def bind(host: str, port: int, handles: Handles | None = None) -> list[socket.socket]:
     """Return a socket, not yet listening, for each address of *host*; raise StartError that says what to change.
+
+    They accept no more connections together than *handles* has.
 
     Port 0 is one that the system chooses. ``::`` takes IPv4 too (RFC 3493 §5.3); where the system has no IPv6 it is
     ``0.0.0.0``.
@@ -37,7 +42,7 @@ def bind(host: str, port: int) -> list[socket.socket]:
     sockets: list[socket.socket] = []
     try:
         for family, address in _addresses(host, port):
-            sockets.append(_bound(family, host, address))
+            sockets.append(_bound(family, host, address, handles or Handles()))
     except StartError:
         for one in sockets:
             one.close()
@@ -64,32 +69,76 @@ def _addresses(host: str, port: int) -> Iterable[tuple[int, Any]]:
     return dict.fromkeys((family, address) for family, _, _, _, address in found)
 
 
+class Handles:
+    """The handles that connections may have: as many as *most* says, which may be set later."""
+
+    def __init__(self) -> None:
+        """Begin without a bound."""
+        self.most: float = math.inf
+        # A handle that nobody closes is given back with its object, and so it is counted.
+        self._open: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+
+    def are_taken(self) -> bool:
+        """Tell whether there are no more."""
+        return len(self._open) >= self.most
+
+    def take(self, one: socket.socket) -> socket.socket:
+        """Return the connection of *one* with a handle that is counted until it is closed."""
+        accepted = _Accepted(one.family, one.type, one.proto, fileno=one.detach())
+        accepted.handles = self
+        self._open.add(accepted)
+        return accepted
+
+    def give_back(self, one: socket.socket) -> None:
+        """Note that *one* is closed."""
+        self._open.discard(one)
+
+
+class _Accepted(socket.socket):
+    """A connection whose handle is counted."""
+
+    handles: Handles
+
+    def close(self) -> None:
+        """Close it."""
+        super().close()
+        self.handles.give_back(self)
+
+
 class _Listener(socket.socket):
     """A socket of which asyncio asks for no further connection in the second after one could not be accepted.
 
     asyncio tries as often at a time as connections may wait, thousands of times: without this each try would be logged,
-    and nothing else would be answered meanwhile.
+    and nothing else would be answered meanwhile. While all *handles* of connections are taken none is accepted, so that
+    those that the hub itself needs stay free: asyncio asks again when it has done what else there is to do.
     """
 
+    handles: Handles
     _refused = False
 
     def accept(self) -> tuple[socket.socket, Any]:
         """Accept a connection; raise BlockingIOError, which says that none waits, once after each want of a handle."""
-        if self._refused:
+        if self._refused or self.handles.are_taken():
             self._refused = False
             raise BlockingIOError(errno.EAGAIN, "tried again later")
         try:
-            return super().accept()
+            accepted, address = super().accept()
         except OSError as fault:
             self._refused = fault.errno in _SHORT
             raise
+        return self.handles.take(accepted), address
 
 
-def _bound(family: int, host: str, address: Any) -> socket.socket:  # noqa: ANN401 - its shape is the family's
+def _bound(family: int, host: str, address: Any, handles: Handles) -> socket.socket:  # noqa: ANN401 - its shape is the family's
     # Without the protocol's number asyncio would not set TCP_NODELAY on what is accepted, and each answer on a kept
     # connection would wait for the client's delayed acknowledgement (RFC 1122 §4.2.3.2), which is 40 ms on Linux.
     one = _Listener(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    one.handles = handles
     one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        # Connections have it from here. The system would keep megabytes for a client that reads nothing, and say that
+        # one that reads slowly has read only when a third of them is gone.
+        one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
     if family == socket.AF_INET6:
         one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(address[0] != EVERY_ADDRESS))
     try:

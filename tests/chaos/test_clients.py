@@ -69,7 +69,8 @@ def test_connections_by_the_thousand_keep_nobody_out(
     _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
     count = min(much(1000, 10_000), files - 500)
-    with running(tmp_path, REUSE_SURFACE_RECEIVE_SECONDS="60") as server:
+    settings = {"REUSE_SURFACE_RECEIVE_SECONDS": "60", "REUSE_SURFACE_TRUSTED_PROXIES": "127.0.0.0/8"}
+    with running(tmp_path, **settings) as server:
         before = memory(server)
         with connections(server, count):
             found = health(server, much(1, 10))
@@ -79,6 +80,26 @@ def test_connections_by_the_thousand_keep_nobody_out(
     tell(connections=count, bytes_each=round(each), **found._asdict())
     assert found.median_ms < 100
     assert each < 40_000
+
+
+def handles(server: Server) -> int:
+    """Return how many files and sockets the hub has open."""
+    return len(list(Path(f"/proc/{server.process.pid}/fd").iterdir()))
+
+
+@pytest.mark.parametrize("first", [b"", b"G"], ids=["silent", "a byte"])
+def test_a_burst_of_connections_leaves_the_hub_the_handles_that_it_needs(tmp_path: Path, first: bytes) -> None:
+    few = ["sh", "-c", 'ulimit -n 1024; exec "$@"', "sh"]
+    settings = {"REUSE_SURFACE_ALLOW_NETWORKS": "127.0.0.0/8", "REUSE_SURFACE_RECEIVE_SECONDS": "60"}
+    with Sources().running() as sources, running(tmp_path, within=few, **settings) as server:
+        own = handles(server)
+        with connections(server, 1300, first):
+            body = registration(url=sources.url("state-hub"))
+            assert server.ask("POST", "/v1/repos", body).status == 201
+            assert server.ask("POST", "/v1/repos/state-hub/refresh").json()["outcome"] in {"changed", "unchanged"}
+            assert server.ask("GET", "/cli.py").status == 200
+            taken = handles(server) - own
+    assert taken <= 512
 
 
 @pytest.mark.timeout(600)

@@ -200,3 +200,17 @@ def test_thousands_of_proxies_are_not_followed_back() -> None:
         client = clients.of(asking(("x-forwarded-for", "192.0.2.7" + ", 10.0.0.1" * 4000), client="10.0.0.2"))
 
     assert (client, len(looked)) == ("10.0.0.1", MOST_HOPS + 1)
+
+
+@pytest.mark.parametrize(
+    ("host", "peer"),
+    [
+        ("10.1.2.3", ("10.1.2.3", True)),
+        ("::ffff:10.1.2.3", ("10.1.2.3", True)),
+        ("192.0.2.1", ("192.0.2.1", False)),
+        ("2001:db8::7", ("2001:db8::/64", False)),
+        ("", ("unknown", False)),
+    ],
+)
+def test_a_peer_is_a_client_or_a_proxy_that_was_named(host: str, peer: tuple[str, bool]) -> None:
+    assert Clients(["10.0.0.0/8"]).peer(host) == peer

@@ -9,6 +9,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from shared.server.bounds import Bounds
+from shared.server.connections import Connections
 from shared.server.guard import GuardedProtocol
 from shared.settings import Settings
 from tests.shared.server.guarded import SOON, Served, app
@@ -22,6 +23,7 @@ async def server(real_network: None) -> AsyncIterator[Served]:
     """A server of the app with tight bounds."""
     del real_network
     bounds = Bounds(Settings(max_head_bytes=2000, max_connections=20, public_url="http://hub"), 9999)
+    bounds.connections = Connections(20, ["127.0.0.0/8"])
     bounds.receive_seconds = bounds.send_seconds = SOON
     bounds.tick = SOON / 4
     config, state = uvicorn.Config(app, log_config=None, timeout_keep_alive=60), ServerState()

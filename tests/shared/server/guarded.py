@@ -24,15 +24,16 @@ if TYPE_CHECKING:
 GET = b"GET / HTTP/1.1\r\nHost: hub\r\n\r\n"
 UP = b"POST / HTTP/1.1\r\nHost: hub\r\n"
 CLOSING = b"GET / HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n"
+KEPT = b"k" * 30_000_000
 SOON = 0.15
 """How long, in these tests, a client may take, in seconds."""
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer with the body that was sent; at /large with more than sockets hold, at /wait after a while.
+    """Answer with the body that was sent; at /large with more than sockets hold, at /kept with what is kept for all.
 
-    At /fields the answer is the number of header fields, at /target what was asked for. At /early it comes before the
-    body, at /slow it begins before and ends after a while.
+    At /wait it comes after a while. At /fields the answer is the number of header fields, at /target what was asked
+    for. At /early it comes before the body, at /slow it begins before and ends after a while.
     """
     if scope["path"] in _EARLY:
         await _EARLY[scope["path"]]()(scope, receive, send)
@@ -44,7 +45,9 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
         body = b"%d fields" % len(scope["headers"])
     if scope["path"] in {"*", "/target"} or scope["query_string"]:
         body = f"{scope['method']} {scope['path']}?{scope['query_string'].decode()}".encode()
-    await PlainTextResponse(b"x" * 30_000_000 if scope["path"] == "/large" else body)(scope, receive, send)
+    if scope["path"] in {"/large", "/kept"}:
+        body = b"x" * 30_000_000 if scope["path"] == "/large" else KEPT
+    await PlainTextResponse(body)(scope, receive, send)
 
 
 async def _slowly() -> AsyncIterator[str]:

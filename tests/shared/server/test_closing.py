@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import struct
 from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.server import closing, guard
-from shared.server.closing import ClosingTransport
+from shared.server import guard, transport
 from shared.server.guard import GuardedProtocol
 from tests.shared.server.guarded import CLOSING, GET, SOON, UP, bodies, problem
 
@@ -21,6 +19,7 @@ if TYPE_CHECKING:
     from tests.shared.server.guarded import Served
 
 WAIT = b"GET /wait HTTP/1.1\r\nHost: hub\r\n\r\n"
+LARGE = b"GET /large HTTP/1.1\r\nHost: hub\r\n\r\n"
 CHUNKS = UP + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
@@ -85,7 +84,7 @@ async def test_requests_that_are_not_taken_cost_the_others_no_answer(client: soc
 async def test_one_that_never_stops_sending_is_reset(
     server: Served, client: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(closing, "LINGER_BYTES", 200_000)
+    monkeypatch.setattr(transport, "LINGER_BYTES", 200_000)
     loop = asyncio.get_running_loop()
     await loop.sock_sendall(client, b"nonsense\r\n\r\n")
 
@@ -257,32 +256,68 @@ async def test_an_idle_connection_ends_without_waiting_for_the_client(
     await server.has(0)
 
 
-class Lost(asyncio.Protocol):
-    """Notes that its connection is lost."""
+async def test_the_next_request_begins_when_the_last_answer_has_left(server: Served) -> None:
+    server.bounds.send_seconds = 60
+    reader, writer = await server.connect()
+    writer.write(LARGE + b"".join([GET, LARGE, CLOSING]))
+    await reader.readuntil(b"\r\n\r\n")
+    writer.transport.pause_reading()  # type: ignore[attr-defined]
+    await asyncio.sleep(2 * SOON)
 
-    def __init__(self) -> None:
-        self.event = asyncio.Event()
+    # Of those that wait none holds an answer of its own.
+    assert [len(server.state.tasks), len(server.bounds.unread._bodies)] == [0, 1]
+    writer.transport.resume_reading()  # type: ignore[attr-defined]
+    answers = await server.rest(reader)
+    assert answers.count(b"HTTP/1.1 200 OK") == 3
+    assert len(answers.replace(b"x", b"")) < 1000
 
-    def connection_lost(self, _: Exception | None) -> None:
-        """Note it."""
-        self.event.set()
+
+async def test_a_request_that_is_refused_while_it_waits_for_its_turn_is_not_begun(server: Served) -> None:
+    server.bounds.send_seconds = 60
+    reader, writer = await server.connect()
+    writer.write(LARGE)
+    await reader.readuntil(b"\r\n\r\n")
+    writer.transport.pause_reading()  # type: ignore[attr-defined]
+    writer.write(CHUNKS + b"3\r\nabc\r\nxyz\r\n")
+    await asyncio.sleep(SOON)
+    writer.transport.resume_reading()  # type: ignore[attr-defined]
+
+    answer = (await server.rest(reader)).lstrip(b"x")
+    problem(answer, "malformed-request")
 
 
-async def test_a_connection_that_the_client_has_reset_ends_at_once(real_network: None) -> None:
-    del real_network
-    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as listening:
-        client = socket.create_connection(listening.getsockname())
-        taken, _ = listening.accept()
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    inner, lost = await asyncio.get_running_loop().connect_accepted_socket(Lost, taken)
-    one = ClosingTransport(inner)
-    one.pause_reading()
-    client.close()
+async def test_the_time_without_a_request_counts_from_the_end_of_reading(server: Served) -> None:
+    server.bounds.send_seconds = 60
+    reader, writer = await server.connect()
+    writer.write(LARGE)
+    await reader.readuntil(b"\r\n\r\n")
+    (one,) = server.state.connections
+    assert isinstance(one, GuardedProtocol)
+    writer.transport.pause_reading()  # type: ignore[attr-defined]
+    one.timeout_keep_alive_handler()
+    writer.transport.resume_reading()  # type: ignore[attr-defined]
 
-    one.close()
-    one.writelines([b"nobody reads", b"this"])
-    one.pause_reading()
+    await reader.readexactly(30_000_000)
+    writer.write(CLOSING)
+    assert bodies(await server.rest(reader)) == [b"hello"]
 
-    async with asyncio.timeout(5):
-        await lost.event.wait()
-    assert one.is_closing()
+
+async def test_a_client_that_ends_its_direction_gets_all_of_a_large_answer(server: Served) -> None:
+    for request in (LARGE, LARGE.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")):
+        reader, writer = await server.connect()
+        writer.write(request)
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write_eof()
+
+        assert len(await server.rest(reader)) == 30_000_000
+        await server.has(0)
+
+
+async def test_a_server_that_stops_lets_a_large_answer_be_read(server: Served) -> None:
+    reader, writer = await server.connect()
+    writer.write(LARGE)
+    await reader.readuntil(b"\r\n\r\n")
+    (one,) = server.state.connections
+    one.shutdown()
+
+    assert len(await server.rest(reader)) == 30_000_000

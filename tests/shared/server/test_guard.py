@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.server import guard
-from tests.shared.server.guarded import CLOSING, GET, SOON, UP, bodies, problem
+from shared.server.connections import Connections
+from shared.server.unread import Unread
+from tests.shared.server.guarded import CLOSING, GET, KEPT, SOON, UP, bodies, problem
 
 if TYPE_CHECKING:
     from tests.shared.server.guarded import Served
@@ -366,17 +368,64 @@ async def test_a_reader_that_reads_gets_all_though_it_takes_its_time(server: Ser
     assert got == 30_000_000
 
 
+async def stopped(server: Served, path: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Return a connection whose client asked for what is at *path* and has read no more than the head."""
+    reader, writer = await server.connect()
+    writer.write(b"GET %s HTTP/1.1\r\nHost: hub\r\n\r\n" % path)
+    await reader.readuntil(b"\r\n\r\n")
+    writer.transport.pause_reading()  # type: ignore[attr-defined]
+    return reader, writer
+
+
 async def test_readers_that_stop_do_not_pin_more_than_the_bound(server: Served) -> None:
     server.bounds.send_seconds = 60
-    server.bounds._most_unread = 50_000_000
-    for _ in range(3):
-        reader, writer = await server.connect()
-        writer.write(b"GET /large HTTP/1.1\r\nHost: hub\r\n\r\n")
-        await reader.readuntil(b"\r\n\r\n")
-        writer.transport.pause_reading()  # type: ignore[attr-defined]
+    server.bounds.unread = Unread(50_000_000, 20)
+    for _ in range(4):
+        await stopped(server, b"/large")
 
     await server.has(1)
-    assert sum(server.bounds._unread.values()) <= 50_000_000
+    assert server.bounds.unread._bytes == 30_000_000
+
+
+async def test_readers_of_what_the_hub_keeps_are_not_ended_for_its_size(server: Served) -> None:
+    server.bounds.send_seconds = 60
+    server.bounds.unread = Unread(1_000_000, 20)
+    for _ in range(5):
+        await stopped(server, b"/kept")
+    reader, writer = await server.connect()
+    writer.write(b"GET /kept HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n")
+    await reader.readuntil(b"\r\n\r\n")
+    assert await server.rest(reader) == KEPT
+    assert 0 < server.bounds.unread._copied <= 250_000
+    await server.has(5)
+
+
+async def test_one_that_reads_is_not_ended_for_those_that_do_not(server: Served) -> None:
+    server.bounds.send_seconds = 60
+    server.bounds.unread = Unread(140_000_000, 20)
+    reader, writer = await server.connect()
+    writer.write(b"GET /large HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n")
+    await reader.readuntil(b"\r\n\r\n")
+    got = 0
+    for _ in range(8):
+        await stopped(server, b"/large")
+        got += len(await reader.readexactly(3_000_000))
+
+    assert got + len(await server.rest(reader)) == 30_000_000
+
+
+async def test_a_slow_reader_of_a_large_answer_gets_all_of_it_however_long_that_takes(server: Served) -> None:
+    server.bounds.idle_seconds = SOON
+    reader, writer = await server.connect()
+    writer.write(b"GET /kept HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n")
+    await reader.readuntil(b"\r\n\r\n")
+    # Ten times as long as one may stand still.
+    got = 0
+    for _ in range(30):
+        got += len(await reader.readexactly(900_000))
+        await asyncio.sleep(SOON / 3)
+
+    assert got + len(await server.rest(reader)) == len(KEPT)
 
 
 async def test_idle_connections_make_room_for_new_ones(server: Served) -> None:
@@ -389,6 +438,47 @@ async def test_idle_connections_make_room_for_new_ones(server: Served) -> None:
 
     assert (await reader.readuntil(b"hello")).startswith(b"HTTP/1.1 200 OK")
     assert len(server.state.connections) <= 20
+
+
+async def test_a_request_that_has_not_arrived_makes_room_and_one_that_is_worked_for_does_not(server: Served) -> None:
+    server.bounds.receive_seconds = 60
+    working, writer = await server.connect()
+    writer.write(CLOSING.replace(b"/", b"/wait", 1))
+    await server.has(1)
+    starts = [b"G", b"GET / HTTP/1.1\r\nHost", UP + b"Content-Length: 3\r\n\r\na"]
+    for number in range(60):
+        _, writer = await server.connect()
+        writer.write(starts[number % 3])
+
+    answer = await server.say(CLOSING)
+
+    assert bodies(answer) == [b"hello"]
+    assert bodies(await server.rest(working)) == [b"hello"]
+    assert len(server.state.connections) <= 20
+
+
+async def test_one_that_does_not_read_makes_room(server: Served) -> None:
+    server.bounds.receive_seconds = server.bounds.send_seconds = 60
+    for _ in range(20):
+        await stopped(server, b"/kept")
+    async with asyncio.timeout(10):
+        while len(server.bounds.connections._all.waiting) < 20:  # noqa: ASYNC110 - nobody is told
+            await asyncio.sleep(0.01)
+
+    assert bodies(await server.say(CLOSING)) == [b"hello"]
+
+
+async def test_an_address_has_half_of_the_places_and_a_proxy_all(server: Served) -> None:
+    server.bounds.receive_seconds = 60
+    server.bounds.connections = Connections(20)
+    for _ in range(15):
+        await server.connect()
+    await server.has(10)
+    server.bounds.connections = Connections(20, ["127.0.0.0/8"])
+    for _ in range(15):
+        await server.connect()
+    await server.has(25)
+
 
 async def test_a_connection_that_ended_leaves_nothing_to_collect(server: Served) -> None:
     reader, writer = await server.connect()

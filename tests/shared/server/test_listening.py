@@ -1,21 +1,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
 import socket
-from contextlib import closing
 from typing import Any
 
 import pytest
 
 from shared.problems import StartError
 from shared.server import listening
-from shared.server.listening import bind, described, url_of
+from shared.server.listening import Handles, bind, described, url_of
 
 
 def reached(port: int, address: str) -> bool:
-    with closing(socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)) as client:
+    with contextlib.closing(socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)) as client:
         return client.connect_ex((address, port)) == 0
 
 
@@ -97,6 +97,58 @@ async def test_a_handle_that_can_not_be_had_is_asked_for_once_at_a_time_and_then
         await asyncio.wait_for(reached_it.wait(), 30)
         client.close()
         await client.wait_closed()
+
+
+async def test_no_more_connections_are_accepted_than_there_are_handles_for(real_network: None) -> None:
+    del real_network
+    taken: list[asyncio.StreamWriter] = []
+    come = asyncio.Semaphore(0)
+
+    async def keep(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        taken.append(writer)
+        come.release()
+
+    handles = Handles()
+    handles.most = 3
+    [one] = bind("127.0.0.1", 0, handles)
+    async with await asyncio.start_server(keep, sock=one):
+        clients = [await asyncio.open_connection("127.0.0.1", one.getsockname()[1]) for _ in range(5)]
+        for _ in range(3):
+            await asyncio.wait_for(come.acquire(), 10)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert (len(taken), handles.are_taken()) == (3, True)
+
+        # Those that are closed leave their places to those that wait.
+        for writer in taken[:2]:
+            writer.transport.abort()
+        for _ in range(2):
+            await asyncio.wait_for(come.acquire(), 10)
+        for writer in (*taken, *(writer for _, writer in clients)):
+            writer.transport.abort()
+        await asyncio.sleep(0.01)
+        assert not handles.are_taken()
+
+
+def test_a_handle_of_which_nobody_takes_care_is_counted_no_longer_than_it_is_there(real_network: None) -> None:
+    del real_network
+    handles = Handles()
+    handles.most = 1
+    with contextlib.closing(socket.socket()) as other:
+        one = handles.take(socket.socket(fileno=other.dup().detach()))
+        assert handles.are_taken()
+        one.detach()
+        del one
+        assert not handles.are_taken()
+
+
+def test_a_client_that_reads_nothing_costs_the_system_little(real_network: None) -> None:
+    del real_network
+    [one] = bind("127.0.0.1", 0)
+    with one, contextlib.closing(socket.create_connection(one.getsockname())):
+        accepted, _ = one.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT) == 131072
 
 
 @pytest.mark.parametrize(

@@ -141,6 +141,26 @@ def test_serves_within_its_bounds_and_says_nothing_of_itself(
     assert (config.timeout_keep_alive, config.timeout_graceful_shutdown) == (7, SHUTDOWN_SECONDS)
 
 
+def test_says_where_there_are_fewer_connections_than_were_asked_for(
+    served: list[uvicorn.Config], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("shared.server.open_files", lambda: 1024)
+    run_server(create_app, "127.0.0.1", 0, str(tmp_path / "data"))
+
+    assert len(served) == 1
+    says = "The hub keeps at most 496 connections, and not 10,000 (REUSE_SURFACE_MAX_CONNECTIONS): "
+    assert any(message == f"{says}this process may have 1024 files open." for message in caplog.messages)
+
+
+def test_too_few_files_stop_the_start(served: list[uvicorn.Config], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.server.open_files", lambda: 500)
+
+    with pytest.raises(StartError, match="500 files"):
+        run_server(create_app, "127.0.0.1", 0, None)
+
+    assert served == []
+
+
 def test_a_bad_setting_stops_the_start(served: list[uvicorn.Config], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REUSE_SURFACE_TOKEN", TOKEN[:5])
 

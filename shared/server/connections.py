@@ -1,0 +1,110 @@
+"""Which connection ends when there are too many: the one that has waited longest for its client, found in one step.
+
+A connection waits for its client while it is idle, while a request has not arrived in full, and while an answer is not
+read. It is worked for between the last byte of a request and its answer, and then it stays. Each address has half of
+the places at most, of IPv6 each /64: who has more ends connections of its own. A proxy that the operator named has all,
+because behind it are many clients.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Protocol
+
+from shared.limits import Clients
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Connection(Protocol):
+    """A connection to a client."""
+
+    def abort(self) -> None:
+        """Close at once."""
+
+
+class _Lines:
+    """Connections that may end: those that are closing anyway before those that wait, each for the longest first."""
+
+    __slots__ = ("closing", "count", "waiting")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.closing: OrderedDict[Connection, None] = OrderedDict()
+        self.waiting: OrderedDict[Connection, None] = OrderedDict()
+
+    def first(self) -> Connection | None:
+        """Return the one that ends next."""
+        return next(iter(self.closing), None) or next(iter(self.waiting), None)
+
+    def leave(self, one: Connection) -> None:
+        """Note that *one* does not end to make room."""
+        self.closing.pop(one, None)
+        self.waiting.pop(one, None)
+
+
+class Connections:
+    """The connections of one server: *most* in all, and half of them from one address that is not a trusted proxy."""
+
+    def __init__(self, most: int, trusted_proxies: Iterable[str] = ()) -> None:
+        """Begin without any; *trusted_proxies* are CIDRs."""
+        self.most = most
+        self._share = max(1, most // 2)
+        self._named = Clients(trusted_proxies)
+        self._all = _Lines()
+        self._clients: dict[str, _Lines] = {}
+        self._places: dict[Connection, str] = {}
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._places)
+
+    def arrived(self, one: Connection, address: str) -> None:
+        """Take *one*, which waits for its client at *address*; where that is one too many, end another or itself."""
+        client, trusted = self._named.peer(address)
+        own = self._clients.setdefault(client, _Lines())
+        self._places[one] = client
+        own.count += 1
+        self.waits(one)
+        crowded = None
+        if own.count > self._share and not trusted:
+            crowded = own
+        elif len(self._places) > self.most:
+            crowded = self._all
+        # The newcomer waits too, so that there is always one to end.
+        if crowded is not None and (last := crowded.first()) is not None:
+            self.left(last)
+            last.abort()
+
+    def waits(self, one: Connection) -> None:
+        """Note that *one* waits for its client from now on."""
+        for lines in self._lines_of(one):
+            lines.leave(one)
+            lines.waiting[one] = None
+
+    def closes(self, one: Connection) -> None:
+        """Note that all is said over *one*, and only its end is due."""
+        for lines in self._lines_of(one):
+            lines.leave(one)
+            lines.closing[one] = None
+
+    def works(self, one: Connection) -> None:
+        """Note that the hub works for *one*, or that its client reads."""
+        for lines in self._lines_of(one):
+            lines.leave(one)
+
+    def left(self, one: Connection) -> None:
+        """Note that *one* has ended; one that is not there any more changes nothing."""
+        for lines in self._lines_of(one):
+            lines.leave(one)
+        client = self._places.pop(one, None)
+        if client is not None:
+            own = self._clients[client]
+            own.count -= 1
+            if not own.count:
+                del self._clients[client]
+
+    def _lines_of(self, one: Connection) -> tuple[_Lines, ...]:
+        client = self._places.get(one)
+        return () if client is None else (self._all, self._clients[client])

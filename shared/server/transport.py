@@ -1,0 +1,184 @@
+"""The transport below a connection: writes in slices what clients read slowly, and ends in stages (RFC 9112 §9.6).
+
+A socket that is closed answers what the client has sent, or still sends, with a reset, and a client that meets it first
+loses the answer that it had not read yet. So the hub ends its own direction, reads and drops what still comes, and
+closes when the client does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from shared.server.unread import Unread
+
+LINGER_BYTES = 16 * 1024 * 1024
+"""How much of what a client still sends is dropped before the connection is reset."""
+
+_AT_ONCE = 1024 * 1024
+"""So many bytes are written before anything else has its turn, where a client reads as fast as they come."""
+
+
+class ClosingTransport(asyncio.Transport):
+    """Passes on to the transport of a socket, but ``close`` ends the hub's direction of it alone.
+
+    Its user calls ``write_on`` when the socket has taken what was written, ``drop`` for what comes after ``close``,
+    ``end`` where the client does not close in time, and ``lost`` when the socket is closed.
+    """
+
+    def __init__(self, transport: asyncio.Transport, protocol: asyncio.Protocol, unread: Unread) -> None:
+        """Wrap *transport*, which is open; *protocol* is told when to pause and resume, *unread* what waits."""
+        super().__init__()
+        # Whatever a socket does not take at once is counted, and nothing is added to it.
+        transport.set_write_buffer_limits(high=0)
+        self._transport = transport
+        self._protocol: asyncio.Protocol | None = protocol
+        self._unread = unread
+        self._closing = self._client_ended = False
+        self._dropped = 0
+        # What waits, its bytes in all, how far the first was written, and what of that the socket did not take yet.
+        self._views: deque[memoryview] = deque()
+        self._left = self._begin = self._copied = 0
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Write *data* as fast as the client takes it, unless this is closing. Bytes are not copied beforehand."""
+        if self._closing or not data:
+            return
+        if not self._views and not self._copied and len(data) <= self._unread.slice_bytes():
+            self._transport.write(data)
+            if self._transport.get_write_buffer_size():
+                self._count()
+            return
+        self._views.append(self._unread.hold(self, bytes(data)))
+        self._left += len(data)
+        if not self.write_on():
+            # Later, when whoever wrote it has let it go.
+            asyncio.get_running_loop().call_soon(self._unread.make_room)
+
+    def write_on(self) -> bool:
+        """Write more where the socket has taken what was copied; return whether nothing waits any more."""
+        self._count()
+        while self._views and not self._copied:
+            view = self._views[0]
+            self._write_slices(view)
+            self._unread.reads(self)
+            # What is copied may be a part of the view, so that it is let go once nothing of it is left there.
+            if self._begin == len(view) and not self._copied:
+                self._next()
+            elif not self._copied:
+                self._write_later()
+                return False
+        if self._closing and not self._views:
+            # asyncio would close a second time what is closed while it says that there is room.
+            asyncio.get_running_loop().call_soon(self._end_direction)
+        return not self._views and not self._copied
+
+    def _write_slices(self, view: memoryview) -> None:
+        """Write slices of *view* while the socket takes them whole, or skip it where the client has gone."""
+        begin, size = self._begin, self._unread.slice_bytes()
+        last = min(len(view), begin + _AT_ONCE)
+        while begin < last and not self._transport.get_write_buffer_size() and not self._transport.is_closing():
+            self._transport.write(view[begin : begin + size])
+            begin += size
+        end = len(view) if self._transport.is_closing() else min(begin, len(view))
+        self._left -= end - self._begin
+        self._begin = end
+        self._count()
+
+    def _next(self) -> None:
+        self._views.popleft()
+        self._begin = 0
+        self._unread.release(self)
+
+    def _count(self) -> None:
+        copied = self._transport.get_write_buffer_size()
+        self._unread.copies(copied - self._copied)
+        self._copied = copied
+
+    def _write_later(self) -> None:
+        if self._protocol is not None:
+            self._protocol.pause_writing()
+            asyncio.get_running_loop().call_soon(self._protocol.resume_writing)
+
+    def writelines(self, list_of_data: Iterable[Any]) -> None:
+        """Write all of it, unless it is closing."""
+        self.write(b"".join(list_of_data))
+
+    def close(self) -> None:
+        """Write what waits to be written, and then end this direction; close once the client ends its own."""
+        if self.is_closing():
+            return
+        self._closing = True
+        self._end_direction()
+        # What nobody reads would be answered with a reset, too.
+        self._transport.resume_reading()
+
+    def end(self) -> None:
+        """Close without waiting for the client, once what waits is written: for a connection that owes no answer."""
+        self._closing = self._client_ended = True
+        self._end_direction()
+
+    def _end_direction(self) -> None:
+        if self._views:
+            return
+        if self._client_ended:
+            self._transport.close()
+            return
+        try:
+            self._transport.write_eof()
+        except OSError:
+            # The client has reset the connection: there is nobody to read an answer.
+            self._transport.abort()
+
+    def abort(self) -> None:
+        """Close at once, and forget what waits to be written."""
+        self._closing = True
+        self._forget()
+        self._transport.abort()
+        self._count()
+
+    def lost(self) -> None:
+        """Let go of everything: the socket is closed."""
+        self._protocol = None
+        self._forget()
+        self._count()
+
+    def _forget(self) -> None:
+        while self._views:
+            self._next()
+        self._left = 0
+
+    def drop(self, size: int) -> None:
+        """Note that *size* bytes came that nobody reads; reset the connection where they are too many."""
+        self._dropped += size
+        if self._dropped > LINGER_BYTES:
+            self.abort()
+
+    def client_ended(self) -> None:
+        """Note that the client sends no more, but may still read."""
+        self._client_ended = True
+
+    def is_closing(self) -> bool:
+        """Tell whether it is closed or about to be: nothing can be written any more."""
+        return self._closing or self._transport.is_closing()
+
+    def pause_reading(self) -> None:
+        """Let the client wait, unless it is closing."""
+        if not self._closing:
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read on."""
+        self._transport.resume_reading()
+
+    def get_write_buffer_size(self) -> int:
+        """Return how many bytes wait to be written."""
+        return self._left + self._transport.get_write_buffer_size()
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:  # noqa: ANN401 - as in asyncio
+        """Return what the transport knows of the socket."""
+        return self._transport.get_extra_info(name, default)
