@@ -96,7 +96,7 @@ class Limits:
             self._writes.count(author.name)
 
     def count_refresh(self, author: Author) -> None:
-        """Count a fetch that *author* asks for, or raise TooManyRequests."""
+        """Count a fetch that *author* asks for, or a ``compose`` of whatever is due, or raise TooManyRequests."""
         self._refreshes.count(author.name)
 
 

@@ -111,7 +111,7 @@ class Settings:
     trusted_proxies: tuple[str, ...] = _setting(_cidrs, "", "CIDRs of the proxies whose X-Forwarded-For is believed")
     wrong_tokens_per_minute: int = _setting(_count, "20", "Wrong tokens from one address, past which they get 429")
     writes_per_minute: int = _setting(_count, "1200", "Writes that one token may send which is no admin's")
-    refreshes_per_minute: int = _setting(_count, "1200", "Fetches that one token may ask for (refresh, dry_run)")
+    refreshes_per_minute: int = _setting(_count, "1200", "Fetches that one token may ask for (also compose, dry_run)")
     validations_per_minute: int = _setting(_count, "120", "Indexes that one address may have validated")
     max_registrations: int = _setting(_count, "20000", "How many repos may be registered")
     max_registrations_per_token: int = _setting(_count, "2000", "How many of them by one token that is no admin's")

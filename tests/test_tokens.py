@@ -228,7 +228,15 @@ async def test_fetches_are_limited_for_each_token(settings: Settings, file: Path
         answers = [await client.post(f"{REPO}/refresh", headers=by(OWNER)) for _ in range(4)]
 
         assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+        problem(await client.post("/v1/federated/compose", headers=by(OWNER)), "too-many-requests")
         assert (await client.post(f"{REPO}/refresh", headers=by(COVERS))).status_code == 200
+
+
+async def test_composing_counts_among_the_fetches_of_a_token(settings: Settings, file: Path) -> None:
+    async with served(replace(settings, tokens_file=file, refreshes_per_minute=2)) as client:
+        answers = [await client.post("/v1/federated/compose", headers=by(OWNER)) for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
 
 
 async def test_registrations_are_limited_for_each_token_and_in_all(settings: Settings, file: Path) -> None:

@@ -36,6 +36,7 @@ async def handle(hub: Hub, request: Request) -> Response:
     query = read_query(request, **QUERY)
     if query.get("force"):
         author.must_be_admin()
+    hub.limits.count_refresh(author)
     leave_body(request)
 
     schedule = hub.sources.schedule
