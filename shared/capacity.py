@@ -56,8 +56,10 @@ class Capacity:
             "capabilities": Use(used.capabilities, most.capabilities),
             "mib": Use(used.bytes / _MIB, most.bytes / _MIB),
         }
-        limit = _memory_limit()
-        return uses if limit is None else uses | {"memory": Use(_memory() / _MIB, limit / _MIB)}
+        limit, memory = _memory_limit(), _memory()
+        if limit is None or memory is None:
+            return uses
+        return uses | {"memory": Use(memory / _MIB, limit / _MIB)}
 
     def near(self) -> list[Near]:
         """Return the limits of which at least four fifths are in use."""
@@ -66,17 +68,23 @@ class Capacity:
         return [Near(limit, use, self._since[limit]) for limit, use in near.items()]
 
 
-def _memory() -> int:
-    """Return the bytes of memory that this process holds and those that it started, because the limit is on all."""
+def _memory() -> int | None:
+    """Return the bytes of memory that this process holds and those that it started, because the limit is on all.
+
+    None where that can't be read, as when the process has no handle left.
+    """
+    own = _resident("self")
+    if not own:
+        return None
     children = Path(f"/proc/self/task/{os.getpid()}/children")
-    pids = ["self"]
+    pids: list[str] = []
     with contextlib.suppress(OSError):  # where the system does not list them
-        pids += children.read_text(encoding="ascii").split()
-    return sum(map(_resident, pids)) * os.sysconf("SC_PAGE_SIZE")
+        pids = children.read_text(encoding="ascii").split()
+    return sum(map(_resident, pids), own) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _resident(pid: str) -> int:
-    """Return the pages of memory that a process holds; none where it has just ended."""
+    """Return the pages of memory that a process holds; none where it has just ended, or that can't be read."""
     try:
         return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
     except OSError:

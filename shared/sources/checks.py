@@ -39,8 +39,9 @@ class Checks:
         Its result is None while the host is in a Retry-After cool-down, unless the source was asked for by name.
         """
         if source.flight is None:
-            self._hosts.begin(source.share)
+            # Counted once there is a task, which counts it off: a task that is refused has begun nothing.
             source.flight = asyncio.create_task(self._check(source, source.share))
+            self._hosts.begin(source.share)
         return source.flight
 
     async def run_all(self, sources: Iterable[Source]) -> list[Outcome]:

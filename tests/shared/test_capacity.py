@@ -11,6 +11,8 @@ from shared.capacity import Use
 from tests.builders import capability, index, refresh, register, url_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     import httpx
@@ -72,19 +74,37 @@ async def test_memory_counts_where_the_system_limits_it(  # noqa: PLR0917 - fixt
 def test_the_memory_of_this_process_is_read_from_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
 
-    assert module._memory() > 10 * MIB
+    assert memory() > 10 * MIB
+
+
+async def test_memory_that_can_not_be_read_is_not_told_as_none(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, no_free_files: Callable[[], AbstractContextManager[None]]
+) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(module, "_memory_limit", lambda: 100 * MIB)
+    assert "memory" in hub.findings.capacity.uses()
+
+    with no_free_files():
+        assert hub.findings.capacity.uses().keys() == {"registrations", "capabilities", "mib"}
+
+
+def memory() -> int:
+    """Return the bytes that the module reads."""
+    read = module._memory()
+    assert read is not None
+    return read
 
 
 def test_the_processes_that_the_hub_started_count_too_and_those_that_ended_do_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.undo()
-    before = module._memory()
+    before = memory()
     program = f"held = bytearray(b'x') * {60 * MIB}; print(flush=True); input()"
     with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdout
         child.stdout.readline()
-        assert module._memory() > before + 50 * MIB
+        assert memory() > before + 50 * MIB
         child.communicate(b"\n")
 
     assert module._resident(str(child.pid)) == 0

@@ -20,6 +20,7 @@ from shared.store import Author
 from tests.builders import WRITER, Hands, capability, index, refresh, register, registration, served, url_of
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
     from pathlib import Path
 
     import respx
@@ -785,3 +786,23 @@ async def test_the_ids_of_large_contents_are_compared_beside_the_event_loop(
 
     here = threading.get_ident()
     assert [one == here for one in threads] == [True, False, False]
+
+
+async def test_a_check_that_could_not_begin_takes_no_place_of_its_host(
+    hub: Hub, upstream: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(coroutine: Coroutine[Any, Any, Any]) -> None:
+        coroutine.close()
+        raise MemoryError
+
+    hub.sources.watch(ROW)
+    source = hub.sources.all()[ROW.repo]
+    with monkeypatch.context() as refusing:
+        refusing.setattr(asyncio, "create_task", refuse)
+        for _ in range(20):
+            with pytest.raises(MemoryError):
+                hub.sources._checks.start(source)
+
+    assert (source.flight, source.share.busy, hub.sources._hosts.checks) == (None, 0, 0)
+    upstream.get(ROW.url).respond(content=index())
+    assert (await hub.sources.refresh(ROW.repo)).outcome == "changed"
