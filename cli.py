@@ -1171,7 +1171,9 @@ def standing(source: "dict[str, Any]", all_of_them: str = " served") -> str:
     if served is None or served == count:
         return counted(count) + (all_of_them if served == count else "")
     lost = [(one.get("count"), one.get("repo")) for one in listed(source, "served_elsewhere")[:5]]
-    claimed = ", ".join(f"{'all' if ids == count != 1 else f'{number(ids):,}'} claimed by {repo}" for ids, repo in lost)
+    claimed = ", ".join(f"{'all' if ids == count else f'{number(ids):,}'} claimed by {repo}" for ids, repo in lost)
+    if count == 1:
+        return "1 capability, not served" + (f": its id is claimed by {lost[0][1]}" if lost else "")
     return f"{counted(count)}, {number(served):,} of them served" + (f": {claimed}" if claimed else "")
 
 
@@ -1455,10 +1457,13 @@ def federated(hub: "Api", args: "Namespace") -> "Result":
     if changed and write_whole(args.out, document):
         note = [answer.header("etag"), hub.url + path, sha256(document)]
         write_whole(f"{args.out}.etag", json.dumps(note).encode())
-    serial, complete = answer.header("reuse-surface-serial"), answer.header("reuse-surface-complete") == "true"
-    data = {"out": args.out, "changed": changed, "serial": number(serial), "complete": complete}
-    message = f"{args.out}: {'written' if changed else 'unchanged'}, serial {serial}"
-    return Result(data, message if complete else f"{message}, incomplete", aside=aside)
+    # A proxy may take away headers that it does not know; then nothing is said of what they would have told.
+    serial, complete = answer.header("reuse-surface-serial"), answer.header("reuse-surface-complete")
+    words = ["written" if changed else "unchanged", f"serial {serial}" if serial else "",
+             "incomplete" if complete == "false" else ""]  # fmt: skip
+    data = {"out": args.out, "changed": changed, "serial": number(serial) if serial else None,
+            "complete": complete == "true" if complete else None}  # fmt: skip
+    return Result(data, f"{args.out}: {', '.join(filter(None, words))}", aside=aside)
 
 
 def document_of(hub: "Api", answer: "Answer", form: str) -> bytes:

@@ -175,7 +175,8 @@ _BY_MEMBER: dict[str, Callable[[dict[str, Any], dict[str, Any]], list[str]]] = {
     "additionalProperties": _unknown,
 }
 UNKNOWN = "is not a known field"
-_MEMBER_TEXTS = {"required": "is required", "additionalProperties": UNKNOWN}
+REQUIRED = "is required"
+_MEMBER_TEXTS = {"required": REQUIRED, "additionalProperties": UNKNOWN}
 _TEXTS = {
     "pattern": "does not match {}",
     "maxLength": "is longer than {:,} characters",

@@ -106,7 +106,7 @@ class Settings:
     tokens_file: Path | None = _setting(_path, None, "A YAML file of named tokens and what they may write")  # noqa: RUF009
     public_url: str | None = _setting(_public_url, None, "The URL under which readers know the hub")
     allow_networks: tuple[str, ...] = _setting(_networks, "", "CIDRs and host names that are trusted as sources")
-    allow_ports: tuple[int, ...] = _setting(_ports, "80,443,8080,8443", "The ports from which sources are read")
+    allow_ports: tuple[int, ...] = _setting(_ports, "80,443,8080,8443", "The ports at which all other sources are read")
     max_stale_seconds: int = _setting(_seconds, "604800", "How long the last good content outlives its last check")
     trusted_proxies: tuple[str, ...] = _setting(_cidrs, "", "CIDRs of the proxies whose X-Forwarded-For is believed")
     wrong_tokens_per_minute: int = _setting(_count, "20", "Wrong tokens from one address, past which they get 429")

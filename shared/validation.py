@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from shared.index import Fault, IndexFaulty
-from shared.problems import SourceProblem
+from shared.problems import SourceNotAnIndex, SourceProblem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,10 +34,18 @@ async def validate_manifest(reader: Reader, body: bytes) -> dict[str, Any]:
     return {"valid": False, "errors": errors, "manifest": None, "sources": sifted.sources, "refused": sifted.refused}
 
 
+_MARKUP = Fault(1, 1, "", "is a web page or other markup: it begins with <", "Send the YAML or JSON file itself.")
+
+
 def faults_of(fault: IndexFaulty | SourceProblem) -> Iterable[Fault]:
-    """Return all faults; what is wrong with a document as a whole stands at its beginning."""
+    """Return all faults; what is wrong with a document as a whole stands at its beginning.
+
+    What a document is refused for as the answer of a source is told in other words where nobody fetched it.
+    """
     if isinstance(fault, IndexFaulty):
         return fault.faults
+    if isinstance(fault, SourceNotAnIndex):
+        return [_MARKUP]
     return fault.faults or (Fault(1, 1, "", fault.detail.rstrip("."), fault.remedy),)
 
 

@@ -51,7 +51,9 @@ class Gunzip:
                 out += self._member.decompress(raw, most - len(out))
                 raw = self._member.unused_data
         except zlib.error as fault:
-            raise SourceNotAnIndex("The answer says Content-Encoding: gzip, but its bytes are not gzip.") from fault
+            raise SourceNotAnIndex(
+                "The answer says Content-Encoding: gzip, but its bytes are not gzip, or were changed on their way."
+            ) from fault
         return bytes(out)
 
     def _next_member(self, raw: bytes) -> bytes:

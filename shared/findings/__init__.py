@@ -26,6 +26,7 @@ _LIMITS = {
 }
 """What to do about each limit that is neared."""
 _UNITS = {"registrations": "registrations", "capabilities": "capabilities", "mib": "MiB of capabilities"}
+_SINGULARS = {"registrations": "registration", "capabilities": "capability"}
 
 
 class Served(NamedTuple):
@@ -55,6 +56,8 @@ def of_limit(near: Near) -> Finding:
     limit, (used, most), since = near
     unit = _UNITS.get(limit, "MiB of memory")
     detail = f"{used / most:.0%} of a limit is in use: {used:,.0f} of {most:,.0f} {unit}."
+    if round(most) == 1 and limit in _SINGULARS:
+        detail = f"A limit is used up: it admits 1 {_SINGULARS[limit]}, and 1 is there."
     return made("limit-near", "", since, detail, _LIMITS[limit])
 
 

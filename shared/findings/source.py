@@ -77,7 +77,7 @@ def _faulty(finding: Finding, marks: Sequence[Mark], rest: str) -> Finding:
         kind="invalid-entry",
         severity=KINDS["invalid-entry"],
         also=(finding.kind,),
-        detail=f"{first.pointer or 'The index'} {first.detail}.{others} {rest}",
+        detail=f"{_sentence(first)}.{others} {rest}",
         action=action,
         on_page=action.replace("with POST /v1/validate", "on the page Register"),
         pointer=first.pointer,
@@ -85,6 +85,19 @@ def _faulty(finding: Finding, marks: Sequence[Mark], rest: str) -> Finding:
         column=first.column,
         faults=tuple(_fault(mark) for mark in marks),
     )
+
+
+def _sentence(mark: Mark) -> str:
+    """Return what is wrong at *mark*, and with what: a detail without a pointer may have a subject of its own."""
+    if mark.pointer:
+        return f"{mark.pointer} {mark.detail}"
+    if mark.detail.startswith(_PREDICATES):
+        return f"The index {mark.detail}"
+    return mark.detail[:1].upper() + mark.detail[1:]
+
+
+_PREDICATES = ("is ", "must ", "has ")
+"""How a detail begins that is about the document as a whole, which has no pointer."""
 
 
 def _fault(mark: Mark) -> dict[str, Any]:
@@ -98,7 +111,8 @@ def _held(source: Source) -> Finding:
     assert kept is not None  # noqa: S101 - only what would replace something is held
     gone = vanishing(kept.content, held.kept.content)
     before = len(kept.content.entries)
-    detail = f"{len(gone):,} of {before:,} {'entry' if before == 1 else 'entries'} would vanish: {named(gone)}."
+    vanish = "The only entry" if before == 1 else f"{len(gone):,} of {before:,} entries"
+    detail = f"{vanish} would vanish: {named(gone)}."
     if held.loss is not None:
         lost, most = held.loss
         detail += f" With what left within 24 hours it would be {lost:,} of {most:,}."

@@ -198,4 +198,6 @@ def placed(text: str, index: object, offences: list[Offence]) -> list[Fault]:
 
 def _hint(index: object, offence: Offence, written: str | None) -> str | None:
     """Return what to do about an offence; of a field that is not known no value would be right."""
+    if offence.detail == schemas.REQUIRED:
+        return hints.for_missing(index, offence.pointer)
     return None if offence.detail.startswith(schemas.UNKNOWN) else hints.for_value(index, offence.pointer, written)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -48,6 +49,19 @@ _ENTRIES = {
     "capabilities": "Write each entry as a mapping, as in {id: one.two, name: One}.",
     "sources": "Write each source as a mapping, as in {repo: one, url: https://host/path, domain: two}.",
 }
+_OTHER_DOCUMENTS = {
+    "capabilities": (
+        "sources",
+        "This looks like a federation manifest, which is checked with kind=manifest (--manifest).",
+    ),
+    "sources": (
+        "capabilities",
+        "This looks like a capability index, which is checked without kind=manifest (--manifest).",
+    ),
+}
+"""For the field that a document lacks: the field by which it is of another kind, and how that kind is checked."""
+_FIELDS_OF_ALL = {*_FIELDS, *_LISTS, *_NO_TEXT, *_FIELDS_OF_TEXT, "id", "name", "repo"}
+_MOST_NAMES, _LONGEST_FIELD = 100, 40
 _ID = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
@@ -66,6 +80,8 @@ _CONFLICT = re.compile(r"^<{7} .*$", re.MULTILINE)
 _POINTER = "version https://git-lfs.github.com/spec/"
 _KEY = re.compile(r"\s*(?:- +)*[\w.-]+")
 _STARTS_KEY = re.compile(r"[\w.-]+:(?:\s|$)")
+_TEXT_BEGINS = re.compile(r":\s+$")
+_BARE_SIGN = re.compile(r"(?:^|\s)[*&]$")
 _CLOSE_KEY = re.compile(r"\s*(?:- +)*[\w.-]+:(?!//)\S")
 
 
@@ -88,6 +104,18 @@ def for_value(index: object, pointer: str, written: str | None = None) -> str | 
     if field in _LISTS and not isinstance(value, dict | list):
         return _LIST
     return _for_text_field(field, value, written)
+
+
+def for_missing(index: object, pointer: str) -> str | None:
+    """Return what to do about the field at *pointer* that *index* lacks: another document, or another name for it."""
+    parent, _, field = pointer.rpartition("/")
+    there, holder = _value(index, parent) if parent else (True, index)
+    names = [name for name in holder if isinstance(name, str)] if there and isinstance(holder, dict) else []
+    if not parent and _OTHER_DOCUMENTS.get(field, ("",))[0] in names:
+        return _OTHER_DOCUMENTS[field][1]
+    misspelt = [name for name in names[:_MOST_NAMES] if len(name) <= _LONGEST_FIELD and name not in _FIELDS_OF_ALL]
+    near = get_close_matches(field, misspelt, n=1, cutoff=0.66)
+    return f"Write {field} in the place of {near[0]}." if near else None
 
 
 def _for_scalar(pointer: str, value: object) -> str | None:
@@ -119,6 +147,7 @@ def for_text(text: str, mark: Mark, begun: Mark | None = None) -> str | None:
     lines = re.split("\r\n?|\n", text)
     return (
         _for_unclosed(lines, mark, begun)
+        or _for_sign(lines, mark)
         or _for_line(lines, mark)
         or _CHARACTERS.get(_at(lines, mark))
         or (_for_indent(lines, mark) if begun else None)
@@ -170,6 +199,15 @@ def _for_line(lines: list[str], mark: Mark) -> str | None:
     if _CLOSE_KEY.match(_numbered(lines, line - 1)):
         return f"Write a blank behind the colon of line {line - 1}."
     return _ALIGN
+
+
+def _for_sign(lines: list[str], mark: Mark) -> str | None:
+    """Return what to do where a text behind a key is, or begins with, a sign that YAML takes for its own."""
+    line, column = mark
+    before, sign = _numbered(lines, line)[: column - 1], _at(lines, mark)
+    if sign and sign in "-?" and _TEXT_BEGINS.search(before):
+        return _STARTS
+    return f"Put a text that starts with {before[-1]} in quotes." if _BARE_SIGN.search(before) else None
 
 
 def _for_indent(lines: list[str], mark: Mark) -> str | None:

@@ -134,5 +134,6 @@ def _introduce(settings: Settings, sockets: list[socket.socket]) -> None:
     _log.info("%s", place, extra={"fields": facts})
     writing = f"It is read-only: neither {PREFIX}TOKEN nor {PREFIX}TOKENS_FILE is set." if read_only else _WRITABLE
     _log.info("Its data is in %s. %s", data_dir, writing)
-    networks = f"and in {', '.join(settings.allow_networks)}" if settings.allow_networks else "only"
-    _log.info("Sources may be on public addresses %s, at the ports %s.", networks, ports)
+    # What the operator names is exempt from the rule about ports too, as shared.fetch.guard has it.
+    exempt = f", and at any port of {', '.join(settings.allow_networks)}" if settings.allow_networks else " only"
+    _log.info("Sources may be on public addresses at the ports %s%s.", ports, exempt)

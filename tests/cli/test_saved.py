@@ -156,9 +156,24 @@ def test_a_whole_index_is_written_however_it_is_sent(
     with stand_in(raw(body, form, *fields)) as (url, _):
         ran = alone.good("hub", "federated", "--format", form, "--out", "f", REUSE_SURFACE_URL=url)
 
-    assert ran.out == "f: written, serial 9, incomplete\n"
+    assert ran.out == "f: written, serial 9\n"
     assert (alone.folder / "f").read_bytes() == documents[form]
     assert json.loads((alone.folder / "f.etag").read_text())[0] == ETAG
+
+
+@pytest.mark.parametrize("form", ["json", "yaml"])
+def test_nothing_is_said_of_a_serial_that_a_proxy_took_away(
+    alone: Shell, documents: dict[str, bytes], form: str
+) -> None:
+    def behave(handler: http.server.BaseHTTPRequestHandler) -> None:
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: application/{form}\r\nETag: {ETAG}\r\n"
+        handler.wfile.write(f"{head}Content-Length: {len(documents[form])}\r\n\r\n".encode() + documents[form])
+        handler.close_connection = True
+
+    with stand_in(behave) as (url, _):
+        saved = alone("hub", "federated", "--format", form, "--out", "copy", REUSE_SURFACE_URL=url)
+
+    assert (saved.code, saved.out) == (0, "copy: written\n")
 
 
 @pytest.mark.parametrize("status", [202, 206, 203, 304], ids=["taken on", "a part", "changed on its way", "unchanged"])

@@ -103,7 +103,7 @@ def test_refresh_of_all_tells_which_source_is_in_trouble(federation: Shell, publ
     assert ran.code == 1
     assert lines[0].startswith("Checked 2 sources (1 failed, 1 changed")
     assert lines[1:] == [
-        "railiance-apps: failed, 1 capability, 0 of them served: 1 claimed by state-hub",
+        "railiance-apps: failed, 1 capability, not served: its id is claimed by state-hub",
         "  The source answered 404.",
     ]
     assert federation.good("hub", "refresh", "--all").out.startswith("Checked 0 sources (none was due)")

@@ -160,7 +160,8 @@ const entries = (count) => number(count, "entry", "entries");
 
 function standing(count, served, winners) {
   if (served === count) return `${entries(count)}${count ? ", all of them served" : ""}`;
-  const some = (lost) => (lost === count && count !== 1 ? "all" : lost.toLocaleString("en"));
+  if (count === 1) return `1 entry, not served${winners.length ? `: its id is claimed by ${winners[0].repo}` : ""}`;
+  const some = (lost) => (lost === count ? "all" : lost.toLocaleString("en"));
   const claimed = winners.slice(0, 5).map((one) => `${some(one.count)} claimed by ${one.repo}`).join(", ");
   return `${entries(count)}, ${served.toLocaleString("en")} of them served${claimed && `: ${claimed}`}`;
 }

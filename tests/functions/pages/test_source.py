@@ -123,13 +123,14 @@ async def test_of_what_is_held_says_whether_it_gets_in_by_itself_and_what_is_ser
     await client.patch("/v1/repos/state-hub", json={"enabled": False}, headers=WRITER)
     off = await read(client, "/sources/state-hub")
 
-    assert "1 of 1 entry would vanish" in on.whole
+    assert "The only entry would vanish" in on.whole
     assert "lacks them, so it waits, and the content before it stays in use." in on.whole
     assert "it gets in by itself when every check of 24 hours has seen it." in on.whole
     assert f"Last valid index {len(emptied)} bytes" in on.whole
     assert "Accept what is held of state-hub? What it no longer names leaves the federated index." in on.markup
     assert "Disable state-hub? 1 capability of it leaves the federated index." in on.markup
-    assert "1 of 1 entry would vanish" in off.whole
+    assert "The only entry would vanish" in off.whole
+    assert "1 entry, not served" in off.whole
     assert "lacks them, so it waits. Accept it if that is meant; while the source is disabled it does not" in off.whole
     assert "in use" not in off.whole
 

@@ -60,7 +60,7 @@ async def test_every_error_is_told_with_its_place_and_a_hint(client: httpx.Async
     [
         pytest.param(b"version: 1\ncapabilities: [\n", 3, "not YAML", id="no YAML"),
         pytest.param(b"\xff", 1, "is not UTF-8", id="no text"),
-        pytest.param(b"<html>", 1, "The source answered with markup", id="a web page"),
+        pytest.param(b"<html>", 1, "is a web page or other markup: it begins with <", id="a web page"),
         pytest.param(b"", 1, "must be a mapping", id="nothing"),
         pytest.param(b"- 1", 1, "must be a mapping", id="a list"),
     ],

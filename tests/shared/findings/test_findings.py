@@ -252,7 +252,7 @@ async def test_a_hub_without_room_says_so(settings: Settings, hands: Hands, upst
     assert (found.kinds, found.severity) == (("hub-full", "stale"), "error")
     assert "it keeps at most 1 over all sources" in found.detail
     assert "stays in use" in found.detail
-    assert (near.kind, near.detail) == ("limit-near", "100% of a limit is in use: 1 of 1 capabilities.")
+    assert (near.kind, near.detail) == ("limit-near", "A limit is used up: it admits 1 capability, and 1 is there.")
 
 
 async def test_they_are_made_anew_only_when_something_changed(hub: Hub, upstream: respx.MockRouter) -> None:

@@ -44,7 +44,7 @@ def test_a_loss_in_steps_is_told_with_all_that_left_within_a_day() -> None:
 def test_one_entry_is_counted_as_one() -> None:
     (finding,) = of_source(settled(Source(ROW, Status(checked_at=NOW), kept(1), Held(none(), 0.0))))
 
-    assert finding.detail == "1 of 1 entry would vanish: capability.example.n1."
+    assert finding.detail == "The only entry would vanish: capability.example.n1."
 
 
 def test_a_disabled_source_has_no_finding() -> None:

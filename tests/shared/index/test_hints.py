@@ -69,6 +69,25 @@ def test_the_value_of_a_field_says_what_to_do(field: str, value: Any, says: str 
 @pytest.mark.parametrize(
     ("index", "pointer", "says"),
     [
+        ({"capabilites": []}, "/capabilities", "Write capabilities in the place of capabilites."),
+        ({"capabilities": [{"nmae": "x"}]}, "/capabilities/0/name", "Write name in the place of nmae."),
+        ({"sources": []}, "/capabilities", "a federation manifest, which is checked with kind=manifest"),
+        ({"capabilities": []}, "/sources", "a capability index, which is checked without kind=manifest"),
+        ({"sources": [{"ulr": "https://x"}]}, "/sources/0/url", "Write url in the place of ulr."),
+        ({"summary": "x", 5: "x", "x" * 50: 1}, "/capabilities", None),
+        ({"names": "x"}, "/capabilities/0/name", None),
+        (None, "/capabilities", None),
+    ],
+)
+def test_a_missing_field_may_stand_there_under_another_name(index: Any, pointer: str, says: str | None) -> None:
+    hint = hints.for_missing(index, pointer)
+
+    assert hint == says or (says is not None and says in (hint or ""))
+
+
+@pytest.mark.parametrize(
+    ("index", "pointer", "says"),
+    [
         ({"version": "1"}, "/version", "without quotes"),
         ({"version": 2}, "/version", "Write version: 1"),
         ({"capabilities": "x"}, "/capabilities", "as a list"),
@@ -105,6 +124,11 @@ def test_so_does_its_place(index: Any, pointer: str, says: str | None) -> None:
         ("a:\n\tb: 1\n", "not with tabs"),
         ("a: see: this\n", "colon and a blank"),
         ("a: *bold*\n", "in quotes"),
+        ("a: *\n", "starts with * in quotes"),
+        ("a: & b\n", "starts with & in quotes"),
+        ("a: - b\n", "starts so in quotes"),
+        ("a: ? b\n", "starts so in quotes"),
+        ("a: b\n - c\n  d: e\n", "Align this key"),
         ("a: &b c\n", "in quotes"),
         ("a: !important\n", "in quotes"),
         ("a: @user\n", "in quotes"),

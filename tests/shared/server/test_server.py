@@ -64,7 +64,22 @@ def test_says_where_it_is_and_what_it_may_do_once_it_listens(
         f"Its data is in {tmp_path / 'data'}. "
         "It is read-only: neither REUSE_SURFACE_TOKEN nor REUSE_SURFACE_TOKENS_FILE is set."
     )
-    assert sources == "Sources may be on public addresses only, at the ports 80, 443, 8080, 8443."
+    assert sources == "Sources may be on public addresses at the ports 80, 443, 8080, 8443 only."
+
+
+def test_says_that_what_the_operator_names_is_read_at_any_port(
+    served: list[uvicorn.Config], tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REUSE_SURFACE_ALLOW_NETWORKS", "git.internal,10.1.2.0/24")
+    caplog.set_level(logging.INFO, "hub.server")
+
+    run_server(create_app, "127.0.0.1", 0, str(tmp_path / "data"))
+
+    assert len(served) == 1
+    assert caplog.messages[2] == (
+        "Sources may be on public addresses at the ports 80, 443, 8080, 8443, "
+        "and at any port of git.internal, 10.1.2.0/24."
+    )
 
 
 @pytest.mark.parametrize("year", [0, 9999, 10021, 10**9], ids=["1970", "9999", "10021", "beyond"])
