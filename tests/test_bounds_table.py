@@ -19,9 +19,12 @@ CACHES = {"cache", "lru_cache", "cached"}
 
 ONE_OPERATION = {
     "shared/contract/failures.py::Failures.responses",
-    "shared/federation/changes.py::Delta.capabilities",
-    "shared/federation/changes.py::Delta.sources",
     "shared/federation/__init__.py::_Saved.since",
+    "shared/federation/feed.py::_Rows._shares",
+    "shared/federation/feed.py::_Rows._sources",
+    "shared/federation/feed.py::_Rows.places",
+    "shared/federation/lines.py::Delta.capabilities",
+    "shared/federation/lines.py::Delta.sources",
     "shared/index/yaml_events.py::_Builder._container",
     "shared/index/yaml_events.py::_Builder._stack",
     "shared/index/yaml_events.py::_Builder._stood_for",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from shared.federation import Document
-    from shared.federation.changes import Line
+    from shared.federation.lines import Line
     from shared.hub import Hub
     from shared.parameters import Readers
 
@@ -44,7 +44,7 @@ async def handle(hub: Hub, request: Request) -> Response:
     if after is not None and not since <= after.serial <= document.serial:
         raise BadQuery("cursor must be the next of an earlier page since the same serial.")
 
-    # What lines tell together depends on the first serial among them alone, which is older where lines were merged.
+    # What lines say together depends on the first serial among them alone, which is older where lines were joined.
     first = lines[0].first if lines else since
     headers = {**UNCACHED, "ETag": f'"{document.tag}-{first}-{since}-{limit}-{after or ""}"'}
     if not_modified(request, headers["ETag"]):
@@ -60,5 +60,5 @@ def _encoded(
     document: Document, since: int, lines: Sequence[Line], limit: int, after: Place | None
 ) -> tuple[bytes, str | None]:
     """Return a page as JSON, and where the next one begins; called in a thread, for it may be all there is."""
-    made = page(document, since, lines, limit, after)
-    return orjson.dumps(made), made["next"]
+    content = page(document, since, lines, limit, after)
+    return orjson.dumps(content), content["next"]

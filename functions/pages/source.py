@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from shared.federation import Edition
-    from shared.federation.changes import Line
+    from shared.federation.lines import Line
     from shared.findings import Finding
     from shared.hub import Hub
     from shared.index.content import Entry

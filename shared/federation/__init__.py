@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import orjson
 
 from shared.compose import compose
-from shared.federation.changes import Changes, Delta, Line
+from shared.federation.changes import Changes
 from shared.federation.dates import dated
 from shared.federation.document import Document, Press, substance
 from shared.federation.edition import Edition
+from shared.federation.lines import Delta, Line
 from shared.files import PREVIOUS, parsed, trusted, write_whole
 from shared.problems import Problem
 from shared.saved import fitting, is_moment

@@ -1,4 +1,4 @@
-"""Changes told page by page, by what is served now: each name once, with what it is or that it is gone."""
+"""The changes since a serial, page by page: each name once, as it is served now or as gone."""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from shared.federation.changes import merged
+from shared.federation.lines import union
 from shared.parameters import cursor, cursor_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from shared.federation.changes import Line
     from shared.federation.document import Document
+    from shared.federation.lines import Line
     from shared.index.content import Entry
 
 MOST_SERIAL = 2**53 - 1
 """Up to here every reader of JSON knows whole numbers (RFC 8259 §6)."""
+
+MOST_BYTES = 4 * 2**20
+"""A page ends with the row that fills so much: some 10,000 entries are less, unless they are large."""
 
 _SOURCE, _GONE_SOURCE, _CAPABILITY, _GONE_CAPABILITY, _CONFLICT = range(5)
 
@@ -29,7 +32,7 @@ _PLACE = re.compile("([0-9]{1,16}) ([0-4]) ([a-z0-9._-]{1,100}) ([a-z0-9._-]{0,2
 
 
 class Place(NamedTuple):
-    """Where a page ended: the serial that its reader will be at, and the name or the conflict that it told last."""
+    """Where a page ended: the serial that its reader will be at, and the name or the conflict that stood last on it."""
 
     serial: int
     kind: int
@@ -39,10 +42,10 @@ class Place(NamedTuple):
     @classmethod
     def read(cls, text: str) -> Place:
         """Return the place that a ``next`` names, or raise ValueError."""
-        found = _PLACE.fullmatch(cursor(text))
-        if found is None:
+        match = _PLACE.fullmatch(cursor(text))
+        if match is None:
             raise ValueError("must be the next of an earlier page of changes, as it was given")
-        return cls(int(found[1]), int(found[2]), found[3], found[4])
+        return cls(int(match[1]), int(match[2]), match[3], match[4])
 
     def __str__(self) -> str:
         return cursor_to(" ".join(map(str, self)))
@@ -52,55 +55,79 @@ def page(document: Document, since: int, lines: Iterable[Line], limit: int, afte
     """Return what *lines*, all those since *since*, changed: at most *limit* names, those *after* a place.
 
     Behind the names come the conflicts that there are now, as many as there is room for within *limit*: with thousands
-    of them in each page, a page would cost what the whole does.
+    of them in each page, a page would cost what the whole does. A page ends early with the row that fills MOST_BYTES.
 
-    The document may have gone on since the first page. Each page tells what is served now, but the reader will be at
-    the serial of the first, and so be told again what happened to names that stood on earlier pages.
+    The document may have gone on since the first page. Each page has what is served now, but the reader will be at
+    the serial of the first, and so get again what happened to names that stood on earlier pages.
     """
     serial = after.serial if after else document.serial
     names = [name for name in _names(lines) if after is None or name > after[1:]]
-    shown = names[:limit]
-    more = document.composition.conflicts
+    shown = _Rows(document)
+    for name in names[:limit]:
+        if not shown.full:
+            shown.add(*name)
+    behind = document.composition.conflicts
     if after is not None and after.kind == _CONFLICT:
-        more = more[bisect_right(more, after.id, key=itemgetter("id")) :]
-    conflicts = more[: limit - len(shown)] if len(shown) == len(names) else []
-    last = (_CONFLICT, conflicts[-1]["repo"], conflicts[-1]["id"]) if conflicts else shown[-1] if shown else None
-    ended = len(shown) == len(names) and len(conflicts) == len(more)
+        behind = behind[bisect_right(behind, after.id, key=itemgetter("id")) :]
+    if len(shown.places) == len(names):
+        for conflict in behind[: limit - len(names)]:
+            if not shown.full:
+                shown.add_conflict(conflict)
+    ended = len(shown.places) == len(names) + len(behind)
+    sources, gone_sources, capabilities, gone_capabilities, conflicts = shown.by_kind
     return {
         "since": since,
         "serial": serial,
         "head": document.head() | {"conflicts": conflicts},
-        **_told(document, shown),
-        "next": None if ended or last is None else str(Place(serial, *last)),
+        "sources": {"upserted": sources, "removed": gone_sources},
+        "capabilities": {"upserted": capabilities, "removed": gone_capabilities},
+        "next": None if ended else str(Place(serial, *shown.places[-1])),
     }
 
 
 def _names(lines: Iterable[Line]) -> list[tuple[int, str, str]]:
-    """Return what changed in the order in which it is told: kind, repo, id."""
-    delta = merged(lines)
+    """Return what changed in the order of the pages: kind, repo, id."""
+    delta = union(lines)
     names = [(_SOURCE if there else _GONE_SOURCE, repo, "") for repo, there in delta.sources.items()]
     for repo, ids in delta.capabilities.items():
         names += [(_CAPABILITY if there else _GONE_CAPABILITY, repo, name) for name, there in ids.items()]
     return sorted(names)
 
 
-def _told(document: Document, names: list[tuple[int, str, str]]) -> dict[str, Any]:
-    composition = document.composition
-    by_kind: list[list[tuple[str, str]]] = [[] for _ in range(_CONFLICT)]
-    for kind, repo, name in names:
-        by_kind[kind].append((repo, name))
-    sources = {row["repo"]: row for row in composition.sources}
-    shares = {row["repo"]: share for row, share in zip(composition.sources, composition.shares, strict=True)}
-    return {
-        "sources": {
-            "upserted": [sources[repo] for repo, _ in by_kind[_SOURCE]],
-            "removed": [repo for repo, _ in by_kind[_GONE_SOURCE]],
-        },
-        "capabilities": {
-            "upserted": [orjson.Fragment(_entry(shares[repo], name).json) for repo, name in by_kind[_CAPABILITY]],
-            "removed": [{"repo": repo, "id": name} for repo, name in by_kind[_GONE_CAPABILITY]],
-        },
-    }
+class _Rows:
+    """The rows of one page as JSON, by kind, and in *places* what each of them is named by."""
+
+    def __init__(self, document: Document) -> None:
+        composition = document.composition
+        self._sources = {row["repo"]: row for row in composition.sources}
+        rows = zip(composition.sources, composition.shares, strict=True)
+        self._shares = {row["repo"]: share for row, share in rows}
+        self._room = MOST_BYTES
+        self.by_kind: tuple[list[orjson.Fragment], ...] = ([], [], [], [], [])
+        self.places: list[tuple[int, str, str]] = []
+
+    @property
+    def full(self) -> bool:
+        return self._room <= 0
+
+    def add(self, kind: int, repo: str, name: str) -> None:
+        """Add what is served by a name, or the name where it is gone."""
+        if kind == _SOURCE:
+            text = orjson.dumps(self._sources[repo])
+        elif kind == _CAPABILITY:
+            text = _entry(self._shares[repo], name).json
+        else:
+            text = orjson.dumps(repo if kind == _GONE_SOURCE else {"repo": repo, "id": name})
+        self._append((kind, repo, name), text)
+
+    def add_conflict(self, conflict: dict[str, Any]) -> None:
+        """Add an id that several sources claim."""
+        self._append((_CONFLICT, conflict["repo"], conflict["id"]), orjson.dumps(conflict))
+
+    def _append(self, place: tuple[int, str, str], text: bytes) -> None:
+        self.by_kind[place[0]].append(orjson.Fragment(text))
+        self.places.append(place)
+        self._room -= len(text)
 
 
 def _entry(share: tuple[Entry, ...], entry_id: str) -> Entry:

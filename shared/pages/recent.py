@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shared.federation.changes import Line
+    from shared.federation.lines import Line
 
 MOST_TURNS = 8
 

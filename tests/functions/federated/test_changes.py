@@ -2,9 +2,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import pytest
 
-from shared.federation import changes as lines
+from shared.federation import feed, window
 from shared.parameters import cursor_to
 from tests.builders import WRITER, capability, federated, index, problem, refresh, register, served, url_of
 
@@ -122,6 +123,24 @@ async def test_comes_in_pages_that_lead_from_one_to_the_next(known: httpx.AsyncC
     ]
 
 
+async def test_a_page_ends_early_with_the_row_that_fills_its_bytes(
+    known: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = await changes(known, 0)
+    monkeypatch.setattr(feed, "MOST_BYTES", len(orjson.dumps(whole["sources"]["upserted"][0])) + 1)
+
+    answers = [await known.get(f"{PATH}?since=0&limit=999")]
+    while answers[-1].json()["next"] is not None:
+        link = answers[-1].headers["link"]
+        answers.append(await known.get(link[link.index("<") + 1 : link.index(">")]))
+
+    pages = [answer.json() for answer in answers]
+    assert [len(page["sources"]["upserted"]) for page in pages] == [1, 0]
+    assert [len(page["capabilities"]["upserted"]) for page in pages] == [1, 1]
+    told = [entry for page in pages for entry in page["capabilities"]["upserted"]]
+    assert told == whole["capabilities"]["upserted"]
+
+
 @pytest.mark.parametrize("serial", [99, 2**53 - 1])
 async def test_a_serial_that_lies_ahead_is_gone(known: httpx.AsyncClient, serial: int) -> None:
     body = problem(await known.get(f"{PATH}?since={serial}"), "serial-gone")
@@ -176,7 +195,7 @@ async def test_a_conflict_that_is_won_or_lost_changes_the_row_of_the_other_sourc
 async def test_one_repo_that_changes_over_and_over_makes_no_copy_start_anew(
     known: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lines, "MOST_LINES", 8)
+    monkeypatch.setattr(window, "MOST_LINES", 8)
     await register(known, repo="other")
     before = (await federated(known))["serial"]
 

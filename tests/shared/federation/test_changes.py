@@ -6,81 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.compose import compose
 from shared.federation import changes as module
-from shared.federation.changes import Changes, Delta, Line, merged
+from shared.federation import window
+from shared.federation.changes import Changes
+from shared.federation.lines import Delta, Line, union
+from shared.files import write_whole
 from shared.problems import SerialGone, StorageUnavailable
 from tests.builders import capability
-from tests.shared.sharing import LATER, part
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from shared.compose import Part
-
-ONE, TWO, THREE = (capability(number)["id"] for number in (1, 2, 3))
-
-
-def between(before: list[Part], after: list[Part]) -> Delta:
-    return Delta.between(compose(before), compose(after))
-
-
-def test_nothing_changes_between_the_same() -> None:
-    assert between([part("a", capability(1))], [part("a", capability(1))]) == Delta()
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "sources", "capabilities"),
-    [
-        pytest.param([], [part("a", capability(1))], {"a": True}, {"a": {ONE: True}}, id="a new source"),
-        pytest.param([part("a", capability(1))], [], {"a": False}, {"a": {ONE: False}}, id="a source that went"),
-        pytest.param([part("a")], [part("a", state="stale")], {"a": True}, {}, id="a state"),
-        pytest.param(
-            [part("a", capability(1), capability(2))],
-            [part("a", capability(2, name="Other"), capability(3))],
-            {"a": True},
-            {"a": {ONE: False, TWO: True, THREE: True}},
-            id="entries that went, changed and came",
-        ),
-        pytest.param(
-            [part("a", capability(1)), part("b", capability(1), at=LATER)],
-            [part("a", state="failed"), part("b", capability(1), at=LATER)],
-            {"a": True, "b": True},
-            {"a": {ONE: False}, "b": {ONE: True}},
-            id="an id that another repo serves now",
-        ),
-        pytest.param(
-            [part("b", capability(1), capability(2), at=LATER)],
-            [part("a", capability(1)), part("b", capability(1), capability(2), at=LATER)],
-            {"a": True, "b": True},
-            {"a": {ONE: True}, "b": {ONE: False}},
-            id="an id that an earlier repo claims now",
-        ),
-        pytest.param(
-            [part("a", capability(1)), part("b", capability(1), at=LATER)],
-            [part("a", capability(1, name="Other")), part("b", capability(1), at=LATER)],
-            {"a": True},
-            {"a": {ONE: True}},
-            id="a change in what won already",
-        ),
-        pytest.param(
-            [part("a", capability(1))], [part("a", state="disabled")], {"a": False}, {"a": {ONE: False}}, id="disabled"
-        ),
-    ],
-)
-def test_tells_what_changed_by_name(
-    before: list[Part], after: list[Part], sources: dict[str, bool], capabilities: dict[str, dict[str, bool]]
-) -> None:
-    assert between(before, after) == Delta(sources, capabilities)
-
-
-def test_of_several_changes_to_a_name_the_last_counts() -> None:
-    lines = [
-        Line.of(1, "", Delta({"a": True, "b": True}, {"a": {ONE: True, TWO: True}})),
-        Line.of(2, "", Delta({"b": False}, {"a": {ONE: False}, "b": {THREE: True}})),
-    ]
-
-    assert merged(lines) == Delta({"a": True, "b": False}, {"a": {ONE: False, TWO: True}, "b": {THREE: True}})
+ONE = capability(1)["id"]
 
 
 def line(serial: int, substance: str = "") -> Line:
@@ -141,6 +78,7 @@ def test_there_need_not_be_a_file(path: Path) -> None:
         pytest.param([line(1), b"{torn\n", line(2), line(3)], [2, 3], id="damage"),
         pytest.param([line(1), b"\xff\x00\n", line(3)], [3], id="damage that is no text"),
         pytest.param([line(1), b"[]\n", line(3)], [3], id="another thing"),
+        pytest.param([b'{"format": 1, "serial": 2, "substance": ""}\n', line(3)], [3], id="a line without names"),
         pytest.param([b'{"format": 2, "serial": 2}\n', line(3)], [3], id="another format"),
         pytest.param([line(1), line(2)], [], id="the last one is missing"),
         pytest.param([line(2), line(3, "other")], [], id="the last one says something else"),
@@ -186,8 +124,16 @@ def test_what_led_to_a_serial_may_be_unknown(path: Path) -> None:
     assert loaded(path, 4) == [4]
 
 
-def test_older_serials_are_told_together_and_none_is_dropped(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_LINES", 8)
+@pytest.fixture
+def few_lines(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Let eight lines be the most, and return that."""
+    for part in (module, window):
+        monkeypatch.setattr(part, "MOST_LINES", 8)
+    return 8
+
+
+@pytest.mark.usefixtures("few_lines")
+def test_older_serials_are_joined_and_none_is_dropped(path: Path) -> None:
 
     changes = noted(path, *range(1, 101))
 
@@ -195,11 +141,11 @@ def test_older_serials_are_told_together_and_none_is_dropped(path: Path, monkeyp
     assert (changes.oldest, len(lines) <= 8) == (0, True)
     assert [one.first for one in lines] == [1, *(one.serial + 1 for one in lines[:-1])]
     assert [(one.first, one.serial) for one in lines[-4:]] == [(serial, serial) for serial in range(97, 101)]
-    assert merged(lines) == Delta({f"repo{serial}": True for serial in range(1, 101)})
+    assert union(lines) == Delta({f"repo{serial}": True for serial in range(1, 101)})
     again = Changes(path)
     again.load(100, "s100")
     assert (again.oldest, len(again.since(0)) <= 8) == (0, True)
-    assert merged(again.since(0)) == merged(lines)
+    assert union(again.since(0)) == union(lines)
 
 
 def test_what_one_name_does_over_and_over_takes_no_more_room_than_what_it_is(path: Path) -> None:
@@ -211,9 +157,9 @@ def test_what_one_name_does_over_and_over_takes_no_more_room_than_what_it_is(pat
         changes.keep(one)
 
     lines = changes.since(7)
-    assert (changes.oldest, len(lines) <= module.MOST_LINES) == (0, True)
-    assert merged(lines) == Delta({"repo": True}, {"repo": {ONE: True}})
-    assert len(path.read_bytes().splitlines()) <= 4 * module.MOST_LINES
+    assert (changes.oldest, len(lines) <= window.MOST_LINES) == (0, True)
+    assert union(lines) == Delta({"repo": True}, {"repo": {ONE: True}})
+    assert len(path.read_bytes().splitlines()) <= 2 * window.MOST_LINES
     assert loaded(path, 3000)[-1] == 3000
 
 
@@ -227,7 +173,7 @@ def test_from_every_serial_that_is_known_what_is_told_leads_to_what_is_served(
 ) -> None:
     states: list[dict[str, int]] = [{}]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "MOST_LINES", most)
+        patch.setattr(window, "MOST_LINES", most)
         changes = Changes(tmp_path_factory.mktemp("changes") / "changes.jsonl")
         changes.load(0, "")
         for serial, step in enumerate(steps, 1):
@@ -239,27 +185,89 @@ def test_from_every_serial_that_is_known_what_is_told_leads_to_what_is_served(
 
     assert changes.oldest == 0
     for serial, state in enumerate(states):
-        there = merged(changes.since(serial)).sources
+        there = union(changes.since(serial)).sources
         copy = {name: value for name, value in state.items() if name not in there}
         copy |= {name: states[-1][name] for name, is_there in there.items() if is_there}
         assert copy == states[-1]
 
 
+def few_bytes(monkeypatch: pytest.MonkeyPatch, size: int, joined: int) -> None:
+    """Let the window take *size* bytes, and a joined line *joined*."""
+    for part in (module, window):
+        monkeypatch.setattr(part, "MOST_BYTES", size)
+    monkeypatch.setattr(window, "MOST_JOINED", joined)
+
+
 def test_however_much_changes_file_and_memory_stay_small(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_BYTES", 10 * len(line(100).text))
+    one = len(line(100).text)
+    few_bytes(monkeypatch, 10 * one, 2 * one)
 
     changes = noted(path, *range(100, 200))
 
-    assert 100 < changes.oldest <= 190
-    assert sum(len(one.text) for one in changes.since(changes.oldest)) <= module.MOST_BYTES
-    assert path.stat().st_size <= 2.2 * module.MOST_BYTES
+    assert 100 < changes.oldest <= 189
+    assert sum(len(one.text) for one in changes.since(changes.oldest)) <= window.MOST_BYTES + window.MOST_JOINED
+    assert path.stat().st_size <= 2 * (window.MOST_BYTES + window.MOST_JOINED)
     assert loaded(path, 199)[-1] == 199
 
 
 def test_one_change_that_is_too_much_makes_everybody_start_anew(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_BYTES", 10)
+    few_bytes(monkeypatch, 10, 1)
 
     assert noted(path, 1, 2).oldest == 2
+
+
+def ids_of(check: int) -> list[str]:
+    return [f"capability.of-check-{check:04}.{number:04}" for number in range(5000)]
+
+
+def test_one_repo_that_replaces_all_its_ids_at_each_check_leaves_as_many_serials_as_specified(path: Path) -> None:
+    changes, sizes, windows = Changes(path), list[int](), list[int]()
+    changes.load(0, "")
+    for serial in range(1, 66):
+        ids = dict.fromkeys(ids_of(serial - 1), False) | dict.fromkeys(ids_of(serial), True)
+        one = Line.of(serial, f"s{serial}", Delta({"repo": True}, {"repo": ids}))
+        changes.write(one)
+        changes.keep(one)
+        sizes.append(len(one.text))
+        windows.append(serial - changes.oldest)
+
+    one_by_one = next(count for count in range(65) if sum(sizes[-count - 1 :]) > window.MOST_BYTES)
+    assert (len(ids_of(1)[0]), one_by_one) == (29, 44)
+    assert windows[:44] == [*range(1, 45)]
+    assert min(windows[44:]) >= 44
+    assert windows[-1] >= 60
+    again = Changes(path)
+    again.load(65, "s65")
+    assert 65 - again.oldest >= 60
+
+
+def test_a_file_with_lines_that_were_joined_without_a_bound_is_read(path: Path) -> None:
+    lines = [line(serial) for serial in range(1, 6)]
+    path.write_bytes(Line.joined(lines[:4]).text + lines[4].text)
+    changes = Changes(path)
+    changes.load(5, "s5")
+
+    assert changes.oldest == 0
+    assert union(changes.since(2)) == union(lines)
+    changes.write(line(6))
+    changes.keep(line(6))
+    assert loaded(path, 6) == [4, 5, 6]
+
+
+def test_the_file_is_appended_to_and_written_anew_once_it_is_twice_as_long(
+    path: Path, monkeypatch: pytest.MonkeyPatch, few_lines: int
+) -> None:
+    writes = list[bytes]()
+
+    def counted(target: Path, content: bytes) -> None:
+        writes.append(content)
+        write_whole(target, content)
+
+    monkeypatch.setattr(module, "write_whole", counted)
+    noted(path, *range(1, 101))
+
+    assert 0 < len(writes) <= 1 + 100 // few_lines
+    assert all(content.count(b"\n") <= few_lines for content in writes)
 
 
 def test_a_line_that_could_not_be_written_whole_does_not_spoil_the_next(

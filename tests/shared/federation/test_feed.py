@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.compose import compose
-from shared.federation.changes import Changes, Delta, Line
+from shared.federation import feed
+from shared.federation.changes import Changes
 from shared.federation.document import Document, Form, Press, substance
 from shared.federation.feed import Place, page
+from shared.federation.lines import Delta, Line
 from shared.parameters import cursor_to
 from shared.query import JSON
 from tests.builders import capability
@@ -208,3 +210,22 @@ def test_a_page_holds_no_more_conflicts_than_names_would_fit(path: Path) -> None
     assert all(len(one["head"]["conflicts"]) + len(one["capabilities"]["upserted"]) <= 7 for one in pages)
     assert len(pages) == -(-(2 + 50 + 50) // 7)
     assert copy.document()["conflicts"] == told
+
+
+def test_pages_that_end_with_their_bytes_lead_to_what_is_served(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub, copy = Hub(path), Copy()
+    entries = [capability(number, summary="x" * 100 * number) for number in range(1, 40)]
+    hub.serve([part("ours", *entries), part("theirs", *entries, at=LATER), part("gone")])
+    hub.serve([part("ours", *entries[::-2]), part("theirs", *entries, at=LATER)])
+    monkeypatch.setattr(feed, "MOST_BYTES", 2000)
+
+    pages = [hub.page(0, 10_000)]
+    while pages[-1]["next"] is not None:
+        pages.append(hub.page(0, 10_000, pages[-1]["next"]))
+    for _ in copy.pull(hub, 10_000):
+        pass
+
+    rows = [[*page["capabilities"]["upserted"], *page["head"]["conflicts"]] for page in pages]
+    assert all(len(orjson.dumps(part[:-1])) <= 2000 for part in rows)
+    assert len(pages) > 10
+    assert copy.document() == hub.served()

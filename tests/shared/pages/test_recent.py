@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from shared.federation.changes import Delta, Line
+from shared.federation.lines import Delta, Line
 from shared.pages.recent import MOST_TURNS, recent
 
 
