@@ -12,6 +12,7 @@ import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 import yaml
 
+import cli as client
 from bench import full
 from bench.upstream import FULL_ENTRIES
 from router import ENDPOINTS
@@ -110,6 +111,14 @@ def test_a_container_is_of_this_version_and_has_bounds(manifests: list[Manifest]
     assert container["resources"]["requests"].keys() == {"cpu", "memory", "ephemeral-storage"}
     assert container["resources"]["limits"].keys() == {"memory", "ephemeral-storage"}
     assert container["command"][0] == "reuse-surface"
+
+
+def test_a_backup_of_the_largest_hub_fits_the_pod_that_takes_it(manifests: list[Manifest]) -> None:
+    (taking,) = (one for one in containers(manifests) if one["command"][1] == "backup")
+    limit = taking["resources"]["limits"]["memory"]
+
+    # Measured: the client takes 24 MiB and twice the backup.
+    assert int(limit.removesuffix("Mi")) >= 1.1 * (24 + 2 * client.MOST / 2**20)
 
 
 def test_the_hub_is_never_there_twice(manifests: list[Manifest]) -> None:
