@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import sys
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -46,6 +47,7 @@ from shared.pages import for_people, has_pages, problem_page
 from shared.prepared import Shortcut
 from shared.problems import InternalError, MethodNotAllowed, NotFound, Problem
 from shared.settings import Settings
+from shared.shortage import log_failure, shortage
 from shared.traffic import METHODS, Traffic
 
 if TYPE_CHECKING:
@@ -57,6 +59,8 @@ if TYPE_CHECKING:
 
     Handle = Callable[[Hub, Request], Awaitable[Response]]
     Row = tuple[str, str, Handle | type[Ready]]
+
+_log = logging.getLogger("hub.requests")
 
 ENDPOINTS: list[Row] = [
     ("GET", "/v1/federated", show_federated.Show),
@@ -152,6 +156,16 @@ def application(hub: Hub, endpoints: Iterable[Row], lifespan: Any = None) -> Sta
 
     for kind in (Problem, HTTPException, Exception):
         app.add_exception_handler(kind, answer_problem)
+    async def answer_shortage(request: Request, fault: Exception) -> Response:
+        problem = shortage(fault)
+        if problem is None:
+            raise fault
+        log_failure(_log, f"{request.method} {request.scope['path']!r}", fault)
+        return render(hub, request, problem)
+
+    # What is read first when it is first asked for, such as templates and schemas, may find no handle or memory then.
+    for lack in (OSError, MemoryError):
+        app.add_exception_handler(lack, answer_shortage)
     app.add_exception_handler(ClientDisconnect, _nobody_listens)
     return app
 
@@ -268,8 +282,10 @@ def render(hub: Hub, request: Request, fault: Exception) -> Response:
     if request.scope["path"].startswith(envelope.PREFIX):
         return Response(orjson.dumps(envelope.envelope(fault)), fault.answer_status, headers, "application/json")
     told = fault.as_json(hub.settings.public, quote(request.scope["path"]))
-    if for_people(request):
-        return problem_page(hub, request, told, fault.headers)
+    # The page may fail for the same want as the answer that it is for; the JSON of it needs nothing more.
+    with contextlib.suppress(OSError, MemoryError):
+        if for_people(request):
+            return problem_page(hub, request, told, fault.headers)
     if has_pages(request):
         headers["Vary"] = "Accept"
     body = orjson.dumps(told)

@@ -91,6 +91,20 @@ async def _catalogs(target: Target) -> None:
     await target.client.get(f"/v1/federated/changes?since=0&limit={number}")
 
 
+async def _connections(target: Target) -> None:
+    """Hold three hundred connections over which a request has only begun."""
+    held = []
+    try:
+        for _ in range(300):
+            _, writer = await asyncio.open_connection(*target.address)
+            held.append(writer)
+            writer.write(b"G")
+        await asyncio.sleep(1)
+    finally:
+        for writer in held:
+            writer.transport.abort()
+
+
 async def _unread(target: Target) -> None:
     """Ask for much on one connection, and read nothing of it."""
     _, writer = await asyncio.open_connection(*target.address)
@@ -140,6 +154,7 @@ ATTACKS: dict[str, Callable[[Target], Awaitable[None]]] = {
     "documents": _documents,
     "pages": _pages,
     "catalogs": _catalogs,
+    "connections": _connections,
     "unread": _unread,
     "bodies": _bodies,
     "registrations": _registrations,
@@ -236,9 +251,7 @@ async def _measure(names: Sequence[str], seconds: float) -> None:
             ends = time.monotonic() + seconds
             attacks = [_attack(ATTACKS[name], target, ends) for name in names for _ in range(CLIENTS)]
             with ProcessPoolExecutor(1, get_context("spawn")) as other:
-                watching = asyncio.get_running_loop().run_in_executor(
-                    other, watched, hub.process.pid, hub.url, seconds
-                )
+                watching = asyncio.get_running_loop().run_in_executor(other, watched, hub.process.pid, hub.url, seconds)
                 seen, counts = await asyncio.gather(watching, asyncio.gather(*attacks))
     publisher.close()
     print(_line("+".join(names) if len(names) < len(ATTACKS) else "together", sum(counts), seen), flush=True)

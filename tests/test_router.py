@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import errno
 import inspect
 import sys
 from dataclasses import replace
@@ -278,3 +279,29 @@ async def test_a_ping_of_the_whole_server_names_the_methods(client: httpx.AsyncC
 
     assert sent[0]["status"] == 204
     assert b"GET" in dict(sent[0]["headers"])[b"allow"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "slug"),
+    [
+        (OSError(errno.EMFILE, "too many"), "overloaded"),
+        (MemoryError(), "overloaded"),
+        (OSError(errno.EIO, "no"), "internal-error"),
+    ],
+    ids=["no handle", "no memory", "a fault"],
+)
+@pytest.mark.parametrize("accept", ["application/json", "text/html"])
+async def test_what_the_machine_lacks_is_refused_until_it_is_there(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, fault: Exception, slug: str, accept: str
+) -> None:
+    def lacks(*_: object) -> None:
+        raise fault
+
+    async def handle(_hub: Hub, _request: Request) -> None:
+        lacks()
+
+    monkeypatch.setattr("router.problem_page", lacks)
+    served = application(hub, [("GET", "/sources", handle)])  # type: ignore[list-item]  # it only raises
+    transport = httpx.ASGITransport(served, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://hub") as client:
+        problem(await client.get("/sources", headers={"Accept": accept}), slug)

@@ -29,10 +29,10 @@ class Failures:
         self._examples = examples
         self.responses: dict[str, Any] = {}
 
-    def of(self, method: str, path: str, said: dict[str, Any]) -> dict[str, Any]:
+    def of(self, path: str, said: dict[str, Any]) -> dict[str, Any]:
         """Return the responses of an operation, by status; *said* is what people wrote of it."""
         by_status: dict[int, list[str]] = {}
-        for slug in dict.fromkeys(_slugs(method, said)):
+        for slug in dict.fromkeys(_slugs(said)):
             by_status.setdefault(PROBLEMS[slug].status, []).append(slug)
         if refused := [slug for slug in by_status.get(503, ()) if slug in _WHEN_FULL]:
             by_status[_FULL] = refused
@@ -71,13 +71,13 @@ class Failures:
         return {"application/json": {"schema": {"$ref": "#/components/schemas/ArdError"}, "examples": examples}}
 
 
-def _slugs(method: str, said: dict[str, Any]) -> Iterator[str]:
+def _slugs(said: dict[str, Any]) -> Iterator[str]:
     """Yield the problems that an operation can answer with: those written for it, and those of all that are like it."""
     yield from said.get("problems", ())
     if said.get("token"):
         yield from _TOKEN
     if "body" in said:
         yield from _BODY
-    if method != "GET":
-        yield "overloaded"
+    # Any of them, where the machine has no handle or memory left for what it reads first.
+    yield "overloaded"
     yield "internal-error"

@@ -38,7 +38,7 @@ def described(operation: Operation, written: dict[str, Any], failures: Failures)
         **({"security": [{"bearer": []}]} if said.get("token") else {}),
         "parameters": [*_parameters(operation, said, written["parameters"])],
         **({"requestBody": {"required": True, **said["body"]}} if "body" in said else {}),
-        "responses": _answers(said) | failures.of(operation.method, operation.path, said),
+        "responses": _answers(said) | failures.of(operation.path, said),
     }
 
 
