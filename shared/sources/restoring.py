@@ -87,10 +87,16 @@ def _status(record: Record | None, registration: Registration, kept: Kept | None
     if kept is not None and status.digest is None and status.error and status.error["type"] == HubFull.slug:
         # An earlier start had no room for it; this one may have, and says so itself where it has not.
         status = replace(status, error=None, consecutive_failures=0)
-    elif kept is not None and read and kept.content.digest not in {status.digest, status.held_digest}:
+    elif kept is not None and read and not _is_told_of(status, kept):
         # Content that nobody accepted came by a check that found it in order, after the record was written.
         status = replace(status.succeeded(kept.changed_at), checked_at=max(status.checked_at or "", kept.changed_at))
     return describing(status, kept)
+
+
+def _is_told_of(status: Status, kept: Kept) -> bool:
+    """Tell whether *status* was recorded when *kept* was there already: served, held, or left out for want of room."""
+    left_out = status.digest is None and status.succeeded_at is not None and kept.changed_at <= status.succeeded_at
+    return left_out or kept.content.digest in {status.digest, status.held_digest}
 
 
 def _remember(source: Source, memory: Memory, time: RunningTime) -> None:

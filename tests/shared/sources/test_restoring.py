@@ -166,3 +166,14 @@ def test_a_record_is_not_that_of_another_registration_of_the_same_second(
     # 0 is what a version wrote that did not number them: then the time has to do.
     failures = source.status.consecutive_failures
     assert (failures, source.status.error is not None) == ((3, True) if counts else (0, False))
+
+
+def test_what_was_left_out_is_not_called_fresh_where_the_last_check_failed(shelves: Shelves) -> None:
+    error = {"type": "source-status", "detail": "The source answered 404."}
+    # A start had no room for the content, and the check after it failed; this start has room.
+    failed = record(digest=None, error=error, consecutive_failures=1)
+
+    source = restored(ROW, failed, shelves, Hands().running())
+
+    assert (source.kept, source.status.error, source.status.consecutive_failures) == (kept(1), error, 1)
+    assert source.status.digest == kept(1).content.digest
