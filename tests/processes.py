@@ -74,23 +74,25 @@ def ask(connection: http.client.HTTPConnection, method: str, path: str, body: ob
     return Answer(response.status, response.getheader("etag"), response.read())
 
 
-def launch(data: Path, *, within: Sequence[str] = (), **environ: str) -> Server:
-    """Start a hub on *data*, by the command *within*; nothing is said yet about whether it comes up.
+def launch(data: Path, *, within: Sequence[str] = (), options: Sequence[str] = (), **environ: str) -> Server:
+    """Start a hub on *data*, by the command *within* and with *options*; nothing is said yet of whether it comes up.
 
     It listens on a port that the system gives it: one that was looked for before could be somebody else's by then.
     """
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("REUSE_SURFACE_", "COV"))}
     settings = {"REUSE_SURFACE_TOKEN": TOKEN, "REUSE_SURFACE_REFRESH": "off"}
-    command = [*within, sys.executable, str(CLI), "serve", "--port", "0", "--data-dir", str(data)]
+    command = [*within, sys.executable, str(CLI), "serve", "--port", "0", "--data-dir", str(data), *options]
     # A file and no pipe: nobody has to read it for the hub to go on. It appends, wherever the tests have read to.
     log = tempfile.TemporaryFile("a+b")  # noqa: SIM115 - closed with the server
     return Server(subprocess.Popen(command, env=clean | settings | environ, stderr=log), log)
 
 
 @contextlib.contextmanager
-def running(data: Path, *, within: Sequence[str] = (), **environ: str) -> Iterator[Server]:
+def running(
+    data: Path, *, within: Sequence[str] = (), options: Sequence[str] = (), **environ: str
+) -> Iterator[Server]:
     """Run a hub on *data* until the block ends."""
-    server = launch(data, within=within, **environ)
+    server = launch(data, within=within, options=options, **environ)
     try:
         wait_until_up(server)
         yield server

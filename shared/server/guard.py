@@ -25,7 +25,7 @@ MOST_FIELDS = 100
 """The header fields of a request: each takes thirty times its bytes in memory."""
 
 MOST_WAITING = 16
-"""So many requests of a connection wait for their turn. Those behind them are not taken: as RFC 9112, 9.3.2 has it, a
+"""So many requests of a connection wait for their turn. Those behind them are not taken: as RFC 9112 §9.3.2 has it, a
 client asks again where the connection ended before it was answered."""
 
 LEAST_PER_SECOND = 4096
@@ -179,7 +179,7 @@ class GuardedProtocol(ClosingProtocol):
         return "sends" if arrives else "works"
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP request as every other failure is answered."""
+        """Answer a request that can't be read as every other failure is answered."""
         if not self._full:
             self.refuse(MalformedRequest(msg))
 
