@@ -9,6 +9,7 @@ import orjson
 from shared.fetch import Validators
 from shared.files import write_whole
 from shared.problems import StartError
+from shared.saved import fitting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +40,7 @@ class Cache:
         """Return what is kept of *repo* and came from *url*; None where there is nothing that can be used."""
         try:
             kept = orjson.loads((self._folder / f"{repo}.json").read_bytes())
-            stored = Stored(**kept | {"validators": Validators(*kept["validators"])})
+            stored = fitting(Stored(**kept | {"validators": Validators(*kept["validators"])}))
         except (OSError, ValueError, TypeError, KeyError):
             return None
         return stored if stored.url == url else None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -31,6 +32,20 @@ def test_what_came_from_elsewhere_does_not_count(tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", [b"", b"{}", b"[]", b'{"validators": [1, 2, 3]}', b'{"validators": []}'])
 def test_a_damaged_file_is_as_none(tmp_path: Path, damage: bytes) -> None:
     (tmp_path / "state-hub.json").write_bytes(damage)
+
+    assert Cache(tmp_path).load("state-hub", STORED.url) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("body", None), ("body", 7), ("checked_at", "soon"), ("checked_at", "2026-11-23T10:00:00"), ("changed_at", 7),
+        ("validators", [1, 2, 3]),
+    ],
+)  # fmt: skip
+def test_a_file_with_a_value_that_is_none_is_as_none(tmp_path: Path, name: str, value: object) -> None:
+    kept = json.dumps(STORED._asdict() | {"validators": [*STORED.validators], name: value})
+    (tmp_path / "state-hub.json").write_text(kept, encoding="utf-8")
 
     assert Cache(tmp_path).load("state-hub", STORED.url) is None
 
