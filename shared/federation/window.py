@@ -108,14 +108,14 @@ class Window:
 def _joined(older: Line, newer: Line) -> Line | None:
     """Return both as one line, or None where that takes more than MOST_JOINED and more than the last serial does."""
     most = max(MOST_JOINED, _of_last_serial(newer) + _FIRST)
-    if len(older.text) > most or (most > MOST_JOINED and _last_name(older) not in newer.text):
+    if len(older.text) + len(newer.text) > 2 * MOST_JOINED and _last_name(older) not in newer.text:
         return None
     joined = Line.joined((older, newer))
     return joined if len(joined.text) <= most else None
 
 
 def _last_name(line: Line) -> bytes:
-    """Return the last text in quotes: to look for one name takes a hundredth of reading them all."""
+    """Return the last name of *line* in quotes; where it is not in a newer one, that has not all names of *line*."""
     return b'"%b"' % line.text.rsplit(b'"', 2)[1]
 
 

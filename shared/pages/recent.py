@@ -23,7 +23,7 @@ class Turn(NamedTuple):
 
 def recent(lines: Sequence[Line], repo: str) -> list[Turn]:
     """Return the last turns of *repo* in *lines*, the newest first."""
-    found: list[Turn] = []
+    turns: list[Turn] = []
     name = f'"{repo}"'.encode()
     for line in reversed(lines):
         # Reading a line takes long next to looking whether it names the repo at all.
@@ -31,7 +31,7 @@ def recent(lines: Sequence[Line], repo: str) -> list[Turn]:
         if ids:
             came = [entry_id for entry_id, there in ids.items() if there]
             went = [entry_id for entry_id, there in ids.items() if not there]
-            found.append(Turn(line.first, line.serial, came, went))
-        if len(found) == MOST_TURNS:
+            turns.append(Turn(line.first, line.serial, came, went))
+        if len(turns) == MOST_TURNS:
             break
-    return found
+    return turns
