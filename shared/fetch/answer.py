@@ -45,9 +45,9 @@ class Validators(NamedTuple):
     url: str = ""
 
     def conditions(self) -> dict[str, str]:
-        """Return what was sent of the two, by name."""
+        """Return what was sent of the two, by name; nothing that no source sends, though a file may hold it."""
         pairs = {"etag": self.etag, "last_modified": self.last_modified}
-        return {name: value for name, value in pairs.items() if value}
+        return {name: value for name, value in pairs.items() if value and _sane(value)}
 
 
 class Fetched(NamedTuple):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from shared.fetch.answer import retry_after
+from shared.fetch.answer import Validators, retry_after
 from tests.builders import Hands
 
 CLOCK = Hands().clock()  # it shows 10:00:00
@@ -42,3 +42,8 @@ def test_a_source_may_ask_to_be_left_alone(status: int, headers: dict[str, str],
     encoded = {name.encode(): value.encode() for name, value in headers.items()}
 
     assert retry_after(httpx.Response(status, headers=list(encoded.items())), CLOCK) == seconds
+
+
+@pytest.mark.parametrize("value", ["", "\u00e9", "a\r\nX-Other: 1", "\0", "a" * 257], ids=repr)
+def test_a_validator_that_no_source_sends_is_sent_to_none(value: str) -> None:
+    assert Validators(value, "then").conditions() == {"last_modified": "then"}
