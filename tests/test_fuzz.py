@@ -164,7 +164,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     repos = st.sampled_from(["a", "b", "c"])
     urls = st.sampled_from([url_of("a"), url_of("b"), url_of("c").upper().replace("/CAP", "/cap")])
-    tags = st.none() | st.sampled_from(['"1"', '"2"', "*"])
+    tags = st.none() | st.sampled_from(["*", '"1"', "the present one", "the first one"])
 
     def __init__(self) -> None:
         super().__init__()
@@ -174,6 +174,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.revisions: dict[str, int] = {}
         self.retired = 0
         self.actions: dict[str, list[str]] = {}
+        self.firsts: dict[str, str] = {}
         self.loop = asyncio.new_event_loop()
         self.open()
 
@@ -193,9 +194,16 @@ class StoreMachine(RuleBasedStateMachine):
         """Tell whether another repo has the URL."""
         return any(other != repo and row["url"].lower() == url.lower() for other, row in self.known.items())
 
+    def condition(self, repo: str, tag: str | None) -> str | None:
+        """Return the condition that names the ETag called *tag*, which the repo need not have had."""
+        present = {row.repo: row.etag for row in self.store.all()}.get(repo, '"0"')
+        return {"the present one": present, "the first one": self.firsts.setdefault(repo, present)}.get(str(tag), tag)
+
     def held(self, repo: str, tag: str | None) -> bool:
         """Tell whether a condition holds."""
-        return tag is None or (repo in self.known and tag in {"*", f'"{self.revisions[repo]}"'})
+        if repo not in self.known or tag in {None, "*"}:
+            return tag is None or repo in self.known
+        return str(tag).startswith(f'"{self.revisions[repo]}-')
 
     def note(self, repo: str, action: str, row: dict[str, Any] | None) -> None:
         """Do in the model what was done in the store."""
@@ -225,7 +233,7 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(repo=repos, url=urls, required=st.booleans(), tag=tags)
     def replace(self, repo: str, url: str, required: bool, tag: str | None) -> None:
         """Replace, or register."""
-        one = Wanted(**registration(repo=repo, url=url, required=required))
+        one, tag = Wanted(**registration(repo=repo, url=url, required=required)), self.condition(repo, tag)
         refusal = self.run(self.store.replace(one, Author("anna"), tag))
         if not self.held(repo, tag):
             assert isinstance(refusal, PreconditionFailed)
@@ -240,6 +248,7 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(repo=repos, tag=tags)
     def remove(self, repo: str, tag: str | None) -> None:
         """Deregister."""
+        tag = self.condition(repo, tag)
         refusal = self.run(self.store.remove(repo, Author("anna"), tag))
         if repo not in self.known:
             assert isinstance(refusal, RepoNotFound)
