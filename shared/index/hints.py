@@ -111,8 +111,9 @@ def for_missing(index: object, pointer: str) -> str | None:
     parent, _, field = pointer.rpartition("/")
     there, holder = _value(index, parent) if parent else (True, index)
     names = [name for name in holder if isinstance(name, str)] if there and isinstance(holder, dict) else []
-    if not parent and _OTHER_DOCUMENTS.get(field, ("",))[0] in names:
-        return _OTHER_DOCUMENTS[field][1]
+    other = _OTHER_DOCUMENTS.get(field)
+    if not parent and other and other[0] in names:
+        return other[1]
     misspelt = [name for name in names[:_MOST_NAMES] if len(name) <= _LONGEST_FIELD and name not in _FIELDS_OF_ALL]
     near = get_close_matches(field, misspelt, n=1, cutoff=0.66)
     return f"Write {field} in the place of {near[0]}." if near else None

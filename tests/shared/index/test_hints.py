@@ -230,3 +230,7 @@ def test_its_column_counts_characters_and_not_bytes(before: str, mark: tuple[int
         read_index(before.encode() + b"\xff", "state-hub")
 
     assert fault.value.faults[0][:2] == mark
+
+
+def test_a_name_without_letters_is_no_other_document() -> None:
+    assert hints.for_missing({"": 1}, "/version") is None
