@@ -6,6 +6,7 @@ For admins only: it holds the history with its request ids. Writing goes on whil
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 from starlette.responses import StreamingResponse
@@ -51,11 +52,10 @@ class Backup(StreamingResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it all."""
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
+        async with contextlib.AsyncExitStack() as stack:
             # Beside the event loop: there are two links for each of thousands of sources.
-            await asyncio.to_thread(self._snapshot.close)
+            stack.push_async_callback(asyncio.to_thread, self._snapshot.close)
+            await super().__call__(scope, receive, send)
 
 
 def _sent(hub: Hub, snapshot: Snapshot) -> Iterator[bytes]:
