@@ -20,6 +20,7 @@ _OVERHEAD = 2000
 _HOST_LENGTH, _LABEL_LENGTH = 253, 63  # RFC 1035 §2.3.4
 _FORBIDDEN = re.compile(r'[ \\<>"^`{|}]')  # besides what can't be seen
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_WITHOUT_HOST = re.compile(r"https?:(?!//[^/?#])", re.IGNORECASE)
 
 
 class UrlRefused(ValueError):  # noqa: N818 - a verdict, not a failure
@@ -89,7 +90,12 @@ def normal(text: str) -> str:
 
 
 def join(url: httpx.URL, reference: str) -> httpx.URL:
-    """Return where *reference* leads from *url* (RFC 3986 §5), without its fragment, or raise UrlRefused."""
+    """Return where *reference* leads from *url* (RFC 3986 §5), without its fragment, or raise UrlRefused.
+
+    One with a scheme and no host is refused (RFC 9110 §4.2.1), where joining would take the host of *url*.
+    """
+    if _WITHOUT_HOST.match(reference):
+        raise UrlRefused("does not hold a host name")
     try:
         target = str(url.join(reference).copy_with(fragment=None))
     except (httpx.InvalidURL, ValueError) as fault:

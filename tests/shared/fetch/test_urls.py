@@ -80,6 +80,12 @@ def test_the_origin_is_scheme_host_and_port() -> None:
     assert origins == [("https", "h.example", 443), ("http", "h.example", 80), ("http", "h.example", 8080)]
 
 
+@pytest.mark.parametrize("reference", ["http:///a", "https:/a", "HTTP:a", "https://?q", "https:"])
+def test_a_reference_with_a_scheme_names_a_host(reference: str) -> None:
+    with pytest.raises(urls.UrlRefused, match="does not hold a host name"):
+        urls.join(urls.parse("https://h.example/"), reference)
+
+
 def test_what_is_remembered_of_urls_is_bounded_in_bytes() -> None:
     texts = [f"https://h{number}.example/".ljust(urls.MAX_LENGTH, "x") for number in range(6000)]
     parsed = [urls.parse(text) for text in texts]
