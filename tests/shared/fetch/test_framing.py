@@ -10,7 +10,7 @@ import pytest
 from shared.fetch import Bounds, Fetcher, Validators
 from shared.fetch.guard import Guard
 from shared.problems import SourceProblem, SourceUnreachable
-from tests.shared.fetch.hostile import INDEX, Hostile, head
+from tests.shared.fetch.hostile import INDEX, Hostile, head, sends
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -92,14 +92,14 @@ CUT = {
 
 @pytest.mark.parametrize("form", READ)
 async def test_a_form_that_is_read(fetcher: Fetcher, source: Hostile, form: str) -> None:
-    answer = await fetcher.fetch(source.at("/", READ[form]), Validators())
+    answer = await fetcher.fetch(source.at("/", sends(READ[form], close=True)), Validators())
 
     assert (answer.body, answer.validators) == (INDEX, Validators())
 
 
 @pytest.mark.parametrize("form", REFUSED)
 async def test_a_form_that_is_refused(fetcher: Fetcher, source: Hostile, form: str) -> None:
-    url = source.at("/", REFUSED[form])
+    url = source.at("/", sends(REFUSED[form], close=True))
 
     with pytest.raises(SourceUnreachable):
         await fetcher.fetch(url, Validators())
@@ -111,11 +111,11 @@ async def test_an_answer_that_is_cut_anywhere_is_no_document(fetcher: Fetcher, s
     # Behind the head there is nothing of a gzip yet: an answer without a body, which is no index.
     nothing = len(whole) - len(PACKED) if form == "gzip alone" else None
     for length in range(len(whole)):
-        url = source.at("/", whole[:length])
+        url = source.at("/", sends(whole[:length], close=True))
         if length == nothing:
             assert (await fetcher.fetch(url, Validators())).body == b""
             continue
         with pytest.raises(SourceProblem):
             await fetcher.fetch(url, Validators())
 
-    assert (await fetcher.fetch(source.at("/", whole), Validators())).body == INDEX
+    assert (await fetcher.fetch(source.at("/", sends(whole, close=True)), Validators())).body == INDEX

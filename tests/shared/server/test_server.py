@@ -125,7 +125,7 @@ def test_says_what_was_set_and_what_is_no_setting(
     assert len(served) == 1
     assert caplog.messages[0].endswith("did you mean REUSE_SURFACE_TOKENS_FILE?")
     assert caplog.messages[2].endswith("Writing needs a token.")
-    assert "public addresses and in 10.0.0.0/8, at" in caplog.messages[3]
+    assert caplog.messages[3].endswith("at the ports 80, 443, 8080, 8443, and at any port of 10.0.0.0/8.")
 
 
 def test_takes_the_data_directory_from_the_environment_unless_told(
@@ -301,7 +301,8 @@ def test_its_command_line_says_what_it_is_and_the_probe_finds_it(tmp_path: Path)
         folder = Path(f"/proc/{server.process.pid}")
         words = (folder / "cmdline").read_bytes().decode().split("\0")
         (tmp_path / "proc" / "1").mkdir(parents=True)
-        (tmp_path / "proc" / "1" / "cmdline").write_bytes((folder / "cmdline").read_bytes())
+        words[words.index("--port") + 1] = str(server.port)
+        (tmp_path / "proc" / "1" / "cmdline").write_text("\0".join(words))
         assert [Path(words[1]).name, words[2]] == ["cli.py", "serve"]
         found = subprocess.run(["pgrep", "-f", "cli.py serve"], capture_output=True, text=True, check=True).stdout
         assert str(server.process.pid) in found.split()
