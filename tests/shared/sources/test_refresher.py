@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -96,6 +96,35 @@ async def test_a_check_that_ends_lets_the_next_of_its_host_begin_at_once(
     await until(lambda: {status.state for _, status in hub.sources.followed()} == {"fresh"})
 
     assert most <= AT_A_TIME
+
+
+async def test_no_timer_is_waited_for_while_the_checks_of_one_host_can_go_on(
+    hub: Hub, hands: Hands, upstream: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, fired = asyncio.get_running_loop(), list[float]()
+    call_at = loop.call_at
+
+    def watched(when: float, callback: Callable[..., object], *rest: Any, **named: Any) -> asyncio.TimerHandle:
+        delay = when - loop.time()
+
+        def fire() -> None:
+            fired.append(delay)
+            callback(*rest)
+
+        return call_at(when, fire, **named)
+
+    upstream.get(url__regex=".*").respond(content=index())
+    refresher = asyncio.create_task(Refresher(hub.sources, hands.clock()).run())
+    await asyncio.sleep(0)
+    monkeypatch.setattr(loop, "call_at", watched)
+    for number in range(40):
+        hub.sources.watch(replace(ROW, repo=f"r{number}", url=f"https://forge.example/{number}"))
+
+    await until(lambda: all(hub.sources.status(f"r{number}").state == "fresh" for number in range(40)))
+
+    assert [delay for delay in fired if delay > 0.1] == []
+    refresher.cancel()
+    await asyncio.gather(refresher, return_exceptions=True)
 
 
 @pytest.mark.usefixtures("between_looks")
