@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from datetime import UTC
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -91,14 +91,18 @@ def retry_after(response: httpx.Response, clock: Clock) -> float | None:
 def _seconds(value: str, date: str, clock: Clock) -> float:
     """Return the seconds that *value* means. A date is compared with the source's own clock, where it tells that."""
     if value.isascii() and value.isdigit():
-        return float(value[:9])
+        return float(value.lstrip("0")[:9] or 0)
     try:
-        until = parsedate_to_datetime(value)
-        now = parsedate_to_datetime(date) if date else clock.now()
-        return (until.replace(tzinfo=UTC) - now.replace(tzinfo=UTC)).total_seconds()
+        return (_moment(value) - (_moment(date) if date else clock.now())).total_seconds()
     except (ValueError, OverflowError):
         # OverflowError is what a number of more digits than any date has comes to.
         return 0.0
+
+
+def _moment(date: str) -> datetime:
+    """Return the moment that *date* is; one without a zone is GMT (RFC 9110 §5.6.7)."""
+    moment = parsedate_to_datetime(date)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _target(url: httpx.URL, location: str) -> httpx.URL:

@@ -15,6 +15,9 @@ DATE = {"Date": "Mon, 23 Nov 2026 12:00:00 GMT"}
     ("status", "headers", "seconds"),
     [
         pytest.param(429, {"Retry-After": "120"}, 120, id="seconds"),
+        pytest.param(429, {"Retry-After": "0" * 20 + "120"}, 120, id="zeros before"),
+        pytest.param(429, {"Retry-After": "Mon, 23 Nov 2026 12:02:00 +0200"}, 120, id="a date of another zone"),
+        pytest.param(429, {"Retry-After": "Mon, 23 Nov 2026 10:02:00 -0000"}, 120, id="a date of no zone"),
         pytest.param(503, {"Retry-After": " 120 "}, 120, id="503"),
         pytest.param(429, {"Retry-After": "0"}, 30, id="at least 30 s"),
         pytest.param(429, {"Retry-After": "9" * 400}, 3600, id="at most 1 h"),
