@@ -76,13 +76,13 @@ def _log_uncaught(kind: type[BaseException], fault: BaseException, trace: Traceb
     _log.critical("The process ends by a failure that nothing caught.", exc_info=(kind, fault, trace))
 
 
-def _log_thread(given: threading.ExceptHookArgs) -> None:
-    name = given.thread.name if given.thread else "unknown"
-    fault = given.exc_value or given.exc_type()
-    _log.error("The thread %s ended by a failure.", name, exc_info=(given.exc_type, fault, given.exc_traceback))
+def _log_thread(failure: threading.ExceptHookArgs) -> None:
+    name = failure.thread.name if failure.thread else "unknown"
+    fault = failure.exc_value or failure.exc_type()
+    _log.error("The thread %s ended by a failure.", name, exc_info=(failure.exc_type, fault, failure.exc_traceback))
 
 
-def _log_unraisable(given: sys.UnraisableHookArgs) -> None:
-    about = given.err_msg or "A failure could not be raised"
-    fault = given.exc_value or given.exc_type()
-    _log.error("%s: %r", about, given.object, exc_info=(given.exc_type, fault, given.exc_traceback))
+def _log_unraisable(failure: sys.UnraisableHookArgs) -> None:
+    about = failure.err_msg or "A failure could not be raised"
+    fault = failure.exc_value or failure.exc_type()
+    _log.error("%s: %r", about, failure.object, exc_info=(failure.exc_type, fault, failure.exc_traceback))

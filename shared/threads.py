@@ -34,11 +34,11 @@ class Threads(ThreadPoolExecutor):
         except (RuntimeError, MemoryError) as fault:
             _log.warning("a thread for %s was refused (%s); it is asked for again when there is work", name, fault)
 
-    def submit(self, call: Callable[..., T], /, *args: Any, **named: Any) -> Future[T]:  # noqa: ANN401 - the call's own
+    def submit(self, call: Callable[..., T], /, *args: Any, **options: Any) -> Future[T]:  # noqa: ANN401 - the call's own
         """Have a thread call *call*; raise ThreadRefused or MemoryError where no thread at all can be had."""
         once = _Call(call)
         try:
-            return super().submit(once, *args, **named)
+            return super().submit(once, *args, **options)
         except BaseException:
             once.withdrawn = True
             raise
@@ -62,5 +62,5 @@ class _Call:
         self._call = call
         self.withdrawn = False
 
-    def __call__(self, *args: Any, **named: Any) -> Any:  # noqa: ANN401 - the call's own
-        return None if self.withdrawn else self._call(*args, **named)
+    def __call__(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - the call's own
+        return None if self.withdrawn else self._call(*args, **options)

@@ -47,9 +47,9 @@ async def handle(hub: Hub, request: Request) -> Response:
 async def _tried(hub: Hub, new: Wanted, author: Author) -> dict[str, Any]:
     refusal = await hub.store.refusal(new, author)
     hub.limits.count_refresh(author)
-    told = {"type": refusal.slug, "status": refusal.status, "detail": refusal.detail} if refusal else None
+    problem = {"type": refusal.slug, "status": refusal.status, "detail": refusal.detail} if refusal else None
     with hub.limits.trial(author):
         tried = await hub.trial.run(new, hub.sources.parts(), author.name)
     if refusal:
         tried["served_count"] = 0
-    return {"registration": new.as_json(), "refusal": told} | tried
+    return {"registration": new.as_json(), "refusal": problem} | tried

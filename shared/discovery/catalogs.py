@@ -103,8 +103,8 @@ def _unless_empty(catalog: Catalog) -> Catalog | None:
 
 def _root(naming: Naming, edition: Edition) -> bytes:
     """Lead to the repos or, where that is too much for one document, to the domains."""
-    listed = [one for _, found in _repos(naming, edition) for one in found]
-    whole = _document(naming, [entries.registry(naming), *listed])
+    members = [one for _, found in _repos(naming, edition) for one in found]
+    whole = _document(naming, [entries.registry(naming), *members])
     if len(whole) <= MOST_BYTES:
         return whole
     domains = []
@@ -121,8 +121,8 @@ def _repos(naming: Naming, edition: Edition, domain: str = "") -> list[tuple[str
             continue
         if part.content and part.content.entries:
             count = len(pieces_of(naming, part))
-            listed = [entries.catalog(naming, part, number, count) for number in range(1, count + 1)]
-            found.append((part.registration.domain, _good(listed)))
+            members = [entries.catalog(naming, part, number, count) for number in range(1, count + 1)]
+            found.append((part.registration.domain, _good(members)))
     return found
 
 
@@ -130,7 +130,7 @@ def _domains(naming: Naming, edition: Edition, domain: str = "") -> dict[str, li
     """Return what leads to the repos of each domain, or of *domain* alone, in pieces."""
     by_domain = groupby(sorted(_repos(naming, edition, domain), key=itemgetter(0)), key=itemgetter(0))
     return {
-        name: _pieces([one for _, listed in repos for one in listed], lambda one: len(orjson.dumps(one)))
+        name: _pieces([one for _, members in repos for one in members], lambda one: len(orjson.dumps(one)))
         for name, repos in by_domain
     }
 
@@ -192,10 +192,10 @@ def _pieces(items: Iterable[Item], size: Callable[[Item], int]) -> list[list[Ite
     return pieces
 
 
-def _document(naming: Naming, listed: list[dict[str, Any]]) -> bytes:
+def _document(naming: Naming, members: list[dict[str, Any]]) -> bytes:
     host = {
         "displayName": "reuse-surface federation hub",
         "identifier": naming.publisher,
         "documentationUrl": f"{naming.public}/",
     }
-    return orjson.dumps({"specVersion": "1.0", "host": host, "entries": listed})
+    return orjson.dumps({"specVersion": "1.0", "host": host, "entries": members})

@@ -86,8 +86,8 @@ class Document:
     @property
     def tag(self) -> str:
         """What tells this document from any other, another hub's too."""
-        told = orjson.dumps([self.serial, self.generated_at, self.substance, _MADE_WITH])
-        return hashlib.sha256(told).hexdigest()[:32]
+        facts = orjson.dumps([self.serial, self.generated_at, self.substance, _MADE_WITH])
+        return hashlib.sha256(facts).hexdigest()[:32]
 
     async def representation(self, form: Form) -> Encoded:
         """Return the document in *form*; those who ask for the same at once wait for one encoding."""
@@ -208,5 +208,5 @@ def _separated(units: Iterator[bytes]) -> Iterator[bytes]:
 
 def _conflict_item(conflict: dict[str, object]) -> bytes:
     # The one value that nests: JSON is YAML too, on one line.
-    named = yaml_out.list_item({"id": conflict["id"], "repo": conflict["repo"]})
-    return named + b'  "others": ' + orjson.dumps(conflict["others"]).replace(b":", b": ") + b"\n"
+    head = yaml_out.list_item({"id": conflict["id"], "repo": conflict["repo"]})
+    return head + b'  "others": ' + orjson.dumps(conflict["others"]).replace(b":", b": ") + b"\n"

@@ -83,10 +83,10 @@ class Edition:
     def described(self, repo: str, status: Status) -> dict[str, Any]:
         """Return the source of *repo* as the API shows it: *status*, and what this edition serves of it."""
         _, served, elsewhere = self.standing(repo)
-        told: dict[str, Any] = {name: getattr(status, name) for name in _STATUS}
-        told["served_count"] = served
-        told["served_elsewhere"] = [{"repo": winner, "count": count} for winner, count in elsewhere]
-        return told
+        fields: dict[str, Any] = {name: getattr(status, name) for name in _STATUS}
+        fields["served_count"] = served
+        fields["served_elsewhere"] = [{"repo": winner, "count": count} for winner, count in elsewhere]
+        return fields
 
     def outcome(self, outcome: Outcome) -> dict[str, Any]:
         """Return the *outcome* of a check as the API shows it, with what this edition serves of the source."""

@@ -101,8 +101,8 @@ _PREDICATES = ("is ", "must ", "has ")
 
 
 def _fault(mark: Mark) -> dict[str, Any]:
-    told = {name: getattr(mark, name) for name in ("line", "column", "pointer", "detail", "since")}
-    return told | ({"hint": mark.hint} if mark.hint else {})
+    fields = {name: getattr(mark, name) for name in ("line", "column", "pointer", "detail", "since")}
+    return fields | ({"hint": mark.hint} if mark.hint else {})
 
 
 def _held(source: Source) -> Finding:

@@ -113,8 +113,8 @@ def _placed_strictly(text: str, fault: strict_json.NotStrictJson) -> Fault:
 
 
 def _listed(index: dict[str, Any]) -> list[Any]:
-    listed = index.get("capabilities")
-    return listed if isinstance(listed, list) else []
+    entries = index.get("capabilities")
+    return entries if isinstance(entries, list) else []
 
 
 @cache

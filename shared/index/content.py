@@ -71,18 +71,18 @@ def _bare(encoded: bytes) -> bytes:
 
 def content_of(index: dict[str, Any], repo: str, url: str = "") -> Content:
     """Return the canonical content of a checked *index* as *repo* publishes it at *url*."""
-    given = sorted(index["capabilities"], key=lambda entry: str(entry["id"]))
+    in_order = sorted(index["capabilities"], key=lambda entry: str(entry["id"]))
     domain, base_url = index.get("domain"), index.get("base_url")
     root = root_of(url, base_url)
-    entries = tuple(_encoded(_ordered(one), repo, root) for one in given)
+    entries = tuple(_encoded(_ordered(one), repo, root) for one in in_order)
     head = orjson.dumps([repo, domain, base_url])
     digest = hashlib.sha256(b"\n".join([head, *(_bare(entry.json) for entry in entries)])).hexdigest()
     return Content(f"sha256:{digest}", domain, base_url, entries)
 
 
-def _ordered(given: dict[str, Any]) -> dict[str, Any]:
-    ordered = {name: given[name] for name in _ORDER if name in given}
-    return ordered | dict(sorted(given.items())) if len(ordered) < len(given) else ordered
+def _ordered(entry: dict[str, Any]) -> dict[str, Any]:
+    ordered = {name: entry[name] for name in _ORDER if name in entry}
+    return ordered | dict(sorted(entry.items())) if len(ordered) < len(entry) else ordered
 
 
 def _encoded(entry: dict[str, Any], repo: str, root: str | None) -> Entry:

@@ -171,14 +171,14 @@ class Run:
             return None
         return stored
 
-    async def _fetched(self, registration: Registration, known: Stored | None, published: str) -> Stored:
-        fetched = await self._fetcher.fetch(registration.url, known.validators if known else Validators())
+    async def _fetched(self, registration: Registration, earlier: Stored | None, published: str) -> Stored:
+        fetched = await self._fetcher.fetch(registration.url, earlier.validators if earlier else Validators())
         now = self.clock.stamp()
-        body = known.body if fetched.body is None and known else (fetched.body or b"").decode("utf-8", "replace")
-        if not known or body != known.body:
+        body = earlier.body if fetched.body is None and earlier else (fetched.body or b"").decode("utf-8", "replace")
+        if not earlier or body != earlier.body:
             # Nothing is kept that does not pass.
             parts_of(body.encode(), registration, "fresh", now, published)
-        changed_at = known.changed_at if known and body == known.body else now
+        changed_at = earlier.changed_at if earlier and body == earlier.body else now
         return self._cache.keep(registration.repo, Stored(registration.url, fetched.validators, now, changed_at, body))
 
 

@@ -171,8 +171,8 @@ def _ticks(axis: _Axis) -> list[Tick]:
 
 
 def _named(moment: int) -> str:
-    told = datetime.fromtimestamp(moment, UTC)
-    return f"{told:%H:%M}" if moment % _DAY else f"{told.day} {told:%b}"
+    date = datetime.fromtimestamp(moment, UTC)
+    return f"{date:%H:%M}" if moment % _DAY else f"{date.day} {date:%b}"
 
 
 def _lines(spans: Sequence[Span], axis: _Axis) -> list[Line]:
@@ -184,6 +184,6 @@ def _lines(spans: Sequence[Span], axis: _Axis) -> list[Line]:
 
 def _line(spans: Sequence[Span], since: int, until: int) -> Line:
     those = [_told(span) for span in spans if span.since < until and span.until >= since]
-    told = datetime.fromtimestamp(since, UTC)
+    date = datetime.fromtimestamp(since, UTC)
     fewest = min((one["fresh"] for one in those), default=0)
-    return Line(f"{told.day} {told:%b, %H:%M}", those[-1] if those else None, fewest)
+    return Line(f"{date.day} {date:%b, %H:%M}", those[-1] if those else None, fewest)

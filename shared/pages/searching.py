@@ -67,7 +67,7 @@ class Query:
 
     def with_filter(self, name: str, value: str) -> Query:
         """Return this search narrowed, or without the filter where *value* is empty, from its first page on."""
-        filters = {one: told for one, told in (self.filters | {name: value}).items() if told}
+        filters = {one: text for one, text in (self.filters | {name: value}).items() if text}
         return Query(self.q, filters)
 
     def next(self, cursor: str) -> Query:
@@ -85,8 +85,8 @@ class Query:
         return self._under("/v1/capabilities")
 
     def _under(self, path: str) -> str:
-        given = {"q": self.q, **self.filters, "cursor": self.cursor}
-        query = urlencode({name: value for name, value in given.items() if value})
+        values = {"q": self.q, **self.filters, "cursor": self.cursor}
+        query = urlencode({name: value for name, value in values.items() if value})
         return f"{path}?{query}" if query else path
 
 
@@ -117,8 +117,8 @@ def _hit(hit: Hit) -> dict[str, Any]:
 def described(entry: dict[str, Any]) -> dict[str, Any]:
     """Return what a page shows of *entry*, every field there, with its maturity level by level."""
     stated = levels(entry.get("vector", ""))
-    told = {name: entry.get(name, "") for name in ("id", "name", "summary", "status", "owner", "domain", "source_repo")}
-    return told | {
+    row = {name: entry.get(name, "") for name in ("id", "name", "summary", "status", "owner", "domain", "source_repo")}
+    return row | {
         "served_from": "",
         "tags": entry.get("tags", []),
         "link": entry.get("entry_url") or entry.get("url", ""),

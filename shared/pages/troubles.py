@@ -70,6 +70,6 @@ class Troubles:
         return _address("/v1/findings", self.filters())
 
 
-def _address(path: str, given: list[tuple[str, str]]) -> str:
-    query = urlencode([(name, value) for name, value in given if value])
+def _address(path: str, values: list[tuple[str, str]]) -> str:
+    query = urlencode([(name, value) for name, value in values if value])
     return f"{path}?{query}" if query else path

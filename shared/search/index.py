@@ -139,10 +139,10 @@ class Index:
 
     def _rest(self, query: Query, ranked: list[tuple[int, float]], wanted: Wanted, most: int) -> list[int]:
         """Return the next *most* rows that are not ranked, in the order of repos and ids."""
-        known, after = {row for row, _ in ranked}, wanted.after
+        ranked_rows, after = {row for row, _ in ranked}, wanted.after
         number = self._row_at(after)[0] if after is not None and after.shown is None else -1
-        found = self._table.after(query, number, most + len(known))
-        return [row for row in found if row not in known][:most]
+        found = self._table.after(query, number, most + len(ranked_rows))
+        return [row for row in found if row not in ranked_rows][:most]
 
     def _row_at(self, position: Position) -> tuple[int, bool]:
         """Return the row of the entry at *position* and True; if there is none, the one before it and False."""

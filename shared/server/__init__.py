@@ -85,10 +85,10 @@ def _run(server: _Server, sockets: list[socket.socket]) -> None:
 
 
 def _settings(environ: Mapping[str, str], url: str, data_dir: str | None) -> Settings:
-    given = {f"{PREFIX}PUBLIC_URL": url} | {name: text for name, text in environ.items() if text}
+    variables = {f"{PREFIX}PUBLIC_URL": url} | {name: text for name, text in environ.items() if text}
     if data_dir is not None:
-        given[f"{PREFIX}DATA_DIR"] = data_dir
-    return Settings.from_environment(given)
+        variables[f"{PREFIX}DATA_DIR"] = data_dir
+    return Settings.from_environment(variables)
 
 
 def _bounds(settings: Settings, files: int) -> Bounds:

@@ -28,9 +28,9 @@ class ClosingProtocol(CheckedProtocol):
 
     transport: ClosingTransport
 
-    def __init__(self, public_url: str, unread: Unread, **named: Any) -> None:  # noqa: ANN401 - uvicorn's own, passed on
+    def __init__(self, public_url: str, unread: Unread, **options: Any) -> None:  # noqa: ANN401 - uvicorn's own, passed on
         """Prepare for one connection; refusals link to the problems of the hub at *public_url*."""
-        super().__init__(**named)
+        super().__init__(**options)
         self._public_url, self._all_unread = public_url, unread
         self._refused = False
         self._current: RequestResponseCycle | None = None

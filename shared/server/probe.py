@@ -24,8 +24,8 @@ def listening(words: list[str]) -> tuple[str, int] | None:
     reader = argparse.ArgumentParser(add_help=False)
     reader.add_argument("--host", default="127.0.0.1")
     reader.add_argument("--port", type=int, default=8080)
-    given, _ = reader.parse_known_args(words)
-    return _LOOPBACK.get(given.host, given.host), given.port
+    options, _ = reader.parse_known_args(words)
+    return _LOOPBACK.get(options.host, options.host), options.port
 
 
 def processes(proc: Path) -> list[list[str]]:

@@ -38,13 +38,13 @@ class Checker:
         self._unread = unread or Unread()
         self._clock = Clock()
 
-    async def check(self, repo: str, url: str, known: Kept | None = None, talk: TalkTime | None = None) -> Found:
-        """Return what the source of *repo* at *url* holds now; *known* makes the request conditional.
+    async def check(self, repo: str, url: str, last: Kept | None = None, talk: TalkTime | None = None) -> Found:
+        """Return what the source of *repo* at *url* holds now; *last* makes the request conditional.
 
         *talk* counts for how long the source was talked to. Raise a SourceProblem for whatever is wrong with the
         source, and Overloaded where the hub's own machine has run out of what a check takes.
         """
-        validators, owner = known.validators if known else Validators(), talk.owner if talk else ""
+        validators, owner = last.validators if last else Validators(), talk.owner if talk else ""
         fetched = await self._fetcher.fetch(url, validators, talk)
         if fetched.body is None:
             return Found(fetched.status, None, None, fetched.validators)

@@ -89,12 +89,12 @@ class Checks:
         registration, epoch = source.registration, source.epoch
         talk = TalkTime(self._clock, registration.registered_by)
         try:
-            known = source.known
-            found = await self._checker.check(registration.repo, registration.url, known, talk)
+            last = source.known
+            found = await self._checker.check(registration.repo, registration.url, last, talk)
             async with source.deciding:
                 if source.epoch is not epoch:
                     return None
-                return await self._intake.take(source, found, known, talk.milliseconds)
+                return await self._intake.take(source, found, last, talk.milliseconds)
         except SourceProblem as problem:
             if source.epoch is not epoch:
                 return None

@@ -48,11 +48,11 @@ class Intake:
         self._tally = tally
         self._tell = tell
 
-    async def take(self, source: Source, found: Found, known: Kept | None, duration: int) -> Outcome | None:
-        """Decide what becomes of the content that was found; without any it is what was *known*."""
+    async def take(self, source: Source, found: Found, last: Kept | None, duration: int) -> Outcome | None:
+        """Decide what becomes of the content that was found; without any it is what was *last*."""
         now, kept, held = self._clock.stamp(), source.kept, source.held
         status = source.status.checked(now, found.http_status, found.size, duration).succeeded(now)
-        row, content = source.registration, found.content or _content(known)
+        row, content = source.registration, found.content or _content(last)
         new = Kept(row.url, found.validators, now, content, row.registered_at, sequence=row.sequence)
         if kept and new.says_the_same(kept):
             return await self._stays(source, replace(new, changed_at=kept.changed_at, past=kept.past), status)
@@ -187,9 +187,9 @@ class Intake:
         return Outcome(source.registration.repo, outcome, source.status)
 
 
-def _content(known: Kept | None) -> Content:
-    assert known is not None  # noqa: S101 - only a request with validators is answered with 304
-    return known.content
+def _content(last: Kept | None) -> Content:
+    assert last is not None  # noqa: S101 - only a request with validators is answered with 304
+    return last.content
 
 
 def _must_still_hold(source: Source, served: Kept, held: Kept) -> None:

@@ -44,12 +44,12 @@ def restored(registration: Registration, record: Record | None, shelves: Shelves
         shelves.good.drop(registration.repo)
     if held is None:
         shelves.held.drop(registration.repo)
-    known = record if record is not None and _counts(record, registration, kept) else None
-    source = Source(registration, _status(known, registration, kept), kept)
-    _remember(source, known.memory if known else Memory(), time)
-    source.due = time.clock.monotonic() + _wait(known, registration, kept, time)
+    usable = record if record is not None and _counts(record, registration, kept) else None
+    source = Source(registration, _status(usable, registration, kept), kept)
+    _remember(source, usable.memory if usable else Memory(), time)
+    source.due = time.clock.monotonic() + _wait(usable, registration, kept, time)
     if kept is not None and held is not None:
-        seen = known.memory.seen if known else None
+        seen = usable.memory.seen if usable else None
         since = None if seen is None else min(seen, time.ran)
         source.held = Held(held, since, measured(kept, held.content, time.ran))
     source.unread = kept is not None and kept.url != registration.url and held is None

@@ -44,12 +44,12 @@ def seen(spans: Sequence[Span], now: int, counts: tuple[int, ...], *, first: boo
     The last span goes on only if somebody looked a short while ago. What lies ahead of *now*, because the clock was
     set back, is dropped.
     """
-    known = [span._replace(until=min(span.until, now)) for span in spans if span.since <= now]
-    if known and not first and now - known[-1].until <= SILENCE_SECONDS:
-        known[-1] = known[-1]._replace(until=now)
-        if known[-1].counts == counts:
-            return known
-    return [*known, Span(now, now, counts)]
+    history = [span._replace(until=min(span.until, now)) for span in spans if span.since <= now]
+    if history and not first and now - history[-1].until <= SILENCE_SECONDS:
+        history[-1] = history[-1]._replace(until=now)
+        if history[-1].counts == counts:
+            return history
+    return [*history, Span(now, now, counts)]
 
 
 def thinned(spans: Iterable[Span], now: int) -> list[Span]:

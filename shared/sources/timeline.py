@@ -56,8 +56,8 @@ class Timeline:
 
     def spans(self, counts: Mapping[State, int]) -> Sequence[Span]:
         """Return what was seen of the last 30 days, up to this moment, at which the sources are as *counts* tells."""
-        known = seen(self._spans, self._now(), tuple(counts[state] for state in STATES), first=self._first)
-        return known if any(span.total for span in known) else ()
+        spans = seen(self._spans, self._now(), tuple(counts[state] for state in STATES), first=self._first)
+        return spans if any(span.total for span in spans) else ()
 
     def _now(self) -> int:
         return int(self._clock.now().timestamp())
