@@ -132,9 +132,7 @@ class CheckedProtocol(HttpToolsProtocol):
 
     def _broken_off(self, cause: BaseException | None) -> None:
         """Answer a request over which one of the methods below failed with *cause*, unless it is refused already."""
-        if isinstance(cause, HttpParserError):
-            self.send_400_response("This is no valid HTTP request: its target is no path and no URL.")
-        elif not isinstance(cause, RefusedError):
+        if not isinstance(cause, RefusedError):
             # Nothing that is sent should come to this: it is a fault of the hub, as a handler's is.
             _log.error("reading a request failed", exc_info=cause)
             self.refuse(InternalError("Something failed inside the hub; its log has the details."))

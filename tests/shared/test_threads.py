@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.threads import Threads
+from shared.threads import ThreadRefused, Threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -92,6 +92,23 @@ def test_says_that_threads_were_refused(
     pool(2)
 
     assert "a thread for some was refused (can't start new thread)" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"), [(RuntimeError("can't start new thread"), ThreadRefused), (MemoryError(), MemoryError)]
+)
+def test_where_no_thread_can_be_had_the_fault_says_what_the_machine_lacks(
+    monkeypatch: pytest.MonkeyPatch, fault: Exception, kind: type[Exception]
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise fault
+
+    with monkeypatch.context() as refusing:
+        refusing.setattr(threading.Thread, "start", refuse)
+        made = Threads(1, "none")
+        with pytest.raises(kind):
+            made.submit(pow, 2, 3)
+    made.shutdown()
 
 
 async def test_a_loop_can_have_it_for_what_it_does_in_threads(refused: set[str]) -> None:

@@ -112,10 +112,11 @@ async def test_a_fault_of_the_hubs_own_is_logged_and_no_fault_of_the_request(
     assert (await server.say(CLOSING)).endswith(b"hello")
 
 
+@pytest.mark.parametrize("target", [b"/\xc3\xa9", b"http://", b"http://hub:x/", b"http://[::1/"], ids=repr)
 async def test_a_target_that_is_no_url_is_a_fault_of_the_request(
-    server: Served, caplog: pytest.LogCaptureFixture
+    server: Served, caplog: pytest.LogCaptureFixture, target: bytes
 ) -> None:
-    answered = await server.say(b"GET /\xc3\xa9 HTTP/1.1\r\nHost: hub\r\n\r\n")
+    answered = await server.say(b"GET %s HTTP/1.1\r\nHost: hub\r\n\r\n" % target)
 
     assert answered.startswith(b"HTTP/1.1 400 ")
     assert caplog.records == []
