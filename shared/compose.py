@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from shared.index.content import Content, Entry
+    from shared.model.content import Content, Entry
     from shared.registration import Registration
     from shared.sources.status import State
 

@@ -20,7 +20,7 @@ from shared.discovery import Catalogs, Naming
 from shared.federation import Federation
 from shared.fetch import Fetcher
 from shared.fetch.guard import Guard
-from shared.index.reader import VISITORS, Reader
+from shared.formats.reader import VISITORS, Reader
 from shared.limits import Limits
 from shared.present import Findings
 from shared.problems import NotShownYet, StorageUnavailable

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from shared.index import Fault, IndexFaulty
+from shared.formats.capability_index import Fault, IndexFaulty
 from shared.problems import SourceNotAnIndex, SourceProblem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from shared.index.reader import Reader
+    from shared.formats.reader import Reader
 
 
 async def validate_index(reader: Reader, body: bytes, repo: str = "") -> dict[str, Any]:

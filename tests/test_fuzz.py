@@ -20,8 +20,9 @@ from jsonschema import Draft7Validator
 
 from shared import schemas
 from shared.fetch.guard import Guard
-from shared.index import IndexFaulty, read_index, yaml_events
-from shared.index.yaml_events import NotPlainYaml
+from shared.formats import yaml_events
+from shared.formats.capability_index import IndexFaulty, read_index
+from shared.formats.yaml_events import NotPlainYaml
 from shared.problems import (
     InvalidRegistration,
     PreconditionFailed,

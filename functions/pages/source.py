@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from shared.federation.lines import Line
     from shared.findings import Finding
     from shared.hub import Hub
-    from shared.index.content import Entry
+    from shared.model.content import Entry
     from shared.sources.source import Source
 
 MOST_ENTRIES = 100

@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared.auth.author import Grant
-from shared.index.yaml_events import NotPlainYaml, parse
+from shared.formats.yaml_events import NotPlainYaml, parse
 from shared.problems import StartError
 from shared.schemas import checker_of
 

@@ -16,7 +16,7 @@ from shared.query import JSON
 
 if TYPE_CHECKING:
     from shared.hub import Hub
-    from shared.index import Content
+    from shared.model.content import Content
     from shared.registration import Registration
 
 _ADDED = ("entry_url", "source_repo")

@@ -14,7 +14,7 @@ from shared.search.facts import LETTERS, domain_of, levels
 if TYPE_CHECKING:
     from shared.compose import Part
     from shared.discovery.naming import Naming
-    from shared.index.content import Entry
+    from shared.model.content import Entry
 
 AI_CATALOG = "application/ai-catalog+json"
 AI_REGISTRY = "application/ai-registry+json"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from shared.compose import Composition, Part
     from shared.federation.document import Document
-    from shared.index.content import Entry
+    from shared.model.content import Entry
     from shared.sources.source import Outcome
 
 

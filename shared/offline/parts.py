@@ -10,11 +10,10 @@ import orjson
 
 from shared import schemas
 from shared.compose import Part
-from shared.index import Fault, IndexFaulty, read_data, read_index
+from shared.formats.capability_index import Fault, IndexFaulty, read_data, read_index
 
 if TYPE_CHECKING:
-    from shared.index import Content
-    from shared.index.content import Entry
+    from shared.model.content import Content, Entry
     from shared.registration import Registration
     from shared.sources.status import State
 

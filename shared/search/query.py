@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from shared.compose import Part
-    from shared.index.content import Entry
+    from shared.model.content import Entry
 
 
 class Position(NamedTuple):

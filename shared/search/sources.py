@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from shared.compose import Part
     from shared.federation import Edition
-    from shared.index.content import Content, Entry
+    from shared.model.content import Content, Entry
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from shared.clock import Clock
 from shared.fetch import TalkTime, Validators
-from shared.index import IndexFaulty
+from shared.formats.capability_index import IndexFaulty
 from shared.problems import InvalidIndex, Overloaded, SourceProblem
 from shared.sources.unread import Unread
 
 if TYPE_CHECKING:
     from shared.fetch import Fetched, Fetcher
-    from shared.index import Content
-    from shared.index.reader import Reader
+    from shared.formats.reader import Reader
+    from shared.model.content import Content
     from shared.sources.shelf import Kept
 
 _log = logging.getLogger("hub.sources")

@@ -11,7 +11,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from shared.index import Content
+    from shared.model.content import Content
     from shared.sources.shelf import Kept
 
 PATIENCE_SECONDS = 24 * 3600.0

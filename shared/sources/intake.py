@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from shared.clock import RunningTime
-    from shared.index import Content
+    from shared.model.content import Content
     from shared.sources.check import Found
     from shared.sources.held import Loss
     from shared.sources.room import Room

@@ -9,7 +9,7 @@ from shared.problems import HubFull
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from shared.index import Content
+    from shared.model.content import Content
 
 _MIB = 1024 * 1024
 _SPARE = 8

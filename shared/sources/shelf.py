@@ -13,7 +13,7 @@ import orjson
 
 from shared.fetch import Validators
 from shared.files import parsed, rename, storage_problem, sync_folder, trusted, write_draft
-from shared.index.content import Content, from_document
+from shared.model.content import Content, from_document
 from shared.saved import fitting
 from shared.sources.held import Past
 

@@ -14,7 +14,7 @@ from shared.sources.status import SERVED, Status, state_of
 
 if TYPE_CHECKING:
     from shared.clock import Clock, RunningTime
-    from shared.index import Content
+    from shared.model.content import Content
     from shared.registration import Registration
     from shared.sources.held import Held
     from shared.sources.hosts import Share

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from shared.clock import Clock
     from shared.compose import Part
-    from shared.index import Content
+    from shared.model.content import Content
     from shared.registration import Wanted
     from shared.sources.check import Checker, Found
     from shared.sources.room import Room

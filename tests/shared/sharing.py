@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from shared.compose import Part
-from shared.index.content import content_of
+from shared.model.content import content_of
 from shared.registration import Registration
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from shared.fetch import Validators
 from shared.findings.source import of_source
-from shared.index import read_index
+from shared.formats.capability_index import read_index
 from shared.registration import Registration
 from shared.sources.held import Held, Loss
 from shared.sources.shelf import Kept

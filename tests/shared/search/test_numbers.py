@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.index import MAX_CAPABILITIES
+from shared.formats.capability_index import MAX_CAPABILITIES
 from shared.search.numbers import PLACES, Numbers
 
 NAMES = st.text("abc", min_size=1, max_size=3)

@@ -8,8 +8,8 @@ import pytest
 from shared.clock import Clock
 from shared.fetch import Fetcher, TalkTime, Validators
 from shared.fetch.guard import Guard
-from shared.index import read_index
-from shared.index.reader import Reader
+from shared.formats.capability_index import read_index
+from shared.formats.reader import Reader
 from shared.problems import InvalidIndex, Overloaded, SourceNotAnIndex, SourceStatus
 from shared.sources.check import Checker, Found
 from shared.sources.shelf import Kept
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import respx
 
-    from shared.index import Content
+    from shared.model.content import Content
 
 REPO, URL = "state-hub", "https://git.example.org/state-hub/capabilities.yaml"
 

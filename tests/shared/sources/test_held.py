@@ -2,14 +2,18 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
 from shared.fetch import Validators
-from shared.index import Content, read_index
+from shared.formats.capability_index import read_index
 from shared.sources.held import MOST_PAST, PATIENCE_SECONDS, Held, Loss, measured, past_of, shrinks, vanishing
 from shared.sources.shelf import Kept
 from tests.builders import capability, index
+
+if TYPE_CHECKING:
+    from shared.model.content import Content
 
 KEPT = Kept("https://a.example/", Validators('"1"'), "2026-11-23T10:00:00Z", read_index(index(), "a"))
 

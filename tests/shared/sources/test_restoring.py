@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shared.fetch import Validators
-from shared.index import read_index
+from shared.formats.capability_index import read_index
 from shared.registration import Registration
 from shared.sources.held import Held
 from shared.sources.journal import Record

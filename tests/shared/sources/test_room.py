@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from shared.index import Content, read_index
+from shared.formats.capability_index import read_index
 from shared.problems import HubFull
 from shared.sources.room import Room, size_of
 from tests.builders import capability, index
+
+if TYPE_CHECKING:
+    from shared.model.content import Content
 
 
 def content(number: int, summary: str = "") -> Content:

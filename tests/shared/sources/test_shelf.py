@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.fetch import Validators
-from shared.index import read_index
+from shared.formats.capability_index import read_index
 from shared.problems import StartError, StorageUnavailable
 from shared.registration import Registration
 from shared.sources.held import Past

@@ -6,7 +6,7 @@ import httpx
 import orjson
 import pytest
 
-from shared.index import read_index
+from shared.formats.capability_index import read_index
 from shared.problems import Overloaded
 from shared.registration import Wanted
 from shared.sources.room import Size

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from shared.index import IndexFaulty, read_index, worker
-from shared.index.manifest import sift_manifest
+from shared.formats import worker
+from shared.formats.capability_index import IndexFaulty, read_index
+from shared.formats.manifest import sift_manifest
 from shared.problems import InvalidIndex, SourceNotAnIndex, SourceTooLarge
 from tests.builders import capability, index
 
@@ -163,7 +164,7 @@ def test_time_is_bounded_for_each_document_and_the_rest_for_good(
 
 def started(code: str) -> Any:
     """Run *code* in a process with the limits of the worker's."""
-    whole = f"from shared.index import worker; worker._limit(worker.MEMORY); {code}"
+    whole = f"from shared.formats import worker; worker._limit(worker.MEMORY); {code}"
     return subprocess.run([sys.executable, "-c", whole], capture_output=True, text=True, timeout=60, check=False)
 
 

@@ -8,8 +8,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared import characters, schemas, strict_json
-from shared.index import hints, yaml_events
-from shared.index.content import Content, content_of
+from shared.formats import hints, yaml_events
+from shared.model.content import Content, content_of
 from shared.problems import Offence, SourceNotAnIndex, SourceTooLarge
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from shared.index import IndexFaulty
-from shared.index.manifest import read_manifest, sift_manifest
+from shared.formats.capability_index import IndexFaulty
+from shared.formats.manifest import read_manifest, sift_manifest
 from shared.schemas import MAX_OFFENCES
 from tests.builders import registration, url_of
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from shared.index import IndexFaulty, hints, read_index
+from shared.formats import hints
+from shared.formats.capability_index import IndexFaulty, read_index
 
 ENTRY = {"id": "a", "name": "A"}
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from shared.index.yaml_events import NotPlainYaml, locate, parse
+from shared.formats.yaml_events import NotPlainYaml, locate, parse
 from tests.shared.test_yaml_out import MAPPINGS, same
 
 DOCUMENT = """\
@@ -105,7 +105,7 @@ def test_refuses_at_the_place(text: str, line: int, column: int, says: str) -> N
 
 
 def test_the_number_of_lists_and_mappings_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.index.yaml_events.MAX_NODES", 10)
+    monkeypatch.setattr("shared.formats.yaml_events.MAX_NODES", 10)
 
     assert len(parse("[" + "[]," * 9 + "]")) == 9
     with pytest.raises(NotPlainYaml, match="more than 10"):

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.index import IndexFaulty, read_index, reader, worker
-from shared.index.manifest import sift_manifest
-from shared.index.reader import LARGE, VISITORS, Line, Reader
+from shared.formats import reader, worker
+from shared.formats.capability_index import IndexFaulty, read_index
+from shared.formats.manifest import sift_manifest
+from shared.formats.reader import LARGE, VISITORS, Line, Reader
 from shared.problems import InvalidIndex, Overloaded, SourceNotAnIndex, SourceTooLarge
 from tests.builders import capability, index, registration
 
@@ -311,7 +312,7 @@ async def test_a_process_that_does_not_end_by_itself_is_ended(monkeypatch: pytes
 
 DIES = """
 import asyncio, os, sys
-from shared.index.reader import Reader
+from shared.formats.reader import Reader
 
 async def main():
     reader = Reader()

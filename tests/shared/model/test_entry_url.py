@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.index import read_index
-from shared.index.content import from_document
-from shared.index.entry_url import entry_url, root_of
+from shared.formats.capability_index import read_index
+from shared.model.content import from_document
+from shared.model.entry_url import entry_url, root_of
 from tests.builders import capability, index
 
 INDEX = "registry/indexes/capabilities.yaml"

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from shared import index as index_module
-from shared.index import Fault, IndexFaulty, read_index
+from shared.formats import capability_index as index_module
+from shared.formats.capability_index import Fault, IndexFaulty, read_index
 from shared.problems import SourceNotAnIndex, SourceTooLarge
 from tests.builders import capability, index
 

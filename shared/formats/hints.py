@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from shared.index.yaml_events import Mark
+    from shared.formats.yaml_events import Mark
 
 _QUOTES = 'Put it in quotes, as in "{}".'
 _LONGEST_NUMBER = 100

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 
-from shared.index.turns import Turns
+from shared.formats.turns import Turns
 
 
 class Readers:

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from shared.index.entry_url import entry_url, root_of
+from shared.model.entry_url import entry_url, root_of
 from shared.yaml_out import list_item
 
 _ORDER = (

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import orjson
 
-from shared.index import Content, Fault, IndexFaulty, read_index
-from shared.index.content import Entry
-from shared.index.manifest import Sifted, sift_manifest
+from shared.formats.capability_index import Fault, IndexFaulty, read_index
+from shared.formats.manifest import Sifted, sift_manifest
+from shared.model.content import Content, Entry
 from shared.problems import PROBLEMS, InvalidIndex, SourceProblem, SourceTooLarge
 
 if TYPE_CHECKING:

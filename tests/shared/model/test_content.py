@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from shared.index.content import Entry, content_of, from_document
+from shared.model.content import Entry, content_of, from_document
 from tests.builders import capability
 
 FULL: dict[str, Any] = {

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from shared.index import read_index, worker
-from shared.index.manifest import sift_manifest
-from shared.index.turns import Turns
+from shared.formats import worker
+from shared.formats.capability_index import read_index
+from shared.formats.manifest import sift_manifest
+from shared.formats.turns import Turns
 from shared.problems import InvalidIndex, SourceTooLarge
 from shared.shortage import not_read, shortage
 from shared.threads import Threads
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from asyncio.subprocess import Process
     from collections.abc import Callable, Coroutine, Iterable
 
-    from shared.index import Content
-    from shared.index.manifest import Sifted
+    from shared.formats.manifest import Sifted
+    from shared.model.content import Content
     from shared.problems import Problem
 
 T = TypeVar("T")
@@ -34,7 +35,7 @@ LARGE = 64 * 1024
 """Bytes from which a document goes to the process. Sending it there and starting it costs more below."""
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
-_COMMAND = [sys.executable, "-c", "from shared.index.worker import main; main()"]
+_COMMAND = [sys.executable, "-c", "from shared.formats.worker import main; main()"]
 _ENVIRONMENT = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH")
 _TO_END = 2.0
 _MOST_SAID = 16 * 1024
