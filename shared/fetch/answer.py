@@ -75,8 +75,11 @@ async def read(response: httpx.Response, url: httpx.URL, sent: Validators, place
         raise SourceStatus(f"The source answered {response.status_code}.")
     if response.headers.get("content-type", "").lower().startswith(_MARKUP):
         raise SourceNotAnIndex(f"The source answered with a web page. {_NO_CREDENTIALS}")
-    body = b"".join([piece async for piece in _bounded(response, place)])
-    return Fetched(response.status_code, body, _validators(response))
+    # Not a list of pieces: a body of tiny chunks would take many times its bytes.
+    body = bytearray()
+    async for piece in _bounded(response, place):
+        body += piece
+    return Fetched(response.status_code, bytes(body), _validators(response))
 
 
 def retry_after(response: httpx.Response, clock: Clock) -> float | None:

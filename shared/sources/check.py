@@ -50,18 +50,27 @@ class Checker:
             return Found(fetched.status, None, None, fetched.validators)
         size = len(fetched.body)
         if not self._unread.take(owner, size):
-            # It is dropped rather than kept waiting, and fetched once more when there is room, in a time of its own.
+            # It is dropped rather than kept waiting, and fetched once more when there is room.
             del fetched
-            await self._unread.wait(owner, size)
-            try:
-                fetched = await self._fetcher.fetch(url, validators, TalkTime(self._clock, owner))
-            except BaseException:
-                self._unread.give_back(owner, size)
-                raise
+            fetched, size = await self._fetched_again(url, validators, owner)
         try:
             return await self._read(fetched, repo, url, owner)
         finally:
             self._unread.give_back(owner, size)
+
+    async def _fetched_again(self, url: str, validators: Validators, owner: str) -> tuple[Fetched, int]:
+        """Return what *url* answers in a time of its own, and how many bytes of room it has taken.
+
+        Room for the largest document is waited for: the second answer may be larger than the first.
+        """
+        await self._unread.wait(owner)
+        size = 0
+        try:
+            fetched = await self._fetcher.fetch(url, validators, TalkTime(self._clock, owner))
+            size = len(fetched.body or b"")
+        finally:
+            self._unread.give_back(owner, self._unread.largest - size)
+        return fetched, size
 
     async def _read(self, fetched: Fetched, repo: str, url: str, owner: str) -> Found:
         if fetched.body is None:

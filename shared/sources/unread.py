@@ -7,48 +7,53 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from typing import NamedTuple
+
+from shared.fetch import MAX_BYTES
 
 MOST_UNREAD = 64 * 1024 * 1024
 """Bytes of all owners together; one owner may have half of them. Twelve documents of the largest size."""
 
 
-class _Waiting(NamedTuple):
-    """Somebody who waits for the *turn* to have *size* bytes."""
-
-    size: int
-    turn: asyncio.Future[None]
-
-
 class Unread:
-    """Bytes that are taken by documents while they wait and are read. All of it runs in one event loop."""
+    """Bytes that are taken by documents while they wait and are read. All of it runs in one event loop.
+
+    *largest* is how many bytes a document may have that nobody has seen yet.
+    """
 
     def __init__(self, most: int = MOST_UNREAD) -> None:
+        self.largest = min(MAX_BYTES, most // 2)
         self._most = most
         self._taken: Counter[str] = Counter()
-        self._lines: dict[str, deque[_Waiting]] = {}
+        self._lines: dict[str, deque[asyncio.Future[None]]] = {}
 
     def take(self, owner: str, size: int) -> bool:
-        """Take *size* bytes for *owner* and return True; where there is no room, take none and return False."""
-        if self._taken.total() + size > self._most or self._taken[owner] + size > self._most // 2:
+        """Take *size* bytes for *owner* and return True; where there is no room, take none and return False.
+
+        Nor is there room where somebody waits who would have to wait longer for it: small documents that keep coming
+        hold up nobody who waits for the room of a large one.
+        """
+        full = self._taken.total() + size > self._most or self._taken[owner] + size > self._most // 2
+        if full or owner in self._lines or self._next_owner() is not None:
             return False
         self._taken[owner] += size
         return True
 
-    async def wait(self, owner: str, size: int) -> None:
-        """Wait, behind others of *owner*, until *size* bytes are taken; a document has to be smaller than half of all.
+    async def wait(self, owner: str) -> None:
+        """Wait, behind others of *owner*, until *largest* bytes are taken.
 
         Whoever waits should hold no document meanwhile.
         """
-        waiting = _Waiting(size, asyncio.get_running_loop().create_future())
-        line = self._lines.setdefault(owner, deque())
-        line.append(waiting)
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._lines.setdefault(owner, deque()).append(turn)
         self._admit()
         try:
-            await waiting.turn
+            await turn
         except BaseException:
-            if waiting.turn.done() and not waiting.turn.cancelled():
-                self.give_back(owner, size)
+            if turn.cancelled():
+                self._withdraw(owner, turn)
+            else:
+                # The bytes were given before the cancellation came.
+                self.give_back(owner, self.largest)
             raise
 
     def give_back(self, owner: str, size: int) -> None:
@@ -57,13 +62,28 @@ class Unread:
         self._taken += Counter()  # keeps no owner without bytes
         self._admit()
 
+    def _next_owner(self) -> str | None:
+        """Return who is the next to have room in all: the first of those who wait and have not all of their own."""
+        most = self._most // 2 - self.largest
+        return next((owner for owner in self._lines if self._taken[owner] <= most), None)
+
     def _admit(self) -> None:
-        """Give their turn to those that have room now: of each owner the first ones."""
-        for owner, line in list(self._lines.items()):
+        """Give their turn to those that have room now, one of each owner after the other."""
+        while self._taken.total() + self.largest <= self._most and (owner := self._next_owner()) is not None:
+            line = self._lines.pop(owner)
+            turn = line.popleft()
+            if line:
+                self._lines[owner] = line
             # One that was cancelled while it waited takes nothing.
-            while line and (line[0].turn.done() or self.take(owner, line[0].size)):
-                turn = line.popleft().turn
-                if not turn.done():
-                    turn.set_result(None)
+            if not turn.done():
+                self._taken[owner] += self.largest
+                turn.set_result(None)
+
+    def _withdraw(self, owner: str, turn: asyncio.Future[None]) -> None:
+        """Have *turn* wait no longer, nor others because of it."""
+        line = self._lines.get(owner, deque())
+        if turn in line:
+            line.remove(turn)
             if not line:
                 del self._lines[owner]
+            self._admit()

@@ -1,10 +1,17 @@
 from __future__ import annotations
 
+import tracemalloc
+from typing import TYPE_CHECKING
+
 import httpx
 import pytest
 
-from shared.fetch.answer import Validators, retry_after
+from shared.fetch.answer import Fetched, Validators, read, retry_after
+from shared.fetch.lanes import Place
 from tests.builders import Hands
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 CLOCK = Hands().clock()  # it shows 10:00:00
 IN_TWO_HOURS = "Mon, 23 Nov 2026 12:00:00 GMT"
@@ -50,3 +57,25 @@ def test_a_source_may_ask_to_be_left_alone(status: int, headers: dict[str, str],
 @pytest.mark.parametrize("value", ["", "\u00e9", "a\r\nX-Other: 1", "\0", "a" * 257], ids=repr)
 def test_a_validator_that_no_source_sends_is_sent_to_none(value: str) -> None:
     assert Validators(value, "then").conditions() == {"last_modified": "then"}
+
+
+class Chunks(httpx.AsyncByteStream):
+    """A body in chunks of 20 bytes."""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for _ in range(20_000):
+            yield bytes(bytearray(20))
+
+
+async def test_a_body_of_tiny_chunks_takes_little_more_than_its_bytes() -> None:
+    response = httpx.Response(200, stream=Chunks(), headers={"Transfer-Encoding": "chunked"})
+    tracemalloc.start()
+    try:
+        fetched = await read(response, httpx.URL("https://git.example.org/c.yaml"), Validators(), Place(known=False))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert isinstance(fetched, Fetched)
+    assert fetched.body == bytes(400_000)
+    assert peak < 3 * 400_000

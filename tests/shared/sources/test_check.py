@@ -153,3 +153,37 @@ async def test_what_is_fetched_again_may_be_another_answer(
         assert isinstance(found, SourceStatus)
     assert unread._taken == {}
     await checker.close()
+
+
+async def test_documents_that_grew_before_they_were_fetched_again_have_the_same_bound(
+    upstream: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unread, go_on, waiting = Unread(8 * SIZE), asyncio.Event(), list[int]()
+    checker = Checker(Fetcher(Guard(), "tests"), Reader(), unread)
+    grown = b"#" * (3 * SIZE)
+
+    async def wait(body: bytes, *_: str, **__: str) -> Content:
+        waiting.append(len(body))
+        await go_on.wait()
+        waiting.remove(len(body))
+        return read_index(index(), REPO)
+
+    monkeypatch.setattr(checker._reader, "read", wait)
+    assert unread.take("", 4 * SIZE)
+    route = upstream.get(url__regex=".*").respond(content=index())
+    checks = [asyncio.create_task(checker.check(REPO, f"https://h{number}.example/c.yaml")) for number in range(6)]
+    async with asyncio.timeout(5):
+        while len(unread._lines.get("", ())) < len(checks):  # noqa: ASYNC110 - no event tells of it
+            await asyncio.sleep(0.005)
+    route.respond(content=grown)
+    unread.give_back("", 4 * SIZE)
+    async with asyncio.timeout(5):
+        while not waiting:  # noqa: ASYNC110 - no event tells of it
+            await asyncio.sleep(0.005)
+
+    assert waiting == [len(grown)]
+    assert unread._taken == {"": len(grown)}
+    go_on.set()
+    assert {found.size for found in await asyncio.gather(*checks)} == {len(grown)}
+    assert unread._taken == {}
+    await checker.close()

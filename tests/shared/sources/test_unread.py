@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from shared.fetch import MAX_BYTES
 from shared.sources.unread import MOST_UNREAD, Unread
 
@@ -25,44 +27,96 @@ def test_the_largest_document_has_room() -> None:
     assert MOST_UNREAD // 2 >= 6 * MAX_BYTES
 
 
-async def test_owners_take_turns_where_room_becomes_free() -> None:
-    unread, order = Unread(100), list[str]()
+def waiting(unread: Unread, *names: str) -> tuple[list[str], list[asyncio.Task[None]]]:
+    """Have somebody wait for each of *names*, whose first letter is the owner; return who came to it, and the tasks."""
+    order = list[str]()
 
     async def wait(name: str) -> None:
-        await unread.wait(name[0], 40)
+        await unread.wait(name[0])
         order.append(name)
 
+    return order, [asyncio.create_task(wait(name)) for name in names]
+
+
+async def test_owners_take_turns_where_room_becomes_free() -> None:
+    unread = Unread(100)
     assert unread.take("x", 50)
     assert unread.take("y", 50)
-    tasks = [asyncio.create_task(wait(name)) for name in ("a1", "a2", "b1")]
+    order, tasks = waiting(unread, "a1", "a2", "b1")
     await asyncio.sleep(0)
     for owner in "xy":
         unread.give_back(owner, 50)
     await asyncio.sleep(0)
     assert order == ["a1", "b1"]
 
-    unread.give_back("b", 40)
+    unread.give_back("b", 50)
     await asyncio.sleep(0)
     assert order == ["a1", "b1"]
-    unread.give_back("a", 40)
+    unread.give_back("a", 50)
     await asyncio.gather(*tasks)
 
     assert order == ["a1", "b1", "a2"]
     assert unread._lines == {}
 
 
+async def test_two_owners_with_long_lines_keep_no_third_waiting() -> None:
+    unread = Unread(100)
+    order, tasks = waiting(unread, "a1", "a2", "a3", "b1", "b2", "b3", "c1")
+    await asyncio.sleep(0)
+    assert unread._taken == {"a": 50, "b": 50}
+
+    for owner in "abacba":
+        unread.give_back(owner, 50)
+        await asyncio.sleep(0)
+    await asyncio.gather(*tasks)
+
+    assert order == ["a1", "b1", "a2", "b2", "c1", "a3", "b3"]
+    assert unread._lines == {}
+
+
+@pytest.mark.parametrize(("small", "its_own"), [("a", True), ("b", False)], ids=["its own", "another owner's"])
+async def test_small_documents_that_keep_coming_hold_up_no_large_one(small: str, its_own: bool) -> None:
+    unread = Unread(100)
+    assert unread.take("a", 40)
+    assert its_own or unread.take("b", 40)
+    order, tasks = waiting(unread, "a1" if its_own else "c1")
+    await asyncio.sleep(0)
+
+    assert not unread.take(small, 5)
+    unread.give_back("a", 40)
+    await asyncio.gather(*tasks)
+
+    assert order == ["a1" if its_own else "c1"]
+    assert unread.take("d", 5)
+
+
 async def test_whoever_is_cancelled_keeps_no_bytes() -> None:
     unread = Unread(100)
     assert unread.take("a", 50)
-    waiting = [asyncio.create_task(unread.wait("a", 50)) for _ in range(3)]
+    order, tasks = waiting(unread, "a1", "a2", "a3", "a4")
     await asyncio.sleep(0)
-    waiting[0].cancel()
+    tasks[0].cancel()
     await asyncio.sleep(0)
+    # Cancelled, and still in the line.
+    tasks[1].cancel()
     unread.give_back("a", 50)
-    # The second has its bytes now, and has not learnt of it.
-    waiting[1].cancel()
-    await asyncio.sleep(0)
-    await waiting[2]
+    # The third has its bytes now, and has not learnt of it.
+    tasks[2].cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
+    assert order == ["a4"]
     assert unread._taken == {"a": 50}
     assert unread._lines == {}
+
+
+async def test_whoever_is_cancelled_keeps_nobody_else_waiting() -> None:
+    unread = Unread(100)
+    assert unread.take("a", 40)
+    _, [task] = waiting(unread, "a1")
+    await asyncio.sleep(0)
+    assert not unread.take("a", 5)
+
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+    assert unread.take("a", 5)
