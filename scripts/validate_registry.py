@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from shared import schemas  # noqa: E402 - found through the line above
-from shared.formats.capability_index import IndexFaulty, read_index  # noqa: E402 - the same
+from shared.formats.capability_index import read_index  # noqa: E402 - the same
+from shared.formats.documents import IndexFaulty  # noqa: E402 - the same
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

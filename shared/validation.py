@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from shared.formats.capability_index import Fault, IndexFaulty
+from shared.formats.documents import Fault, IndexFaulty
 from shared.problems import SourceNotAnIndex, SourceProblem
 
 if TYPE_CHECKING:

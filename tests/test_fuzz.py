@@ -21,7 +21,8 @@ from jsonschema import Draft7Validator
 from shared import schemas
 from shared.fetch.guard import Guard
 from shared.formats import yaml_events
-from shared.formats.capability_index import IndexFaulty, read_index
+from shared.formats.capability_index import read_index
+from shared.formats.documents import IndexFaulty
 from shared.formats.yaml_events import NotPlainYaml
 from shared.problems import (
     InvalidRegistration,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared import schemas
 from shared.fetch import urls
-from shared.formats.capability_index import Fault, IndexFaulty, placed, read_data
+from shared.formats.documents import Fault, IndexFaulty, placed, read_data
 from shared.problems import Offence
 
 if TYPE_CHECKING:

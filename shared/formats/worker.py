@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import orjson
 
-from shared.formats.capability_index import Fault, IndexFaulty, read_index
+from shared.formats.capability_index import read_index
+from shared.formats.documents import Fault, IndexFaulty
 from shared.formats.manifest import Sifted, sift_manifest
 from shared.model.content import Content, Entry
 from shared.problems import PROBLEMS, InvalidIndex, SourceProblem, SourceTooLarge

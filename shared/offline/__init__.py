@@ -14,7 +14,7 @@ from shared.clock import Clock
 from shared.compose import Part, compose
 from shared.fetch import MAX_BYTES, Fetcher, Validators
 from shared.fetch.guard import Guard
-from shared.formats.capability_index import IndexFaulty
+from shared.formats.documents import IndexFaulty
 from shared.formats.manifest import read_manifest
 from shared.offline.cache import Cache, Stored
 from shared.offline.parts import parts_of

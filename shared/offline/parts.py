@@ -10,7 +10,8 @@ import orjson
 
 from shared import schemas
 from shared.compose import Part
-from shared.formats.capability_index import Fault, IndexFaulty, read_data, read_index
+from shared.formats.capability_index import read_index
+from shared.formats.documents import Fault, IndexFaulty, read_data
 
 if TYPE_CHECKING:
     from shared.model.content import Content, Entry

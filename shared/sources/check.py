@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from shared.clock import Clock
 from shared.fetch import TalkTime, Validators
-from shared.formats.capability_index import IndexFaulty
+from shared.formats.documents import IndexFaulty
 from shared.problems import InvalidIndex, Overloaded, SourceProblem
 from shared.sources.unread import Unread
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shared.formats.capability_index import Fault
+    from shared.formats.documents import Fault
 
 MOST_FAULTS = 100
 MOST_BYTES = 32 * 1024

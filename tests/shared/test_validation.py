@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.formats.capability_index import Fault
+from shared.formats.documents import Fault
 from shared.formats.reader import Reader
 from shared.problems import InvalidIndex, SourceTooLarge
 from shared.validation import as_json, faults_of, validate_index, validate_manifest

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from shared.formats import capability_index as index_module
-from shared.formats.capability_index import Fault, IndexFaulty, read_index
-from shared.problems import SourceNotAnIndex, SourceTooLarge
+from shared.formats.capability_index import read_index
+from shared.formats.documents import IndexFaulty
+from shared.problems import SourceTooLarge
 from tests.builders import capability, index
 
 REPO = "state-hub"
@@ -193,14 +194,6 @@ def test_blank_texts_other_than_names_are_left_to_their_authors() -> None:
     assert read_index(entry("summary: ' '\n  owner: ''\n  tags: ['']"), REPO).entries
 
 
-def test_the_message_names_the_first_fault_and_counts_the_others() -> None:
-    one = IndexFaulty([Fault(3, 7, "/capabilities/0/id", "does not match")])
-    more = IndexFaulty([Fault(1, 1, "", "is not UTF-8"), Fault(2, 1, "", "x"), Fault(3, 1, "", "x")])
-
-    assert str(one) == "Line 3, column 7: /capabilities/0/id does not match."
-    assert str(more) == "Line 1, column 1: is not UTF-8 (and 2 more)."
-
-
 def test_at_most_a_hundred_faults_are_told() -> None:
     body = index(*({"id": f"Bad{number}"} for number in range(5000)))
 
@@ -226,12 +219,6 @@ def test_what_is_told_of_a_document_does_not_grow_with_its_names(fields: dict[st
     assert max(len(text) for fault in found for text in fault[2:4]) <= len("/capabilities/0") + 500
     # The pointer to each of 3,000 texts would have been as long as the name above them.
     assert most < 8 * 1024 * 1024
-
-
-@pytest.mark.parametrize("body", [b"<!DOCTYPE html><html>", b"\n  <html>", b"<?xml version='1.0'?>"])
-def test_markup_is_not_an_index(body: bytes) -> None:
-    with pytest.raises(SourceNotAnIndex, match="publish a raw URL"):
-        read_index(body, REPO)
 
 
 def test_the_number_of_capabilities_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

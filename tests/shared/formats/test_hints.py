@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from shared.formats import hints
-from shared.formats.capability_index import IndexFaulty, read_index
+from shared.formats.capability_index import read_index
+from shared.formats.documents import IndexFaulty
 
 ENTRY = {"id": "a", "name": "A"}
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.formats.capability_index import IndexFaulty
+from shared.formats.documents import IndexFaulty
 from shared.formats.manifest import read_manifest, sift_manifest
 from shared.schemas import MAX_OFFENCES
 from tests.builders import registration, url_of

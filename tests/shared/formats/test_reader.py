@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.formats import reader, worker
-from shared.formats.capability_index import IndexFaulty, read_index
+from shared.formats.capability_index import read_index
+from shared.formats.documents import IndexFaulty
 from shared.formats.manifest import sift_manifest
 from shared.formats.reader import LARGE, VISITORS, Line, Reader
 from shared.problems import InvalidIndex, Overloaded, SourceNotAnIndex, SourceTooLarge

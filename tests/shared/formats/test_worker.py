@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from shared.formats import worker
-from shared.formats.capability_index import IndexFaulty, read_index
+from shared.formats.capability_index import read_index
+from shared.formats.documents import IndexFaulty
 from shared.formats.manifest import sift_manifest
 from shared.problems import InvalidIndex, SourceNotAnIndex, SourceTooLarge
 from tests.builders import capability, index

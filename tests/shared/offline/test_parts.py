@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.formats.capability_index import IndexFaulty
+from shared.formats.documents import IndexFaulty
 from shared.offline.parts import parts_of
 from shared.registration import Registration
 from tests.builders import capability, index, registration
