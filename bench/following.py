@@ -14,7 +14,7 @@ from bench.full import SPARE, pod_limit
 from bench.seeding import composed, register, repos, seeded, settle
 from bench.upstream import ENTRIES
 from bench.writing import registering
-from shared.sources.journal import Journal
+from shared.storage.files.journal import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

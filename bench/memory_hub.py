@@ -17,8 +17,8 @@ from router import ENDPOINTS, application
 from shared.clock import Clock
 from shared.hub import open_hub
 from shared.settings import Settings
-from shared.store import Author
-from tests.shared.store.memory import MemoryStore
+from shared.storage import Author
+from tests.shared.storage.memory import MemoryStore
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette

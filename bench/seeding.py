@@ -12,8 +12,8 @@ from urllib.error import HTTPError
 from bench.rig import DOMAIN
 from shared.clock import Clock
 from shared.registration import Wanted
-from shared.store import Author
-from shared.store.tiny import TinyStore
+from shared.storage import Author
+from shared.storage.files.tiny import TinyStore
 from shared.tally import Tally
 
 if TYPE_CHECKING:

@@ -15,7 +15,6 @@ from shared.backup import Snapshot, sweep
 from shared.capacity import Capacity
 from shared.clock import Clock, RunningTime
 from shared.contract import Contract
-from shared.directory import DataDirectory
 from shared.discovery import Catalogs, Naming
 from shared.federation import Federation
 from shared.fetch import Fetcher
@@ -28,15 +27,16 @@ from shared.reads import Reads
 from shared.search import Search
 from shared.shortage import cause, log_failure
 from shared.sources.check import Checker
-from shared.sources.journal import Journal
 from shared.sources.life import Sources
 from shared.sources.refresher import Refresher
 from shared.sources.room import Room
-from shared.sources.shelf import Shelves
 from shared.sources.timeline import Timeline
 from shared.sources.trial import Trial
-from shared.store import Bounds
-from shared.store.tiny import TinyStore
+from shared.storage import Bounds
+from shared.storage.files.directory import DataDirectory
+from shared.storage.files.journal import Journal
+from shared.storage.files.shelf import Shelves
+from shared.storage.files.tiny import TinyStore
 from shared.tally import WRITTEN, Tally
 from shared.threads import Threads
 from shared.version import VERSION
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
     from shared.federation import Document
     from shared.settings import Settings
-    from shared.store import Store
+    from shared.storage import Store
 
 THREADS = 8
 """For what is written and composed; of what readers cause, one search index at a time and once the OpenAPI document."""

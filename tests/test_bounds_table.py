@@ -30,7 +30,7 @@ ONE_OPERATION = {
     "shared/formats/yaml_events.py::_Builder._stood_for",
     "shared/pages/picture.py::_Ground._squares",
     "shared/problems/base.py::Problem.headers",
-    "shared/sources/journal.py::Saved.records",
+    "shared/storage/files/journal.py::Saved.records",
 }
 """They go with what they were made for, whose size is bounded: a document, a page, an answer, a write of a file."""
 
@@ -51,7 +51,7 @@ OF_THE_PROGRAM = {
     "shared/pages/listing.py::_WORST_FIRST",
     "shared/prepared.py::Prepared._answers",
     "shared/problems/__init__.py::PROBLEMS",
-    "shared/saved.py::_fields()",
+    "shared/storage/files/saved.py::_fields()",
     "shared/schemas.py::_WRITTEN",
     "shared/schemas.py::_collector()",
     "shared/schemas.py::checker()",

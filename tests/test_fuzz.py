@@ -34,8 +34,8 @@ from shared.problems import (
     UrlRegistered,
 )
 from shared.registration import OPTIONAL_FIELDS, Registration, Wanted, merged, wanted
-from shared.store import Author
-from shared.store.tiny import TinyStore
+from shared.storage import Author
+from shared.storage.files.tiny import TinyStore
 from shared.tally import Tally
 from tests.builders import Hands, capability, index, registration, url_of
 

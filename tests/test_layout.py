@@ -74,8 +74,8 @@ def mirrors(name: str) -> set[str]:
 
 def test_this_looks_at_the_whole_code() -> None:
     assert len(HANDLERS) == len({"/".join(name.split("/")[1:]) for name in HANDLERS}) >= 15
-    assert {"shared/hub.py", "shared/store/tiny.py", "shared/fetch/__init__.py"} <= set(MODULES)
-    assert imported("shared/hub.py") >= {"asyncio", "shared.store.tiny"}
+    assert {"shared/hub.py", "shared/storage/files/tiny.py", "shared/fetch/__init__.py"} <= set(MODULES)
+    assert imported("shared/hub.py") >= {"asyncio", "shared.storage.files.tiny"}
 
 
 @pytest.mark.parametrize("name", [*(name for name in MODULES if has_code(name)), "router.py", "cli.py"])
@@ -138,7 +138,7 @@ def test_composing_does_no_input_or_output() -> None:
 @pytest.mark.parametrize(
     ("library", "home"),
     [
-        ("tinydb", ["shared/store/table.py"]),
+        ("tinydb", ["shared/storage/files/table.py"]),
         ("fastjsonschema", ["shared/schemas.py"]),
         ("prometheus_client", ["shared/metrics.py"]),
         ("httpx", ["shared/fetch/__init__.py", "shared/fetch/network.py", "shared/fetch/urls.py"]),

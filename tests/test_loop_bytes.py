@@ -21,7 +21,7 @@ from shared import answers
 from shared.hub import open_hub
 from shared.registration import Wanted
 from shared.settings import Settings
-from shared.store import Author
+from shared.storage import Author
 from tests.builders import TOKEN, Hands, capability, index
 from tests.test_loop_steps import PLACES, SELECTIONS, Steps, requested
 

@@ -18,7 +18,7 @@ from router import ENDPOINTS, application
 from shared.hub import open_hub
 from shared.registration import Wanted
 from shared.settings import Settings
-from shared.store import Author
+from shared.storage import Author
 from tests.builders import TOKEN, Hands, capability, index
 
 if TYPE_CHECKING:

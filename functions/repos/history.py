@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from shared.hub import Hub
     from shared.parameters import Readers
-    from shared.store import Change
+    from shared.storage import Change
 
 _NEWEST = 10**12
 

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from shared.files import PREVIOUS, storage_problem
 from shared.problems import StartError
+from shared.storage.files.disk import PREVIOUS, storage_problem
 from shared.version import VERSION
 
 if TYPE_CHECKING:

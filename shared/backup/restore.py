@@ -18,12 +18,12 @@ import orjson
 from shared.backup import FIRST, FORMAT, KIND, LAST, LOCK, RESTORING
 from shared.backup.checking import must_be_sound
 from shared.clock import Clock
-from shared.directory import DataDirectory
-from shared.files import sync_folder, write_draft
 from shared.hub import open_hub
 from shared.problems import StartError, StorageUnavailable
-from shared.saved import fitting
 from shared.settings import Settings
+from shared.storage.files.directory import DataDirectory
+from shared.storage.files.disk import sync_folder, write_draft
+from shared.storage.files.saved import fitting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,10 +15,10 @@ from shared.federation.dates import dated
 from shared.federation.document import Document, Press, substance
 from shared.federation.edition import Edition
 from shared.federation.lines import Delta, Line
-from shared.files import PREVIOUS, parsed, trusted, write_whole
 from shared.problems import Problem
-from shared.saved import fitting, is_moment
 from shared.shortage import cause, log_failure
+from shared.storage.files.disk import PREVIOUS, parsed, trusted, write_whole
+from shared.storage.files.saved import fitting, is_moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable

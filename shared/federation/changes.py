@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from shared.federation.lines import Line
 from shared.federation.window import MOST_BYTES, MOST_LINES, Window
-from shared.files import storage_problem, write_all, write_whole
 from shared.problems import SerialGone
+from shared.storage.files.disk import storage_problem, write_all, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

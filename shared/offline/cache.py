@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import orjson
 
 from shared.fetch import Validators
-from shared.files import write_whole
 from shared.problems import StartError
-from shared.saved import fitting
+from shared.storage.files.disk import write_whole
+from shared.storage.files.saved import fitting
 
 if TYPE_CHECKING:
     from pathlib import Path

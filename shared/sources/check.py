@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from shared.fetch import Fetched, Fetcher
     from shared.formats.reader import Reader
     from shared.model.content import Content
-    from shared.sources.shelf import Kept
+    from shared.storage.files.shelf import Kept
 
 _log = logging.getLogger("hub.sources")
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from shared.model.content import Content
-    from shared.sources.shelf import Kept
+    from shared.storage.files.shelf import Kept
 
 PATIENCE_SECONDS = 24 * 3600.0
 MOST_PAST = 8

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, TypeVar
 from shared.problems import HeldReplaced, HubFull, NothingHeld, StorageUnavailable
 from shared.sources.held import Held, measured, past_of, shrinks
 from shared.sources.schedule import interval
-from shared.sources.shelf import Kept
 from shared.sources.source import Outcome, describing
+from shared.storage.files.shelf import Kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from shared.sources.check import Found
     from shared.sources.held import Loss
     from shared.sources.room import Room
-    from shared.sources.shelf import Shelf, Shelves
     from shared.sources.source import Ending, Source
     from shared.sources.status import Status
+    from shared.storage.files.shelf import Shelf, Shelves
     from shared.tally import Tally
 
 T = TypeVar("T")

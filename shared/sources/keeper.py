@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 from shared.problems import Problem
 from shared.shortage import log_failure
-from shared.sources.journal import Record, Saved
+from shared.storage.files.journal import Record, Saved
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from shared.clock import RunningTime
-    from shared.sources.journal import Journal
-    from shared.sources.shelf import Shelves
     from shared.sources.source import Source
+    from shared.storage.files.journal import Journal
+    from shared.storage.files.shelf import Shelves
     from shared.tally import Tally
 
 

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from shared.compose import Part
     from shared.registration import Registration
     from shared.sources.check import Checker
-    from shared.sources.journal import Journal
     from shared.sources.room import Room
-    from shared.sources.shelf import Kept, Shelves
     from shared.sources.source import Outcome
+    from shared.storage.files.journal import Journal
+    from shared.storage.files.shelf import Kept, Shelves
     from shared.tally import Tally
 
 

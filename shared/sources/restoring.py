@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from shared.clock import RunningTime
     from shared.registration import Registration
-    from shared.sources.journal import Record
     from shared.sources.room import Room
-    from shared.sources.shelf import Kept, Shelves
+    from shared.storage.files.journal import Record
+    from shared.storage.files.shelf import Kept, Shelves
 
 _MOST_NAMED = 20
 _log = logging.getLogger("hub.sources")

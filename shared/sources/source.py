@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from shared.sources.held import Held
     from shared.sources.hosts import Share
     from shared.sources.memory import Mark
-    from shared.sources.shelf import Kept
+    from shared.storage.files.shelf import Kept
 
 
 OVERDUE = "the next one is overdue by more than cache_ttl_seconds and an hour"

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from shared.files import PREVIOUS, parsed, write_whole
 from shared.problems import Problem
 from shared.shortage import log_failure
 from shared.sources.spans import Span, seen, thinned
 from shared.sources.status import STATES
+from shared.storage.files.disk import PREVIOUS, parsed, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

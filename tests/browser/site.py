@@ -29,7 +29,7 @@ from shared.hub import Hub, open_hub
 from shared.problems import SearchTimeout
 from shared.registration import merged, wanted
 from shared.settings import Settings
-from shared.store import Author
+from shared.storage import Author
 from tests.builders import TOKEN
 
 if TYPE_CHECKING:

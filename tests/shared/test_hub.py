@@ -9,13 +9,13 @@ import pytest
 
 from shared import hub as hub_module
 from shared import search
-from shared.directory import DataDirectory
 from shared.hub import Hub, open_hub
 from shared.problems import StartError
 from shared.registration import wanted
 from shared.search import Wanted
 from shared.shortage import cause
-from shared.store import Author
+from shared.storage import Author
+from shared.storage.files.directory import DataDirectory
 from tests.builders import Hands, index, registration
 
 if TYPE_CHECKING:

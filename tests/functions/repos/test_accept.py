@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from shared.problems import StorageUnavailable
-from shared.sources import shelf
-from shared.store.tiny import TinyStore
+from shared.storage.files import shelf
+from shared.storage.files.tiny import TinyStore
 from tests.builders import (
     WRITER,
     capability,

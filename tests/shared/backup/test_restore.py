@@ -17,8 +17,8 @@ from shared.backup import FIRST, LAST
 from shared.backup.offline import back_up
 from shared.backup.restore import SERIALS_APART, restore
 from shared.clock import Clock
-from shared.directory import DataDirectory
 from shared.problems import StartError
+from shared.storage.files.directory import DataDirectory
 from shared.version import VERSION
 from tests.builders import START, WRITER, capability, index, problem, refresh, register, served, url_of
 

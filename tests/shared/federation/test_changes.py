@@ -10,8 +10,8 @@ from shared.federation import changes as module
 from shared.federation import window
 from shared.federation.changes import Changes
 from shared.federation.lines import Delta, Line, union
-from shared.files import write_whole
 from shared.problems import SerialGone, StorageUnavailable
+from shared.storage.files.disk import write_whole
 from tests.builders import capability
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 from shared.findings import KINDS, SEVERITIES, Finding, by_repo
 from shared.hub import Hub, open_hub
 from shared.registration import Registration
-from shared.store import Author
+from shared.storage import Author
 from tests.builders import Hands, capability, index, registration, url_of
 
 if TYPE_CHECKING:

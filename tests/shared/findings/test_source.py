@@ -7,9 +7,9 @@ from shared.findings.source import of_source
 from shared.formats.capability_index import read_index
 from shared.registration import Registration
 from shared.sources.held import Held, Loss
-from shared.sources.shelf import Kept
 from shared.sources.source import Source
 from shared.sources.status import Status
+from shared.storage.files.shelf import Kept
 from tests.builders import Hands, capability, index, registration
 
 ROW = Registration(**registration(), registered_at="", updated_at="", registered_by="operator", revision=1)

@@ -12,8 +12,8 @@ from shared.formats.capability_index import read_index
 from shared.formats.reader import Reader
 from shared.problems import InvalidIndex, Overloaded, SourceNotAnIndex, SourceStatus
 from shared.sources.check import Checker, Found
-from shared.sources.shelf import Kept
 from shared.sources.unread import Unread
+from shared.storage.files.shelf import Kept
 from tests.builders import capability, index
 
 if TYPE_CHECKING:

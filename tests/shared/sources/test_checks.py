@@ -13,10 +13,11 @@ import pytest
 from shared.hub import Hub, open_hub
 from shared.problems import HeldReplaced, NothingHeld, Overloaded, SourceStatus
 from shared.registration import Registration
-from shared.sources import intake, shelf
+from shared.sources import intake
 from shared.sources.held import past_of
 from shared.sources.hosts import AT_A_TIME, IN_ALL
-from shared.store import Author
+from shared.storage import Author
+from shared.storage.files import shelf
 from tests.builders import WRITER, Hands, capability, index, refresh, register, registration, served, url_of
 
 if TYPE_CHECKING:

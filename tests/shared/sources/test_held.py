@@ -9,7 +9,7 @@ import pytest
 from shared.fetch import Validators
 from shared.formats.capability_index import read_index
 from shared.sources.held import MOST_PAST, PATIENCE_SECONDS, Held, Loss, measured, past_of, shrinks, vanishing
-from shared.sources.shelf import Kept
+from shared.storage.files.shelf import Kept
 from tests.builders import capability, index
 
 if TYPE_CHECKING:

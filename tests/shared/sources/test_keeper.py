@@ -9,11 +9,11 @@ import pytest
 from shared.problems import StorageUnavailable
 from shared.registration import Registration
 from shared.sources import keeper as module
-from shared.sources.journal import Journal, Record
 from shared.sources.keeper import Keeper
-from shared.sources.shelf import Shelves
 from shared.sources.source import Source
 from shared.sources.status import Status
+from shared.storage.files.journal import Journal, Record
+from shared.storage.files.shelf import Shelves
 from shared.tally import Tally
 from tests.builders import Hands, registration
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from shared.files import write_whole
 from shared.hub import Hub, open_hub
 from shared.problems import RepoDisabled, RepoNotFound, StorageUnavailable
 from shared.registration import Registration
-from shared.sources import journal, shelf
 from shared.sources.checks import BEGUN_AT_ONCE
-from shared.sources.journal import Journal
-from shared.store import Author
+from shared.storage import Author
+from shared.storage.files import journal, shelf
+from shared.storage.files.disk import write_whole
+from shared.storage.files.journal import Journal
 from tests.builders import WRITER, Hands, capability, federated, index, refresh, register, registration, served
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ from shared.fetch import Validators
 from shared.formats.capability_index import read_index
 from shared.registration import Registration
 from shared.sources.held import Held
-from shared.sources.journal import Record
 from shared.sources.memory import Memory
 from shared.sources.restoring import admit, restored
 from shared.sources.room import Room
-from shared.sources.shelf import Kept, Shelves
 from shared.sources.source import Source
 from shared.sources.status import Status
+from shared.storage.files.journal import Record
+from shared.storage.files.shelf import Kept, Shelves
 from tests.builders import Hands, capability, index, registration
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.problems import StartError
-from shared.sources.journal import Journal, Record, Saved
 from shared.sources.memory import Mark, Memory
 from shared.sources.status import Status
+from shared.storage.files.journal import Journal, Record, Saved
 
 if TYPE_CHECKING:
     from pathlib import Path

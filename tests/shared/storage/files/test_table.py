@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from shared.problems import StartError, StorageUnavailable
-from shared.store.table import Database, Gone
+from shared.storage.files.table import Database, Gone
 from shared.version import VERSION
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared import files
-from shared.files import (
+from shared.problems import StartError, StorageUnavailable
+from shared.storage.files import disk as files
+from shared.storage.files.disk import (
     damaged,
     keep_aside,
     parsed,
@@ -21,7 +22,6 @@ from shared.files import (
     write_draft,
     write_whole,
 )
-from shared.problems import StartError, StorageUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
-from shared.files import parsed, trusted, write_whole
-from shared.saved import fitting
 from shared.sources.memory import Mark, Memory
 from shared.sources.status import Status
+from shared.storage.files.disk import parsed, trusted, write_whole
+from shared.storage.files.saved import fitting
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,9 +3,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from shared.store import IN_ALL, PER_REPO, Change
-from shared.store import lines as module
-from shared.store.lines import Lines
+from shared.storage import IN_ALL, PER_REPO, Change
+from shared.storage import lines as module
+from shared.storage.lines import Lines
 
 if TYPE_CHECKING:
     import pytest

@@ -13,17 +13,17 @@ from shared.clock import Clock
 from shared.problems import RepoExists, RepoNotFound, StartError, StorageUnavailable
 from shared.registration import Wanted
 from shared.shortage import cause
-from shared.store import Author
-from shared.store.ledger import Ledger
-from shared.store.lines import Lines
-from shared.store.tiny import TinyStore
+from shared.storage import Author
+from shared.storage.files.tiny import TinyStore
+from shared.storage.ledger import Ledger
+from shared.storage.lines import Lines
 from shared.tally import Tally
 from tests.builders import registration, url_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from shared.store import Store
+    from shared.storage import Store
     from tests.builders import Hands
 
 ANNA, BERT = Author("anna"), Author("bert")

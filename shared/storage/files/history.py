@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from shared.files import NewerFormatError, storage_problem, trusted, write_all, write_whole
-from shared.saved import fitting
-from shared.store import Change
-from shared.store.lines import Lines
+from shared.storage import Change
+from shared.storage.files.disk import NewerFormatError, storage_problem, trusted, write_all, write_whole
+from shared.storage.files.saved import fitting
+from shared.storage.lines import Lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from shared.store import IN_ALL, IN_ALL_BYTES, PER_REPO
+from shared.storage import IN_ALL, IN_ALL_BYTES, PER_REPO
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from shared.store import Change
+    from shared.storage import Change
 
 _SLACK = 100
 

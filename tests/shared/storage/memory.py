@@ -6,9 +6,9 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from shared.problems import RepoNotFound
-from shared.store import Author, Bounds, Change, Edited, Store
-from shared.store.ledger import Ledger, Note, must_be_new, must_match
-from shared.store.lines import Lines
+from shared.storage import Author, Bounds, Change, Edited, Store
+from shared.storage.ledger import Ledger, Note, must_be_new, must_match
+from shared.storage.lines import Lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from shared.clock import Clock
     from shared.problems import Problem
     from shared.registration import Registration, Wanted
-    from shared.store import Facts
-    from shared.store.ledger import Decision, Edit
+    from shared.storage import Facts
+    from shared.storage.ledger import Decision, Edit
 
 
 class MemoryStore(Store):

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from shared.fetch import Validators
-from shared.files import parsed, rename, storage_problem, sync_folder, trusted, write_draft
 from shared.model.content import Content, from_document
-from shared.saved import fitting
 from shared.sources.held import Past
+from shared.storage.files.disk import parsed, rename, storage_problem, sync_folder, trusted, write_draft
+from shared.storage.files.saved import fitting
 
 if TYPE_CHECKING:
     from pathlib import Path

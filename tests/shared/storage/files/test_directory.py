@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.directory import DataDirectory
 from shared.problems import StartError
+from shared.storage.files.directory import DataDirectory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[4]
 HOLD = (
-    "import pathlib, sys; from shared.directory import DataDirectory; held = DataDirectory(pathlib.Path(sys.argv[1])); "
+    "import pathlib, sys; from shared.storage.files.directory import DataDirectory; "
+    "held = DataDirectory(pathlib.Path(sys.argv[1])); "
 )
 
 

@@ -13,14 +13,14 @@ from shared.answers import tags
 from shared.fetch import urls
 from shared.problems import PreconditionFailed, RegistrationsFull, RepoExists, RepoNotFound, UrlRegistered
 from shared.registration import Registration
-from shared.store import Bounds, Change
+from shared.storage import Bounds, Change
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from shared.problems import Problem
     from shared.registration import Wanted
-    from shared.store import Author, Facts
+    from shared.storage import Author, Facts
 
     Edit = Callable[[Registration | None], Wanted | None]
 

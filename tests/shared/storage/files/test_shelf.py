@@ -13,7 +13,7 @@ from shared.formats.capability_index import read_index
 from shared.problems import StartError, StorageUnavailable
 from shared.registration import Registration
 from shared.sources.held import Past
-from shared.sources.shelf import Kept, Shelf
+from shared.storage.files.shelf import Kept, Shelf
 from tests.builders import capability, index, registration
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.problems import StartError, StorageUnavailable
-from shared.store import PER_REPO, Change
-from shared.store.history import History
+from shared.storage import PER_REPO, Change
+from shared.storage.files.history import History
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,15 +6,15 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
-from shared.files import trusted
 from shared.problems import Problem, RepoNotFound, StorageUnavailable
 from shared.registration import Registration, is_name
-from shared.saved import fitting
 from shared.shortage import log_failure
-from shared.store import Author, Bounds, Change, Edited, Store
-from shared.store.history import History
-from shared.store.ledger import Decision, Ledger, Note, must_be_new, must_match
-from shared.store.table import REMEDY, Database, Gone
+from shared.storage import Author, Bounds, Change, Edited, Store
+from shared.storage.files.disk import trusted
+from shared.storage.files.history import History
+from shared.storage.files.saved import fitting
+from shared.storage.files.table import REMEDY, Database, Gone
+from shared.storage.ledger import Decision, Ledger, Note, must_be_new, must_match
 
 if TYPE_CHECKING:
     import contextlib
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from shared.clock import Clock
     from shared.registration import Wanted
-    from shared.store import Facts
-    from shared.store.ledger import Edit
+    from shared.storage import Facts
+    from shared.storage.ledger import Edit
     from shared.tally import Tally
 
 _REGISTRATIONS = "registrations.json"

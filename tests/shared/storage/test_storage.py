@@ -11,12 +11,12 @@ import pytest
 from shared.auth.author import Grant
 from shared.problems import PreconditionFailed, RegistrationsFull, RepoExists, RepoNotFound, UrlRegistered
 from shared.registration import Wanted
-from shared.store import PER_REPO, Author, Bounds, Change, Store
-from shared.store import lines as lines_module
-from shared.store.tiny import TinyStore
+from shared.storage import PER_REPO, Author, Bounds, Change, Store
+from shared.storage import lines as lines_module
+from shared.storage.files.tiny import TinyStore
 from shared.tally import Tally
 from tests.builders import registration, url_of
-from tests.shared.store.memory import MemoryStore
+from tests.shared.storage.memory import MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

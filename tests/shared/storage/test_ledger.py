@@ -7,8 +7,8 @@ import pytest
 
 from shared.problems import PreconditionFailed, RepoNotFound, UrlRegistered
 from shared.registration import Registration, Wanted
-from shared.store import Author
-from shared.store.ledger import Decision, Ledger, must_match
+from shared.storage import Author
+from shared.storage.ledger import Decision, Ledger, must_match
 from tests.builders import registration, url_of
 
 if TYPE_CHECKING:
