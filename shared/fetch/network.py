@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import socket
 import ssl
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -47,14 +49,25 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
     ) -> Connection:
         """Connect to the first address of *host* that answers in its share of *timeout*; four are tried.
 
-        The name stays the one that TLS checks.
+        The name stays the one that TLS checks. Where none answers, raise the last failure, or the first one that tells
+        what the hub's own machine lacks.
         """
-        *others, last = _by_turns(await self._guard.addresses(host, port, self._talk))[:_TRIED]
-        each = timeout and timeout / (len(others) + 1)
-        for address in others:
-            with contextlib.suppress(httpcore.ConnectError, httpcore.ConnectTimeout):
+        addresses = _by_turns(await self._guard.addresses(host, port, self._talk))[:_TRIED]
+        each = timeout and timeout / len(addresses)
+        failures = list[Exception]()
+        for address in addresses:
+            try:
                 return await Connection.to(address, port, each)
-        return await Connection.to(last, port, each)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as fault:
+                failures.append(fault)
+            if _lacks_address(failures[-1], address, port):
+                failures[-1] = httpcore.ConnectError("The machine has no address to connect from.")
+        try:
+            # Where the hub's own machine lacked something for one of them, the others tell nothing about the server.
+            raise next(filter(shortage, failures), failures[-1])
+        finally:
+            # A failure holds this frame, which must not hold it in turn.
+            failures.clear()
 
     async def connect_unix_socket(
         self,
@@ -68,6 +81,22 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
     async def sleep(self, seconds: float) -> None:
         """Wait, as the client asks between attempts."""
         await asyncio.sleep(seconds)
+
+
+def _lacks_address(fault: Exception, address: str, port: int) -> bool:
+    """Tell whether *fault* means that the machine has no address of its own from which *address* could be reached.
+
+    The system says EADDRNOTAVAIL for that, as where IPv6 is turned off, and also where no local port is left for TCP.
+    UDP has ports of its own, and sends nothing in order to connect.
+    """
+    if not any(isinstance(one, OSError) and one.errno == errno.EADDRNOTAVAIL for one in causes(fault)):
+        return False
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.connect((address, port))
+    except OSError as same:
+        return same.errno == errno.EADDRNOTAVAIL
+    return False
 
 
 def _by_turns(addresses: list[str]) -> list[str]:

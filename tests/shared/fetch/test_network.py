@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import socket
 import ssl
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpcore
 import httpx
@@ -71,6 +72,60 @@ async def test_the_last_failure_is_the_one_told(listening: int, answers: Callabl
 
     with pytest.raises(httpcore.ConnectError):
         await GuardedBackend(Guard(["127.0.0.0/8"])).connect_tcp("h.example", listening, timeout=1)
+
+
+NO_ADDRESS = "the machine has no address of the kind"
+
+
+@pytest.mark.parametrize(
+    ("failures", "kind", "says"),
+    [
+        pytest.param({"127.0.0.2": errno.EMFILE, "127.0.0.3": None}, Overloaded, "open files", id="files, refused"),
+        pytest.param({"127.0.0.2": None, "::1": errno.ENOBUFS}, Overloaded, "memory", id="refused, then memory"),
+        pytest.param({"127.0.0.2": errno.EADDRNOTAVAIL, "127.0.0.3": errno.ENETUNREACH, "127.0.0.4": None}, Overloaded,
+                     "local ports", id="ports, no route, refused"),
+        pytest.param({"::1": errno.EADDRNOTAVAIL}, Overloaded, "local ports", id="no port for IPv6"),
+        pytest.param({"127.0.0.2": None, "::2": NO_ADDRESS}, SourceUnreachable, "No server", id="refused, no IPv6"),
+        pytest.param({"::2": NO_ADDRESS, "127.0.0.2": errno.EMFILE}, Overloaded, "open files", id="no IPv6, files"),
+        pytest.param({"::2": NO_ADDRESS}, SourceUnreachable, "No server", id="IPv6 alone, and none here"),
+        pytest.param({"127.0.0.2": NO_ADDRESS}, SourceUnreachable, "No server", id="IPv4 alone, and none here"),
+    ],
+)  # fmt: skip
+async def test_what_the_machine_lacks_for_one_address_is_not_hidden_by_another(
+    failures: dict[str, Any],
+    kind: type[Problem],
+    says: str,
+    answers: Callable[..., list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What the machine has no address for fails for UDP too; None lets the system itself refuse the connection."""
+    answers(*failures)
+    loop = asyncio.get_running_loop()
+    connect, probe = loop.sock_connect, socket.socket.connect
+
+    async def connect_or_fail(connecting: socket.socket, server: tuple[str, int]) -> None:
+        failure = failures[server[0]]
+        if failure:
+            raise OSError(errno.EADDRNOTAVAIL if failure == NO_ADDRESS else failure, "")
+        await connect(connecting, server)
+
+    def probe_or_fail(probing: socket.socket, server: tuple[str, int]) -> None:
+        if failures[server[0]] == NO_ADDRESS:
+            raise OSError(errno.EADDRNOTAVAIL, "")
+        probe(probing, server)
+
+    monkeypatch.setattr(loop, "sock_connect", connect_or_fail)
+    monkeypatch.setattr(socket.socket, "connect", probe_or_fail)
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = httpx.URL(f"http://h.example:{closed.getsockname()[1]}/")
+        async with Origins(Guard(["127.0.0.0/8", "::/64"]), 4).use(url) as transport:
+            with pytest.raises(httpx.ConnectError) as raised:
+                await transport.handle_async_request(httpx.Request("GET", url))
+
+    problem = explained(raised.value, 10.0)
+    assert type(problem) is kind
+    assert says in problem.detail
 
 
 async def test_unix_sockets_are_refused() -> None:
