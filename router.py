@@ -29,6 +29,7 @@ from functions.discovery import (
     repo_catalog,
     robots,
 )
+from functions.domains import browse as browse_domains
 from functions.federated import changes as changes_federated
 from functions.federated import compose as compose_federated
 from functions.federated import show as show_federated
@@ -68,6 +69,7 @@ ENDPOINTS: list[Row] = [
     ("POST", "/v1/federated/compose", compose_federated.handle),
     ("GET", "/v1/capabilities", search_capabilities.handle),
     ("GET", "/v1/capabilities/{repo}/{id}", show_capability.handle),
+    ("GET", "/v1/domains", browse_domains.handle),
     ("GET", "/v1/repos/{repo}/ai-catalog.json", repo_catalog.handle),
     ("GET", "/.well-known/ard.json", ard_manifest.handle),
     ("GET", "/.well-known/ai-catalog.json", ai_catalog.handle),

@@ -80,7 +80,7 @@ GIVEN = {
 }  # fmt: skip
 QUERIES = {
     "/v1/federated/changes": "?since=0&limit=1", "/v1/capabilities": "?limit=1", "/v1/repos": "?limit=1",
-    "/v1/findings": "?limit=1", "/v1/repos/{repo}/history": "?limit=1",
+    "/v1/domains": "?limit=1", "/v1/findings": "?limit=1", "/v1/repos/{repo}/history": "?limit=1",
 }  # fmt: skip
 
 

@@ -45,6 +45,7 @@ ALONE = {
     ("POST", "/v1/federated/compose"): Case("/v1/federated/compose", 200, says={"counts": {"changed": 1}}),
     ("GET", "/v1/capabilities"): Case("/v1/capabilities?q=x", 200, says={"capabilities": [], "total": 0, "next": None}),
     ("GET", "/v1/capabilities/{repo}/{id}"): Case("/v1/capabilities/state-hub/x", 404, says={"status": 404}),
+    ("GET", "/v1/domains"): Case("/v1/domains", 200, says={"total": 1, "next": None}),
     ("GET", "/v1/repos/{repo}/ai-catalog.json"): Case(f"{KNOWN}/ai-catalog.json", 200, says={"entries": []}),
     ("GET", "/.well-known/ard.json"): Case("/.well-known/ard.json", 200, says={"specVersion": "1.0"}),
     ("GET", "/.well-known/ai-catalog.json"): Case("/.well-known/ai-catalog.json", 200, says={"specVersion": "1.0"}),

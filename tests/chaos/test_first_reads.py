@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 PAGES = ["/", "/capabilities", "/sources", "/sources/state-hub", "/findings", "/register", "/assets/hub.css", "/none"]
 DATA = [
     "/v1/federated", "/v1/federated/changes?since=0", "/v1/capabilities?q=a", "/v1/repos", "/v1/repos/state-hub",
-    "/v1/repos/state-hub/history", "/v1/repos/state-hub/badge.svg", "/v1/findings", "/v1/backup", "/v1/sources",
-    "/.well-known/ard.json", "/.well-known/ai-catalog.json", "/ard/agents", "/llms.txt", "/robots.txt", "/cli.py",
-    "/cli.py.sha256", "/health", "/ready", "/metrics", "/openapi.json", "/schemas/hub-registration",
+    "/v1/repos/state-hub/history", "/v1/repos/state-hub/badge.svg", "/v1/domains", "/v1/findings", "/v1/backup",
+    "/v1/sources", "/.well-known/ard.json", "/.well-known/ai-catalog.json", "/ard/agents", "/llms.txt", "/robots.txt",
+    "/cli.py", "/cli.py.sha256", "/health", "/ready", "/metrics", "/openapi.json", "/schemas/hub-registration",
     "/problems/not-found",
 ]  # fmt: skip
 BODIES = {

@@ -1,0 +1,1 @@
+"""What repositories and capabilities are grouped by: /v1/domains."""

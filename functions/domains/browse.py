@@ -1,0 +1,61 @@
+"""GET /v1/domains: list the domains, each with how many repositories and served capabilities are of it.
+
+A domain is one that a registration has or a served capability states. Pages by limit and cursor, in the order of the
+names. As in GET /v1/capabilities, Reuse-Surface-Serial tells the edition whose capabilities were counted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import orjson
+
+from shared.answers import UNCACHED, page, tag_of_body, versioned
+from shared.parameters import cursor, whole
+from shared.query import read_query
+from shared.search import Wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from shared.hub import Hub
+    from shared.parameters import Readers
+    from shared.query import Parameters
+    from shared.registration import Registration
+    from shared.search import Answer, Found
+
+QUERY: Readers = {"limit": whole(1, 1000).otherwise(default=100), "cursor": cursor}
+
+_EVERY_CAPABILITY = Wanted(facets=("domain",), limit=1)
+
+
+async def handle(hub: Hub, request: Request) -> Response:
+    """Answer one page of domains, or 304."""
+    query = read_query(request, **QUERY)
+
+    counted = await hub.search.answer(_EVERY_CAPABILITY, _served_counts)
+    registrations = await hub.store.registrations()
+    # In a thread: every registration and every domain is looked at, whatever the page.
+    return await hub.reads.run(_answer, request, query, registrations, counted)
+
+
+def _served_counts(found: Found) -> bytes:
+    """Return ``{domain: how many served capabilities are of it}`` as JSON, which the search keeps for an edition."""
+    return orjson.dumps(dict(found.facets["domain"]))
+
+
+def _answer(request: Request, query: Parameters, registrations: Sequence[Registration], counted: Answer) -> Response:
+    served: dict[str, int] = orjson.loads(counted.body)
+    repos = Counter(row.domain for row in registrations)
+
+    body, headers = page(request, query, "domains", sorted(served.keys() | repos.keys()), str)
+    body["domains"] = [
+        {"domain": name, "repo_count": repos[name], "served_count": served.get(name, 0)} for name in body["domains"]
+    ]
+    content = orjson.dumps(body)
+    headers |= UNCACHED | {"Reuse-Surface-Serial": str(counted.serial)}
+    return versioned(request, tag_of_body(content), content, headers)
