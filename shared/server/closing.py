@@ -35,7 +35,8 @@ class ClosingProtocol(CheckedProtocol):
         self._refused = False
         self._current: RequestResponseCycle | None = None
         self._begins_later: ASGI3Application | None = None
-        self._last_words = b""
+        # What is said before the connection ends by a request that has no answer of its own; None where it goes on.
+        self._last_words: bytes | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """Begin."""
@@ -51,13 +52,18 @@ class ClosingProtocol(CheckedProtocol):
         self.pipeline.clear()
 
     def eof_received(self) -> bool:  # type: ignore[override]  # as asyncio has it
-        """Note that the client sends no more; keep what it may still read open while answers are due."""
-        owes, unread = self._owes_answers(), self.transport.get_write_buffer_size()
-        if (self.transport.is_closing() and not unread) or not (owes or unread) or self.cycle.more_body:
-            return False
+        """Note that the client sends no more; keep what it may still read open while answers are due.
+
+        A request whose body ends amid gets no answer, as RFC 9112 §8 allows; those before it have theirs.
+        """
         self.transport.client_ended()
+        if self._receives_body():
+            self._end_with(b"")
+        owes, unread = self._owes_answers(), self.transport.get_write_buffer_size()
+        if (self.transport.is_closing() and not unread) or not (owes or unread):
+            return False
         if owes:
-            self.cycle.keep_alive = False
+            self._end_after_answers()
         else:
             self.transport.close()
         return True
@@ -67,6 +73,9 @@ class ClosingProtocol(CheckedProtocol):
 
         Where the request that is at fault has its answer, or the beginning of one, there is no second one.
         """
+        self._end_with(_refusal(problem, self._public_url))
+
+    def _end_with(self, last_words: bytes) -> None:
         if self._refused:
             return
         self._refused = True
@@ -75,7 +84,7 @@ class ClosingProtocol(CheckedProtocol):
             if self.cycle.response_complete:
                 self.transport.close()
             return
-        self._last_words = _refusal(problem, self._public_url)
+        self._last_words = last_words
         if self._receives_body():
             self._take_back(self.cycle)
         self._say_last_words()
@@ -93,7 +102,7 @@ class ClosingProtocol(CheckedProtocol):
             self.pipeline.popleft()
 
     def _say_last_words(self) -> None:
-        if self._last_words and not self._owes_answers():
+        if self._last_words is not None and not self._owes_answers():
             self.transport.write(self._last_words)
             self.transport.close()
 
@@ -133,10 +142,14 @@ class ClosingProtocol(CheckedProtocol):
     def shutdown(self) -> None:
         """End the connection, after the answers that are due."""
         if self._owes_answers():
-            self._keeps_alive = False
-            super().shutdown()
+            self._end_after_answers()
         elif not self.transport.is_closing():
             self.transport.end()
+
+    def _end_after_answers(self) -> None:
+        # The last request that was taken ends the connection with its answer, unless something is said after it.
+        if self._last_words is None:
+            self.cycle.keep_alive = self._keeps_alive = False
 
     def timeout_keep_alive_handler(self) -> None:
         """End a connection over which no further request came, unless the last answer is still being read."""

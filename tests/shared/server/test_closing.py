@@ -141,6 +141,55 @@ async def test_requests_before_a_bad_one_get_their_answers_first(
         problem(answer[last:], slug)
 
 
+BAD = b"GET / HTTP/1.1\r\nHost: hub\r\nTransfer-Encoding: gzip\r\n\r\n"
+
+
+@pytest.mark.parametrize("good", [GET, WAIT, WAIT + GET + WAIT, LARGE + GET], ids=["one", "slow", "three", "large"])
+@pytest.mark.parametrize("how", ["the client ends its direction", "the server stops", "both"])
+async def test_a_refusal_behind_answers_that_are_due_is_not_lost_at_an_end(
+    server: Served, good: bytes, how: str
+) -> None:
+    reader, writer = await server.connect()
+    writer.write(good + BAD)
+    await server.has(1)
+    [one] = server.state.connections
+    assert isinstance(one, GuardedProtocol)
+    if how != "the client ends its direction":
+        async with asyncio.timeout(5):
+            while one.cycle is None:  # noqa: ASYNC110 - the server tells nobody
+                await asyncio.sleep(0)
+        one.shutdown()
+    if how != "the server stops":
+        writer.write_eof()
+    answer = await server.rest(reader)
+
+    last = answer.rindex(b"HTTP/1.1 ")
+    assert len(bodies(answer[:last])) == good.count(b"GET")
+    problem(answer[last:], "malformed-request")
+    await server.has(0)
+
+
+@pytest.mark.parametrize("good", [GET, WAIT, WAIT + GET, LARGE, LARGE + WAIT], ids=lambda good: f"{good.split()[1]!r}")
+@pytest.mark.parametrize(
+    "cut",
+    [b"GET / HT", UP + b"Content-Length: 3\r\n\r\na", UP.replace(b"/", b"/early", 1) + b"Content-Length: 3\r\n\r\na"],
+    ids=["a head", "a body", "the body of one that is answered before"],
+)
+async def test_a_client_that_ends_amid_a_request_gets_the_answers_to_those_before(
+    server: Served, good: bytes, cut: bytes
+) -> None:
+    reader, writer = await server.connect()
+    writer.write(good + cut)
+    writer.write_eof()
+
+    answers = bodies(await server.rest(reader))
+    assert answers[good.count(b"GET") :] in ([], [b"early"])
+    assert [len(one) for one in answers[: good.count(b"GET")]] == [
+        30_000_000 if path == b"/large" else 5 for path in good.split()[1::5]
+    ]
+    await server.has(0)
+
+
 async def test_a_request_that_was_answered_gets_no_refusal_as_well(server: Served) -> None:
     reader, writer = await server.connect()
     writer.write(UP.replace(b"/", b"/early", 1) + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
