@@ -12,6 +12,7 @@ import contextlib
 import math
 import socket
 import threading
+import time
 from collections import deque
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -38,6 +39,7 @@ AGAIN_SECONDS = 30.0
 """For so long a name that hung is not asked again; a source that failed is not checked sooner by the schedule."""
 
 _REMEMBERED = 4096
+_PAUSE_SECONDS = 0.1
 Addresses = list[IPv4Address | IPv6Address]
 
 
@@ -49,13 +51,15 @@ def _future() -> asyncio.Future[Any]:
 class _LookUp:
     """One look-up, for all who want its name: *begun* when it has a thread, with addresses or a fault as *answer*.
 
-    *waiting* counts those who want it; *late* tells that its time was over before it had an answer.
+    *waiting* counts those who want it; *late* tells that its time was over before it had an answer, *busy* that a
+    thread is counted for it.
     """
 
     name: str
     line: int
     waiting: int = 0
     late: bool = False
+    busy: bool = False
     begun: asyncio.Future[None] = field(default_factory=_future)
     answer: asyncio.Future[Addresses | Exception] = field(default_factory=_future)
 
@@ -98,12 +102,13 @@ class Resolver:
         look_up = self._under_way.get(name) or self._new(name)
         look_up.waiting += 1
         try:
+            self._begin_next()
             yield look_up
         finally:
             look_up.waiting -= 1
             if not look_up.waiting and not look_up.begun.done():
                 self._lines[look_up.line].remove(look_up)
-                del self._under_way[name]
+                self._under_way.pop(name, None)
 
     def _new(self, name: str) -> _LookUp:
         wait = self._hung.get(name, -math.inf) - self._clock.monotonic()
@@ -111,9 +116,10 @@ class Resolver:
             says = f"The host's name did not resolve within {self._seconds:g} s when it was last looked up."
             raise SourceUnreachable(f"{says} The hub looks it up again in {math.ceil(wait)} s at the earliest.")
         line = ANSWERED if name in self._answered else HUNG if name in self._hung else UNKNOWN
-        self._under_way[name] = look_up = _LookUp(name, line)
+        look_up = _LookUp(name, line)
+        # In this order: a name that is under way and in no line would never be looked up.
         self._lines[line].append(look_up)
-        self._begin_next()
+        self._under_way[name] = look_up
         return look_up
 
     def _note_hang(self, look_up: _LookUp) -> None:
@@ -133,18 +139,17 @@ class Resolver:
 
     def _begin(self, look_up: _LookUp) -> bool:
         """Give *look_up* a thread, or the fault where none can be had; return False where one may be free later."""
-        work = threading.Thread(
-            target=self._work, args=(look_up, asyncio.get_running_loop()), daemon=True, name="resolver"
-        )
+        about = look_up, asyncio.get_running_loop()
         try:
-            work.start()
+            threading.Thread(target=self._work, args=about, daemon=True, name="resolver").start()
         except (RuntimeError, MemoryError) as fault:
             if self._busy:
                 return False
-            del self._under_way[look_up.name]
+            self._under_way.pop(look_up.name, None)
             look_up.begun.set_exception(shortage(fault, "threads"))
         else:
             self._busy += 1
+            look_up.busy = True
             look_up.begun.set_result(None)
         return True
 
@@ -155,17 +160,41 @@ class Resolver:
             answer = _look_up(look_up.name)
         except Exception as fault:  # noqa: BLE001 - whoever waits must be told, whatever it was
             answer = fault
-        with contextlib.suppress(RuntimeError):  # the hub may have ended meanwhile
-            loop.call_soon_threadsafe(self._finish, look_up, answer)
+        while True:
+            try:
+                loop.call_soon_threadsafe(self._finish, look_up, answer)
+            except RuntimeError:  # the hub has ended meanwhile
+                return
+            except MemoryError:
+                # Without its answer the name would be under way, and this thread counted, for ever.
+                time.sleep(_PAUSE_SECONDS)
+            else:
+                return
 
     def _finish(self, look_up: _LookUp, answer: Addresses | Exception) -> None:
-        self._busy -= 1
-        del self._under_way[look_up.name]
+        """Give all who wait the *answer*, and the thread to the next; first what must not fail for want of memory.
+
+        It may come from a thread that was taken for refused, because memory ran out when it had begun.
+        """
+        self._busy -= look_up.busy
+        look_up.busy = False
+        if self._under_way.get(look_up.name) is look_up:
+            del self._under_way[look_up.name]
+        if look_up in self._lines[look_up.line]:
+            self._lines[look_up.line].remove(look_up)
+        try:
+            self._settle(look_up, answer)
+        finally:
+            self._begin_next()
+
+    def _settle(self, look_up: _LookUp, answer: Addresses | Exception) -> None:
+        if not look_up.answer.done():
+            look_up.answer.set_result(answer)
+        if not look_up.begun.done():
+            look_up.begun.set_result(None)
         if not isinstance(answer, Exception):
             self._answered[look_up.name] = None
             self._hung.pop(look_up.name, None)
-        look_up.answer.set_result(answer)
-        self._begin_next()
 
 
 def _look_up(name: str) -> Addresses:

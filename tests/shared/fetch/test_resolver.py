@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,8 +15,17 @@ from shared.problems import Overloaded, SourceUnreachable
 from tests.builders import Hands
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
     from contextlib import AbstractContextManager
+
+
+@pytest.fixture
+async def callback_failures() -> AsyncIterator[list[BaseException]]:
+    """What callbacks of the event loop raised, in the place of a line in the log."""
+    loop, raised = asyncio.get_running_loop(), list[BaseException]()
+    loop.set_exception_handler(lambda _, context: raised.append(context["exception"]))
+    yield raised
+    loop.set_exception_handler(None)
 
 
 async def test_every_address_comes_once_and_without_its_zone(answers: Callable[..., list[str]]) -> None:
@@ -283,6 +293,97 @@ async def test_a_thread_that_is_refused_while_others_work_is_waited_for(
     hanging[0].set()
 
     assert [len(one) for one in await asyncio.gather(hung, waiting)] == [1, 1]
+
+
+START = threading.Thread.start
+
+
+def begin_and_fail(thread: threading.Thread) -> None:
+    """Start *thread*, and have no memory left to wait until it says so."""
+    START(thread)
+    raise MemoryError
+
+
+@pytest.mark.parametrize("others", [0, 1], ids=["alone", "while another one works"])
+async def test_a_thread_that_runs_though_memory_ran_out_at_its_start_leaves_nothing_behind(
+    others: int, monkeypatch: pytest.MonkeyPatch, hanging: Any
+) -> None:
+    monkeypatch.setattr(resolver, "THREADS", (2, 2, 2))
+    names = Resolver(seconds=5)
+    hung = [asyncio.create_task(names.addresses("hang.")) for _ in range(others)]
+    await asyncio.sleep(0)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", begin_and_fail)
+        waiting = asyncio.create_task(names.addresses("h.example."))
+        [first] = await asyncio.gather(waiting, return_exceptions=True)
+    assert first == [ip_address("93.184.216.34")] if others else isinstance(first, Overloaded)
+
+    assert len(await names.addresses("h.example.")) == 1
+    hanging[0].set()
+    await asyncio.gather(*hung)
+    await ended(names)
+    assert (names._busy, [*map(len, names._lines)]) == (0, [0, 0, 0])
+
+
+async def test_memory_that_runs_out_before_a_thread_is_made_keeps_no_name(
+    monkeypatch: pytest.MonkeyPatch, answers: Callable[..., list[str]]
+) -> None:
+    answers("93.184.216.34")
+    names = Resolver(seconds=5)
+
+    def refuse_memory(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading, "Thread", refuse_memory)
+        with pytest.raises(Overloaded, match="no memory left"):
+            await names.addresses("h.example.")
+
+    assert (names._under_way, [*map(len, names._lines)]) == ({}, [0, 0, 0])
+    assert len(await names.addresses("h.example.")) == 1
+
+
+async def test_an_answer_that_finds_no_memory_comes_when_there_is_some(
+    monkeypatch: pytest.MonkeyPatch, answers: Callable[..., list[str]]
+) -> None:
+    answers("93.184.216.34")
+    names, loop, refused = Resolver(seconds=5), asyncio.get_running_loop(), list[str]()
+    tell = loop.call_soon_threadsafe
+
+    def tell_later(*about: Any, **named: Any) -> Any:
+        if not refused:
+            refused.append("once")
+            raise MemoryError
+        return tell(*about, **named)
+
+    monkeypatch.setattr(loop, "call_soon_threadsafe", tell_later)
+
+    assert len(await names.addresses("h.example.")) == 1
+    assert (refused, names._busy, names._under_way) == (["once"], 0, {})
+
+
+async def test_memory_that_runs_out_over_an_answer_keeps_nobody_waiting(
+    monkeypatch: pytest.MonkeyPatch, hanging: Any, callback_failures: list[BaseException]
+) -> None:
+    monkeypatch.setattr(resolver, "THREADS", (1, 1, 1))
+    names = Resolver(seconds=5)
+
+    class Full(dict[str, None]):
+        def __setitem__(self, *_: object) -> None:
+            raise MemoryError
+
+    first = asyncio.create_task(names.addresses("hang."))
+    await asyncio.sleep(0)
+    second = asyncio.create_task(names.addresses("h.example."))
+    await asyncio.sleep(0)
+    monkeypatch.setattr(names, "_answered", Full())
+    hanging[0].set()
+
+    async with asyncio.timeout(4):
+        assert [len(one) for one in await asyncio.gather(first, second)] == [1, 1]
+    await ended(names)
+    assert names._busy == 0
+    assert [type(one) for one in callback_failures] == [MemoryError] * 2
 
 
 async def test_a_hub_without_free_files_does_not_say_that_a_name_is_wrong(
