@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from shared.formats import Publisher
 from shared.formats.documents import Fault, IndexFaulty
 from shared.problems import SourceNotAnIndex, SourceProblem
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 async def validate_index(reader: Reader, body: bytes, repo: str = "") -> dict[str, Any]:
     """Return the verdict on an index, published by *repo* where that is known."""
     try:
-        content = await reader.read(body, repo)
+        content = (await reader.read(body, Publisher(repo))).own()
     except (IndexFaulty, SourceProblem) as fault:
         return {"valid": False, "capability_count": 0, "errors": as_json(faults_of(fault))}
     return {"valid": True, "capability_count": len(content.entries), "errors": []}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import httpx
 from cachetools import LRUCache
@@ -49,6 +49,13 @@ class Bounds:
     widths: Widths = field(default_factory=Widths)
 
 
+class Ask(NamedTuple):
+    """What is asked of a URL: the media types that are wanted, and the validators that make it conditional."""
+
+    accept: str
+    validators: Validators = Validators()
+
+
 class Fetcher:
     """Fetches politely: few connections per origin, and slow sources out of the way of the others."""
 
@@ -65,21 +72,23 @@ class Fetcher:
         self._timeouts = {"connect": self._bounds.connect_seconds}
         self._headers = {
             "User-Agent": user_agent,
-            "Accept": "application/yaml, application/json;q=0.9, */*;q=0.5",
             "Accept-Encoding": "gzip",
             # One request for each connection (RFC 9112 §9.3 makes a client say so).
             "Connection": "close",
         }
 
-    async def fetch(self, url: str, validators: Validators, talk: TalkTime | None = None) -> Fetched:
+    async def fetch(
+        self, url: str, validators: Validators, talk: TalkTime | None = None, accept: str = "*/*"
+    ) -> Fetched:
         """Return what *url* answers, following at most 10 redirects; raise a SourceProblem for everything else.
 
-        *talk* counts for how long the source was talked to, whatever comes of it. The problem has the source's status
-        as ``source_status``, and in ``retry_after`` for how many seconds ``host`` asks to be left alone. Raise
-        Overloaded where the hub's own machine has no file, port, thread or memory left for it.
+        *accept* is the value of the header Accept (RFC 9110 §12.5.1). *talk* counts for how long the source was talked
+        to, whatever comes of it. The problem has the source's status as ``source_status``, and in ``retry_after`` for
+        how many seconds ``host`` asks to be left alone. Raise Overloaded where the hub's own machine has no file, port,
+        thread or memory left for it.
         """
         try:
-            return await self._follow(urls.parse(url), validators, talk or TalkTime(self._clock))
+            return await self._follow(urls.parse(url), Ask(accept, validators), talk or TalkTime(self._clock))
         except (SourceProblem, Overloaded):
             raise
         except TimeoutError as fault:
@@ -87,10 +96,10 @@ class Fetcher:
         except Exception as fault:  # one bad source never harms another, whatever the client's libraries raise
             raise explained(fault, self._bounds.connect_seconds) from fault
 
-    async def _follow(self, url: httpx.URL, validators: Validators, talk: TalkTime) -> Fetched:
+    async def _follow(self, url: httpx.URL, ask: Ask, talk: TalkTime) -> Fetched:
         been = [url]
         while True:
-            answer = await self._last_of(been, validators, talk)
+            answer = await self._last_of(been, ask, talk)
             if isinstance(answer, Fetched):
                 return answer if url == been[0] or answer.body is None else _at(url, answer)
             url = answer.url
@@ -102,14 +111,14 @@ class Fetcher:
                 )
             been.append(url)
 
-    async def _last_of(self, been: list[httpx.URL], validators: Validators, talk: TalkTime) -> Fetched | Redirect:
+    async def _last_of(self, been: list[httpx.URL], ask: Ask, talk: TalkTime) -> Fetched | Redirect:
         """Ask the last of the URLs that redirects led to; a problem tells whether another host led there."""
         url = been[-1]
         self._judge(url, redirected=len(been) > 1)
         # Validators mean something only to the URL that sent them (RFC 9110 §8.8): never on the way to it.
-        mine = str(url) == (validators.url or str(been[0]))
+        mine = str(url) == (ask.validators.url or str(been[0]))
         try:
-            return await self._one(url, validators if mine else Validators(), talk)
+            return await self._one(url, ask if mine else Ask(ask.accept), talk)
         except SourceProblem as problem:
             problem.redirected = len({urls.host(one) for one in been}) > 1
             raise
@@ -126,7 +135,7 @@ class Fetcher:
                 "The source redirects to a host, an address or a port that the hub does not read from."
             ) from fault
 
-    async def _one(self, url: httpx.URL, validators: Validators, talk: TalkTime) -> Fetched | Redirect:
+    async def _one(self, url: httpx.URL, ask: Ask, talk: TalkTime) -> Fetched | Redirect:
         """Ask once, in what is left of the source's time. Waiting for a place is free."""
         origin = urls.origin(url)
         async with (
@@ -135,7 +144,7 @@ class Fetcher:
         ):
             try:
                 async with talk.running(self._bounds.total_seconds):
-                    answer = await self._exchange(transport, url, validators, place)
+                    answer = await self._exchange(transport, url, ask, place)
             except BaseException:
                 # A stranger again, until it answers.
                 self._answering.pop(origin, None)
@@ -144,16 +153,17 @@ class Fetcher:
             return answer
 
     async def _exchange(
-        self, transport: httpx.AsyncHTTPTransport, url: httpx.URL, validators: Validators, place: Place
+        self, transport: httpx.AsyncHTTPTransport, url: httpx.URL, ask: Ask, place: Place
     ) -> Fetched | Redirect:
-        headers = self._headers | {_CONDITIONS[name]: value for name, value in validators.conditions().items()}
+        conditions = {_CONDITIONS[name]: value for name, value in ask.validators.conditions().items()}
+        headers = {**self._headers, "Accept": ask.accept, **conditions}
         request = httpx.Request("GET", url, headers=headers, extensions={"timeout": self._timeouts})
         response = await transport.handle_async_request(request)
         try:
             stream = response.extensions.get("network_stream")
             if isinstance(stream, Connection):
                 stream.open()
-            return await read(response, url, validators, place)
+            return await read(response, url, ask.validators, place)
         except SourceProblem as problem:
             problem.source_status = response.status_code
             problem.retry_after, problem.host = retry_after(response, self._clock), urls.host(url)

@@ -1,4 +1,7 @@
-"""What a repository publishes: bytes from a URL in, canonical content or every fault with its place out."""
+"""The format ``index``: a capability index, by which a repository publishes what it offers.
+
+All of it counts or nothing: whoever writes one writes it for the hub, and is told of every fault with its place.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from shared import characters, schemas
-from shared.formats.documents import IndexFaulty, placed, read_data
+from shared.formats.documents import IndexFaulty, Parsed, placed, read_data
+from shared.formats.protocol import Publisher, Reading, SourceFormat
 from shared.model.content import content_of
 from shared.problems import Offence, SourceTooLarge
 
@@ -21,17 +25,41 @@ MAX_FIELDS = 200
 _UNSEEN = "must hold something that can be seen"
 
 
+def read(parsed: Parsed, publisher: Publisher) -> Reading:
+    """Return the content of the index in *parsed*.
+
+    Raise IndexFaulty with all faults, at most 100 of them, or SourceTooLarge for too many capabilities.
+    """
+    if offences := offences_of(parsed.data, publisher.repo):
+        raise IndexFaulty(placed(parsed.text, parsed.data, offences))
+    return Reading(content_of(parsed.data, publisher.repo, publisher.url))
+
+
+INDEX = SourceFormat(
+    name="index",
+    accept="application/yaml, application/json;q=0.9, */*;q=0.5",
+    signs=frozenset({"capabilities"}),
+    parse=read_data,
+    read=read,
+)
+
+
 def read_index(body: bytes, repo: str, url: str = "") -> Content:
     """Return what the index in *body* (YAML or JSON, UTF-8) says, published by *repo* ("" when unknown) at *url*.
 
     Raise IndexFaulty with all faults, SourceNotAnIndex for a web page, or SourceTooLarge for too many capabilities.
     """
-    text, index = read_data(body)
+    return INDEX.reading(body, Publisher(repo, url)).own()
+
+
+def offences_of(index: object, repo: str) -> list[Offence]:
+    """Return what breaks the rules in *index*, which *repo* ("" when unknown) published: at most 100 offences.
+
+    Raise SourceTooLarge for too many capabilities.
+    """
     if isinstance(index, dict) and len(_listed(index)) > MAX_CAPABILITIES:
         raise SourceTooLarge(f"The index has more than {MAX_CAPABILITIES:,} capabilities.")
-    if offences := _check(index, repo):
-        raise IndexFaulty(placed(text, index, offences))
-    return content_of(index, repo, url)
+    return _check(index, repo)
 
 
 def _listed(index: dict[str, Any]) -> list[Any]:

@@ -26,6 +26,13 @@ class Fault(NamedTuple):
     hint: str | None = None
 
 
+class Parsed(NamedTuple):
+    """A document: its *text*, without a byte order mark, and the *data* that it holds."""
+
+    text: str
+    data: Any
+
+
 class IndexFaulty(Exception):  # noqa: N818 - a verdict on a document, not a failure of ours
     """The index breaks the rules; *faults* lists how, at most 100 of them."""
 
@@ -37,10 +44,10 @@ class IndexFaulty(Exception):  # noqa: N818 - a verdict on a document, not a fai
         self.faults = faults
 
 
-def read_data(body: bytes) -> tuple[str, Any]:
-    """Return the text and the data of a document, YAML or JSON; raise IndexFaulty, or SourceNotAnIndex for markup."""
+def read_data(body: bytes) -> Parsed:
+    """Return what the document in *body*, YAML or JSON, holds; raise IndexFaulty, or SourceNotAnIndex for markup."""
     text = _decode(body)
-    return text, _parse(text)
+    return Parsed(text, _parse(text))
 
 
 def _decode(body: bytes) -> str:

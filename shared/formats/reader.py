@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from shared.formats import worker
-from shared.formats.capability_index import read_index
+from shared.formats import INDEX, UNKNOWN, worker
 from shared.formats.manifest import sift_manifest
 from shared.formats.turns import Turns
 from shared.problems import InvalidIndex, SourceTooLarge
@@ -25,8 +24,8 @@ if TYPE_CHECKING:
     from asyncio.subprocess import Process
     from collections.abc import Callable, Coroutine, Iterable
 
+    from shared.formats import Publisher, Reading, SourceFormat
     from shared.formats.manifest import Sifted
-    from shared.model.content import Content
     from shared.problems import Problem
 
 T = TypeVar("T")
@@ -75,25 +74,28 @@ class Reader:
         self._timer: asyncio.TimerHandle | None = None
         self._ending: set[asyncio.Task[None]] = set()
 
-    async def read(self, body: bytes, repo: str, url: str = "", *, owner: str = "") -> Content:
-        """Return what the index in *body* says, or raise as read_index does.
+    async def read(
+        self, body: bytes, publisher: Publisher = UNKNOWN, source_format: SourceFormat = INDEX, *, owner: str = ""
+    ) -> Reading:
+        """Return what the document in *body*, of a row of FORMATS, came to; raise as that row does.
 
         Documents of different *owner*s are read by turns, so that nobody waits for all of another's.
 
-        Raise SourceTooLarge too when reading took more processor time or memory than any index needs, InvalidIndex
+        Raise SourceTooLarge too when reading took more processor time or memory than any document needs, InvalidIndex
         when the process crashed over it, and Overloaded when the hub's own machine has no thread, process, processor
         time or memory left for it.
         """
         if len(body) < self._line.large:
             async with self._small.turn(owner):
-                return await self._in_thread(read_index, body, repo, url)
-        return cast("Content", await self._in_process(worker.request(body, repo, url), owner))
+                return await self._in_thread(source_format.reading, body, publisher)
+        request = worker.request(body, source_format.name, publisher)
+        return cast("Reading", await self._in_process(request, owner))
 
     async def sift_manifest(self, body: bytes) -> Sifted:
         """Return what is in order in the manifest in *body*; raise as sift_manifest, or SourceTooLarge as ``read``."""
         if len(body) < self._line.large:
             return await self._in_thread(sift_manifest, body)
-        return cast("Sifted", await self._in_process(worker.request(body, "", "", manifest=True)))
+        return cast("Sifted", await self._in_process(worker.request(body, worker.MANIFEST)))
 
     async def _in_thread(self, read: Callable[..., T], *about: object) -> T:
         try:
@@ -106,7 +108,7 @@ class Reader:
             # This is the hub's own process: what a document takes here is bounded by its size.
             raise shortage(fault, "memory") from fault
 
-    async def _in_process(self, request: Iterable[bytes], owner: str = "") -> Content | Sifted:
+    async def _in_process(self, request: Iterable[bytes], owner: str = "") -> Reading | Sifted:
         self._reading += 1
         try:
             async with self._large.turn(owner):

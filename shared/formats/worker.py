@@ -1,9 +1,8 @@
 """The process that reads large indexes: limited in time and memory, so that no document can take the hub down.
 
 It is started with pipes as its input and output and ends when its input does, so it never outlives the hub for long.
-A request is what kind of document it holds, the lengths of its three parts and the parts: the name of the repo, the
-URL, the document. An answer is its length, a line of JSON, and after it one line for each entry. Nothing of it is
-unpickled or executed.
+A request is the lengths of its two parts and the parts: what is to be read and whose it is, in JSON, and the document.
+An answer is its length, a line of JSON, and after it one line for each entry. Nothing of it is unpickled or executed.
 """
 
 from __future__ import annotations
@@ -14,12 +13,13 @@ import resource
 import struct
 import sys
 import traceback
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import orjson
 
-from shared.formats.capability_index import read_index
+from shared.formats import FORMATS, UNKNOWN, Publisher, Reading, Relayed
 from shared.formats.documents import Fault, IndexFaulty
 from shared.formats.manifest import Sifted, sift_manifest
 from shared.model.content import Content, Entry
@@ -30,8 +30,11 @@ if TYPE_CHECKING:
 
 CPU_SECONDS = 10
 MEMORY = 768 * 1024 * 1024
-HEAD = struct.Struct(">?III")
+HEAD = struct.Struct(">II")
 LENGTH = struct.Struct(">I")
+MANIFEST = "manifest"
+"""What a request names for a federation manifest; for the document of a source it names its format."""
+
 _ID = len(b'{"id":"')
 
 
@@ -41,9 +44,9 @@ def main() -> None:
     _limit(memory)
     os.nice(niceness)
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
-    for manifest, repo, url, body in _requests(requests):
+    for body, kind, publisher in _requests(requests):
         _allow_seconds()
-        answers.write(b"".join(_framed(answer(body, repo, url, manifest=manifest))))
+        answers.write(b"".join(_framed(answer(body, kind, publisher))))
         answers.flush()
 
 
@@ -70,18 +73,19 @@ def _within(wanted: int, most: int) -> int:
     return wanted if most == resource.RLIM_INFINITY else min(wanted, most)
 
 
-def request(body: bytes, repo: str, url: str, *, manifest: bool = False) -> Iterator[bytes]:
-    """Yield the parts of a request to read an index, or a *manifest*."""
-    parts = repo.encode(), url.encode(), body
-    yield HEAD.pack(manifest, *map(len, parts))
-    yield from parts
+def request(body: bytes, kind: str, publisher: Publisher = UNKNOWN) -> Iterator[bytes]:
+    """Yield the parts of a request to read *body*; *kind* is the name of its format, or MANIFEST."""
+    about = orjson.dumps([kind, *publisher])
+    yield HEAD.pack(len(about), len(body))
+    yield about
+    yield body
 
 
-def _requests(stream: BinaryIO) -> Iterator[tuple[bool, str, str, bytes]]:
+def _requests(stream: BinaryIO) -> Iterator[tuple[bytes, str, Publisher]]:
     while head := stream.read(HEAD.size):
-        manifest, *lengths = HEAD.unpack(head)
-        repo, url, body = (stream.read(length) for length in lengths)
-        yield manifest, repo.decode(), url.decode(), body
+        about, body = (stream.read(length) for length in HEAD.unpack(head))
+        kind, *publisher = orjson.loads(about)
+        yield body, kind, Publisher(*publisher)
 
 
 def _framed(lines: list[bytes]) -> Iterator[bytes]:
@@ -90,13 +94,13 @@ def _framed(lines: list[bytes]) -> Iterator[bytes]:
     yield whole
 
 
-def answer(body: bytes, repo: str, url: str, *, manifest: bool = False) -> list[bytes]:
-    """Return the lines that say what reading an index, or a *manifest*, came to."""
+def answer(body: bytes, kind: str, publisher: Publisher = UNKNOWN) -> list[bytes]:
+    """Return the lines that say what reading *body*, of the format called *kind* or a MANIFEST, came to."""
     try:
-        if manifest:
+        if kind == MANIFEST:
             whole, faults, *entries = sift_manifest(body)
             return [orjson.dumps({"sifted": [whole, [tuple(one) for one in faults], *entries]})]
-        content = read_index(body, repo, url)
+        return _lines(FORMATS[kind].reading(body, publisher))
     except IndexFaulty as fault:
         return [orjson.dumps({"faults": [tuple(one) for one in fault.faults]})]
     except SourceProblem as problem:
@@ -106,16 +110,26 @@ def answer(body: bytes, repo: str, url: str, *, manifest: bool = False) -> list[
     except Exception:  # noqa: BLE001 - printed, which the hub logs; the documents that come next are read
         traceback.print_exc()
         return _problem(InvalidIndex, "The document could not be read; the log of the hub says why.")
-    head = {"digest": content.digest, "domain": content.domain, "base_url": content.base_url}
-    return [orjson.dumps(head), *(entry.json for entry in content.entries)]
 
 
 def _problem(kind: type[SourceProblem], detail: str) -> list[bytes]:
     return [orjson.dumps({"problem": kind.slug, "detail": detail})]
 
 
-def said(answered: bytes) -> Content | Sifted:
-    """Return the content, or what is in order in a manifest, that an answer holds, or raise what it says was wrong."""
+def _lines(reading: Reading) -> list[bytes]:
+    """Return *reading* as lines: the first is all but the entries, of whose contents it has the heads and counts."""
+    contents = [reading.content, *(relayed.content for relayed in reading.relayed)]
+    head = {
+        "contents": [content and [content.digest, content.domain, content.base_url, len(content.entries)]
+                     for content in contents],
+        "relayed": [relayed[:-1] for relayed in reading.relayed],
+        "skipped": [tuple(fault) for fault in reading.skipped],
+    }  # fmt: skip
+    return [orjson.dumps(head), *(entry.json for content in contents if content for entry in content.entries)]
+
+
+def said(answered: bytes) -> Reading | Sifted:
+    """Return the reading, or what is in order in a manifest, that an answer holds, or raise what it says was wrong."""
     first, *lines = answered.split(b"\n")
     head = orjson.loads(first)
     if "sifted" in head:
@@ -126,4 +140,12 @@ def said(answered: bytes) -> Content | Sifted:
     if "problem" in head:
         kind = PROBLEMS[head["problem"]]
         raise kind(head["detail"])
-    return Content(**head, entries=tuple(Entry(line[_ID : line.index(b'"', _ID)].decode(), line) for line in lines))
+    entries = (Entry(line[_ID : line.index(b'"', _ID)].decode(), line) for line in lines)
+    own, *others = (_content(entries, *facts) if facts else None for facts in head["contents"])
+    relayed = (Relayed._make([*facts, content]) for facts, content in zip(head["relayed"], others, strict=True))
+    return Reading(own, tuple(relayed), tuple(Fault(*fault) for fault in head["skipped"]))
+
+
+def _content(entries: Iterator[Entry], digest: str, domain: str | None, base_url: str | None, count: int) -> Content:
+    """Return the content to which the next *count* of *entries* belong."""
+    return Content(digest, domain, base_url, tuple(islice(entries, count)))

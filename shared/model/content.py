@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from shared.model.entry_url import entry_url, root_of
 from shared.yaml_out import list_item
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _ORDER = (
     "id",
@@ -69,12 +72,21 @@ def _bare(encoded: bytes) -> bytes:
     return encoded
 
 
-def content_of(index: dict[str, Any], repo: str, url: str = "") -> Content:
-    """Return the canonical content of a checked *index* as *repo* publishes it at *url*."""
+def content_of(
+    index: dict[str, Any], repo: str, url: str = "", places: Mapping[str, str] | None = None
+) -> Content:
+    """Return the canonical content of a checked *index* as *repo* publishes it at *url*.
+
+    *places* are the URLs of the entries' documents by id, where those were made out before: an entry without one there
+    has none, whatever its path is.
+    """
     in_order = sorted(index["capabilities"], key=lambda entry: str(entry["id"]))
     domain, base_url = index.get("domain"), index.get("base_url")
     root = root_of(url, base_url)
-    entries = tuple(_encoded(_ordered(one), repo, root) for one in in_order)
+    if places is None:
+        entries = tuple(_placed(_ordered(one), repo, root) for one in in_order)
+    else:
+        entries = tuple(_encoded(_ordered(one), repo, places.get(one["id"])) for one in in_order)
     head = orjson.dumps([repo, domain, base_url])
     digest = hashlib.sha256(b"\n".join([head, *(_bare(entry.json) for entry in entries)])).hexdigest()
     return Content(f"sha256:{digest}", domain, base_url, entries)
@@ -85,8 +97,11 @@ def _ordered(entry: dict[str, Any]) -> dict[str, Any]:
     return ordered | dict(sorted(entry.items())) if len(ordered) < len(entry) else ordered
 
 
-def _encoded(entry: dict[str, Any], repo: str, root: str | None) -> Entry:
-    place = entry_url(root, entry.get("path"))
+def _placed(entry: dict[str, Any], repo: str, root: str | None) -> Entry:
+    return _encoded(entry, repo, entry_url(root, entry.get("path")))
+
+
+def _encoded(entry: dict[str, Any], repo: str, place: str | None) -> Entry:
     added = {"source_repo": repo} if place is None else {"entry_url": place, "source_repo": repo}
     # Copied to its size: what orjson returns stays in the 4 KiB that it was written to, and this is kept for long.
     return Entry(entry["id"], bytes(memoryview(orjson.dumps(entry | added))))
@@ -102,4 +117,4 @@ def from_document(document: dict[str, Any], url: str = "") -> Content:
 def _again(entry: dict[str, Any], root: str | None) -> Entry:
     # Made anew: another version of the hub may have found the place by other rules.
     entry.pop("entry_url", None)
-    return _encoded(entry, entry.pop("source_repo"), root)
+    return _placed(entry, entry.pop("source_repo"), root)

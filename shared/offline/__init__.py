@@ -14,6 +14,7 @@ from shared.clock import Clock
 from shared.compose import Part, compose
 from shared.fetch import MAX_BYTES, Fetcher, Validators
 from shared.fetch.guard import Guard
+from shared.formats import FORMATS, INDEX
 from shared.formats.documents import IndexFaulty
 from shared.formats.manifest import read_manifest
 from shared.offline.cache import Cache, Stored
@@ -124,7 +125,7 @@ class Run:
         facts: dict[str, Any] = {"url": source.get("index"), **source}
         facts |= dict.fromkeys(("registered_at", "updated_at"), f"{number:06}")
         facts.pop("index", None)
-        published = facts.pop("format", "index")
+        published = facts.pop("format", INDEX.name)
         registration = Registration(**facts, registered_by="manifest", revision=1)
         if not registration.enabled:
             return Gathered(registration.repo, "disabled", None, "", [Part(registration, "disabled", None, None)])
@@ -172,7 +173,8 @@ class Run:
         return stored
 
     async def _fetched(self, registration: Registration, earlier: Stored | None, published: str) -> Stored:
-        fetched = await self._fetcher.fetch(registration.url, earlier.validators if earlier else Validators())
+        validators = earlier.validators if earlier else Validators()
+        fetched = await self._fetcher.fetch(registration.url, validators, accept=FORMATS[published].accept)
         now = self.clock.stamp()
         body = earlier.body if fetched.body is None and earlier else (fetched.body or b"").decode("utf-8", "replace")
         if not earlier or body != earlier.body:

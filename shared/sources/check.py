@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from shared.clock import Clock
 from shared.fetch import TalkTime, Validators
+from shared.formats import INDEX, Publisher
 from shared.formats.documents import IndexFaulty
 from shared.problems import InvalidIndex, Overloaded, SourceProblem
 from shared.sources.unread import Unread
@@ -45,7 +46,7 @@ class Checker:
         source, and Overloaded where the hub's own machine has run out of what a check takes.
         """
         validators, owner = last.validators if last else Validators(), talk.owner if talk else ""
-        fetched = await self._fetcher.fetch(url, validators, talk)
+        fetched = await self._fetcher.fetch(url, validators, talk, INDEX.accept)
         if fetched.body is None:
             return Found(fetched.status, None, None, fetched.validators)
         size = len(fetched.body)
@@ -66,7 +67,7 @@ class Checker:
         await self._unread.wait(owner)
         size = 0
         try:
-            fetched = await self._fetcher.fetch(url, validators, TalkTime(self._clock, owner))
+            fetched = await self._fetcher.fetch(url, validators, TalkTime(self._clock, owner), INDEX.accept)
             size = len(fetched.body or b"")
         finally:
             self._unread.give_back(owner, self._unread.largest - size)
@@ -76,7 +77,8 @@ class Checker:
         if fetched.body is None:
             return Found(fetched.status, None, None, fetched.validators)
         try:
-            content = await self._reader.read(fetched.body, repo, url, owner=owner)
+            reading = await self._reader.read(fetched.body, Publisher(repo, url), INDEX, owner=owner)
+            content = reading.own()
         except IndexFaulty as fault:
             raise InvalidIndex(str(fault), source_status=fetched.status, faults=fault.faults) from fault
         except SourceProblem as problem:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.formats import reader, worker
+from shared.formats import Publisher, Reading, SourceFormat, reader, worker
 from shared.formats.capability_index import read_index
 from shared.formats.documents import IndexFaulty
 from shared.formats.manifest import sift_manifest
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 REPO = "state-hub"
+OURS = Publisher(REPO)
 BIG = index(*(capability(number, summary="x" * 500) for number in range(150)))
 HOSTILE = {
     "many lists": b"version: 1\ncapabilities: [" + b"[]," * 30_000 + b"]",
@@ -68,7 +69,7 @@ async def test_what_the_process_says_is_an_event_of_the_log(
     monkeypatch.setattr(reader, "_COMMAND", [sys.executable, "-c", says])
 
     with pytest.raises(Overloaded):
-        await reading.read(BIG, REPO)
+        await reading.read(BIG, OURS)
     await reading.close()
 
     [message] = [one for record in caplog.records if "indexes said" in (one := record.getMessage())]
@@ -78,9 +79,9 @@ async def test_what_the_process_says_is_an_event_of_the_log(
 
 
 async def test_small_indexes_are_read_without_a_process(reading: Reader) -> None:
-    assert await reading.read(index(), REPO) == read_index(index(), REPO)
+    assert await reading.read(index(), OURS) == Reading(read_index(index(), REPO))
     with pytest.raises(IndexFaulty):
-        await reading.read(b"[]", REPO)
+        await reading.read(b"[]", OURS)
 
     assert process_of(reading) is None
 
@@ -88,14 +89,14 @@ async def test_small_indexes_are_read_without_a_process(reading: Reader) -> None
 async def test_large_indexes_are_read_in_one_process(reading: Reader) -> None:
     assert len(BIG) > LARGE
 
-    contents = await asyncio.gather(*(reading.read(BIG, REPO, "https://h.example/") for _ in range(3)))
+    contents = await asyncio.gather(*(reading.read(BIG, Publisher(REPO, "https://h.example/")) for _ in range(3)))
     first = process_of(reading)
     with pytest.raises(IndexFaulty, match="Line 1"):
-        await reading.read(BIG.replace(b'"version": 1', b'"version": 2'), REPO)
+        await reading.read(BIG.replace(b'"version": 1', b'"version": 2'), OURS)
     with pytest.raises(SourceNotAnIndex):
-        await reading.read(b"<html>" + b" " * LARGE, REPO)
+        await reading.read(b"<html>" + b" " * LARGE, OURS)
 
-    assert contents == [read_index(BIG, REPO, "https://h.example/")] * 3
+    assert [one.own() for one in contents] == [read_index(BIG, REPO, "https://h.example/")] * 3
     assert first is not None
     assert process_of(reading) == first
 
@@ -105,7 +106,7 @@ async def test_the_process_holds_neither_sockets_nor_secrets(reading: Reader, mo
     monkeypatch.setenv("REUSE_SURFACE_TOKEN", "a-secret-of-the-hub")
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.set_inheritable(True)
-        await reading.read(BIG, REPO)
+        await reading.read(BIG, OURS)
         place = Path(f"/proc/{process_of(reading)}")
 
         held = {str(one.readlink()) for one in (place / "fd").iterdir()}
@@ -116,7 +117,7 @@ async def test_the_process_holds_neither_sockets_nor_secrets(reading: Reader, mo
 
 async def test_an_idle_process_ends_and_the_next_index_starts_another() -> None:
     reading = Reader(Line(idle_seconds=0.05))
-    await reading.read(BIG, REPO)
+    await reading.read(BIG, OURS)
     first = process_of(reading)
 
     for _ in range(200):
@@ -124,19 +125,19 @@ async def test_an_idle_process_ends_and_the_next_index_starts_another() -> None:
             break
         await asyncio.sleep(0.01)
     assert process_of(reading) is None
-    await reading.read(BIG, REPO)
+    await reading.read(BIG, OURS)
 
     assert process_of(reading) not in {None, first}
     await reading.close()
 
 
 async def test_a_process_that_died_is_replaced(reading: Reader) -> None:
-    await reading.read(BIG, REPO)
+    await reading.read(BIG, OURS)
     assert reading._process is not None
     reading._process.kill()
     await reading._process.wait()
 
-    assert len((await reading.read(BIG, REPO)).entries) == 150
+    assert len((await reading.read(BIG, OURS)).own().entries) == 150
 
 
 async def test_a_process_that_gets_no_processor_time_tells_nothing_about_the_document(
@@ -146,12 +147,12 @@ async def test_a_process_that_gets_no_processor_time_tells_nothing_about_the_doc
     reading = Reader(Line(seconds=0.3))
 
     with pytest.raises(Overloaded, match="no processor time left"):
-        await reading.read(BIG, REPO)
+        await reading.read(BIG, OURS)
     assert process_of(reading) is None
     monkeypatch.undo()
     reading._line = Line()
 
-    assert len((await reading.read(BIG, REPO)).entries) == 150
+    assert len((await reading.read(BIG, OURS)).own().entries) == 150
     await reading.close()
 
 
@@ -176,18 +177,18 @@ async def test_what_ended_a_process_without_an_answer_tells_whose_fault_it_is(
     monkeypatch.setattr(reader, "_COMMAND", [sys.executable, "-c", code])
 
     with pytest.raises(kind, match=says):
-        await reading.read(BIG, REPO)
+        await reading.read(BIG, OURS)
 
     assert process_of(reading) is None
     monkeypatch.undo()
-    assert len((await reading.read(BIG, REPO)).entries) == 150
+    assert len((await reading.read(BIG, OURS)).own().entries) == 150
 
 
 async def test_the_process_ends_though_the_document_that_waited_for_it_is_given_up() -> None:
     reading = Reader(Line(idle_seconds=0.05))
-    await reading.read(BIG, REPO)
+    await reading.read(BIG, OURS)
     async with reading._large.turn("another"):
-        waiting = asyncio.create_task(reading.read(BIG, REPO))
+        waiting = asyncio.create_task(reading.read(BIG, OURS))
         await asyncio.sleep(0)
         reading._idle()
         waiting.cancel()
@@ -201,39 +202,39 @@ async def test_the_process_ends_though_the_document_that_waited_for_it_is_given_
 
 async def test_whoever_gives_up_leaves_no_answer_for_the_next(reading: Reader) -> None:
     other = index(*(capability(number, summary="y" * 500) for number in range(150)))
-    given_up = asyncio.create_task(reading.read(other, REPO))
+    given_up = asyncio.create_task(reading.read(other, OURS))
     while process_of(reading) is None:  # noqa: ASYNC110 - a process has no event
         await asyncio.sleep(0.01)
     given_up.cancel()
 
-    content = await reading.read(BIG, REPO)
+    content = await reading.read(BIG, OURS)
 
-    assert content == read_index(BIG, REPO)
+    assert content.own() == read_index(BIG, REPO)
     assert given_up.cancelled()
 
 
 async def test_an_index_that_comes_as_an_idle_process_ends_is_read_by_another(reading: Reader) -> None:
-    await reading.read(BIG, REPO)
+    await reading.read(BIG, OURS)
     first = process_of(reading)
 
     reading._idle()
-    content = await reading.read(BIG, REPO)
+    content = await reading.read(BIG, OURS)
 
-    assert len(content.entries) == 150
+    assert len(content.own().entries) == 150
     assert process_of(reading) not in {None, first}
 
 
 async def test_the_process_is_not_ended_while_the_next_document_waits_for_it(reading: Reader) -> None:
-    await reading.read(BIG, REPO)
+    await reading.read(BIG, OURS)
     first = process_of(reading)
     async with reading._large.turn("another"):
-        waiting = asyncio.create_task(reading.read(BIG, REPO))
+        waiting = asyncio.create_task(reading.read(BIG, OURS))
         await asyncio.sleep(0)
 
     # The turn is given from here on, and the one that waits for it has not come to it.
     reading._idle()
 
-    assert len((await waiting).entries) == 150
+    assert len((await waiting).own().entries) == 150
     assert process_of(reading) == first
 
 
@@ -242,7 +243,7 @@ async def test_documents_of_one_token_keep_no_other_waiting_for_all_of_them(read
     order: list[str] = []
 
     async def read(owner: str) -> None:
-        await reading.read(body, REPO, owner=owner)
+        await reading.read(body, OURS, owner=owner)
         order.append(owner)
 
     await asyncio.gather(*map(read, [*["many"] * 9, "one"]))
@@ -263,7 +264,7 @@ async def test_large_manifests_are_read_in_the_process(reading: Reader) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="asks for the limits of another process, which only Linux tells")
 async def test_the_process_for_visitors_has_less_memory_and_gives_way() -> None:
     reading = Reader(VISITORS)
-    await reading.read(index(*(capability(number, summary="x" * 900) for number in range(10))), REPO)
+    await reading.read(index(*(capability(number, summary="x" * 900) for number in range(10))), OURS)
     pid = process_of(reading)
 
     assert pid is not None
@@ -279,14 +280,14 @@ async def test_a_megabyte_for_visitors_is_refused_within_their_memory() -> None:
 
     for body in (lists, *(body[: 1024 * 1024] for body in HOSTILE.values())):
         with pytest.raises((IndexFaulty, SourceTooLarge)) as refused:
-            await reading.read(body, REPO)
+            await reading.read(body, OURS)
         assert "memory" not in str(refused.value), body[:100]
     await reading.close()
 
 
 async def test_closing_leaves_no_process() -> None:
     reading = Reader()
-    await reading.read(BIG, REPO)
+    await reading.read(BIG, OURS)
     pid = process_of(reading)
 
     await reading.close()
@@ -298,7 +299,7 @@ async def test_closing_leaves_no_process() -> None:
 async def test_a_process_that_does_not_end_by_itself_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "_TO_END", 0.05)
     reading = Reader(Line(idle_seconds=60))
-    await reading.read(BIG, REPO)
+    await reading.read(BIG, OURS)
     pid = process_of(reading)
     assert reading._process is not None
     reading._process.send_signal(19)
@@ -317,7 +318,7 @@ from shared.formats.reader import Reader
 
 async def main():
     reader = Reader()
-    await reader.read(sys.stdin.buffer.read(), "state-hub")
+    await reader.read(sys.stdin.buffer.read())
     print(reader._process.pid, flush=True)
     os.kill(os.getpid(), 9)
 
@@ -350,7 +351,7 @@ async def test_nothing_takes_more_than_its_share(reading: Reader, body: bytes) -
     assert len(body) > LARGE
 
     with pytest.raises((IndexFaulty, SourceTooLarge)):
-        await reading.read(body, REPO)
+        await reading.read(body, OURS)
 
 
 # What the hub's own machine refuses is no fault of a document.
@@ -360,9 +361,9 @@ async def test_a_process_that_can_not_be_started_is_no_fault_of_the_document(
     reading: Reader, no_free_files: Callable[[], AbstractContextManager[None]]
 ) -> None:
     with no_free_files(), pytest.raises(Overloaded, match="no open files left"):
-        await reading.read(BIG, REPO)
+        await reading.read(BIG, OURS)
 
-    assert len((await reading.read(BIG, REPO)).entries) == 150
+    assert len((await reading.read(BIG, OURS)).own().entries) == 150
 
 
 @pytest.mark.parametrize(
@@ -379,7 +380,7 @@ async def test_nor_is_one_that_the_system_refuses(
     monkeypatch.setattr(asyncio, "create_subprocess_exec", refuse)
 
     with pytest.raises(Overloaded, match="no processes left"):
-        await reading.read(BIG, REPO)
+        await reading.read(BIG, OURS)
 
 
 @pytest.mark.parametrize("body", [index(), BIG], ids=["in the thread", "in the process"])
@@ -389,13 +390,13 @@ async def test_nor_is_memory_that_the_hub_lacks(
     def fail(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(reader, "read_index", fail)
+    monkeypatch.setattr(SourceFormat, "reading", fail)
     monkeypatch.setattr(worker, "said", fail)
     with pytest.raises(Overloaded, match="no memory left"):
-        await reading.read(body, REPO)
+        await reading.read(body, OURS)
     monkeypatch.undo()
 
-    assert (await reading.read(body, REPO)).entries
+    assert (await reading.read(body, OURS)).own().entries
 
 
 async def test_nor_is_memory_for_what_the_process_is_sent(reading: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -405,7 +406,7 @@ async def test_nor_is_memory_for_what_the_process_is_sent(reading: Reader, monke
     monkeypatch.setattr(reader, "_exchange", fail)
 
     with pytest.raises(Overloaded, match="no memory left"):
-        await reading.read(BIG, REPO)
+        await reading.read(BIG, OURS)
 
     assert process_of(reading) is None
 
@@ -417,4 +418,4 @@ async def test_nor_is_a_thread_that_is_refused(reading: Reader, monkeypatch: pyt
     monkeypatch.setattr(reading._thread, "submit", refuse)
 
     with pytest.raises(Overloaded, match="no threads left"):
-        await reading.read(index(), REPO)
+        await reading.read(index(), OURS)

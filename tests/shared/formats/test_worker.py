@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import io
 import os
 import resource
@@ -11,18 +12,20 @@ from typing import Any
 
 import pytest
 
-from shared.formats import worker
+from shared.formats import FORMATS, HUB, UNKNOWN, Publisher, Reading, SourceFormat, worker
 from shared.formats.capability_index import read_index
-from shared.formats.documents import IndexFaulty
+from shared.formats.documents import Fault, IndexFaulty
 from shared.formats.manifest import sift_manifest
 from shared.problems import InvalidIndex, SourceNotAnIndex, SourceTooLarge
 from tests.builders import capability, index
+from tests.shared.federated import federated, row
 
+REPO = "state-hub"
 URL = "https://raw.githubusercontent.com/o/r/main/capabilities.yaml"
 
 
 def asked(*bodies: bytes) -> bytes:
-    return b"".join(b"".join(worker.request(body, "state-hub", URL)) for body in bodies)
+    return b"".join(b"".join(worker.request(body, "index", Publisher(REPO, URL))) for body in bodies)
 
 
 def answers(stream: bytes) -> list[bytes]:
@@ -68,7 +71,7 @@ def test_what_is_said_is_what_reading_says(monkeypatch: pytest.MonkeyPatch) -> N
 
     said = [worker.said(answer) for answer in run(monkeypatch, *bodies)]
 
-    assert said == [read_index(body, "state-hub", URL) for body in bodies]
+    assert said == [Reading(read_index(body, REPO, URL)) for body in bodies]
 
 
 @pytest.mark.usefixtures("limits")
@@ -84,15 +87,44 @@ def test_faults_and_problems_come_out_as_they_went_in(monkeypatch: pytest.Monkey
         worker.said(markup)
 
 
+def framed(lines: list[bytes]) -> bytes:
+    [answer] = answers(b"".join(worker._framed(lines)))
+    return answer
+
+
+def test_what_a_document_says_of_many_repos_comes_back_whole() -> None:
+    entries = [capability(number, source_repo=repo) for repo in ("a", "b") for number in range(3)]
+    silent = row("silent", digest=None, changed_at=None, state="failed")
+    body = federated(*entries, sources=[row("a"), silent, row("b"), row("c")])
+
+    reading = worker.said(framed(worker.answer(body, "hub", Publisher(REPO))))
+
+    assert reading == HUB.reading(body, Publisher(REPO))
+    assert isinstance(reading, Reading)
+    contents = {relayed.repo: relayed.content for relayed in reading.relayed}
+    assert {repo: content and len(content.entries) for repo, content in contents.items()} == {
+        "a": 3, "silent": None, "b": 3, "c": 0,
+    }  # fmt: skip
+
+
+def test_what_was_left_out_of_a_document_comes_back_with_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    skipped = (Fault(3, 7, "/entries/1", "has no name"), Fault(9, 1, "/entries/4", "has no address", "Write a url."))
+    reading = Reading(read_index(index(), REPO), skipped=skipped)
+    lenient = dataclasses.replace(FORMATS["index"], name="lenient", read=lambda *_: reading)
+    monkeypatch.setitem(FORMATS, "lenient", lenient)
+
+    assert worker.said(framed(worker.answer(index(), "lenient"))) == reading
+
+
 def test_a_manifest_is_read_as_one() -> None:
     body = b"version: 1\nsources: [{repo: a, domain: b, url: 'https://h.example/c.yaml'}]\n"
-    stream = io.BytesIO(b"".join(worker.request(body, "", "", manifest=True)))
+    stream = io.BytesIO(b"".join(worker.request(body, worker.MANIFEST)))
 
     (request,) = worker._requests(stream)
 
-    assert request == (True, "", "", body)
+    assert request == (body, worker.MANIFEST, UNKNOWN)
     for manifest in (body, b"version: 1\n", body.replace(b"repo: a", b"repo: A")):
-        assert worker.said(worker.answer(manifest, "", "", manifest=True)[0]) == sift_manifest(manifest)
+        assert worker.said(worker.answer(manifest, worker.MANIFEST)[0]) == sift_manifest(manifest)
 
 
 @pytest.mark.usefixtures("limits")
@@ -109,7 +141,7 @@ def test_too_little_memory_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> None
     def fail(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(worker, "read_index", fail)
+    monkeypatch.setattr(SourceFormat, "reading", fail)
 
     (answer,) = run(monkeypatch, b"")
     with pytest.raises(SourceTooLarge, match="memory"):
@@ -123,7 +155,7 @@ def test_what_nobody_foresaw_is_printed_and_an_answer(
     def fail(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(worker, "read_index", fail)
+    monkeypatch.setattr(SourceFormat, "reading", fail)
 
     faulty, manifest = run(monkeypatch, b"", b"")
     with pytest.raises(InvalidIndex, match="the log of the hub says why"):

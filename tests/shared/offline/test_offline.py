@@ -83,6 +83,7 @@ def test_a_source_is_asked_again_only_when_its_time_is_over_and_then_conditional
     again = machine.compose(source())
 
     assert route.calls.last.request.headers["if-none-match"] == '"1"'
+    assert route.calls.last.request.headers["accept"] == "application/yaml, application/json;q=0.9, */*;q=0.5"
     assert states(again) == ["fresh"]
     assert again["document"]["capabilities"] == first["document"]["capabilities"]
     assert again["document"]["sources"][0]["changed_at"] == first["document"]["sources"][0]["changed_at"]

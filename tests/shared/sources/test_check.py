@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from shared.clock import Clock
 from shared.fetch import Fetcher, TalkTime, Validators
 from shared.fetch.guard import Guard
+from shared.formats import HUB, Reading
 from shared.formats.capability_index import read_index
 from shared.formats.reader import Reader
 from shared.problems import InvalidIndex, Overloaded, SourceNotAnIndex, SourceStatus
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
     import respx
 
-    from shared.model.content import Content
+    from shared.formats import Publisher, SourceFormat
 
 REPO, URL = "state-hub", "https://git.example.org/state-hub/capabilities.yaml"
 
@@ -68,6 +70,28 @@ async def test_an_invalid_index_comes_with_all_its_faults(checker: Checker, upst
     ]
 
 
+async def test_the_source_is_asked_for_an_index(checker: Checker, upstream: respx.MockRouter) -> None:
+    route = upstream.get(URL).respond(content=index())
+
+    await checker.check(REPO, URL)
+
+    assert route.calls.last.request.headers["accept"] == "application/yaml, application/json;q=0.9, */*;q=0.5"
+
+
+async def test_a_document_that_speaks_for_others_alone_is_refused_and_no_content(
+    checker: Checker, upstream: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing = {"generated_at": "2026-11-23T10:00:00Z", "complete": True, "missing_required": [], "conflicts": []}
+    federated = json.dumps({"version": 1, "sources": [], "capabilities": [], **nothing}).encode()
+    upstream.get(URL).respond(content=federated)
+    monkeypatch.setattr("shared.sources.check.INDEX", HUB)
+
+    with pytest.raises(InvalidIndex, match="speaks for other repos alone") as fault:
+        await checker.check(REPO, URL)
+
+    assert fault.value.source_status == 200
+
+
 async def test_what_is_no_index_says_so_with_the_status(checker: Checker, upstream: respx.MockRouter) -> None:
     upstream.get(URL).respond(content=b"<html>")
 
@@ -101,10 +125,10 @@ async def test_documents_that_were_fetched_and_wait_to_be_read_have_a_bound_in_b
     checker = Checker(Fetcher(Guard(), "tests"), Reader(), unread)
     read = checker._reader.read
 
-    async def wait(body: bytes, *about: str, **named: str) -> Content:
+    async def wait(body: bytes, publisher: Publisher, source_format: SourceFormat, *, owner: str) -> Reading:
         waiting.append(len(body))
         await go_on.wait()
-        return await read(body, *about, **named)
+        return await read(body, publisher, source_format, owner=owner)
 
     monkeypatch.setattr(checker._reader, "read", wait)
     route = upstream.get(url__regex=".*").respond(content=index())
@@ -162,11 +186,11 @@ async def test_documents_that_grew_before_they_were_fetched_again_have_the_same_
     checker = Checker(Fetcher(Guard(), "tests"), Reader(), unread)
     grown = b"#" * (3 * SIZE)
 
-    async def wait(body: bytes, *_: str, **__: str) -> Content:
+    async def wait(body: bytes, *_: object, **__: object) -> Reading:
         waiting.append(len(body))
         await go_on.wait()
         waiting.remove(len(body))
-        return read_index(index(), REPO)
+        return Reading(read_index(index(), REPO))
 
     monkeypatch.setattr(checker._reader, "read", wait)
     assert unread.take("", 4 * SIZE)

@@ -132,7 +132,7 @@ async def test_a_fault_of_the_reader_is_the_sources_and_logged(
     def crash(*_: object) -> None:
         raise RuntimeError("spilt")
 
-    monkeypatch.setattr("shared.formats.reader.read_index", crash)
+    monkeypatch.setattr("shared.formats.SourceFormat.reading", crash)
     hub.sources.watch(ROW)
 
     outcome = await hub.sources.refresh("state-hub")

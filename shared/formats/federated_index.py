@@ -1,0 +1,106 @@
+"""The format ``hub``: a federated index, as a hub serves it or the client composes it, which speaks for many repos.
+
+Each repo keeps its own name, what is said of its source, and the places of its entries' documents. All of it counts or
+nothing: it was checked where it was composed, so a fault in it is one of whoever wrote it since.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from shared import schemas
+from shared.formats.capability_index import INDEX, offences_of
+from shared.formats.documents import IndexFaulty, Parsed, placed, read_data
+from shared.formats.protocol import Publisher, Reading, Relayed, SourceFormat
+from shared.model.content import content_of
+from shared.problems import Offence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_ADDED = ("entry_url", "source_repo")
+_OTHER_SCHEME = re.compile(r"(?!https?://)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+_POINTER = re.compile("/capabilities/([0-9]+)(.*)", re.DOTALL)
+
+Numbered = list[tuple[int, dict[str, Any]]]
+"""Entries, each with its number among all of the document."""
+
+
+def read(parsed: Parsed, publisher: Publisher) -> Reading:
+    """Return what the federated index in *parsed* says of each of its repos, in its order.
+
+    Raise IndexFaulty with all faults, at most 100 of them, or SourceTooLarge for too many capabilities of one repo.
+    Of a *required* publisher it must be complete and serve something.
+    """
+    data = parsed.data
+    offences = schemas.checker("federated-index")(data) or [*_of_the_whole(data, publisher), *_of_sources(data)]
+    if offences:
+        raise IndexFaulty(placed(parsed.text, data, offences))
+    entries: dict[str, Numbered] = {row["repo"]: [] for row in data["sources"]}
+    for number, entry in enumerate(data["capabilities"]):
+        entries[entry["source_repo"]].append((number, entry))
+    served = [number for number, row in enumerate(data["sources"]) if row["digest"]]
+    offences = [one for number in served for one in _of_entries(data["sources"][number], number, entries)]
+    if offences:
+        raise IndexFaulty(placed(parsed.text, data, offences[: schemas.MAX_OFFENCES]))
+    return Reading(None, tuple(_relayed(row, entries[row["repo"]]) for row in data["sources"]))
+
+
+HUB = SourceFormat(
+    name="hub",
+    accept=INDEX.accept,
+    signs=frozenset({"sources", "capabilities", "missing_required"}),
+    parse=read_data,
+    read=read,
+)
+
+
+def _of_the_whole(data: dict[str, Any], publisher: Publisher) -> Iterator[Offence]:
+    """Yield why the document does not stand for a publisher that must bring something."""
+    if publisher.required and data["missing_required"]:
+        yield Offence("/missing_required", f"it is itself incomplete: {', '.join(data['missing_required'])}")
+    if publisher.required and not any(row["digest"] for row in data["sources"]):
+        yield Offence("/sources", "none of them has anything to serve, and the manifest requires this source")
+
+
+def _of_sources(data: dict[str, Any]) -> Iterator[Offence]:
+    """Yield what is wrong between the sources and the entries, which a schema can't say."""
+    repos: set[str] = set()
+    for number, row in enumerate(data["sources"]):
+        # A path is what an index composed without a hub names its local sources by; it leads nowhere from here.
+        if _OTHER_SCHEME.match(row["url"]):
+            yield Offence(f"/sources/{number}/url", "is neither a web address nor a path")
+        if row["repo"] in repos:
+            yield Offence(f"/sources/{number}/repo", "stands twice in this federated index")
+        repos.add(row["repo"])
+    for number, entry in enumerate(data["capabilities"]):
+        if entry["source_repo"] not in repos:
+            yield Offence(f"/capabilities/{number}/source_repo", "names none of the sources")
+
+
+def _of_entries(row: dict[str, Any], number: int, entries: dict[str, Numbered]) -> Iterator[Offence]:
+    """Yield what breaks the rules of a capability index in the entries of the source *row*, the one at *number*.
+
+    The places are those in the whole document.
+    """
+    numbered = entries[row["repo"]]
+    for pointer, detail in offences_of(_index(row, numbered), row["repo"]):
+        entry = _POINTER.fullmatch(pointer)
+        there = f"/capabilities/{numbered[int(entry[1])][0]}{entry[2]}" if entry else f"/sources/{number}{pointer}"
+        yield Offence(there, detail)
+
+
+def _index(row: dict[str, Any], numbered: Numbered) -> dict[str, Any]:
+    """Return the capability index that the source *row* would publish to bring these entries."""
+    bare = [{name: value for name, value in entry.items() if name not in _ADDED} for _, entry in numbered]
+    return {"version": 1, "domain": row["domain"], "capabilities": bare}
+
+
+def _relayed(row: dict[str, Any], numbered: Numbered) -> Relayed:
+    content = None
+    if row["digest"]:
+        places = {entry["id"]: str(entry.get("entry_url")) for _, entry in numbered}
+        led = {name: place for name, place in places.items() if place.startswith(("https://", "http://"))}
+        content = content_of(_index(row, numbered), row["repo"], places=led)
+    return Relayed(row["repo"], row["url"], row["domain"], row["state"], row["changed_at"], content)
