@@ -35,11 +35,16 @@ class Pool:
         of the rest, so that only many clients together can leave another without any.
         """
         self.require(client, units)
+        if not units:
+            # A body may end with a part of no bytes: a client that took none is not in the books.
+            return
         self._in_use[client] = self._in_use.get(client, 0) + units
         self._sum += units
 
     def require(self, client: str, units: int) -> None:
-        """Raise Overloaded where *client* can't take *units* now."""
+        """Raise Overloaded where *client* can't take *units* now; none at all can always be taken."""
+        if not units:
+            return
         has, free = self._in_use.get(client, 0) + units, self._most - self._sum - units
         if free < 0:
             raise self._refusal(f"This hub takes {self._most:,} {self._what} at a time, and has no room for more now.")
@@ -55,7 +60,9 @@ class Pool:
         return Overloaded(f"{why} Send the request again in a second.", headers={"Retry-After": "1"})
 
     def give_back(self, client: str, units: int) -> None:
-        """Give *units* of *client* back."""
+        """Give *units* of *client* back, of those that it took."""
+        if not units:
+            return
         self._sum -= units
         self._in_use[client] -= units
         if not self._in_use[client]:

@@ -174,6 +174,22 @@ async def test_bytes_are_counted_as_they_come_whatever_is_announced() -> None:
     assert (await request.receive())["body"] == b"x", "the rest was not read"
 
 
+async def test_a_body_that_has_arrived_is_not_refused_for_what_others_took_since() -> None:
+    room = Room(9, 100, "the tests")
+    request = within(room, chunks=[b"x" * 50, b""])
+    receive = request._receive
+
+    async def beside_another() -> Message:
+        message = await receive()
+        if not message["body"]:
+            room.bytes.take("192.0.2.9", 25)
+        return message
+
+    request._receive = beside_another
+
+    assert await read_bytes(request, 1000) == b"x" * 50
+
+
 async def test_a_body_without_room_is_refused_as_soon_as_it_is_announced() -> None:
     room = Room(1, 100, "the tests")
     request = within(room, ("content-length", "51"), chunks=[b"{}"])

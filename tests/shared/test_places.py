@@ -69,6 +69,32 @@ def test_keeps_nothing_of_clients_that_have_given_all_back() -> None:
     assert (pool._in_use, pool.in_use) == ({}, 0)
 
 
+def test_whoever_takes_nothing_is_never_refused_and_gives_nothing_back() -> None:
+    pool = Pool(100, "bytes")
+    pool.take("anna", 0)
+    pool.take("anna", 50)
+    pool.take("bert", 25)
+    pool.take("anna", 0)
+    pool.give_back("anna", 50)
+    pool.give_back("anna", 0)
+    pool.take("cleo", 0)
+
+    assert (pool._in_use, pool.in_use) == ({"bert": 25}, 25)
+
+
+def test_requests_without_a_body_give_their_places_back_side_by_side() -> None:
+    room = Room(10, 100, "others")
+    admissions = [Admission({}, room, room, lambda: "192.0.2.1") for _ in range(3)]
+    for one, size in zip(admissions, (0, 10, 0), strict=True):
+        one.receive(size)
+        one.begin()
+
+    for one in admissions:
+        one.close()
+
+    assert (room.bytes._in_use, room.places._in_use, room.places.in_use) == ({}, {}, 0)
+
+
 def test_a_request_counts_for_its_token_once_that_was_found_good() -> None:
     writers, others = Room(1, 10, "writers"), Room(1, 10, "others")
     with_token = {"token_name": "anna"}

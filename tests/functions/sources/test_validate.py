@@ -184,3 +184,10 @@ async def test_more_documents_than_may_wait_are_refused(client: httpx.AsyncClien
         go_on.set()
     problem(refused, "overloaded")
     assert all(verdict["valid"] for verdict in await asyncio.gather(*waiting))
+
+
+async def test_documents_of_no_bytes_give_their_places_back(client: httpx.AsyncClient, hub: Hub) -> None:
+    verdicts = await asyncio.gather(*(validate(client, body) for body in (index(), b"", b"")))
+
+    assert [verdict["valid"] for verdict in verdicts] == [True, False, False]
+    assert (hub.limits.others.places.in_use, hub.limits._validating.in_use) == (0, 0)
