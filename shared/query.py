@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 JSON = "application/json"
 YAML = "application/yaml"
 HTML = "text/html"
-FOR_PROGRAMS = ("/v1/", "/schemas/")
-"""Paths that begin so are the API: their errors are always JSON, never a page, even for browsers."""
 
 MOST_PARAMETERS = 100
 """More parameters than any endpoint takes; a query with more is not read."""

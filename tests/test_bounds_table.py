@@ -35,7 +35,6 @@ ONE_OPERATION = {
 """They go with what they were made for, whose size is bounded: a document, a page, an answer, a write of a file."""
 
 OF_THE_PROGRAM = {
-    "router.py::Resource._handlers",
     "shared/capacity.py::Capacity._since",
     "shared/client_file.py::client_file()",
     "shared/federation/__init__.py::Federation.on_change",
@@ -63,6 +62,9 @@ OF_THE_PROGRAM = {
     "shared/tally.py::Tally.moments",
     "shared/tally.py::Tally.writes",
     "shared/yaml_out.py::_TABLE",
+    "shared/web/application.py::Application._dialects",
+    "shared/web/application.py::Application._ready",
+    "shared/web/resource.py::Resource._handlers",
 }
 """Their keys are the program's own: routes, kinds, schemas, forms, tasks, 256 checks. Nobody outside adds one."""
 

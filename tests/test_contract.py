@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SPEC = (ROOT / "specs" / "FederationHubAPI.md").read_text(encoding="utf-8")
 INDEXES = [ROOT / "registry/indexes/capabilities.yaml", *sorted(ROOT.glob("examples/*/registry/indexes/*.yaml"))]
 CONTRACT = document(operations(ENDPOINTS))
-ROWS = {(method.lower(), path): handle for method, path, handle in ENDPOINTS}
+ROWS = {(method.lower(), path): handle for method, path, handle, _ in ENDPOINTS}
 
 
 def section(title: str) -> str:

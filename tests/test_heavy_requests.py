@@ -34,7 +34,7 @@ ROUNDS = 700_000
 ATTEMPTS = 3
 PLACES = {"repo": "state-hub", "id": "x", "slug": "not-found", "file": "hub.css", "domain": "d", "name": "federation"}
 PLACES["identifier"] = "urn:air:reuse-surface.invalid:registry:federation"
-READS = [path.format_map(PLACES) for method, path, _ in ENDPOINTS if method == "GET"]
+READS = [path.format_map(PLACES) for method, path, *_ in ENDPOINTS if method == "GET"]
 
 
 def filled(piece: str, most: int = HEAD) -> str:
@@ -174,7 +174,7 @@ JSON = {
         {"repo": filled("a-", 60_000), "domain": filled("a.", 4000), "url": "https://a.example/"}
     ),
 }
-BODIES = [(method, path.format_map(PLACES)) for method, path, _ in ENDPOINTS if method in {"POST", "PUT", "PATCH"}]
+BODIES = [(method, path.format_map(PLACES)) for method, path, *_ in ENDPOINTS if method in {"POST", "PUT", "PATCH"}]
 
 
 def counted() -> float:

@@ -56,7 +56,7 @@ BEFORE = {
 }
 SHRUNK = index(capability(1, id="capability.shrunk.n0001"))
 IDS = {"giant": "n1", "boasting": "n1", "tiny": "n0007", "claiming": "n0007", "texts": "n07", "shrunk": "n0007"}
-OF_A_REPO = [path for method, path, _ in ENDPOINTS if method == "GET" and "{repo}" in path]
+OF_A_REPO = [path for method, path, *_ in ENDPOINTS if method == "GET" and "{repo}" in path]
 LARGEST = [
     "/v1/repos?limit=1000",
     "/v1/repos?limit=1000&domain=d",
@@ -79,7 +79,7 @@ LARGEST = [
 
 
 def targets() -> list[str]:
-    plain = [path.format_map(PLACES) for method, path, _ in ENDPOINTS if method == "GET" and "{repo}" not in path]
+    plain = [path.format_map(PLACES) for method, path, *_ in ENDPOINTS if method == "GET" and "{repo}" not in path]
     of_repos = [
         path.format_map({"repo": repo, "id": f"capability.{repo if repo != 'claiming' else 'tiny'}.{name}"})
         for path in OF_A_REPO

@@ -35,7 +35,7 @@ TIMES = 4
 WRITES = [(b"authorization", f"Bearer {TOKEN}".encode()), (b"content-type", b"application/json")]
 PLACES = {"repo": "r-0001", "id": "capability.example.n1", "slug": "not-found", "file": "hub.css", "domain": "d"}
 PLACES |= {"name": "federation", "identifier": "urn:air:hub:r-0000:n1"}
-READS = [path.format_map(PLACES) for method, path, _ in ENDPOINTS if method == "GET"]
+READS = [path.format_map(PLACES) for method, path, *_ in ENDPOINTS if method == "GET"]
 SELECTIONS = [
     "/v1/repos?domain=d",
     "/v1/repos?domain=none",

@@ -87,7 +87,7 @@ QUERIES = {
 def readable() -> list[str]:
     """Return a path of every row that can be got, with a query where that makes a list give pages."""
     paths = []
-    for method, path, _ in ENDPOINTS:
+    for method, path, *_ in ENDPOINTS:
         if method == "GET" and path != "/v1/backup":
             paths.append(re.sub(r"\{\w+\}", lambda found: GIVEN[found[0]], path) + QUERIES.get(path, ""))
     return paths

@@ -12,6 +12,7 @@ import pytest
 
 from router import ENDPOINTS, application, create_app
 from shared.hub import open_hub
+from shared.pages import PAGE
 from shared.problems import StartError
 from tests.builders import TOKEN, WRITER, ard_error, index, problem, registration, url_of
 
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
     import respx
     from starlette.requests import Request
 
-    from router import Row
     from shared.hub import Hub
     from shared.settings import Settings
+    from shared.web.resource import Row
 
 ROWS = [pytest.param(row, id=f"{row[0]} {row[1]}") for row in ENDPOINTS]
 
@@ -105,7 +106,7 @@ async def has_state_hub(hub: Hub) -> None:
 async def test_every_row_answers_as_documented_when_it_is_served_alone(
     hub: Hub, upstream: respx.MockRouter, row: Row
 ) -> None:
-    method, path, _ = row
+    method, path, *_ = row
     case = ALONE[method, path]
     upstream.get(url_of("state-hub")).respond(content=index())
     await has_state_hub(hub)
@@ -122,12 +123,12 @@ async def test_every_row_answers_as_documented_when_it_is_served_alone(
 
 
 def test_there_is_a_case_for_every_row_and_no_row_twice() -> None:
-    assert [(method, path) for method, path, _ in ENDPOINTS] == list(dict.fromkeys(ALONE))
+    assert [(method, path) for method, path, *_ in ENDPOINTS] == list(dict.fromkeys(ALONE))
 
 
 @pytest.mark.parametrize("row", ROWS)
 def test_a_handlers_docstring_opens_with_its_row(row: Row) -> None:
-    method, path, handle = row
+    method, path, handle, _ = row
     module = sys.modules[handle.__module__]
 
     first, _, _ = (module.__doc__ or "").partition("\n")
@@ -164,7 +165,7 @@ EXAMPLES = {"repo": "a", "id": "b", "name": "problem", "slug": "not-found", "fil
 }
 
 
-@pytest.mark.parametrize("path", [path.format_map(EXAMPLES) for _, path, _ in ENDPOINTS if path != "/"])
+@pytest.mark.parametrize("path", [path.format_map(EXAMPLES) for _, path, *_ in ENDPOINTS if path != "/"])
 async def test_a_slash_at_the_end_makes_another_path_and_is_not_redirected(
     client: httpx.AsyncClient, path: str
 ) -> None:
@@ -193,7 +194,7 @@ async def test_a_handler_that_crashes_is_a_500_that_tells_nothing(hub: Hub) -> N
     async def crash(_hub: Hub, _request: Request) -> Any:
         raise RuntimeError("the secret of the house")
 
-    async with client_of(hub, ("GET", "/crash", crash)) as client:
+    async with client_of(hub, ("GET", "/crash", crash, PAGE)) as client:
         answer = await client.get("/crash")
 
     problem(answer, "internal-error")
@@ -206,7 +207,7 @@ async def test_the_crash_itself_goes_on_to_the_servers_log(hub: Hub) -> None:
     async def crash(_hub: Hub, _request: Request) -> Any:
         raise RuntimeError("the secret of the house")
 
-    transport = httpx.ASGITransport(application(hub, [("GET", "/crash", crash)]))
+    transport = httpx.ASGITransport(application(hub, [("GET", "/crash", crash, PAGE)]))
     async with httpx.AsyncClient(transport=transport, base_url="http://hub") as client:
         with pytest.raises(RuntimeError, match="secret"):
             await client.get("/crash")
@@ -301,8 +302,8 @@ async def test_what_the_machine_lacks_is_refused_until_it_is_there(
     async def handle(_hub: Hub, _request: Request) -> None:
         lacks()
 
-    monkeypatch.setattr("router.problem_page", lacks)
-    served = application(hub, [("GET", "/sources", handle)])  # type: ignore[list-item]  # it only raises
+    monkeypatch.setattr("shared.pages.problem_page", lacks)
+    served = application(hub, [("GET", "/sources", handle, PAGE)])  # type: ignore[list-item]  # it only raises
     transport = httpx.ASGITransport(served, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://hub") as client:
         problem(await client.get("/sources", headers={"Accept": accept}), slug)

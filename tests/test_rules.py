@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 from router import ENDPOINTS, application
+from shared.web.dialect import ARD
 from tests.builders import (
     TOKEN,
     WRITER,
@@ -47,12 +48,13 @@ PLACES = {
     "domain": "helix_forge",
     "identifier": "urn:air:reuse-surface.invalid:registry:federation",
 }
-ROWS = [(method, path.format_map(PLACES)) for method, path, _ in ENDPOINTS]
+ROWS = [(method, path.format_map(PLACES)) for method, path, *_ in ENDPOINTS]
 PATHS = {path: {method for method, other in ROWS if other == path} for _, path in ROWS}
 NEEDED = {"/v1/federated/changes": "?since=1"}
 READS = [path + NEEDED.get(path, "") for method, path in ROWS if method == "GET"]
-ARD, VALIDATE = "/ard/", ("POST", "/v1/validate")
-WRITES = [row for row in ROWS if row[0] != "GET" and row != VALIDATE and not row[1].startswith(ARD)]
+DIALECTS = {path.format_map(PLACES): dialect for _, path, _, dialect in ENDPOINTS}
+VALIDATE = ("POST", "/v1/validate")
+WRITES = [row for row in ROWS if row[0] not in DIALECTS[row[1]].reads and row != VALIDATE]
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/repos"): registration(repo="new", url=url_of("new")),
     ("PUT", "/v1/repos/state-hub"): registration(required=True),
@@ -138,7 +140,7 @@ async def test_options_name_the_methods_and_let_other_origins_read(
     implied = {"OPTIONS", "HEAD"} if "GET" in methods else {"OPTIONS"}
     assert set(answer.headers["allow"].split(", ")) == methods | implied
     assert answer.headers["access-control-allow-origin"] == "*"
-    posts = ", POST" if path.startswith(ARD) else ""
+    posts = ", POST" if DIALECTS[path] is ARD else ""
     assert answer.headers["access-control-allow-methods"] == f"GET, HEAD{posts}"
     assert answer.headers.get("access-control-allow-headers") == ("Content-Type" if posts else None)
 
@@ -149,7 +151,7 @@ async def test_a_method_that_is_not_offered_is_refused_with_those_that_are(known
 
     answer = await known.request("PURGE", path, headers=WRITER)
 
-    if path.startswith(ARD):
+    if DIALECTS[path] is ARD:
         ard_error(answer, 405, "NOT_IMPLEMENTED")
     else:
         problem(answer, "method-not-allowed")

@@ -17,12 +17,12 @@ from shared.answers import tag_of
 from shared.contract.failures import Failures
 from shared.contract.flattening import components, flattened
 from shared.contract.operations import Operation, described
-from shared.discovery import envelope
 from shared.findings import KINDS, SEVERITIES
 from shared.problems import PROBLEMS, SourceProblem
 from shared.schemas import FOLDER, NAMES
 from shared.sources.source import Ending
 from shared.sources.status import STATES
+from shared.web.dialect import ARD_CODES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Contract", "Operation", "document"]
 
 _VALUES = {
-    "ArdErrorCode": envelope.CODES,
+    "ArdErrorCode": ARD_CODES,
     "FindingKind": tuple(KINDS),
     "FindingSeverity": SEVERITIES,
     "Outcome": get_args(Ending),

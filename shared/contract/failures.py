@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from shared.discovery import envelope
 from shared.problems import PROBLEMS
-from shared.query import FOR_PROGRAMS
+from shared.web.dialect import envelope
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,22 +28,22 @@ class Failures:
         self._examples = examples
         self.responses: dict[str, Any] = {}
 
-    def of(self, path: str, said: dict[str, Any]) -> dict[str, Any]:
-        """Return the responses of an operation, by status; *said* is what people wrote of it."""
+    def of(self, dialect: str, said: dict[str, Any]) -> dict[str, Any]:
+        """Return the responses of an operation, by status; *dialect* names its own, *said* is what is written of it."""
         by_status: dict[int, list[str]] = {}
         for slug in dict.fromkeys(_slugs(said)):
             by_status.setdefault(PROBLEMS[slug].status, []).append(slug)
         if refused := [slug for slug in by_status.get(503, ()) if slug in _WHEN_FULL]:
             by_status[_FULL] = refused
-        return {str(status): self._response(path, status, sorted(by_status[status])) for status in sorted(by_status)}
+        return {str(status): self._response(dialect, status, sorted(by_status[status])) for status in sorted(by_status)}
 
-    def _response(self, path: str, status: int, slugs: list[str]) -> dict[str, str]:
+    def _response(self, dialect: str, status: int, slugs: list[str]) -> dict[str, str]:
         name = "-or-".join(slugs) + ("-when-full" if status == _FULL else "")
-        if path.startswith(envelope.PREFIX):
+        if dialect == "ard":
             name, content = f"ard-{name}", self._as_ard_says(slugs)
         else:
             content = self._as_problem(slugs)
-            if not path.startswith(FOR_PROGRAMS):
+            if dialect == "page":
                 name = f"page-{name}"
                 content["text/html"] = {"schema": {"$ref": "#/components/schemas/Html"}}
         meanings = [f"{PROBLEMS[slug].meaning()} (`{slug}`)" for slug in slugs]
@@ -67,7 +66,7 @@ class Failures:
 
     def _as_ard_says(self, slugs: list[str]) -> dict[str, Any]:
         faults = [PROBLEMS[slug](PROBLEMS[slug].meaning()) for slug in slugs]
-        examples = {fault.slug: {"value": envelope.envelope(fault)} for fault in faults}
+        examples = {fault.slug: {"value": envelope(fault)} for fault in faults}
         return {"application/json": {"schema": {"$ref": "#/components/schemas/ArdError"}, "examples": examples}}
 
 

@@ -20,12 +20,16 @@ _NOT_IN_304 = {"Link", "Content-Disposition"}
 
 @dataclass(frozen=True, eq=False)
 class Operation:
-    """What the router knows of one: *name* is that of its handler's module, *query* how its parameters are read."""
+    """What the router knows of one.
+
+    *name* is that of its handler's module, *query* how its parameters are read, *dialect* names how it says failures.
+    """
 
     method: str
     path: str
     name: str
     query: Readers
+    dialect: str = "problem"
 
 
 def described(operation: Operation, written: dict[str, Any], failures: Failures) -> dict[str, Any]:
@@ -38,7 +42,7 @@ def described(operation: Operation, written: dict[str, Any], failures: Failures)
         **({"security": [{"bearer": []}]} if said.get("token") else {}),
         "parameters": [*_parameters(operation, said, written["parameters"])],
         **({"requestBody": {"required": True, **said["body"]}} if "body" in said else {}),
-        "responses": _answers(said) | failures.of(operation.path, said),
+        "responses": _answers(said) | failures.of(operation.dialect, said),
     }
 
 

@@ -6,6 +6,7 @@ table of many sources takes milliseconds that other readers need not wait for.
 
 from __future__ import annotations
 
+import contextlib
 from functools import cache, partial
 from pathlib import Path
 from types import MappingProxyType
@@ -18,8 +19,9 @@ from starlette.responses import Response
 from shared.answers import BROWSED, OPEN
 from shared.pages import assets, words
 from shared.pages.compressing import compressed
-from shared.query import FOR_PROGRAMS, HTML, header_list, pairs, prefers_html, read_query
+from shared.query import HTML, header_list, pairs, prefers_html, read_query
 from shared.version import VERSION
+from shared.web.dialect import PROBLEM, Dialect, problem_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from shared.hub import Hub
+    from shared.problems import Problem
     from shared.query import Parameters
 
 _FOLDER = Path(__file__).resolve().parent / "templates"
@@ -68,21 +71,27 @@ class _Making(NamedTuple):
         return Response(body, status, {**_HEADERS, **coded, **headers}, f"{HTML}; charset=utf-8")
 
 
-def problem_page(hub: Hub, request: Request, problem: dict[str, object], headers: Mapping[str, str]) -> Response:
-    """Return the page that tells a person of *problem*, the body of an ``application/problem+json``."""
-    facts = everywhere(hub, request) | {"problem": problem, "slug": str(problem["type"]).rpartition("/")[2]}
-    uncached = {"Cache-Control": "no-store", **headers}
-    return _Making("problem.html", facts, "").done(int(str(problem["status"])), uncached)
+def problem_page(hub: Hub, request: Request, problem: Problem) -> Response:
+    """Return the page that tells a person of *problem*."""
+    document = problem_document(hub, request, problem)
+    facts = everywhere(hub, request) | {"problem": document, "slug": problem.slug}
+    uncached = {"Cache-Control": "no-store", **problem.headers}
+    return _Making("problem.html", facts, "").done(problem.answer_status, uncached)
 
 
-def for_people(request: Request) -> bool:
-    """Tell whether who asks reads pages, and not the API."""
-    return has_pages(request) and prefers_html(request)
+def _failure(hub: Hub, request: Request, problem: Problem) -> Response:
+    """Return what goes wrong as a page to who prefers HTML, else as JSON."""
+    # The page may fail for the same want as the answer that it is for; the JSON of it needs nothing more.
+    with contextlib.suppress(OSError, MemoryError):
+        if prefers_html(request):
+            return problem_page(hub, request, problem)
+    answer = PROBLEM.failure(hub, request, problem)
+    answer.headers["Vary"] = "Accept"
+    return answer
 
 
-def has_pages(request: Request) -> bool:
-    """Tell whether what is wrong with *request* is told as a page or as JSON, whichever is asked for."""
-    return not request.scope["path"].startswith(FOR_PROGRAMS)
+PAGE = Dialect("page", _failure)
+"""What people and programs both look at: failures are a page or ``application/problem+json``, by ``Accept``."""
 
 
 def everywhere(hub: Hub, request: Request) -> dict[str, Any]:

@@ -169,7 +169,7 @@ def test_the_probes_ask_endpoints_that_exist_on_the_port_that_is_served(manifest
 
     paths = {name: probe["path"] for name, probe in asked.items()}
     assert paths == {"startup": "/ready", "readiness": "/ready", "liveness": "/health"}
-    assert set(paths.values()) <= {path for method, path, _ in ENDPOINTS if method == "GET"}
+    assert set(paths.values()) <= {path for method, path, *_ in ENDPOINTS if method == "GET"}
     assert {probe["port"] for probe in asked.values()} == {container["ports"][0]["name"]}
     assert str(container["ports"][0]["containerPort"]) in container["command"]
 

@@ -10,6 +10,7 @@ import pytest
 
 from router import ENDPOINTS, application
 from shared.limits import Clients
+from shared.pages import PAGE
 from shared.tally import Tally
 from shared.traffic import Traffic
 from tests.builders import TOKEN, WRITER, Hands, register, registration
@@ -133,7 +134,7 @@ async def test_a_crash_counts_as_500(hub: Hub) -> None:
     async def crash(*_: object) -> Any:
         raise RuntimeError
 
-    app = application(hub, [*ENDPOINTS, ("GET", "/crash", crash)])
+    app = application(hub, [*ENDPOINTS, ("GET", "/crash", crash, PAGE)])
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://hub") as client:
         assert (await client.get("/crash")).status_code == 500

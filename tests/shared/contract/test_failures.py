@@ -9,7 +9,7 @@ from shared.problems import BadQuery, MalformedBody
 
 
 def statuses(**said: Any) -> list[str]:
-    return [*Failures({}).of("/v1/x", said)]
+    return [*Failures({}).of("problem", said)]
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_operations_have_the_problems_of_their_kind(said: dict[str, Any], expect
 
 def test_problems_of_one_status_share_a_response_that_tells_what_each_means() -> None:
     failures = Failures({"bad-query": {"detail": "limit is odd.", "instance": "/v1/x"}})
-    responses = failures.of("/v1/x", {"problems": ["malformed-body", "bad-query"]})
+    responses = failures.of("problem", {"problems": ["malformed-body", "bad-query"]})
 
     assert responses["400"] == {"$ref": "#/components/responses/bad-query-or-malformed-body"}
     made = failures.responses["bad-query-or-malformed-body"]
@@ -53,7 +53,7 @@ def test_problems_of_one_status_share_a_response_that_tells_what_each_means() ->
 
 def test_some_statuses_come_with_a_header() -> None:
     failures = Failures({})
-    failures.of("/v1/x", {"token": True})
+    failures.of("problem", {"token": True})
 
     named = {name: [*one.get("headers", [])] for name, one in failures.responses.items()}
     assert named["unauthorized"] == ["WWW-Authenticate"]
@@ -62,7 +62,7 @@ def test_some_statuses_come_with_a_header() -> None:
 
 
 def test_a_full_volume_is_a_status_of_its_own() -> None:
-    responses = Failures({}).of("/v1/x", {"token": True})
+    responses = Failures({}).of("problem", {"token": True})
 
     assert responses["503"]["$ref"].endswith("/overloaded-or-storage-unavailable")
     assert responses["507"]["$ref"].endswith("/storage-unavailable-when-full")
@@ -71,7 +71,7 @@ def test_a_full_volume_is_a_status_of_its_own() -> None:
 def test_failures_outside_the_api_are_pages_too() -> None:
     failures = Failures({})
 
-    assert failures.of("/sources", {}) == {
+    assert failures.of("page", {}) == {
         "500": {"$ref": "#/components/responses/page-internal-error"},
         "503": {"$ref": "#/components/responses/page-overloaded"},
     }
@@ -81,7 +81,7 @@ def test_failures_outside_the_api_are_pages_too() -> None:
 def test_failures_of_ard_are_in_its_envelope() -> None:
     failures = Failures({})
 
-    responses = failures.of("/ard/agents", {"problems": ["not-found"]})
+    responses = failures.of("ard", {"problems": ["not-found"]})
     assert responses["404"] == {"$ref": "#/components/responses/ard-not-found"}
     [content] = failures.responses["ard-not-found"]["content"].values()
     assert content["schema"] == {"$ref": "#/components/schemas/ArdError"}

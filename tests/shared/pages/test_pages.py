@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from starlette.requests import Request
 
-from shared.pages import asked_of, for_people
+from shared.pages import asked_of
 from shared.parameters import one_of
 from shared.problems import BadQuery
 from tests.functions.pages.reading import FOR_PEOPLE, read
@@ -34,18 +34,29 @@ def test_a_page_reads_what_it_knows_strictly() -> None:
 @pytest.mark.parametrize(
     ("path", "accept", "people"),
     [
-        ("/sources", "text/html,*/*;q=0.8", True),
+        ("/sources/nobody", "text/html,*/*;q=0.8", True),
         ("/nowhere", "text/html", True),
-        ("/sources", "*/*", False),
-        ("/sources", "text/html,*/*", True),
-        ("/sources", "text/html;q=0,*/*", False),
-        ("/sources", "TEXT/HTML", True),
-        ("/sources", "application/json", False),
-        ("/v1/repos", "text/html", False),
+        ("/v1", "text/html", True),
+        ("/sources/nobody", "*/*", False),
+        ("/sources/nobody", "text/html,*/*", True),
+        ("/sources/nobody", "text/html;q=0,*/*", False),
+        ("/sources/nobody", "TEXT/HTML", True),
+        ("/sources/nobody", "application/json", False),
+        ("/v1/repos/nobody", "text/html", False),
+        ("/v1/nowhere", "text/html", False),
+        ("/schemas/nothing", "text/html", False),
+        ("/ard/agents/nobody", "text/html", False),
+        ("/ard/nowhere", "text/html", False),
+        ("/.well-known/nothing", "text/html", True),
     ],
 )
-def test_people_are_those_who_look_at_pages(path: str, accept: str, people: bool) -> None:
-    assert for_people(request(path=path, accept=accept)) is people
+async def test_failures_are_pages_to_people_and_data_in_the_api(
+    client: httpx.AsyncClient, path: str, accept: str, people: bool
+) -> None:
+    answer = await client.get(path, headers={"Accept": accept})
+
+    assert answer.status_code in {404, 406}
+    assert answer.headers["content-type"].startswith("text/html") is people
 
 
 async def test_a_page_comes_in_gzip_to_those_who_take_it(client: httpx.AsyncClient) -> None:

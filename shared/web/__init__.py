@@ -1,0 +1,1 @@
+"""HTTP: what requests ask for, how they are answered, and the application between clients and handlers."""

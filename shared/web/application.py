@@ -1,0 +1,100 @@
+"""The Starlette application around the resources of a hub, and what it makes of everything that goes wrong."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from shared.answers import OPEN
+from shared.edge import Edge, PublicPath, RequestIds
+from shared.prepared import Shortcut
+from shared.problems import InternalError, NotFound, Problem
+from shared.shortage import log_failure, shortage
+from shared.traffic import METHODS, Traffic
+from shared.web.dialect import PROBLEM
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from shared.hub import Hub
+    from shared.web.dialect import Dialect
+    from shared.web.resource import Resource
+
+_log = logging.getLogger("hub.requests")
+
+
+class Application(Starlette):
+    """Starlette within the edge, so that an answer to a crash has an id as well; what lies ready is sent before it.
+
+    Failures are answered in the dialect of their resource, those of a path without one in the dialect of the resources
+    under the same first segment.
+    """
+
+    def __init__(self, hub: Hub, resources: Mapping[str, Resource], lifespan: Any = None) -> None:  # noqa: ANN401 - Starlette's own type is not public
+        super().__init__(routes=[Route(path, resource) for path, resource in resources.items()], lifespan=lifespan)
+        self._hub = hub
+        self._ready = {path: resource.ready for path, resource in resources.items() if resource.ready is not None}
+        self._dialects = {_segment(path): resource.dialect for path, resource in resources.items()}
+        self.router.redirect_slashes = False
+        self.router.default = _answer_elsewhere
+        self.add_middleware(Traffic, tally=hub.tally, clock=hub.clock, clients=hub.limits.clients)
+        for kind in (Problem, HTTPException, Exception):
+            self.add_exception_handler(kind, self._answer_failure)
+        # What is read when it is first asked for, such as templates and schemas, may find no handle or memory then.
+        for lack in (OSError, MemoryError):
+            self.add_exception_handler(lack, self._answer_shortage)
+        self.add_exception_handler(ClientDisconnect, _answer_nobody)
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Return the whole application."""
+        ids, settings = RequestIds(), self._hub.settings
+        whole = Edge(super().build_middleware_stack(), ids, settings.max_body_bytes)
+        served = Shortcut(whole, self._ready, ids, self._hub.tally, self._hub.clock)
+        return PublicPath(served, settings.public_path) if settings.public_path else served
+
+    async def _answer_failure(self, request: Request, fault: Exception) -> Response:
+        """Answer what goes wrong; of anything but a Problem without a word on what it was."""
+        if isinstance(fault, HTTPException):
+            paths = f"{self._hub.settings.public_path}/openapi.json"
+            fault = NotFound(f"Nothing is served under this path; {paths} lists the paths.")
+        elif not isinstance(fault, Problem):
+            fault = InternalError("Something failed inside the hub; its log has the details.")
+        return self._dialect(request.scope).failure(self._hub, request, fault)
+
+    async def _answer_shortage(self, request: Request, fault: Exception) -> Response:
+        problem = shortage(fault)
+        if problem is None:
+            raise fault
+        log_failure(_log, f"{request.method} {request.scope['path']!r}", fault)
+        return await self._answer_failure(request, problem)
+
+    def _dialect(self, scope: Scope) -> Dialect:
+        if "endpoint" in scope:
+            resource: Resource = scope["endpoint"]
+            return resource.dialect
+        return self._dialects.get(_segment(scope["path"])) or self._dialects.get("", PROBLEM)
+
+
+def _segment(path: str) -> str:
+    """Return the first segment of *path* where others follow, with its slashes; empty where none does."""
+    return path[: path.find("/", 1) + 1]
+
+
+async def _answer_elsewhere(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer OPTIONS of the whole server (RFC 9110 §9.3.7), as load balancers ask for it; all else is a 404."""
+    if (scope["method"], scope["path"]) != ("OPTIONS", "*"):
+        raise HTTPException(404)
+    await Response(status_code=204, headers={**OPEN, "Allow": ", ".join(sorted(METHODS))})(scope, receive, send)
+
+
+async def _answer_nobody(_request: Request, _fault: Exception) -> Response:
+    """Answer a client that went away before its body had arrived: nobody reads it, and nothing is wrong here."""
+    return Response(status_code=400)
