@@ -10,7 +10,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from shared.auth import Auth
-from shared.auth.tokens import TokensFile
 from shared.backup import Snapshot, sweep
 from shared.capacity import Capacity
 from shared.clock import Clock, RunningTime
@@ -222,7 +221,7 @@ def _opened(settings: Settings, clock: Clock, directory: DataDirectory) -> Hub:
     sources.load(store.all())
     federation = Federation(folder / "federated.json", sources, clock, tally)
     limits = Limits(settings, clock)
-    auth = Auth(settings.token, clock, limits, TokensFile(settings.tokens_file) if settings.tokens_file else None)
+    auth = Auth(settings.token, clock, limits, settings.tokens_file)
     refresher = Refresher(sources, clock)
     search = Search(federation, clock, Naming(settings.public).facts)
     reads = Reads()

@@ -12,6 +12,8 @@ from shared.problems import BadQuery, ReadOnly, Unauthorized
 from shared.query import pairs
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from starlette.requests import Request
 
     from shared.clock import Clock
@@ -31,13 +33,12 @@ def _digest(token: str) -> bytes:
 class Auth:
     """Knows the tokens: the operator's, and those of a file. Without any the hub is read-only."""
 
-    def __init__(
-        self, operator_token: str | None, clock: Clock, limits: Limits, file: TokensFile | None = None
-    ) -> None:
+    def __init__(self, operator_token: str | None, clock: Clock, limits: Limits, file: Path | None = None) -> None:
+        """Know *operator_token*, an admin's, and the tokens of *file*; raise StartError where that can't be used."""
         self._operator = () if operator_token is None else (Token(OPERATOR, _digest(operator_token), None),)
         self._clock = clock
         self._limits = limits
-        self._file = file
+        self._file = None if file is None else TokensFile(file, clock)
 
     def file_refused(self) -> bool | None:
         """Tell whether the tokens file can't be used as it is now; None where none is configured."""

@@ -10,6 +10,7 @@ For example::
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 from dataclasses import dataclass
@@ -25,10 +26,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from shared.clock import Clock
+
 OPERATOR = "operator"
 """The name behind REUSE_SURFACE_TOKEN; no token of a file may have it."""
 
 MAX_BYTES = 1024 * 1024
+
+STEP_SECONDS = 2.0
+"""The longest step of the clock of a file system (FAT); on most it is some milliseconds."""
+
 _log = logging.getLogger("hub.auth")
 
 _PATTERNS = {
@@ -79,6 +86,8 @@ class BadTokens(ValueError):  # noqa: N818 - a verdict, not a failure
 
 def read_tokens(content: bytes) -> tuple[Token, ...]:
     """Return the tokens that a file's *content* names, or raise BadTokens: all of them or none."""
+    if len(content) > MAX_BYTES:
+        raise BadTokens(f"it has more than {MAX_BYTES:,} bytes")
     try:
         document = parse(content.decode("utf-8-sig"))
     except NotPlainYaml as fault:
@@ -128,39 +137,39 @@ def _token(row: dict[str, Any]) -> Token:
     return Token(row["name"], bytes.fromhex(row["sha256"]), grant, expires_at)
 
 
-class _Seen(NamedTuple):
-    """How a file looked when it was read: anything that changes it changes one of these."""
+class _Looks(NamedTuple):
+    """How a file looks: whatever changes it changes one of these, if not within one step of its file system's clock."""
 
     device: int
     inode: int
     size: int
+    written: int
     changed: int
 
 
 class TokensFile:
     """The tokens of a file as it is now. While the file can't be read, or is invalid, the last good ones stay."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, clock: Clock) -> None:
         """Read *path*, or raise StartError."""
         self._path = path
+        self._now = clock.monotonic
         self._fault: str | None = None
-        self._refused: tuple[_Seen | None, str] = None, ""
+        self._looks: _Looks | None = None
+        self._since = 0.0
+        self._settled = False
+        self._digest, self._invalid = b"", ""
+        self._tokens: tuple[Token, ...] = ()
         try:
-            self._seen, self._tokens = self._look(), self._read()
+            self._follow(self._look())
         except (OSError, BadTokens) as fault:
             raise StartError(f"REUSE_SURFACE_TOKENS_FILE: {path} can't be used: {_reason(fault)}.") from fault
 
     def tokens(self) -> tuple[Token, ...]:
         """Return the tokens that count at this moment."""
         try:
-            seen = self._look()
-            if seen == self._seen:
-                # Also where it was away for a while, and is back as it was.
-                self._fault = None
-            elif seen == self._refused[0]:
-                self._keep(self._refused[1])
-            else:
-                self._follow(seen)
+            self._follow(self._look())
+            self._fault = None
         except (OSError, BadTokens) as fault:
             self._keep(_reason(fault))
         return self._tokens
@@ -170,18 +179,33 @@ class TokensFile:
         self.tokens()
         return self._fault is not None
 
-    def _follow(self, seen: _Seen) -> None:
-        """Let the file, as it looks now, count; raise BadTokens where it is invalid, and read it as such only once.
+    def _follow(self, looks: _Looks) -> None:
+        """Let the file, which looks so now, count; raise BadTokens where it is invalid.
 
-        A stranger's request comes here too. A file that could not be read (OSError) is read again with the next one.
+        It is read with each request until it has looked the same for longer than a step of any file system's clock:
+        what is written within the step in which it was read does not change how it looks. A stranger's request comes
+        here too, so the same content is parsed once.
         """
+        if looks != self._looks:
+            self._looks, self._since, self._settled = looks, self._now(), False
+        if not self._settled:
+            settled = self._now() - self._since >= STEP_SECONDS
+            self._take(self._read())
+            self._settled = settled
+        if self._invalid:
+            raise BadTokens(self._invalid)
+
+    def _take(self, content: bytes) -> None:
+        digest = hashlib.sha256(content).digest()
+        if digest == self._digest:
+            return
         try:
-            tokens = self._read()
+            self._tokens, self._invalid = read_tokens(content), ""
+            if self._digest:
+                _log.info("read %d tokens from %s", len(self._tokens), self._path)
         except BadTokens as fault:
-            self._refused = seen, str(fault)
-            raise
-        self._tokens, self._seen, self._fault = tokens, seen, None
-        _log.info("read %d tokens from %s", len(tokens), self._path)
+            self._invalid = str(fault)
+        self._digest = digest
 
     def _keep(self, reason: str) -> None:
         # Told once, not with every request.
@@ -189,16 +213,13 @@ class TokensFile:
             _log.error("%s can't be used, the tokens read before stay good: %s", self._path, reason)
             self._fault = reason
 
-    def _look(self) -> _Seen:
+    def _look(self) -> _Looks:
         found = os.stat(self._path)  # noqa: PTH116 - as the name says; a link leads to what it names now
-        return _Seen(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+        return _Looks(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
-    def _read(self) -> tuple[Token, ...]:
+    def _read(self) -> bytes:
         with self._path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-        if len(content) > MAX_BYTES:
-            raise BadTokens(f"it has more than {MAX_BYTES:,} bytes")
-        return read_tokens(content)
+            return file.read(MAX_BYTES + 1)
 
 
 def _reason(fault: Exception) -> str:

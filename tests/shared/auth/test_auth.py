@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.auth import Auth, Author, Grant
-from shared.auth.tokens import TokensFile
 from shared.limits import Limits
 from shared.problems import BadQuery, Forbidden, ReadOnly, TooManyRequests, Unauthorized
 from shared.settings import Settings
@@ -35,7 +34,7 @@ FILE = f"""tokens:
 def auth_of(token: str | None = TOKEN, hands: Hands | None = None, file: Path | None = None) -> Auth:
     """Return what knows *token*, and those of *file*."""
     clock = (hands or Hands()).clock()
-    return Auth(token, clock, Limits(Settings(), clock), TokensFile(file) if file else None)
+    return Auth(token, clock, Limits(Settings(), clock), file)
 
 
 def bearing(token: str, query: str = "") -> Request:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
@@ -9,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from shared.auth import tokens
 from shared.auth.author import Grant
-from shared.auth.tokens import MAX_BYTES, BadTokens, Token, TokensFile, read_tokens
+from shared.auth.tokens import MAX_BYTES, STEP_SECONDS, BadTokens, Token, TokensFile, read_tokens
 from shared.problems import StartError
+from tests.builders import Hands
 
 A, B = ("a" * 64, "b" * 64)
 
@@ -25,6 +28,34 @@ def entry(**changes: Any) -> dict[str, Any]:
 def file_of(*entries: object, **more: object) -> bytes:
     """Return the content of a tokens file."""
     return json.dumps({"tokens": list(entries), **more}).encode()
+
+
+@pytest.fixture
+def hands() -> Hands:
+    """The clock of the hub, which stands still."""
+    return Hands()
+
+
+@pytest.fixture
+def file(path: Path, hands: Hands) -> TokensFile:
+    """The file at *path*, read long ago."""
+    file = TokensFile(path, hands.clock())
+    settle(file, hands)
+    return file
+
+
+def settle(file: TokensFile, hands: Hands) -> None:
+    """Let time pass until a change is noticed by how the file looks alone."""
+    hands.advance(STEP_SECONDS)
+    file.tokens()
+
+
+def overwrite(path: Path, content: bytes) -> None:
+    """Write *content* of the same length within one step of the file system's clock."""
+    before = path.stat()
+    assert before.st_size == len(content)
+    path.write_bytes(content)
+    assert path.stat().st_ino == before.st_ino
 
 
 def names(file: TokensFile) -> list[str]:
@@ -96,8 +127,7 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-def test_reads_it_again_when_it_changes(path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    file = TokensFile(path)
+def test_reads_it_again_when_it_changes(file: TokensFile, path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     assert names(file) == ["ci"]
 
@@ -107,11 +137,11 @@ def test_reads_it_again_when_it_changes(path: Path, caplog: pytest.LogCaptureFix
     assert [record.message for record in caplog.records] == [f"read 2 tokens from {path}"]
 
 
-def test_follows_a_link_that_is_led_elsewhere(path: Path, tmp_path: Path) -> None:
+def test_follows_a_link_that_is_led_elsewhere(path: Path, tmp_path: Path, hands: Hands) -> None:
     # As mounted secrets are replaced: the link changes, in one step.
     link, other = tmp_path / "link", tmp_path / "other.yaml"
     link.symlink_to(path)
-    file = TokensFile(link)
+    file = TokensFile(link, hands.clock())
     other.write_bytes(file_of(entry(name="xy")))
 
     (tmp_path / "next").symlink_to(other)
@@ -122,9 +152,8 @@ def test_follows_a_link_that_is_led_elsewhere(path: Path, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("content", [b"tokens: [", None, b" " * (MAX_BYTES + 1)], ids=["invalid", "gone", "huge"])
 def test_while_it_can_not_be_used_the_old_ones_stay_and_the_log_says_so_once(
-    path: Path, caplog: pytest.LogCaptureFixture, content: bytes | None
+    file: TokensFile, path: Path, caplog: pytest.LogCaptureFixture, content: bytes | None
 ) -> None:
-    file = TokensFile(path)
     if content is None:
         path.unlink()
     else:
@@ -138,8 +167,8 @@ def test_while_it_can_not_be_used_the_old_ones_stay_and_the_log_says_so_once(
     assert names(file) == ["mended"]
 
 
-def test_tells_whether_it_is_refused_as_it_lies_there_now(path: Path, tmp_path: Path) -> None:
-    file, good, bad = TokensFile(path), tmp_path / "good", tmp_path / "bad"
+def test_tells_whether_it_is_refused_as_it_lies_there_now(file: TokensFile, path: Path, tmp_path: Path) -> None:
+    good, bad = tmp_path / "good", tmp_path / "bad"
     bad.write_bytes(b"tokens: [")
     seen = [file.refused()]
     path.rename(good)
@@ -155,23 +184,86 @@ def test_tells_whether_it_is_refused_as_it_lies_there_now(path: Path, tmp_path: 
     assert names(file) == ["mended"]
 
 
-@pytest.mark.parametrize("content", [b"tokens: [", b" " * (MAX_BYTES + 1)], ids=["invalid", "huge"])
-def test_an_invalid_one_is_read_once_and_not_with_every_request(
-    path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+@pytest.mark.parametrize("content", [file_of(), b"tokens: [", b" " * (MAX_BYTES + 1)], ids=["valid", "invalid", "huge"])
+def test_a_content_is_parsed_once_and_not_read_with_every_request(
+    file: TokensFile, path: Path, hands: Hands, monkeypatch: pytest.MonkeyPatch, content: bytes
 ) -> None:
-    file, reads = TokensFile(path), 0
     path.write_bytes(content)
-    real = Path.open
+    parsed, reads = 0, 0
+    real_parse, real_open = tokens.read_tokens, Path.open
 
-    def counted(self: Path, *arguments: Any) -> Any:
+    def parse(content: bytes) -> tuple[Token, ...]:
+        nonlocal parsed
+        parsed += 1
+        return real_parse(content)
+
+    def opened(self: Path, *arguments: Any) -> Any:
         nonlocal reads
         reads += 1
-        return real(self, *arguments)
+        return real_open(self, *arguments)
 
-    monkeypatch.setattr(Path, "open", counted)
+    monkeypatch.setattr(tokens, "read_tokens", parse)
+    monkeypatch.setattr(Path, "open", opened)
+    for _ in range(3):
+        file.tokens()
+    settle(file, hands)
+    before = reads
+    for _ in range(5):
+        file.tokens()
 
-    assert [names(file) for _ in range(5)] == [["ci"]] * 5
-    assert reads == 1
+    assert (parsed <= 1, reads - before) == (True, 0)
+
+
+@pytest.mark.parametrize("seconds", [0.0, STEP_SECONDS / 2, STEP_SECONDS], ids=["now", "soon", "last"])
+def test_what_is_written_within_one_step_of_the_files_clock_counts(
+    file: TokensFile, path: Path, hands: Hands, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    path.write_bytes(file_of(entry(name="first")))
+    assert names(file) == ["first"]
+    looks = file._look()
+    monkeypatch.setattr(TokensFile, "_look", lambda _: looks)
+    hands.advance(seconds)
+
+    overwrite(path, file_of(entry(name="taken")))
+
+    assert names(file) == ["taken"]
+    overwrite(path, b"tokens: [" + b" " * (len(path.read_bytes()) - 9))
+    hands.advance(STEP_SECONDS)
+    assert (names(file), file.refused()) == (["taken"], seconds < STEP_SECONDS)
+
+
+def test_what_is_written_while_it_is_read_counts_with_the_next_request(
+    file: TokensFile, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = TokensFile._read
+    contents = [file_of(entry(name="later")), file_of(entry(name="early"))]
+    path.write_bytes(file_of(entry(name="first")))
+
+    def read(self: TokensFile) -> bytes:
+        content = real(self)
+        if contents:
+            path.write_bytes(contents.pop())
+        return content
+
+    monkeypatch.setattr(TokensFile, "_read", read)
+
+    assert [names(file) for _ in range(4)] == [["first"], ["early"], ["later"], ["later"]]
+
+
+def test_a_file_that_may_not_be_read_any_more_is_told_and_one_that_may_again_counts(
+    file: TokensFile, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: TokensFile) -> bytes:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    # Rights change no content and no time of writing. The tests may run as one who may read everything.
+    path.chmod(0)
+    with monkeypatch.context() as denied:
+        denied.setattr(TokensFile, "_read", refuse)
+        assert (names(file), file.refused()) == (["ci"], True)
+    path.chmod(0o600)
+
+    assert (names(file), file.refused()) == (["ci"], False)
 
 
 @pytest.mark.parametrize("content", [b"tokens: [", None], ids=["invalid", "missing"])
@@ -182,4 +274,4 @@ def test_a_start_needs_a_good_one(path: Path, content: bytes | None) -> None:
         path.write_bytes(content)
 
     with pytest.raises(StartError, match=f"REUSE_SURFACE_TOKENS_FILE: {path} can't be used: "):
-        TokensFile(path)
+        TokensFile(path, Hands().clock())
