@@ -140,7 +140,7 @@ class Fetcher:
         origin = urls.origin(url)
         async with (
             self._origins.use(url, talk) as transport,
-            self._lanes.place(known=origin in self._answering) as place,
+            self._lanes.place(known=origin in self._answering, talk=talk) as place,
         ):
             try:
                 async with talk.running(self._bounds.total_seconds):

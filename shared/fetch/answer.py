@@ -75,11 +75,7 @@ async def read(response: httpx.Response, url: httpx.URL, sent: Validators, place
         raise SourceStatus(f"The source answered {response.status_code}.")
     if response.headers.get("content-type", "").lower().startswith(_MARKUP):
         raise SourceNotAnIndex(f"The source answered with a web page. {_NO_CREDENTIALS}")
-    # Not a list of pieces: a body of tiny chunks would take many times its bytes.
-    body = bytearray()
-    async for piece in _bounded(response, place):
-        body += piece
-    return Fetched(response.status_code, bytes(body), _validators(response))
+    return Fetched(response.status_code, await _body(response, place), _validators(response))
 
 
 def retry_after(response: httpx.Response, clock: Clock) -> float | None:
@@ -122,12 +118,26 @@ def _target(url: httpx.URL, location: str) -> httpx.URL:
     return target
 
 
+async def _body(response: httpx.Response, place: Place) -> bytes:
+    # Not a list of pieces: a body of tiny chunks would take many times its bytes.
+    body = bytearray()
+    try:
+        async for piece in _bounded(response, place):
+            body += piece
+        return bytes(body)
+    finally:
+        # A failure, which may live on for a while, holds this frame.
+        body.clear()
+
+
 async def _bounded(response: httpx.Response, place: Place) -> AsyncIterator[bytes]:
     """Yield the document, decompressed; raise SourceTooLarge at the first byte over the bound, sent or unpacked."""
     _require_announced(response)
     gunzip = unpacker(response.headers.get("content-encoding", ""))
     sent = unpacked = pieces = 0
     async for raw in response.aiter_raw():
+        # What a gzip comes to is known only when it is there.
+        await place.keep(MAX_BYTES if gunzip else unpacked + len(raw))
         piece = gunzip.feed(raw, MAX_BYTES + 1 - unpacked) if gunzip else raw
         sent, unpacked, pieces = sent + len(raw), unpacked + len(piece), pieces + 1
         if max(sent, unpacked) > MAX_BYTES:
@@ -135,6 +145,7 @@ async def _bounded(response: httpx.Response, place: Place) -> AsyncIterator[byte
         if pieces > MAX_PIECES:
             raise SourceTooLarge(f"The source sends its document in more than {MAX_PIECES:,} chunks. Send larger ones.")
         place.received += len(raw)
+        place.kept = unpacked
         if pieces % 64 == 0:
             # A body of tiny chunks comes without ever waiting for the network.
             await asyncio.sleep(0)

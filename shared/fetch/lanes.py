@@ -4,21 +4,32 @@ Origins that answered lately go first and have places that no stranger takes. Wh
 in turn with them, one for every few, because a hundred that fail take as much of the processor as a hundred that do
 not. A fetch that brings next to nothing for a while leaves its place in the fast lane when another one waits for it,
 and goes on in the slow lane as it was.
+
+The slow lane costs a connection for each, and hardly any memory: when the document comes that a fetch there has waited
+for, it returns to the fast lane. Only a few that stop in the middle of a document wait in the slow lane with what came
+of it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from shared.problems import SourceTimeout
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from shared.fetch.talk import TalkTime
+
 PROGRESS = 1024
 """Bytes that must come while the others are patient: a drip is no progress."""
+
+LIGHT = 64 * 1024
+"""Bytes of a document that any fetch in the slow lane may keep."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +38,8 @@ class Widths:
 
     *reserved* places of the fast lane are not for strangers. Beside known origins they get no more than *beside*, and
     one of them starts for every *turns* of the others, or whenever the lanes are looked after. Known origins are still
-    at it when none of them is on its way for less than *lull* seconds.
+    at it when none of them is on its way for less than *lull* seconds. *heavy* fetches in the slow lane may keep more
+    than LIGHT bytes of their documents.
     """
 
     fast: int = 32
@@ -38,16 +50,40 @@ class Widths:
     patience_with_strangers: float = 0.25
     turns: int = 8
     lull: float = 0.1
+    heavy: int = 8
+
+
+def _future() -> asyncio.Future[None]:
+    return asyncio.get_running_loop().create_future()
 
 
 @dataclass(slots=True, eq=False)
 class Place:
-    """One fetch on its way; it says what it receives."""
+    """One fetch on its way; it says what it receives, and of how many bytes of its document it is about to keep.
 
+    *end* ends it in the middle.
+    """
+
+    lanes: Lanes
     known: bool
-    turn: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    talk: TalkTime | None = None
+    turn: asyncio.Future[None] = field(default_factory=_future)
     since: float = 0.0
     received: int = 0
+    kept: int = 0
+    end: asyncio.Timeout = field(default_factory=lambda: asyncio.timeout(None))
+
+    @property
+    def owner(self) -> str:
+        """Who registered the source, or tries it out."""
+        return self.talk.owner if self.talk else ""
+
+    async def keep(self, size: int) -> None:
+        """Keep *size* bytes of the document from now on; in the slow lane wait before if that is more than LIGHT."""
+        self.kept = size
+        if size > LIGHT and self.lanes.must_return(self):
+            with self.talk.paused() if self.talk else contextlib.nullcontext():
+                await self.lanes.returned(self)
 
 
 class Lanes:
@@ -57,33 +93,58 @@ class Lanes:
         self._widths = widths
         self._fast: set[Place] = set()
         self._slow: set[Place] = set()
+        self._heavy: dict[Place, None] = {}
         self._waiting: dict[bool, deque[Place]] = {True: deque(), False: deque()}
         self._timer: asyncio.TimerHandle | None = None
         self._turns = 0
         self._known_until = 0.0
 
     @contextlib.asynccontextmanager
-    async def place(self, *, known: bool) -> AsyncIterator[Place]:
-        """Wait for a place in the fast lane and hold it; *known* origins answered lately."""
-        place = Place(known)
+    async def place(self, *, known: bool, talk: TalkTime | None = None) -> AsyncIterator[Place]:
+        """Wait for a place in the fast lane and hold it; *known* origins answered lately.
+
+        Raise SourceTimeout for a fetch that stopped in the middle of a document when too many others did.
+        """
+        place = Place(self, known, talk)
         self._waiting[known].append(place)
         self._admit()
         self._watch()
         try:
-            await place.turn
-            yield place
+            async with asyncio.timeout(None) as place.end:
+                await place.turn
+                yield place
+        except TimeoutError as fault:
+            if not place.end.expired():
+                raise
+            raise SourceTimeout(
+                "The source stopped sending in the middle of its document, and the hub has no room for more such parts."
+            ) from fault
         finally:
             self._leave(place)
 
+    def must_return(self, place: Place) -> bool:
+        """Tell whether *place* is in the slow lane, and not for a stop in the middle of its document."""
+        return place in self._slow and place not in self._heavy
+
+    async def returned(self, place: Place) -> None:
+        """Return when *place*, now in the slow lane, is in the fast lane again: before those that have not begun."""
+        place.turn = _future()
+        self._waiting[place.known].appendleft(place)
+        self._admit()
+        self._watch()
+        await place.turn
+
     def _leave(self, place: Place) -> None:
-        if place in self._fast or place in self._slow:
-            self._fast.discard(place)
-            self._slow.discard(place)
+        started = place in self._fast or place in self._slow
+        if place not in self._fast and place in self._waiting[place.known]:
+            self._waiting[place.known].remove(place)
+        self._fast.discard(place)
+        self._slow.discard(place)
+        self._heavy.pop(place, None)
+        if started:
             if place.known:
                 self._known_until = asyncio.get_running_loop().time() + self._widths.lull
             self._admit()
-        else:
-            self._waiting[place.known].remove(place)
 
     def _admit(self) -> None:
         now = asyncio.get_running_loop().time()
@@ -91,8 +152,9 @@ class Lanes:
             waiting = self._waiting[known]
             while waiting and self._has_room(now, known=known):
                 place = waiting.popleft()
-                place.since = now
+                place.since, place.received = now, 0
                 self._turns = self._turns + 1 if known else 0
+                self._slow.discard(place)
                 self._fast.add(place)
                 # One that was cancelled while it waited is about to leave.
                 if not place.turn.done():
@@ -117,13 +179,32 @@ class Lanes:
         self._timer = None
         now = asyncio.get_running_loop().time()
         for place in [place for place in self._fast if now - place.since >= self._patience(place)]:
-            if place.received < PROGRESS and len(self._slow) < self._widths.slow:
+            if place.received < PROGRESS and len(self._slow) < self._widths.slow and self._may_keep(place):
                 self._fast.remove(place)
                 self._slow.add(place)
             place.since, place.received = now, 0
         self._turns = self._widths.turns
         self._admit()
         self._watch()
+
+    def _may_keep(self, place: Place) -> bool:
+        """Tell whether *place* may keep in the slow lane what it has; where too many do, end one, perhaps itself.
+
+        That is one of the owner with most of them, so that nobody's sources end those of others, and of these the one
+        that brought least since it stopped.
+        """
+        if place.kept <= LIGHT:
+            return True
+        if len(self._heavy) >= self._widths.heavy:
+            candidates = [*self._heavy, place]
+            shares = Counter(one.owner for one in candidates)
+            last = min(candidates, key=lambda one: (-shares[one.owner], one.received))
+            last.end.reschedule(asyncio.get_running_loop().time())
+            if last is place:
+                return False
+            del self._heavy[last]
+        self._heavy[place] = None
+        return True
 
     def _patience(self, place: Place) -> float:
         return self._widths.patience if place.known else self._widths.patience_with_strangers

@@ -39,7 +39,10 @@ class SourceUnreachable(SourceProblem):
 
 
 class SourceTimeout(SourceProblem):
-    """No connection within 10 seconds, or no complete answer within 20; waiting in the hub is not counted."""
+    """No connection within 10 seconds, or no complete answer within 20; waiting in the hub is not counted.
+
+    An answer that stops in the middle of a long document may end sooner, when many others have stopped.
+    """
 
     slug = "source-timeout"
     title = "The source is too slow"

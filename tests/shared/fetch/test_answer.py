@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from shared.fetch.answer import Fetched, Validators, read, retry_after
-from shared.fetch.lanes import Place
+from shared.fetch.lanes import Lanes, Place, Widths
 from tests.builders import Hands
 
 if TYPE_CHECKING:
@@ -71,7 +71,8 @@ async def test_a_body_of_tiny_chunks_takes_little_more_than_its_bytes() -> None:
     response = httpx.Response(200, stream=Chunks(), headers={"Transfer-Encoding": "chunked"})
     tracemalloc.start()
     try:
-        fetched = await read(response, httpx.URL("https://git.example.org/c.yaml"), Validators(), Place(known=False))
+        place = Place(Lanes(Widths()), known=False)
+        fetched = await read(response, httpx.URL("https://git.example.org/c.yaml"), Validators(), place)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -6,12 +6,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.fetch.lanes import PROGRESS, Lanes, Widths
+from shared.fetch import Bounds, Fetcher, TalkTime, Validators
+from shared.fetch.guard import Guard
+from shared.fetch.lanes import LIGHT, PROGRESS, Lanes, Widths
+from shared.problems import SourceTimeout
+from tests.builders import Hands
+from tests.shared.fetch.hostile import answer, head, packed, sends
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from shared.fetch.lanes import Place
+    from tests.shared.fetch.hostile import Hostile
 
 WIDTHS = Widths(
     fast=4, slow=2, reserved=1, beside=1, patience=0.08, patience_with_strangers=0.04, turns=0, lull=0.0
@@ -186,3 +192,123 @@ async def test_one_cancelled_as_its_turn_comes_gives_the_place_on(street: Street
 
     assert street.order == [*"abcdf"]
     assert len(street.lanes._fast) == 4
+
+
+async def keep_late(street: Street, come: asyncio.Event, size: int) -> None:
+    """Be fetched, and keep *size* bytes of a document when they *come*."""
+    talk = TalkTime(Hands().clock())
+    async with street.lanes.place(known=True, talk=talk) as place, talk.running(60):
+        street.order.append("late")
+        await come.wait()
+        await place.keep(size)
+        street.order.append("kept")
+
+
+async def late_in_the_slow_lane(street: Street, size: int) -> asyncio.Event:
+    """Have a fetch hang in the slow lane, and others fill the fast one and wait; return what its document waits for."""
+    come = asyncio.Event()
+    street.tasks["late"] = asyncio.create_task(keep_late(street, come, size))
+    await asyncio.sleep(0)
+    await street.enter(*"abcd", act=receives)
+    assert await street.meet("d")
+    await street.enter("e", act=receives)
+    assert street.order == ["late", *"abcd"]
+    return come
+
+
+async def test_a_document_that_comes_late_is_kept_in_the_fast_lane(street: Street) -> None:
+    come = await late_in_the_slow_lane(street, LIGHT + 1)
+    come.set()
+    await asyncio.sleep(2 * WIDTHS.patience)
+    assert street.order == ["late", *"abcd"]
+    assert len(street.lanes._slow) == 1, "it keeps its place there as long as it waits"
+
+    await street.leave("a")
+    assert await street.meet("e")
+
+    assert street.order == ["late", *"abcd", "kept", "e"]
+    assert street.lanes._slow == set()
+
+
+async def test_a_small_one_is_kept_in_the_slow_lane(street: Street) -> None:
+    come = await late_in_the_slow_lane(street, LIGHT)
+    come.set()
+
+    assert await street.meet("kept")
+    assert street.order == ["late", *"abcd", "kept"]
+
+
+async def test_one_that_gives_up_as_its_document_comes_leaves_nothing(street: Street) -> None:
+    come = await late_in_the_slow_lane(street, LIGHT + 1)
+    come.set()
+    await asyncio.sleep(0)
+    await street.leave("late")
+    assert (street.lanes._slow, len(street.lanes._waiting[True])) == (set(), 1)
+
+    await street.leave("a")
+    assert street.order == ["late", *"abcd", "e"]
+
+
+async def stop(street: Street, name: str, brings: int) -> None:
+    """Be fetched for the owner who is the first letter of *name*, and stop, or bring a little, within a document."""
+    async with street.lanes.place(known=True, talk=TalkTime(Hands().clock(), name[0])) as place:
+        await place.keep(LIGHT + 1)
+        street.order.append(name)
+        while True:
+            await asyncio.sleep(0.005)
+            place.received += brings
+
+
+@pytest.mark.parametrize(
+    ("stopped", "ended"),
+    [
+        pytest.param({"x1": 1, "x2": 0, "y1": 0}, "x2", id="of the owner with most, who brings least"),
+        pytest.param({"y1": 0, "x1": 0, "x2": 1}, "x1", id="not the only one of another owner"),
+        pytest.param({"x1": 1, "x2": 1, "x3": 0}, "x3", id="the one that has just stopped"),
+    ],
+)
+async def test_few_that_stop_in_the_middle_of_a_document_wait_with_what_came(
+    stopped: dict[str, int], ended: str
+) -> None:
+    street = Street(replace(WIDTHS, fast=1, slow=9, heavy=2))
+    for name, brings in stopped.items():
+        street.tasks[name] = asyncio.create_task(stop(street, name, brings))
+        assert await street.meet(name)
+    await street.enter("next", act=receives)
+
+    assert await street.meet("next")
+    [over] = await asyncio.gather(street.tasks.pop(ended), return_exceptions=True)
+
+    assert isinstance(over, SourceTimeout)
+    assert "stopped sending in the middle of its document" in over.detail
+    assert (len(street.lanes._heavy), len(street.lanes._slow)) == (2, 2)
+    await street.leave(*street.tasks)
+    assert (street.lanes._heavy, street.lanes._slow) == ({}, set())
+
+
+@pytest.mark.usefixtures("real_network")
+async def test_many_documents_that_stop_in_the_middle_take_little_memory(source: Hostile) -> None:
+    widths = Widths(2, 9, 0, 2, 0.05, 0.05, heavy=1)
+    fetcher = Fetcher(Guard(["127.0.0.0/8"]), "tests", Bounds(total_seconds=30, widths=widths))
+    document = b"#" * 200_000
+    source.at("/stops", answer(body=document, length=300_000))
+    zipped = packed(document)
+    late = sends(head(Content_Encoding="gzip", Content_Length=f"{len(zipped)}"), zipped, every=0.3)
+    source.at("/late", late)
+
+    reads = asyncio.create_task(fetcher.fetch(source.url("/late", "127.0.1.1"), Validators()))
+    await asyncio.sleep(0.02)
+    urls = [source.url("/stops", f"127.0.2.{number}") for number in range(7)]
+    stopped = [asyncio.create_task(fetcher.fetch(url, Validators())) for url in urls]
+    fetched = await reads
+    async with asyncio.timeout(10):
+        while sum(task.done() for task in stopped) < 4:  # noqa: ASYNC110 - no event tells of it
+            await asyncio.sleep(0.01)
+
+    assert fetched.body == document
+    assert (len(fetcher._lanes._fast), len(fetcher._lanes._slow)) == (2, 1)
+    assert {type(task.exception()) for task in stopped if task.done()} == {SourceTimeout}
+    for task in stopped:
+        task.cancel()
+    await asyncio.gather(*stopped, return_exceptions=True)
+    await fetcher.close()
