@@ -47,6 +47,8 @@ BROWSED = {
 
 UNCACHED = {"Cache-Control": "no-cache"}
 KEPT = {"Cache-Control": "public, max-age=30, stale-if-error=86400"}
+NOT_IN_304 = frozenset({"Link", "Content-Disposition", "Content-Encoding"})
+"""Headers of a body, which a 304 has none of."""
 
 
 def answer(content: bytes, media_type: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -57,11 +59,23 @@ def answer(content: bytes, media_type: str, status: int = 200, headers: Mapping[
 def versioned(
     request: Request, tag: str, content: bytes, headers: Mapping[str, str], media_type: str = JSON
 ) -> Response:
-    """Return *content*, which may be kept for a while, or 304 where the caller has what *tag* stands for."""
-    headers = {**OPEN, **KEPT, **headers, "ETag": tag}
-    if not_modified(request, tag):
-        return Response(status_code=304, headers=headers)
-    return Response(content, 200, headers, media_type)
+    """Return *content*, which may be kept for a while, or 304 where the caller has what *tag* stands for.
+
+    *headers* stand in both, and come before the usual ones.
+    """
+    copy = unchanged(request, tag, headers)
+    return copy or Response(content, 200, {**OPEN, **KEPT, **headers, "ETag": tag}, media_type)
+
+
+def unchanged(request: Request, tag: str, headers: Mapping[str, str]) -> Response | None:
+    """Return the 304 where the caller has what *tag* stands for, else None: for what takes long to make.
+
+    It has those of *headers* that do not tell of a body (RFC 9110 §15.4.5).
+    """
+    if not not_modified(request, tag):
+        return None
+    kept = {name: value for name, value in headers.items() if name not in NOT_IN_304}
+    return Response(status_code=304, headers={**OPEN, **KEPT, **kept, "ETag": tag})
 
 
 def tag_of(*parts: object) -> str:

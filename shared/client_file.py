@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from shared.answers import OPEN
+from shared.answers import UNCACHED
 from shared.version import VERSION
 
 _PATH = Path(__file__).resolve().parent.parent / "cli.py"
+HEADERS = {**UNCACHED, "Reuse-Surface-Client-Version": VERSION}
+"""Of answers about the client: its version is the hub's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +37,9 @@ class ClientFile:
         """The entity tag of the line with the digest."""
         return f'"{self.sha256[:32]}-sha256"'
 
-    def headers(self, etag: str) -> dict[str, str]:
-        """Return the headers of an answer with this *etag*; they say which version of the client it is."""
-        return {**OPEN, "ETag": etag, "Cache-Control": "no-cache", "Reuse-Surface-Client-Version": VERSION}
-
 
 @cache
 def client_file() -> ClientFile:
-    """Return the client; its version is the hub's."""
+    """Return the client."""
     body = _PATH.read_bytes()
     return ClientFile(body, hashlib.sha256(body).hexdigest())

@@ -9,18 +9,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import orjson
-from starlette.responses import Response
 
-from shared.answers import OPEN, UNCACHED, answer, next_page, not_modified
+from shared.answers import UNCACHED, next_page, unchanged, versioned
 from shared.federation.feed import MOST_SERIAL, Place, page
 from shared.parameters import whole
 from shared.problems import BadQuery
-from shared.query import JSON, read_query
+from shared.query import read_query
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from starlette.requests import Request
+    from starlette.responses import Response
 
     from shared.federation import Document
     from shared.federation.lines import Line
@@ -46,14 +46,13 @@ async def handle(hub: Hub, request: Request) -> Response:
 
     # What lines say together depends on the first serial among them alone, which is older where lines were joined.
     first = lines[0].first if lines else since
-    headers = {**UNCACHED, "ETag": f'"{document.tag}-{first}-{since}-{limit}-{after or ""}"'}
-    if not_modified(request, headers["ETag"]):
-        return Response(status_code=304, headers={**OPEN, **headers})
+    tag = f'"{document.tag}-{first}-{since}-{limit}-{after or ""}"'
+    if copy := unchanged(request, tag, UNCACHED):
+        return copy
     key = document.tag, first, since, limit, after
     body, following = await hub.reads.once(key, _encoded, document, since, lines, limit, after)
-    if following is not None:
-        headers["Link"] = f'<{next_page(request, following)}>; rel="next"'
-    return answer(body, JSON, headers=headers)
+    link = {} if following is None else {"Link": f'<{next_page(request, following)}>; rel="next"'}
+    return versioned(request, tag, body, UNCACHED | link)
 
 
 def _encoded(

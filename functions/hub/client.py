@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from starlette.responses import Response
-
-from shared.answers import answer, not_modified
-from shared.client_file import client_file
+from shared.answers import versioned
+from shared.client_file import HEADERS, client_file
 from shared.query import read_query
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+    from starlette.responses import Response
 
     from shared.hub import Hub
 
@@ -24,8 +23,4 @@ async def handle(_hub: Hub, request: Request) -> Response:
     read_query(request, ("text/x-python",))
 
     file = client_file()
-
-    headers = file.headers(file.etag)
-    if not_modified(request, file.etag):
-        return Response(status_code=304, headers=headers)
-    return answer(file.body, "text/x-python; charset=utf-8", headers=headers)
+    return versioned(request, file.etag, file.body, HEADERS, "text/x-python")

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from starlette.responses import Response
-
-from shared.answers import BROWSED, OPEN, not_modified
+from shared.answers import BROWSED, versioned
 from shared.pages.assets import assets
 from shared.pages.compressing import takes_gzip
 from shared.problems import NotFound
@@ -17,6 +15,7 @@ from shared.query import header_list, pairs
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+    from starlette.responses import Response
 
     from shared.hub import Hub
 
@@ -34,9 +33,7 @@ async def handle(_hub: Hub, request: Request) -> Response:
     etag = f'"{asset.version}-gzip"' if gzipped else f'"{asset.version}"'
     caching = _FOR_EVER if dict(pairs(request)).get("v") == asset.version else "no-cache"
 
-    headers = {**OPEN, **BROWSED, "Cache-Control": caching, "ETag": etag, "Vary": "Accept-Encoding"}
-    if not_modified(request, etag):
-        return Response(status_code=304, headers=headers)
+    headers = {**BROWSED, "Cache-Control": caching, "Vary": "Accept-Encoding"}
     if gzipped:
-        return Response(asset.gzipped, 200, headers | {"Content-Encoding": "gzip"}, asset.media_type)
-    return Response(asset.body, 200, headers, asset.media_type)
+        headers["Content-Encoding"] = "gzip"
+    return versioned(request, etag, asset.gzipped if gzipped else asset.body, headers, asset.media_type)

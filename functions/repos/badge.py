@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from starlette.responses import Response
-
-from shared.answers import BROWSED, OPEN, not_modified
+from shared.answers import BROWSED, versioned
 from shared.pages.badge import badge
 from shared.query import read_query
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+    from starlette.responses import Response
 
     from shared.hub import Hub
 
@@ -26,7 +25,4 @@ async def handle(hub: Hub, request: Request) -> Response:
     state = hub.sources.status(registration.repo).state
     body, etag = badge(state, hub.federation.edition.standing(registration.repo))
 
-    headers = {**OPEN, **BROWSED, "Cache-Control": "public, max-age=60", "ETag": etag}
-    if not_modified(request, etag):
-        return Response(status_code=304, headers=headers)
-    return Response(body, 200, headers, SVG)
+    return versioned(request, etag, body, {**BROWSED, "Cache-Control": "public, max-age=60"}, SVG)

@@ -6,10 +6,9 @@ import hashlib
 from typing import TYPE_CHECKING
 
 import orjson
-from starlette.responses import Response
 
 from shared import yaml_out
-from shared.answers import OPEN, answer, not_modified
+from shared.answers import UNCACHED, versioned
 from shared.query import JSON, YAML, read_query
 
 if TYPE_CHECKING:
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from starlette.requests import Request
+    from starlette.responses import Response
 
     from shared.hub import Hub
     from shared.registration import Registration
@@ -31,10 +31,7 @@ async def handle(hub: Hub, request: Request) -> Response:
     key = ("manifest", query.media_type, id(registrations))
     body, etag = await hub.reads.once(key, _made, registrations, query.media_type)
 
-    headers = {**OPEN, "ETag": etag, "Cache-Control": "no-cache", "Vary": "Accept"}
-    if not_modified(request, etag):
-        return Response(status_code=304, headers=headers)
-    return answer(body, query.media_type, headers=headers)
+    return versioned(request, etag, body, {**UNCACHED, "Vary": "Accept"}, query.media_type)
 
 
 def _made(registrations: Sequence[Registration], media_type: str) -> tuple[bytes, str]:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from shared.answers import NOT_IN_304
 from shared.parameters import Reader
 from shared.query import FORMATS
 
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
 
     from shared.contract.failures import Failures
     from shared.parameters import Readers
-
-_NOT_IN_304 = {"Link", "Content-Disposition"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +70,7 @@ def _read_by(reader: Callable[[str], object] | None) -> dict[str, Any]:
 def _answers(said: dict[str, Any]) -> dict[str, Any]:
     answers = {str(status): {**one, **_headers(one.get("headers", []))} for status, one in said["answers"].items()}
     if said.get("conditional"):
-        kept = [name for name in said["answers"][200].get("headers", []) if name not in _NOT_IN_304]
+        kept = [name for name in said["answers"][200].get("headers", []) if name not in NOT_IN_304]
         about = "The copy that If-None-Match names is still good."
         answers["304"] = {"description": about, **_headers(kept)}
     return answers

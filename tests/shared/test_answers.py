@@ -63,6 +63,15 @@ def test_what_a_reader_has_already_is_a_304_and_may_be_kept() -> None:
         assert set(made.headers.keys()) >= OPEN_NAMES
 
 
+def test_a_304_has_no_header_of_a_body() -> None:
+    headers = {"Content-Encoding": "gzip", "Link": "</a>; rel=next", "Vary": "Accept", "Cache-Control": "no-cache"}
+
+    whole, copy = (versioned(asking(*sent), '"a"', b"{}", headers) for sent in ([], [("if-none-match", '"a"')]))
+
+    assert {name: whole.headers[name] for name in headers} == headers
+    assert {name: copy.headers.get(name) for name in headers} == headers | {"Content-Encoding": None, "Link": None}
+
+
 def test_a_tag_stands_for_what_an_answer_is_made_of() -> None:
     assert tag_of(1, "a") == tag_of(1, "a") != tag_of(1, "b")
     assert tags(tag_of(1)) == [(False, tag_of(1))]
