@@ -18,13 +18,8 @@ from shared.query import JSON, read_query
 from shared.search import KINDS, LETTERS, Wanted, reading
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-    from starlette.responses import Response
-
-    from shared.hub import Hub
-    from shared.parameters import Readers
-    from shared.query import Parameters
     from shared.search import Found
+    from shared.web import Hub, Parameters, Readers, Request, Response
 
 _MOST_VALUES = 100
 _ALWAYS = ("id", "name", "source_repo")

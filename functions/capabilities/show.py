@@ -15,11 +15,8 @@ from shared.problems import CapabilityNotFound
 from shared.query import read_query
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-    from starlette.responses import Response
-
     from shared.federation.edition import Claim
-    from shared.hub import Hub
+    from shared.web import Hub, Request, Response
 
 _FEW_BYTES = 64 * 1024
 """An entry up to this size is answered at once; a thread for it would cost more than the answer."""

@@ -10,11 +10,7 @@ from shared.discovery.listing import read_list
 from shared.discovery.results import Listing
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-    from starlette.responses import Response
-
-    from shared.hub import Hub
-    from shared.parameters import Readers
+    from shared.web import Hub, Readers, Request, Response
 
 QUERY: Readers = PARAMETERS
 

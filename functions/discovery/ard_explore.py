@@ -12,11 +12,8 @@ from shared.discovery.requests import FIELDS, read_explore
 from shared.query import JSON
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-    from starlette.responses import Response
-
-    from shared.hub import Hub
     from shared.search import Found
+    from shared.web import Hub, Request, Response
 
 
 async def handle(hub: Hub, request: Request) -> Response:

@@ -11,10 +11,7 @@ from typing import TYPE_CHECKING
 from shared.answers import versioned
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-    from starlette.responses import Response
-
-    from shared.hub import Hub
+    from shared.web import Hub, Request, Response
 
 
 async def handle(hub: Hub, request: Request) -> Response:

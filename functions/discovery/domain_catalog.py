@@ -14,11 +14,7 @@ from shared.problems import NotFound
 from shared.query import JSON, read_query
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-    from starlette.responses import Response
-
-    from shared.hub import Hub
-    from shared.parameters import Readers
+    from shared.web import Hub, Readers, Request, Response
 
 QUERY: Readers = {"part": whole(1, 9999).otherwise(default=1)}
 

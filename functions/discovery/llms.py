@@ -7,10 +7,7 @@ from typing import TYPE_CHECKING
 from shared.answers import KEPT, answer
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-    from starlette.responses import Response
-
-    from shared.hub import Hub
+    from shared.web import Hub, Request, Response
 
 _PAGE = """\
 # reuse-surface federation hub

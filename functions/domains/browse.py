@@ -19,14 +19,9 @@ from shared.search import Wanted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from starlette.requests import Request
-    from starlette.responses import Response
-
-    from shared.hub import Hub
-    from shared.parameters import Readers
-    from shared.query import Parameters
     from shared.registration import Registration
     from shared.search import Answer, Found
+    from shared.web import Hub, Parameters, Readers, Request, Response
 
 QUERY: Readers = {"limit": whole(1, 1000).otherwise(default=100), "cursor": cursor}
 

@@ -19,13 +19,9 @@ from shared.query import read_query
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from starlette.requests import Request
-    from starlette.responses import Response
-
     from shared.federation import Document
     from shared.federation.lines import Line
-    from shared.hub import Hub
-    from shared.parameters import Readers
+    from shared.web import Hub, Readers, Request, Response
 
 QUERY: Readers = {
     "since": whole(0, MOST_SERIAL).needed("the serial of the copy"),

@@ -19,13 +19,9 @@ from shared.query import read_query
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from starlette.requests import Request
-    from starlette.responses import Response
-
     from shared.federation import Edition
-    from shared.hub import Hub
-    from shared.parameters import Readers
     from shared.sources.source import Outcome
+    from shared.web import Hub, Readers, Request, Response
 
 QUERY: Readers = {"force": flag.otherwise(default=False)}
 

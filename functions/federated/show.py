@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from shared.federation import Document
-    from shared.hub import Hub
-    from shared.parameters import Readers
     from shared.prepared import Messages
+    from shared.web import Hub, Readers
 
 _CACHING = {
     "Cache-Control": "public, max-age=30, stale-if-error=86400",

@@ -18,11 +18,10 @@ from shared.query import read_query
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from starlette.requests import Request
     from starlette.types import Receive, Scope, Send
 
     from shared.backup import Snapshot
-    from shared.hub import Hub
+    from shared.web import Hub, Request
 
 
 async def handle(hub: Hub, request: Request) -> StreamingResponse:

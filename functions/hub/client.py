@@ -12,10 +12,7 @@ from shared.client_file import HEADERS, client_file
 from shared.query import read_query
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-    from starlette.responses import Response
-
-    from shared.hub import Hub
+    from shared.web import Hub, Request, Response
 
 
 async def handle(_hub: Hub, request: Request) -> Response:

@@ -16,13 +16,8 @@ from shared.query import read_query
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from starlette.requests import Request
-    from starlette.responses import Response
-
-    from shared.hub import Hub
-    from shared.parameters import Readers
-    from shared.query import Parameters
     from shared.registration import Registration
+    from shared.web import Hub, Parameters, Readers, Request, Response
 
 QUERY: Readers = {
     "repo": slug,

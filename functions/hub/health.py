@@ -8,10 +8,7 @@ from shared.answers import json_answer
 from shared.version import VERSION
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-    from starlette.responses import Response
-
-    from shared.hub import Hub
+    from shared.web import Hub, Request, Response
 
 
 async def handle(_hub: Hub, _request: Request) -> Response:

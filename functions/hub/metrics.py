@@ -11,10 +11,7 @@ from shared.answers import answer
 from shared.metrics import MEDIA_TYPE, exposition, families, look
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-    from starlette.responses import Response
-
-    from shared.hub import Hub
+    from shared.web import Hub, Request, Response
 
 
 async def handle(hub: Hub, _request: Request) -> Response:

@@ -10,10 +10,7 @@ from shared.problems import PROBLEMS, NotFound
 from shared.query import HTML, JSON, read_query
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-    from starlette.responses import Response
-
-    from shared.hub import Hub
+    from shared.web import Hub, Request, Response
 
 _KEPT = {"Cache-Control": "public, max-age=3600"}
 

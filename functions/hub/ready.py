@@ -7,10 +7,7 @@ from typing import TYPE_CHECKING
 from shared.answers import json_answer
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-    from starlette.responses import Response
-
-    from shared.hub import Hub
+    from shared.web import Hub, Request, Response
 
 WARNINGS = {"storage", "tokens_file"}
 

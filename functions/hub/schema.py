@@ -12,10 +12,7 @@ from shared.problems import NotFound
 from shared.query import JSON, YAML, read_query
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-    from starlette.responses import Response
-
-    from shared.hub import Hub
+    from shared.web import Hub, Request, Response
 
 
 async def handle(_hub: Hub, request: Request) -> Response:

@@ -14,10 +14,7 @@ from shared.problems import NotFound
 from shared.query import header_list, pairs
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-    from starlette.responses import Response
-
-    from shared.hub import Hub
+    from shared.web import Hub, Request, Response
 
 _FOR_EVER = "public, max-age=31536000, immutable"
 

@@ -10,11 +10,7 @@ from shared.pages import asked_of, page
 from shared.pages.searching import FILTERS, READERS, Query, shown
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-    from starlette.responses import Response
-
-    from shared.hub import Hub
-    from shared.parameters import Readers
+    from shared.web import Hub, Readers, Request, Response
 
 QUERY: Readers = READERS
 

@@ -13,14 +13,10 @@ from shared.parameters import one_of, slug, whole
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from starlette.requests import Request
-    from starlette.responses import Response
-
     from shared.findings import Finding
-    from shared.hub import Hub
     from shared.pages.summary import Row
-    from shared.parameters import Readers
     from shared.registration import Registration
+    from shared.web import Hub, Readers, Request, Response
 
 QUERY: Readers = {
     "severity": one_of(*SEVERITIES),

@@ -21,13 +21,9 @@ from shared.query import HTML, JSON
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from starlette.requests import Request
-    from starlette.responses import Response
-
     from shared.findings import Finding
-    from shared.hub import Hub
-    from shared.parameters import Readers
     from shared.registration import Registration
+    from shared.web import Hub, Readers, Request, Response
 
 _MOST_FINDINGS = 5
 

@@ -12,11 +12,7 @@ from shared.pages.registering import lines, offences_of
 from shared.parameters import flag
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-    from starlette.responses import Response
-
-    from shared.hub import Hub
-    from shared.parameters import Readers
+    from shared.web import Hub, Readers, Request, Response
 
 _LONGEST = 4096
 

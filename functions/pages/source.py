@@ -16,15 +16,12 @@ from shared.pages.waiting import waiting
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from starlette.requests import Request
-    from starlette.responses import Response
-
     from shared.federation import Edition
     from shared.federation.lines import Line
     from shared.findings import Finding
-    from shared.hub import Hub
     from shared.model.content import Entry
     from shared.sources.source import Source
+    from shared.web import Hub, Request, Response
 
 MOST_ENTRIES = 100
 

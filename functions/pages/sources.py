@@ -14,12 +14,8 @@ from shared.sources.status import STATES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from starlette.requests import Request
-    from starlette.responses import Response
-
-    from shared.hub import Hub
-    from shared.parameters import Readers
     from shared.registration import Registration
+    from shared.web import Hub, Readers, Request, Response
 
 QUERY: Readers = {
     "q": typed,

@@ -15,10 +15,7 @@ from shared.problems import HeldReplaced, MalformedBody
 from shared.query import read_query
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-    from starlette.responses import Response
-
-    from shared.hub import Hub
+    from shared.web import Hub, Request, Response
 
 _DIGEST = re.compile("sha256:[0-9a-f]{64}")
 

@@ -9,10 +9,7 @@ from shared.pages.badge import badge
 from shared.query import read_query
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-    from starlette.responses import Response
-
-    from shared.hub import Hub
+    from shared.web import Hub, Request, Response
 
 SVG = "image/svg+xml"
 

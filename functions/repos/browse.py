@@ -16,14 +16,9 @@ from shared.sources.status import STATES
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from starlette.requests import Request
-    from starlette.responses import Response
-
-    from shared.hub import Hub
-    from shared.parameters import Readers
-    from shared.query import Parameters
     from shared.registration import Registration
     from shared.sources.status import Status
+    from shared.web import Hub, Parameters, Readers, Request, Response
 
 QUERY: Readers = {
     "domain": slug,

@@ -14,9 +14,7 @@ from shared.body import leave_body
 from shared.query import read_query
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-
-    from shared.hub import Hub
+    from shared.web import Hub, Request
 
 
 async def handle(hub: Hub, request: Request) -> Response:

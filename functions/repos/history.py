@@ -9,12 +9,8 @@ from shared.parameters import cursor, whole
 from shared.query import read_query
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-    from starlette.responses import Response
-
-    from shared.hub import Hub
-    from shared.parameters import Readers
     from shared.storage import Change
+    from shared.web import Hub, Readers, Request, Response
 
 _NEWEST = 10**12
 

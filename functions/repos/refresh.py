@@ -13,10 +13,7 @@ from shared.body import leave_body
 from shared.query import read_query
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-    from starlette.responses import Response
-
-    from shared.hub import Hub
+    from shared.web import Hub, Request, Response
 
 
 async def handle(hub: Hub, request: Request) -> Response:

@@ -16,13 +16,9 @@ from shared.query import read_query
 from shared.registration import wanted
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-    from starlette.responses import Response
-
     from shared.auth.author import Author
-    from shared.hub import Hub
-    from shared.parameters import Readers
     from shared.registration import Wanted
+    from shared.web import Hub, Readers, Request, Response
 
 QUERY: Readers = {"dry_run": flag.otherwise(default=False)}
 

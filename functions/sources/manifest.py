@@ -15,11 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from starlette.requests import Request
-    from starlette.responses import Response
-
-    from shared.hub import Hub
     from shared.registration import Registration
+    from shared.web import Hub, Request, Response
 
 
 async def handle(hub: Hub, request: Request) -> Response:

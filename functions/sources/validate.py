@@ -14,11 +14,7 @@ from shared.query import read_query
 from shared.validation import validate_index, validate_manifest
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-    from starlette.responses import Response
-
-    from shared.hub import Hub
-    from shared.parameters import Readers
+    from shared.web import Hub, Readers, Request, Response
 
 QUERY: Readers = {"kind": one_of("index", "manifest").otherwise(default="index"), "repo": slug}
 

@@ -1,1 +1,16 @@
-"""HTTP: what requests ask for, how they are answered, and the application between clients and handlers."""
+"""HTTP: what requests ask for, how they are answered, and the application between clients and handlers.
+
+The names here are for type checkers: what every handler is given, and what it gives back.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from starlette.requests import Request as Request
+    from starlette.responses import Response as Response
+
+    from shared.hub import Hub as Hub
+    from shared.parameters import Readers as Readers
+    from shared.query import Parameters as Parameters
