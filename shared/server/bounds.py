@@ -21,6 +21,9 @@ AHEAD = 16
 LEAST_CONNECTIONS = 64
 """A hub for fewer clients does not start: a browser and a proxy take some dozens."""
 
+READ_BYTES = 65536
+"""So many bytes of one connection are taken at once."""
+
 _LONGEST_TICK = 2.5
 
 
@@ -45,6 +48,9 @@ class Bounds:
         self.tick = min(_LONGEST_TICK, self.receive_seconds / 4, self.send_seconds / 4)
         self.connections = Connections(min(settings.max_connections, most), settings.trusted_proxies)
         self.unread = Unread(settings.max_unread_bytes, self.connections.most)
+        # One for all connections, since what came is copied before the next is read. Otherwise asyncio makes room for
+        # 256 KiB at every read, which the C library, as the image sets it, asks of the system and gives back each time.
+        self.read_buffer = memoryview(bytearray(READ_BYTES))
 
     def patience(self, phase: object) -> float:
         """Return for how many seconds a client may leave a connection as it is in this *phase*.

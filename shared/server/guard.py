@@ -7,6 +7,7 @@ count of its bytes; how long things take is looked at now and then.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from shared.problems import HeadTooLarge, MalformedRequest, RequestTimeout
@@ -14,8 +15,6 @@ from shared.server.closing import LINGER_SECONDS, ClosingProtocol
 from shared.server.heads import RefusedError
 
 if TYPE_CHECKING:
-    import asyncio
-
     from shared.server.bounds import Bounds
 
 MESSAGE_BYTES = 16 * 1024 * 1024
@@ -32,7 +31,7 @@ LEAST_PER_SECOND = 4096
 """The bytes per second that a reader takes at least, or it counts as one that does not read."""
 
 
-class GuardedProtocol(ClosingProtocol):
+class GuardedProtocol(ClosingProtocol, asyncio.BufferedProtocol):
     """A connection within *bounds*."""
 
     def __init__(self, bounds: Bounds, **named: Any) -> None:  # noqa: ANN401 - uvicorn's own, passed on
@@ -63,6 +62,14 @@ class GuardedProtocol(ClosingProtocol):
             self._next_look.cancel()
         self._bounds.connections.left(self)
         super().connection_lost(exc)
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's own
+        """Return what the next bytes are read into."""
+        return self._bounds.read_buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take the *nbytes* that were read."""
+        self.data_received(bytes(self._bounds.read_buffer[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
         """Count what comes, and pass it on."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import socket
+import tracemalloc
 import weakref
 from typing import TYPE_CHECKING
 
 import pytest
 
 from shared.server import guard
+from shared.server.bounds import READ_BYTES
 from shared.server.connections import Connections
 from shared.server.unread import Unread
 from tests.shared.server.guarded import CLOSING, GET, KEPT, SOON, UP, bodies, problem
@@ -29,6 +32,43 @@ async def test_answers_as_ever(server: Served) -> None:
     await asyncio.sleep(2 * SOON)
     writer.write(GET)
     assert (await reader.readuntil(b"hello")).startswith(b"HTTP/1.1 200 OK")
+
+
+async def test_what_a_connection_sends_is_read_into_memory_that_is_there_already(server: Served) -> None:
+    # A stream would read as asyncio does, whatever the server does.
+    client = socket.create_connection(("127.0.0.1", server.port))
+    client.settimeout(0)
+    loop = asyncio.get_running_loop()
+
+    async def ask() -> bytes:
+        await loop.sock_sendall(client, GET)
+        answer = b""
+        while not answer.endswith(b"hello"):
+            answer += await loop.sock_recv(client, 1000)
+        return answer
+
+    with client:
+        await ask()
+        tracemalloc.start()
+        try:
+            before, _ = tracemalloc.get_traced_memory()
+            assert (await ask()).startswith(b"HTTP/1.1 200 OK")
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert peak - before < READ_BYTES
+
+
+async def test_bodies_that_arrive_at_once_are_not_mixed(server: Served) -> None:
+    size = 5 * READ_BYTES
+
+    async def send(letter: bytes) -> bytes:
+        head = UP + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % size
+        return await server.say(head, *[letter * 1000] * (size // 1000), letter * (size % 1000))
+
+    answers = await asyncio.gather(*(send(letter) for letter in (b"a", b"b", b"c")))
+
+    assert [bodies(answer) for answer in answers] == [[letter * size] for letter in (b"a", b"b", b"c")]
 
 
 async def test_takes_time_for_what_the_hub_does_itself(server: Served) -> None:
