@@ -2,8 +2,9 @@
 
 Origins that answered lately go first and have places that no stranger takes. While they are fetched strangers start
 in turn with them, one for every few, because a hundred that fail take as much of the processor as a hundred that do
-not. A fetch that brings next to nothing for a while leaves its place in the fast lane when another one waits for it,
-and goes on in the slow lane as it was.
+not. Of those who wait alike, the owner of sources with the fewest fetches under way is next. A fetch that brings next
+to nothing for a while leaves its place in the fast lane when another one waits for it, and goes on in the slow lane as
+it was.
 
 The slow lane costs a connection for each, and hardly any memory: when the document comes that a fetch there has waited
 for, it returns to the fast lane. Only a few that stop in the middle of a document wait in the slow lane with what came
@@ -94,7 +95,8 @@ class Lanes:
         self._fast: set[Place] = set()
         self._slow: set[Place] = set()
         self._heavy: dict[Place, None] = {}
-        self._waiting: dict[bool, deque[Place]] = {True: deque(), False: deque()}
+        self._waiting: dict[bool, dict[str, deque[Place]]] = {True: {}, False: {}}
+        self._under_way: Counter[str] = Counter()
         self._timer: asyncio.TimerHandle | None = None
         self._turns = 0
         self._known_until = 0.0
@@ -106,12 +108,9 @@ class Lanes:
         Raise SourceTimeout for a fetch that stopped in the middle of a document when too many others did.
         """
         place = Place(self, known, talk)
-        self._waiting[known].append(place)
-        self._admit()
-        self._watch()
         try:
             async with asyncio.timeout(None) as place.end:
-                await place.turn
+                await self._wait(place)
                 yield place
         except TimeoutError as fault:
             if not place.end.expired():
@@ -127,38 +126,67 @@ class Lanes:
         return place in self._slow and place not in self._heavy
 
     async def returned(self, place: Place) -> None:
-        """Return when *place*, now in the slow lane, is in the fast lane again: before those that have not begun."""
+        """Return when *place*, now in the slow lane, is in the fast one again: before others of its owner that wait."""
         place.turn = _future()
-        self._waiting[place.known].appendleft(place)
+        await self._wait(place, first=True)
+
+    async def _wait(self, place: Place, *, first: bool = False) -> None:
+        line = self._waiting[place.known].setdefault(place.owner, deque())
+        if first:
+            line.appendleft(place)
+        else:
+            line.append(place)
         self._admit()
         self._watch()
         await place.turn
 
     def _leave(self, place: Place) -> None:
-        started = place in self._fast or place in self._slow
-        if place not in self._fast and place in self._waiting[place.known]:
-            self._waiting[place.known].remove(place)
+        if place not in self._fast:
+            self._withdraw(place)
+        if place not in self._fast and place not in self._slow:
+            return
         self._fast.discard(place)
         self._slow.discard(place)
         self._heavy.pop(place, None)
-        if started:
-            if place.known:
-                self._known_until = asyncio.get_running_loop().time() + self._widths.lull
-            self._admit()
+        self._under_way[place.owner] -= 1
+        if not self._under_way[place.owner]:
+            del self._under_way[place.owner]
+        if place.known:
+            self._known_until = asyncio.get_running_loop().time() + self._widths.lull
+        self._admit()
+
+    def _withdraw(self, place: Place) -> None:
+        """Have *place* wait no longer, if it does."""
+        line = self._waiting[place.known].get(place.owner, deque())
+        if place in line:
+            line.remove(place)
+            if not line:
+                del self._waiting[place.known][place.owner]
 
     def _admit(self) -> None:
         now = asyncio.get_running_loop().time()
-        for known in (True, False):
-            waiting = self._waiting[known]
-            while waiting and self._has_room(now, known=known):
-                place = waiting.popleft()
-                place.since, place.received = now, 0
-                self._turns = self._turns + 1 if known else 0
+        while (known := self._next(now)) is not None:
+            owners = self._waiting[known]
+            place = owners[min(owners, key=self._under_way.__getitem__)][0]
+            self._withdraw(place)
+            place.since, place.received = now, 0
+            self._turns = self._turns + 1 if known else 0
+            if place in self._slow:
                 self._slow.discard(place)
-                self._fast.add(place)
-                # One that was cancelled while it waited is about to leave.
-                if not place.turn.done():
-                    place.turn.set_result(None)
+            else:
+                self._under_way[place.owner] += 1
+            self._fast.add(place)
+            # One that was cancelled while it waited is about to leave.
+            if not place.turn.done():
+                place.turn.set_result(None)
+
+    def _next(self, now: float) -> bool | None:
+        """Tell whether a known origin is next, or a stranger; None where nobody waits that there is room for."""
+        strangers = bool(self._waiting[False]) and self._has_room(now, known=False)
+        # A turn that strangers have come to is theirs, however many known origins wait.
+        if self._waiting[True] and not (strangers and self._turns >= max(self._widths.turns, 1)):
+            return True if self._has_room(now, known=True) else None
+        return False if strangers else None
 
     def _has_room(self, now: float, *, known: bool) -> bool:
         room = self._widths.fast - len(self._fast)
@@ -183,7 +211,7 @@ class Lanes:
                 self._fast.remove(place)
                 self._slow.add(place)
             place.since, place.received = now, 0
-        self._turns = self._widths.turns
+        self._turns = max(self._widths.turns, 1)
         self._admit()
         self._watch()
 

@@ -33,13 +33,13 @@ class Street:
         self.tasks: dict[str, asyncio.Task[None]] = {}
 
     async def enter(self, *names: str, known: bool = True, act: Callable[[Place], None] | None = None) -> None:
-        """Let fetches of these names come; they stay for good."""
+        """Let fetches of these names come, each for the owner who is its first letter; they stay for good."""
         for name in names:
             self.tasks[name] = asyncio.create_task(self._stay(name, act, known=known))
         await asyncio.sleep(0)
 
     async def _stay(self, name: str, act: Callable[[Place], None] | None, *, known: bool) -> None:
-        async with self.lanes.place(known=known) as place:
+        async with self.lanes.place(known=known, talk=TalkTime(Hands().clock(), name[0])) as place:
             self.order.append(name)
             while True:
                 await asyncio.sleep(0.005)
@@ -133,6 +133,52 @@ async def test_strangers_never_wait_for_known_origins_alone(street: Street) -> N
     assert await street.meet("s")
 
 
+async def test_known_origins_that_never_end_keep_no_stranger_out() -> None:
+    street = Street(replace(WIDTHS, fast=2, reserved=0, turns=2, patience_with_strangers=60.0))
+    await street.enter(*"abcdef", act=receives)
+    await street.enter("s", known=False, act=receives)
+
+    for name in "ab":
+        await street.leave(name)
+
+    assert street.order == [*"absc"], "its turn came after two of the others, though more of them wait"
+    await street.leave(*street.tasks)
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_of_the_owners_who_wait_the_one_with_fewest_under_way_is_next(known: bool) -> None:
+    street = Street(replace(WIDTHS, patience=60.0, patience_with_strangers=60.0))
+    await street.enter("x1", "x2", "x3", "x4", "x5", "x6", "x7", known=known, act=receives)
+    await street.enter("y1", "y2", "y3", "z1", known=known, act=receives)
+    before = len(street.order)
+
+    for name in ("x1", "x2"):
+        await street.leave(name)
+
+    assert street.order[before:] == ["y1", "z1"]
+    await street.leave(*street.tasks)
+    assert (street.lanes._under_way, street.lanes._waiting) == ({}, {True: {}, False: {}})
+
+
+async def test_a_place_is_not_lost_when_memory_runs_out_as_it_is_given(
+    street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await street.enter(*"abc", act=receives)
+    with monkeypatch.context() as patch:
+        patch.setattr(street.lanes, "_watch", out_of_memory)
+        await street.enter("d")
+    await street.leave("d")
+    await street.enter(*"ef", act=receives)
+
+    assert street.order == [*"abce"]
+    await street.leave("a")
+    assert street.order == [*"abcef"]
+
+
+def out_of_memory() -> None:
+    raise MemoryError
+
+
 async def test_a_short_pause_of_known_origins_lets_no_crowd_in() -> None:
     street = Street(replace(WIDTHS, lull=60.0))
     await street.enter("a", act=receives)
@@ -195,8 +241,8 @@ async def test_one_cancelled_as_its_turn_comes_gives_the_place_on(street: Street
 
 
 async def keep_late(street: Street, come: asyncio.Event, size: int) -> None:
-    """Be fetched, and keep *size* bytes of a document when they *come*."""
-    talk = TalkTime(Hands().clock())
+    """Be fetched for the owner e, and keep *size* bytes of a document when they *come*."""
+    talk = TalkTime(Hands().clock(), "e")
     async with street.lanes.place(known=True, talk=talk) as place, talk.running(60):
         street.order.append("late")
         await come.wait()
