@@ -58,9 +58,9 @@ def serve(load_app: Callable[[], Factory], host: str, port: int, data_dir: str |
 
 def back_up(data_dir: str) -> bytes:
     """Return the backup, a tar file, of the stopped hub whose data is in *data_dir*; raise StartError."""
-    from shared.backup import offline  # noqa: PLC0415 - see above
+    from shared.backup.restore import back_up  # noqa: PLC0415 - see above
 
-    return offline.back_up(Path(data_dir))
+    return back_up(Path(data_dir))
 
 
 def restore(content: bytes, data_dir: str) -> dict[str, Any]:

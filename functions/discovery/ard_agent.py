@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from shared.answers import tag_of_body, versioned
-from shared.discovery.lookup import lookup
+from shared.discovery.catalogs import lookup
 from shared.discovery.naming import is_urn
 from shared.discovery.results import One
 from shared.problems import BadQuery, CapabilityNotFound

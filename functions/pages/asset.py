@@ -8,8 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shared.answers import BROWSED, versioned
-from shared.pages.assets import assets
-from shared.pages.compressing import takes_gzip
+from shared.pages.assets import assets, takes_gzip
 from shared.problems import NotFound
 from shared.query import header_list, pairs
 

@@ -11,7 +11,6 @@ from shared.answers import BROWSED, json_answer
 from shared.discovery import links
 from shared.findings import by_repo
 from shared.pages import asked_of, page
-from shared.pages.links import OFFERS
 from shared.pages.overtime import WINDOWS, picture
 from shared.pages.picture import flowers
 from shared.pages.summary import ages, all_well, by_domain, by_state, rows_of
@@ -25,6 +24,18 @@ if TYPE_CHECKING:
     from shared.registration import Registration
     from shared.web import Hub, Readers, Request, Response
 
+_OFFERS = {
+    "federated": "/v1/federated",
+    "capabilities": "/v1/capabilities",
+    "repos": "/v1/repos",
+    "catalog": "/.well-known/ard.json",
+    "agents": "/llms.txt",
+    "client": "/cli.py",
+    "openapi": "/openapi.json",
+    "health": "/health",
+}
+"""What the hub offers to programs, by name, and where each lies under the public URL."""
+
 _MOST_FINDINGS = 5
 
 QUERY: Readers = {"over": one_of(*WINDOWS).otherwise(default="week")}
@@ -35,7 +46,7 @@ async def handle(hub: Hub, request: Request) -> Response:
     query = asked_of(request, (JSON, HTML), **QUERY)
     leading = {"Link": links(hub.settings.public_path)}
     if query.media_type == JSON:
-        offers = {name: hub.settings.public + path for name, path in OFFERS.items()}
+        offers = {name: hub.settings.public + path for name, path in _OFFERS.items()}
         return json_answer({"name": "reuse-surface", "links": offers}, headers={**BROWSED, **leading, "Vary": "Accept"})
 
     facts = await hub.reads.run(_facts, hub, await hub.findings.made(), await hub.store.registrations())

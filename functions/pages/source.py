@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from shared.pages import asked_of, page
-from shared.pages.recent import recent
 from shared.pages.searching import described
+from shared.pages.source import recent, waiting
 from shared.pages.summary import row_of
-from shared.pages.waiting import waiting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

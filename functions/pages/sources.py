@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from shared.pages import asked_of, page
+from shared.pages import asked_of, page, typed
 from shared.pages.listing import ORDERS, ROWS_A_PAGE, View
 from shared.pages.summary import rows_of
-from shared.pages.typed import typed
 from shared.parameters import one_of, slug, whole
 from shared.sources.status import STATES
 

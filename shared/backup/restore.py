@@ -1,4 +1,7 @@
-"""Bringing a backup back, into a data directory that is empty: checked in full before anything counts."""
+"""A stopped hub: backing up its data directory, and bringing a backup back into an empty one.
+
+A backup is checked in full before anything of it counts.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from shared.backup import FIRST, FORMAT, KIND, LAST, LOCK, RESTORING
+from shared.backup import FIRST, FORMAT, KIND, LAST, LOCK, RESTORING, Snapshot
 from shared.backup.checking import must_be_sound
 from shared.clock import Clock
 from shared.hub import open_hub
@@ -203,3 +206,17 @@ def _place(draft: Path, folder: Path) -> None:
     except OSError as fault:
         says = f"The restore into {folder} did not end: {fault.strerror}"
         raise StartError(f"{says}. Empty the folder and restore again.") from fault
+
+
+def back_up(folder: Path) -> bytes:
+    """Return the backup of the hub whose data directory is *folder*.
+
+    Raise StartError when nothing of a hub is there, when a hub runs on it, or when it is damaged.
+    """
+    if not (folder / "registrations.json").exists():
+        raise StartError(f"{folder} holds nothing of a hub.")
+    hub = open_hub(Settings(data_dir=folder, refresh=False))
+    with contextlib.closing(hub.directory):
+        about = {"serial": hub.federation.document.serial, "registrations": len(hub.sources.followed())}
+        with contextlib.closing(Snapshot(folder, hub.clock.stamp(), **about)) as snapshot:
+            return b"".join(snapshot.stream())

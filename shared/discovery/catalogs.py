@@ -199,3 +199,20 @@ def _document(naming: Naming, members: list[dict[str, Any]]) -> bytes:
         "documentationUrl": f"{naming.public}/",
     }
     return orjson.dumps({"specVersion": "1.0", "host": host, "entries": members})
+
+
+def lookup(naming: Naming, edition: Edition, urn: str) -> dict[str, Any] | None:
+    """Return the entry with this identifier, or None: of a capability that is served, a repo's catalog, or the hub."""
+    found = None
+    kind, _, name = urn.removeprefix(naming.urn("")).partition(":")
+    if kind == "capability":
+        repo, _, entry_id = name.partition(":")
+        claim = edition.claim(repo, entry_id)
+        if claim and claim.winner == repo:
+            found = entries.capability(naming, claim.part, claim.entry)
+    elif kind == "catalog" and name in edition.by_repo:
+        part = edition.by_repo[name]
+        found = entries.catalog(naming, part, 1, len(pieces_of(naming, part)))
+    elif kind == "registry":
+        found = entries.registry(naming)
+    return found if found and found["identifier"] == urn and entries.fault(found) is None else None

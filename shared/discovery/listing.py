@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from shared.parameters import Reader, short, whole
 from shared.query import read_query
 from shared.search import Wanted, reading
-from shared.search.words import words
+from shared.search.query import words
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ from shared.body import read_json
 from shared.problems import BadQuery
 from shared.search import Wanted, reading
 from shared.search.facts import LETTERS
-from shared.search.words import words
+from shared.search.query import words
 
 if TYPE_CHECKING:
     from collections.abc import Callable

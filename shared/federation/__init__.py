@@ -11,9 +11,8 @@ import orjson
 
 from shared.compose import compose
 from shared.federation.changes import Changes
-from shared.federation.dates import dated
 from shared.federation.document import Document, Press, substance
-from shared.federation.edition import Edition
+from shared.federation.edition import Edition, dated
 from shared.federation.lines import Delta, Line
 from shared.problems import Problem
 from shared.shortage import cause, log_failure

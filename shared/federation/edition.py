@@ -1,4 +1,4 @@
-"""One serial of the federated index: the document, and what it was made of."""
+"""One serial of the federated index: the document, what it was made of, and since when each of its troubles lasts."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from shared.sources.status import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from shared.compose import Composition, Part
     from shared.federation.document import Document
     from shared.model.content import Entry
     from shared.sources.source import Outcome
-
 
 MOST_REPOS = 20
 """So many repos are named as those that serve ids in another one's place."""
@@ -115,3 +114,25 @@ class Edition:
 def _by_count(lost: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
     """Return who serves how many, the most first."""
     return tuple(sorted(lost.items(), key=lambda pair: (-pair[1], pair[0]))[:MOST_REPOS])
+
+
+def missing(repo: str) -> str:
+    """Return the name of the trouble that the required *repo* has nothing to serve."""
+    return f"missing {repo}"
+
+
+def disputed(entry_id: str, winner: str, loser: str) -> str:
+    """Return the name of the trouble that *winner* serves an id which *loser* claims too."""
+    return f"disputed {entry_id} {winner} {loser}"
+
+
+def dated(composition: Composition, before: Mapping[str, str], now: str) -> dict[str, str]:
+    """Return since when each trouble of *composition* lasts: as it was *before*, or from *now* on."""
+    return {trouble: before.get(trouble, now) for trouble in _troubles(composition)}
+
+
+def _troubles(composition: Composition) -> Iterable[str]:
+    yield from map(missing, composition.missing_required)
+    for conflict in composition.conflicts:
+        for other in conflict["others"]:
+            yield disputed(conflict["id"], conflict["repo"], other["repo"])

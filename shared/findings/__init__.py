@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from shared.federation import dates
+from shared.federation.edition import disputed, missing
 from shared.findings.finding import KINDS, SEVERITIES, Finding, made, named
 from shared.findings.source import of_source
 
@@ -84,7 +84,7 @@ def _note_missing(federation: Served, repo: str, found: list[Finding], action: s
             also = (*finding.also, "missing-required")
             found[place] = replace(finding, severity="error", detail=detail, also=also)
             return
-    since = federation.since.get(dates.missing(repo), federation.edition.document.generated_at)
+    since = federation.since.get(missing(repo), federation.edition.document.generated_at)
     detail = "The federated index is incomplete: this repo is required, and nothing of it is served."
     found.append(made("missing-required", repo, since, detail, action))
 
@@ -110,7 +110,7 @@ def _conflict(federation: Served, loser: str, winner: str, ids: list[tuple[str, 
         other = f"{len(differing):,} of this repo's {'says' if len(differing) == 1 else 'say'} something else."
         detail += other if differing else "This repo's say the same."
     action = f"Agree with {winner} on one owner; the other takes the entry out, or gives it an id of its own."
-    troubles = [dates.disputed(name, winner, loser) for name in names]
+    troubles = [disputed(name, winner, loser) for name in names]
     since = min(federation.since.get(trouble, federation.edition.document.generated_at) for trouble in troubles)
     finding = made("conflict", loser, since, detail, action)
     return finding if differing else replace(finding, severity="info")

@@ -17,8 +17,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shared.answers import BROWSED, OPEN
+from shared.characters import refused
 from shared.pages import assets, words
-from shared.pages.compressing import compressed
+from shared.pages.assets import compressed
+from shared.parameters import MOST_TEXT
 from shared.query import HTML, header_list, pairs, prefers_html, read_query
 from shared.version import VERSION
 from shared.web.dialect import PROBLEM, Dialect, problem_document
@@ -45,6 +47,17 @@ def asked_of(request: Request, offers: Sequence[str] = (HTML,), /, **readers: Ca
     """
     values = [(name, text) for name, text in pairs(request) if name in readers and text.strip()]
     return read_query(Request({**request.scope, "query_string": urlencode(values).encode()}), offers, **readers)
+
+
+def typed(text: str) -> str:
+    """Read what a person typed: its first 200 characters, without blanks around it.
+
+    Characters that nobody sees come along when text is copied; those that the API refuses are taken out.
+    """
+    text = text.strip()[:MOST_TEXT]
+    while refusal := refused(text):
+        text = text[: refusal.offset] + text[refusal.offset + len(refusal.letters) :]
+    return text.strip()
 
 
 async def page(

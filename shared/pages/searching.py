@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import orjson
 
-from shared.pages.typed import typed
+from shared.pages import typed
 from shared.parameters import short
 from shared.search import KINDS, LETTERS, Wanted, reading
 from shared.search.facts import domain_of, levels

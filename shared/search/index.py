@@ -10,10 +10,9 @@ import orjson
 
 from shared.search.facts import facts
 from shared.search.numbers import Numbers
-from shared.search.query import Found, Hit, Position, Wanted
+from shared.search.query import Found, Hit, Position, Wanted, words
 from shared.search.sources import Source, sources_of
 from shared.search.table import Query, Row, Table
-from shared.search.words import words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -1,7 +1,9 @@
-"""What a search asks for, and what it finds."""
+"""What a search asks for, what it finds, and what the words of a text are to both."""
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,6 +12,8 @@ if TYPE_CHECKING:
 
     from shared.compose import Part
     from shared.model.content import Entry
+
+_WORD = re.compile(r"[^\W_]+")
 
 
 class Position(NamedTuple):
@@ -62,3 +66,12 @@ class Found:
     following: Position | None
     facets: dict[str, list[tuple[str, int]]]
     unmatched: tuple[str, ...] = ()
+
+
+def words(text: str) -> list[str]:
+    """Return the words of *text* in lower case without accents; whatever is no letter or digit parts them."""
+    if not text.isascii():
+        # Letters first lose their forms (ligatures, full width), then their marks: Zürich is found by zurich.
+        decomposed = unicodedata.normalize("NFKD", text)
+        text = "".join(char for char in decomposed if not unicodedata.combining(char))
+    return _WORD.findall(text.casefold())

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shared.backup import FIRST, LAST
-from shared.backup.offline import back_up
-from shared.backup.restore import SERIALS_APART, restore
+from shared.backup.restore import SERIALS_APART, back_up, restore
 from shared.clock import Clock
 from shared.problems import StartError
 from shared.storage.files.directory import DataDirectory
@@ -416,3 +415,33 @@ async def test_a_restore_that_was_killed_half_way_stops_the_start(
     with pytest.raises(StartError, match="did not end"):
         async with served(replace(settings, data_dir=tmp_path / "fresh")):
             pass
+
+
+async def test_a_stopped_hub_is_backed_up_and_comes_back(settings: Settings, tmp_path: Path) -> None:
+    async with served(settings) as client:
+        made = await register(client)
+
+    restored = restore(io.BytesIO(back_up(settings.data_dir)), tmp_path / "fresh")
+
+    assert restored.registrations == 1
+    async with served(replace(settings, data_dir=tmp_path / "fresh")) as client:
+        again = (await client.get("/v1/repos/state-hub")).json()
+    async with served(settings) as client:
+        still = (await client.get("/v1/repos/state-hub")).json()
+    for one in (made, again, still):
+        one.pop("source", None)  # its next check is planned anew by each start
+    assert made == again == still
+
+
+async def test_a_hub_that_runs_is_asked_and_not_looked_into(settings: Settings) -> None:
+    async with served(settings) as client:
+        await register(client)
+        with pytest.raises(StartError, match="Another process holds"):
+            back_up(settings.data_dir)
+
+
+def test_a_folder_without_a_hub_is_told_and_left_alone(tmp_path: Path) -> None:
+    with pytest.raises(StartError, match="holds nothing of a hub"):
+        back_up(tmp_path / "nowhere")
+
+    assert not (tmp_path / "nowhere").exists()

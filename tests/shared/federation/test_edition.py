@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.compose import compose
+from shared.compose import Composition, compose
 from shared.federation.document import Press, substance
-from shared.federation.edition import MOST_REPOS, Edition, Standing
+from shared.federation.edition import MOST_REPOS, Edition, Standing, dated, disputed, missing
 from shared.sources.status import Status
 from tests.builders import capability
 from tests.shared.sharing import LATER, part
@@ -74,3 +74,27 @@ def test_describes_a_source_by_its_status_and_by_what_is_served(edition: Edition
 
     assert (told["state"], told["capability_count"], told["served_count"]) == ("fresh", 2, 1)
     assert told["served_elsewhere"] == [{"repo": "first", "count": 1}]
+
+
+OTHERS = [{"repo": "x", "identical": True}, {"repo": "y", "identical": False}]
+CONFLICT = {"id": "a.b", "repo": "first", "others": OTHERS}
+
+
+def composition(*required: str, conflicts: bool = False) -> Composition:
+    return Composition(list(required), [], [], [CONFLICT] if conflicts else [])
+
+
+def test_a_trouble_keeps_its_date_while_it_lasts() -> None:
+    first = dated(composition("one"), {}, "T1")
+
+    second = dated(composition("one", "two", conflicts=True), first, "T2")
+    third = dated(composition("two"), second, "T3")
+
+    assert second == {
+        missing("one"): "T1",
+        missing("two"): "T2",
+        disputed("a.b", "first", "x"): "T2",
+        disputed("a.b", "first", "y"): "T2",
+    }
+    assert third == {missing("two"): "T2"}
+    assert dated(composition("one"), third, "T4") == {missing("one"): "T4"}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from starlette.requests import Request
 
-from shared.pages import asked_of
+from shared.pages import asked_of, typed
 from shared.parameters import one_of
 from shared.problems import BadQuery
 from tests.functions.pages.reading import FOR_PEOPLE, read
@@ -75,3 +75,13 @@ async def test_what_goes_wrong_is_told_as_a_page_to_those_who_take_html(client: 
     answer = await client.post("/", headers=FOR_PEOPLE)
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
     assert answer.headers["cache-control"] == "no-store"
+
+
+def test_what_is_typed_is_cut_to_size() -> None:
+    assert typed("  " + "x" * 300 + " ") == "x" * 200
+    assert typed(" read  invoice\n") == "read  invoice"
+
+
+def test_what_comes_along_unseen_is_taken_out() -> None:
+    assert typed("\ufeffread \u202einvoice\u202c\x00\u200b\u200b\u200b") == "read invoice"
+    assert typed("\u0645\u06cc\u200c\u062e\u0648") == "\u0645\u06cc\u200c\u062e\u0648"
