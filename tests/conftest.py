@@ -8,12 +8,13 @@ import os
 import resource
 import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import httpx
 import hypothesis
 import pytest
 import respx
+from respx.mocks import AbstractRequestMocker
 
 from router import ENDPOINTS, application
 from shared.hub import Hub, open_hub
@@ -51,6 +52,28 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+class Announced(AbstractRequestMocker):
+    """Answers in the place of the hub's own exchanges what a test announced, and fails for every other URL."""
+
+    name = "exchange"
+    targets: ClassVar[list[str]] = ["shared.fetch.exchange.Exchange"]
+    target_methods: ClassVar[list[str]] = ["handle_async_request"]
+
+    @classmethod
+    def to_httpx_request(cls, **asked: Any) -> httpx.Request:
+        """Return what is asked, as it is."""
+        request: httpx.Request = asked["request"]
+        return request
+
+    @classmethod
+    async def from_async_httpx_response(
+        cls, httpx_response: httpx.Response, target: object, **asked: object  # noqa: ARG003 - respx's
+    ) -> httpx.Response:
+        """Return what is answered, unread."""
+        answered = httpx_response
+        return httpx.Response(answered.status_code, headers=answered.headers.raw, stream=answered.stream)
+
+
 @pytest.fixture(autouse=True)
 def upstream(request: pytest.FixtureRequest) -> Iterator[respx.MockRouter | None]:
     """Stand in for every source: a URL that no test announced is a failure.
@@ -60,7 +83,7 @@ def upstream(request: pytest.FixtureRequest) -> Iterator[respx.MockRouter | None
     if "real_network" in request.fixturenames:
         yield None
         return
-    with respx.mock(assert_all_called=False) as mock:
+    with respx.mock(assert_all_called=False, using=Announced.name) as mock:
         yield mock
 
 

@@ -16,13 +16,13 @@ from cachetools import LRUCache
 from shared.clock import Clock
 from shared.fetch import urls
 from shared.fetch.answer import MAX_BYTES, Fetched, Redirect, Validators, read, retry_after
-from shared.fetch.connection import Connection
 from shared.fetch.lanes import Lanes, Widths
-from shared.fetch.network import Origins, explained
+from shared.fetch.network import Connector, Origins, explained
 from shared.fetch.talk import TalkTime
 from shared.problems import AddressRefused, Overloaded, SourceProblem, SourceRedirect, SourceTimeout
 
 if TYPE_CHECKING:
+    from shared.fetch.exchange import Exchange
     from shared.fetch.guard import Guard
     from shared.fetch.lanes import Place
 
@@ -65,11 +65,9 @@ class Fetcher:
         self._guard = guard
         self._bounds = bounds or Bounds()
         self._clock = clock or Clock()
-        self._origins = Origins(guard, self._bounds.per_origin)
+        self._origins = Origins(Connector(guard, self._bounds.connect_seconds), self._bounds.per_origin)
         self._lanes = Lanes(self._bounds.widths)
         self._answering: LRUCache[tuple[str, str, int], None] = LRUCache(_REMEMBERED)
-        # One deadline stands around all other phases: time-outs of single reads never fire on a drip.
-        self._timeouts = {"connect": self._bounds.connect_seconds}
         self._headers = {
             "User-Agent": user_agent,
             "Accept-Encoding": "gzip",
@@ -139,12 +137,12 @@ class Fetcher:
         """Ask once, in what is left of the source's time. Waiting for a place is free."""
         origin = urls.origin(url)
         async with (
-            self._origins.use(url, talk) as transport,
+            self._origins.use(url, talk) as exchange,
             self._lanes.place(known=origin in self._answering, talk=talk) as place,
         ):
             try:
                 async with talk.running(self._bounds.total_seconds):
-                    answer = await self._exchange(transport, url, ask, place)
+                    answer = await self._asked(exchange, url, ask, place)
             except BaseException:
                 # A stranger again, until it answers.
                 self._answering.pop(origin, None)
@@ -152,28 +150,20 @@ class Fetcher:
             self._answering[origin] = None
             return answer
 
-    async def _exchange(
-        self, transport: httpx.AsyncHTTPTransport, url: httpx.URL, ask: Ask, place: Place
-    ) -> Fetched | Redirect:
+    async def _asked(self, exchange: Exchange, url: httpx.URL, ask: Ask, place: Place) -> Fetched | Redirect:
         conditions = {_CONDITIONS[name]: value for name, value in ask.validators.conditions().items()}
         headers = {**self._headers, "Accept": ask.accept, **conditions}
-        request = httpx.Request("GET", url, headers=headers, extensions={"timeout": self._timeouts})
-        response = await transport.handle_async_request(request)
+        response = await exchange.handle_async_request(httpx.Request("GET", url, headers=headers))
         try:
-            stream = response.extensions.get("network_stream")
-            if isinstance(stream, Connection):
-                stream.open()
             return await read(response, url, ask.validators, place)
         except SourceProblem as problem:
             problem.source_status = response.status_code
             problem.retry_after, problem.host = retry_after(response, self._clock), urls.host(url)
             raise
-        finally:
-            await response.aclose()
 
     async def close(self) -> None:
-        """Close every connection."""
-        await self._origins.close()
+        """End every connection."""
+        self._origins.close()
 
 
 def _at(url: httpx.URL, answer: Fetched) -> Fetched:

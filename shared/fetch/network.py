@@ -8,19 +8,20 @@ import errno
 import socket
 import ssl
 from dataclasses import dataclass
+from functools import partial
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-import httpcore
 import httpx
 
 from shared.fetch import urls
 from shared.fetch.connection import Connection
-from shared.problems import AddressRefused, SourceTimeout, SourceUnreachable
+from shared.fetch.exchange import Exchange
+from shared.problems import SourceTimeout, SourceUnreachable
 from shared.shortage import causes, shortage
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator
 
     from shared.fetch.guard import Guard
     from shared.fetch.talk import TalkTime
@@ -32,55 +33,48 @@ _TRIED = 4  # addresses of one name
 _MISMATCHES = {62: "it is for another name", 64: "it is for another address"}
 
 
-class GuardedBackend(httpcore.AsyncNetworkBackend):
+class Connector:
     """Opens connections for one request, to admitted addresses only."""
 
-    def __init__(self, guard: Guard, talk: TalkTime | None = None) -> None:
+    def __init__(self, guard: Guard, seconds: float | None = None) -> None:
+        """Give each address its share of *seconds* to answer, and as much as that to the TLS handshake."""
         self._guard = guard
-        self._talk = talk
+        self._seconds = seconds
+        self._tls = ssl.create_default_context()
+        self._tls.set_alpn_protocols(["http/1.1"])
 
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 - the signature is httpcore's
-        local_address: str | None = None,  # noqa: ARG002 - the hub has no choice of its own addresses
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,  # noqa: ARG002 - httpcore sets none
-    ) -> Connection:
-        """Connect to the first address of *host* that answers in its share of *timeout*; four are tried.
+    async def connect(self, url: httpx.URL, talk: TalkTime | None = None) -> Connection:
+        """Connect to where *url* lies; the name stays the one that TLS checks.
 
-        The name stays the one that TLS checks. Where none answers, raise the last failure, or the first one that tells
-        what the hub's own machine lacks.
+        Raise AddressRefused, what the resolver raises, or httpx's ConnectError and ConnectTimeout.
         """
-        addresses = _by_turns(await self._guard.addresses(host, port, self._talk))[:_TRIED]
-        each = timeout and timeout / len(addresses)
+        scheme, host, port = urls.origin(url)
+        connection = await self._to(host, port, talk)
+        if scheme == "https":
+            await connection.start_tls(self._tls, host, self._seconds)
+        return connection
+
+    async def _to(self, host: str, port: int, talk: TalkTime | None) -> Connection:
+        """Connect to the first address of *host* that answers in its share of the time; four are tried.
+
+        Where none answers, raise the last failure, or the first one that tells what the hub's own machine lacks.
+        """
+        addresses = _by_turns(await self._guard.addresses(host, port, talk))[:_TRIED]
+        each = self._seconds and self._seconds / len(addresses)
         failures = list[Exception]()
         for address in addresses:
             try:
                 return await Connection.to(address, port, each)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as fault:
+            except (httpx.ConnectError, httpx.ConnectTimeout) as fault:
                 failures.append(fault)
             if _lacks_address(failures[-1], address, port):
-                failures[-1] = httpcore.ConnectError("The machine has no address to connect from.")
+                failures[-1] = httpx.ConnectError("The machine has no address to connect from.")
         try:
             # Where the hub's own machine lacked something for one of them, the others tell nothing about the server.
             raise next(filter(shortage, failures), failures[-1])
         finally:
             # A failure holds this frame, which must not hold it in turn.
             failures.clear()
-
-    async def connect_unix_socket(
-        self,
-        path: str,  # noqa: ARG002 - the signature is httpcore's
-        timeout: float | None = None,  # noqa: ARG002, ASYNC109
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,  # noqa: ARG002
-    ) -> Connection:
-        """Refuse: no source lies behind a Unix socket."""
-        raise AddressRefused("A Unix socket is not a source.")
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait, as the client asks between attempts."""
-        await asyncio.sleep(seconds)
 
 
 def _lacks_address(fault: Exception, address: str, port: int) -> bool:
@@ -124,59 +118,49 @@ class Origins:
     for such bytes does not help: they may still be on their way when the next request is written.
     """
 
-    def __init__(self, guard: Guard, places: int) -> None:
-        self._tls = ssl.create_default_context()
-        self._guard = guard
+    def __init__(self, connector: Connector, places: int) -> None:
+        self._connector = connector
         self._places = places
         self._origins: dict[tuple[tuple[str, str, int], str | None], Origin] = {}
-        self._open: set[httpx.AsyncHTTPTransport] = set()
+        self._open: set[Exchange] = set()
 
     @contextlib.asynccontextmanager
-    async def use(self, url: httpx.URL, talk: TalkTime | None = None) -> AsyncIterator[httpx.AsyncHTTPTransport]:
+    async def use(self, url: httpx.URL, talk: TalkTime | None = None) -> AsyncIterator[Exchange]:
         """Wait for a place at *url*'s origin; yield what sends one request, and close its connection at the end."""
         origin, owner = urls.origin(url), talk.owner if talk else ""
-        async with (
-            self._place((origin, owner), self._places),
-            self._place((origin, None), self._places + 1),
-            self._transport(origin, talk) as transport,
-        ):
-            yield transport
+        mine, all_owners = (origin, owner), (origin, None)
+        gates = self._joined(mine, self._places), self._joined(all_owners, self._places + 1)
+        exchange = Exchange(partial(self._connector.connect, talk=talk))
+        try:
+            async with gates[0], gates[1]:
+                self._open.add(exchange)
+                try:
+                    yield exchange
+                finally:
+                    self._open.discard(exchange)
+                    await exchange.aclose()
+        finally:
+            self._part(mine)
+            self._part(all_owners)
 
-    @contextlib.asynccontextmanager
-    async def _place(self, key: tuple[tuple[str, str, int], str | None], most: int) -> AsyncIterator[None]:
-        origin = self._origins.setdefault(key, Origin(asyncio.Semaphore(most)))
+    def _joined(self, key: tuple[tuple[str, str, int], str | None], most: int) -> asyncio.Semaphore:
+        """Return the places of *key*, which are kept until ``_part`` is called as often as this."""
+        origin = self._origins.get(key)
+        if origin is None:
+            origin = self._origins[key] = Origin(asyncio.Semaphore(most))
         origin.users += 1
-        try:
-            async with origin.places:
-                yield
-        finally:
-            origin.users -= 1
-            if not origin.users:
-                del self._origins[key]
+        return origin.places
 
-    @contextlib.asynccontextmanager
-    async def _transport(
-        self, origin: tuple[str, str, int], talk: TalkTime | None
-    ) -> AsyncIterator[httpx.AsyncHTTPTransport]:
-        transport = httpx.AsyncHTTPTransport(verify=self._tls, trust_env=False)
-        scheme, host, port = origin
-        # httpx has no public way to choose who opens connections, nor to do without a pool of them.
-        transport._pool = httpcore.AsyncHTTPConnection(  # type: ignore[assignment]  # noqa: SLF001
-            httpcore.Origin(scheme.encode(), host.encode(), port),
-            ssl_context=self._tls,
-            network_backend=GuardedBackend(self._guard, talk),
-        )
-        self._open.add(transport)
-        try:
-            yield transport
-        finally:
-            self._open.discard(transport)
-            await transport.aclose()
+    def _part(self, key: tuple[tuple[str, str, int], str | None]) -> None:
+        origin = self._origins[key]
+        origin.users -= 1
+        if not origin.users:
+            del self._origins[key]
 
-    async def close(self) -> None:
-        """Close every connection, in use or not."""
-        for transport in [*self._open]:
-            await transport.aclose()
+    def close(self) -> None:
+        """End every connection under whoever uses it."""
+        for exchange in self._open:
+            exchange.end()
 
 
 def explained(fault: Exception, connect_seconds: float) -> Problem:

@@ -9,7 +9,7 @@ import struct
 import subprocess
 from typing import TYPE_CHECKING
 
-import httpcore
+import httpx
 import pytest
 
 from shared.fetch.connection import MAX_HEAD, Connection
@@ -117,21 +117,32 @@ async def test_a_connection_takes_one_request() -> None:
         await connection.write(b"\n")
         assert await connection.read(100) == b"answer"
 
-        with pytest.raises(httpcore.LocalProtocolError, match="for one request"):
+        with pytest.raises(httpx.LocalProtocolError, match="for one request"):
             await connection.write(b"GET\n")
+
+
+@needs_openssl
+async def test_ending_it_ends_tls_too(serving: ssl.SSLContext, trusting: ssl.SSLContext) -> None:
+    async with connected(sends(), serving) as connection:
+        await connection.start_tls(trusting, "h.example", 5)
+
+        connection.end()
+
+        assert await connection.read(1) == b""
 
 
 @needs_openssl
 async def test_tls_is_metered_and_checks_the_name(serving: ssl.SSLContext, trusting: ssl.SSLContext) -> None:
     async with connected(sends(b"h" * (MAX_HEAD + 1)), serving) as connection:
         await connection.start_tls(trusting, "h.example", 5)
-        assert connection.get_extra_info("ssl_object").version() == "TLSv1.3"
+        assert connection._tls is not None
+        assert connection._tls[1].get_extra_info("ssl_object").version() == "TLSv1.3"
         await connection.write(b"GET\n")
         with pytest.raises(SourceTooLarge):
             await all_of(connection)
 
     async with connected(sends(b""), serving) as connection:
-        with pytest.raises(httpcore.ConnectError, match=r"other\.example"):
+        with pytest.raises(httpx.ConnectError, match=r"other\.example"):
             await connection.start_tls(trusting, "other.example", 5)
 
 
@@ -141,7 +152,7 @@ async def test_what_is_sent_before_the_handshake_is_no_answer() -> None:
         await reader.read()
 
     async with connected(speaks_first) as connection:
-        with pytest.raises(httpcore.ConnectError) as raised:
+        with pytest.raises(httpx.ConnectError) as raised:
             await connection.start_tls(ssl.create_default_context(), "h.example", 5)
 
     assert isinstance(raised.value.__cause__, ssl.SSLError)
@@ -152,7 +163,7 @@ async def test_a_handshake_has_the_time_of_connecting() -> None:
         await reader.read()
 
     async with connected(says_nothing) as connection:
-        with pytest.raises(httpcore.ConnectTimeout):
+        with pytest.raises(httpx.ConnectTimeout):
             await connection.start_tls(ssl.create_default_context(), "h.example", 0.05)
 
 
@@ -171,12 +182,12 @@ async def test_a_connection_that_breaks_is_told_apart_from_one_that_ends() -> No
 
     async with connected(breaks) as connection:
         await connection.write(b"GET\n")
-        with pytest.raises(httpcore.ReadError):
+        with pytest.raises(httpx.ReadError):
             await all_of(connection)
 
     async with connected(breaks) as connection:
         await connection.write(b"GET\n")
-        with pytest.raises(httpcore.WriteError):
+        with pytest.raises(httpx.WriteError):
             await writes_on(connection)
 
 
@@ -186,7 +197,6 @@ async def test_closing_one_that_was_not_used_leaves_no_socket_open() -> None:
 
     gone = asyncio.get_running_loop().create_future()
     async with connected(waits) as connection:
-        assert connection.get_extra_info("ssl_object") is None
         await connection.aclose()
         async with asyncio.timeout(5):
             assert await gone == b""

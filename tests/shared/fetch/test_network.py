@@ -1,17 +1,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import socket
 import ssl
 from typing import TYPE_CHECKING, Any
 
-import httpcore
 import httpx
 import pytest
 
 from shared.fetch.guard import Guard
-from shared.fetch.network import GuardedBackend, Origins, explained
+from shared.fetch.network import Connector, Origins, explained
 from shared.fetch.talk import TalkTime
 from shared.problems import AddressRefused, Overloaded, Problem, SourceTimeout, SourceUnreachable
 from tests.builders import Hands
@@ -39,19 +39,26 @@ async def listening() -> AsyncIterator[int]:
         yield server.sockets[0].getsockname()[1]
 
 
+@contextlib.asynccontextmanager
+async def connected(guard: Guard, host: str, port: int) -> AsyncIterator[tuple[str, int]]:
+    """Connect to *port* of *host*, and yield the address that it came to."""
+    connection = await Connector(guard, 4).connect(httpx.URL(f"http://{host}:{port}"))
+    yield connection._socket.getpeername()
+    await connection.aclose()
+
+
 async def test_the_checked_address_is_the_one_connected_to(listening: int, answers: Callable[..., list[str]]) -> None:
     asked = answers("127.0.0.1")
 
-    stream = await GuardedBackend(Guard(["127.0.0.0/8"])).connect_tcp("rebinding.example", listening)
+    async with connected(TRUSTING, "rebinding.example", listening) as address:
+        assert address == ("127.0.0.1", listening)
 
-    assert stream.get_extra_info("server_addr") == ("127.0.0.1", listening)
     assert asked == ["rebinding.example."], "one look-up, whose answer is used"
-    await stream.aclose()
 
 
 async def test_a_refused_address_is_never_contacted(source: Hostile) -> None:
     with pytest.raises(AddressRefused):
-        await GuardedBackend(Guard()).connect_tcp("127.0.0.1", source.port)
+        await Connector(Guard()).connect(httpx.URL(source.url("/")))
 
     assert source.connections == 0
 
@@ -61,17 +68,15 @@ async def test_the_next_address_is_tried_when_one_does_not_answer(
 ) -> None:
     answers("127.0.0.2", "127.0.0.1")
 
-    stream = await GuardedBackend(Guard(["127.0.0.0/8"])).connect_tcp("h.example", listening, timeout=1)
-
-    assert stream.get_extra_info("server_addr") == ("127.0.0.1", listening)
-    await stream.aclose()
+    async with connected(TRUSTING, "h.example", listening) as address:
+        assert address == ("127.0.0.1", listening)
 
 
 async def test_the_last_failure_is_the_one_told(listening: int, answers: Callable[..., list[str]]) -> None:
     answers("127.0.0.2", "127.0.0.3")
 
-    with pytest.raises(httpcore.ConnectError):
-        await GuardedBackend(Guard(["127.0.0.0/8"])).connect_tcp("h.example", listening, timeout=1)
+    with pytest.raises(httpx.ConnectError):
+        await Connector(TRUSTING, 1).connect(httpx.URL(f"http://h.example:{listening}"))
 
 
 NO_ADDRESS = "the machine has no address of the kind"
@@ -119,7 +124,7 @@ async def test_what_the_machine_lacks_for_one_address_is_not_hidden_by_another(
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = httpx.URL(f"http://h.example:{closed.getsockname()[1]}/")
-        async with Origins(Guard(["127.0.0.0/8", "::/64"]), 4).use(url) as transport:
+        async with Origins(Connector(Guard(["127.0.0.0/8", "::/64"])), 4).use(url) as transport:
             with pytest.raises(httpx.ConnectError) as raised:
                 await transport.handle_async_request(httpx.Request("GET", url))
 
@@ -128,29 +133,17 @@ async def test_what_the_machine_lacks_for_one_address_is_not_hidden_by_another(
     assert says in problem.detail
 
 
-async def test_unix_sockets_are_refused() -> None:
-    with pytest.raises(AddressRefused, match="Unix socket"):
-        await GuardedBackend(Guard()).connect_unix_socket("/var/run/docker.sock")
-
-
-async def test_the_pause_between_attempts_is_the_clients() -> None:
-    async with asyncio.timeout(5):
-        await GuardedBackend(Guard()).sleep(0)
-
-
 async def test_ipv4_and_ipv6_take_turns_so_that_one_broken_family_hides_no_address(
     listening: int, answers: Callable[..., list[str]]
 ) -> None:
     answers("::2", "::3", "::4", "::5", "::6", "127.0.0.1")
 
-    stream = await GuardedBackend(Guard(["127.0.0.0/8", "::/64"])).connect_tcp("h.example", listening, timeout=4)
-
-    assert stream.get_extra_info("server_addr") == ("127.0.0.1", listening)
-    await stream.aclose()
+    async with connected(Guard(["127.0.0.0/8", "::/64"]), "h.example", listening) as address:
+        assert address == ("127.0.0.1", listening)
 
 
 async def test_every_request_of_an_origin_has_a_connection_of_its_own(source: Hostile) -> None:
-    origins, url = Origins(TRUSTING, 4), httpx.URL(source.at("/", answer(body=INDEX)))
+    origins, url = Origins(Connector(TRUSTING), 4), httpx.URL(source.at("/", answer(body=INDEX)))
 
     async with origins.use(url) as first, origins.use(url) as second:
         for transport in (first, second):
@@ -164,7 +157,7 @@ async def test_every_request_of_an_origin_has_a_connection_of_its_own(source: Ho
 
 
 async def test_a_place_at_an_origin_is_waited_for(source: Hostile) -> None:
-    origins, url = Origins(TRUSTING, 1), httpx.URL(source.url("/"))
+    origins, url = Origins(Connector(TRUSTING), 1), httpx.URL(source.url("/"))
 
     async def second() -> None:
         async with origins.use(url):
@@ -178,7 +171,7 @@ async def test_a_place_at_an_origin_is_waited_for(source: Hostile) -> None:
 
 
 async def test_one_owner_leaves_the_others_a_connection(source: Hostile) -> None:
-    origins, url, clock = Origins(TRUSTING, 2), httpx.URL(source.url("/")), Hands().clock()
+    origins, url, clock = Origins(Connector(TRUSTING), 2), httpx.URL(source.url("/")), Hands().clock()
 
     async def use(owner: str) -> None:
         async with origins.use(url, TalkTime(clock, owner)):
@@ -194,12 +187,12 @@ async def test_one_owner_leaves_the_others_a_connection(source: Hostile) -> None
 
 
 async def test_closing_ends_the_connections_of_those_who_still_use_them(source: Hostile) -> None:
-    origins, url = Origins(TRUSTING, 4), httpx.URL(source.at("/", answer(body=INDEX, length=9999)))
+    origins, url = Origins(Connector(TRUSTING), 4), httpx.URL(source.at("/", answer(body=INDEX, length=9999)))
 
     async with origins.use(url) as transport:
         response = await transport.handle_async_request(httpx.Request("GET", url))
 
-        await origins.close()
+        origins.close()
 
         with pytest.raises(httpx.RemoteProtocolError):
             await response.aread()
