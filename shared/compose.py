@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from shared.model.content import Content, Entry
+    from shared.model.capability import Entry
+    from shared.model.content import Content
     from shared.registration import Registration
     from shared.sources.status import State
 

@@ -115,6 +115,33 @@ def test_handlers_know_neither_each_other_nor_the_router(name: str) -> None:
     assert {module for module in ours(name) if module.split(".")[0] != "shared"} == set()
 
 
+UNDER_MODEL = {"shared.model", "shared.problems", "shared.yaml_out"}
+UNDER_FORMATS = {
+    *UNDER_MODEL, "shared.formats", "shared.characters", "shared.schemas", "shared.shortage", "shared.strict_json",
+    "shared.threads",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name.startswith(("shared/model/", "shared/formats/"))])
+def test_nouns_and_formats_know_nothing_of_what_uses_them(name: str) -> None:
+    allowed = UNDER_MODEL if name.startswith("shared/model/") else UNDER_FORMATS
+    if name == "shared/formats/manifest.py":
+        # Its URLs are those that a hub would register, so they are judged by the rules of fetching.
+        allowed = allowed | {"shared.fetch"}
+    homes = tuple(f"{home}." for home in allowed)
+
+    assert {module for module in ours(name) - {"shared"} if not f"{module}.".startswith(homes)} == set()
+
+
+def test_entries_are_decoded_in_one_place() -> None:
+    def decodes(node: ast.AST) -> bool:
+        return isinstance(node, ast.Call) and ast.unparse(node).startswith(("orjson.loads(", "json.loads(")) and any(
+            isinstance(one, ast.Attribute) and one.attr == "json" for one in node.args
+        )
+
+    assert [name for name in MODULES if any(map(decodes, ast.walk(tree(name))))] == ["shared/model/capability.py"]
+
+
 @pytest.mark.parametrize(
     ("name", "allowed"),
     [("shared/problems/base.py", set()), ("shared/settings.py", {"shared.problems"}), ("shared/version.py", set())],

@@ -18,6 +18,7 @@ from shared.query import JSON, read_query
 from shared.search import KINDS, LETTERS, Wanted, reading
 
 if TYPE_CHECKING:
+    from shared.model.capability import Entry
     from shared.search import Found
     from shared.web import Hub, Parameters, Readers, Request, Response
 
@@ -80,15 +81,14 @@ class _Page:
             rest["facets"] = {kind: _values(counted) for kind, counted in found.facets.items()}
         if found.unmatched:
             rest["unmatched"] = [reading.parameter(kind) for kind in found.unmatched]
-        shown = b",".join(self._one(hit.entry.json) for hit in found.hits)
+        shown = b",".join(self._one(hit.entry) for hit in found.hits)
         return b'{"capabilities":[' + shown + b"]," + orjson.dumps(rest)[1:]
 
-    def _one(self, encoded: bytes) -> bytes:
+    def _one(self, entry: Entry) -> bytes:
         if self.fields is None:
-            return encoded
-        said = orjson.loads(encoded)
-        names = dict.fromkeys((*_ALWAYS, *self.fields))
-        return orjson.dumps({name: said[name] for name in names if name in said})
+            return entry.json
+        members = entry.decoded().members
+        return orjson.dumps({name: members[name] for name in (*_ALWAYS, *self.fields) if name in members})
 
 
 def _values(counted: list[tuple[str, int]]) -> list[dict[str, Any]]:

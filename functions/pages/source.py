@@ -5,8 +5,6 @@ from __future__ import annotations
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from shared.pages import asked_of, page
 from shared.pages.searching import described
 from shared.pages.source import recent, waiting
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
     from shared.federation import Edition
     from shared.federation.lines import Line
     from shared.findings import Finding
-    from shared.model.content import Entry
+    from shared.model.capability import Entry
     from shared.sources.source import Source
     from shared.web import Hub, Request, Response
 
@@ -69,4 +67,4 @@ def _shown(edition: Edition, repo: str, entry: Entry) -> dict[str, Any]:
     """Return what the page shows of *entry*: its facts, and which repo's entry is served where that is another."""
     claim = edition.claim(repo, entry.id)
     winner = claim.winner if claim and claim.winner != repo else ""
-    return described(orjson.loads(entry.json)) | {"served_from": winner}
+    return described(entry.decoded()) | {"served_from": winner}

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from shared.model.content import Content
     from shared.registration import Registration
 
-_ADDED = ("entry_url", "source_repo")
-
 
 def must_be_sound(hub: Hub) -> None:
     """Raise ValueError naming the first registration or content of *hub* that breaks the rules of its schema.
@@ -49,8 +47,7 @@ def _of_registration(registration: Registration) -> list[Offence]:
 def _of_content(content: Content) -> list[Offence]:
     index: dict[str, Any] = {"version": 1, "domain": content.domain, "base_url": content.base_url}
     index = {name: value for name, value in index.items() if value is not None}
-    entries = [orjson.loads(entry.json) for entry in content.entries]
-    index["capabilities"] = [{name: one[name] for name in one if name not in _ADDED} for one in entries]
+    index["capabilities"] = [entry.decoded().published() for entry in content.entries]
     offences = schemas.checker("capability-index")(index)
     if not offences and any(former.id >= later.id for former, later in pairwise(content.entries)):
         return [Offence("/capabilities", "is not in the order of the ids")]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from shared.compose import Part
     from shared.discovery.naming import Naming
     from shared.federation import Edition, Federation
-    from shared.model.content import Entry
+    from shared.model.capability import Entry
     from shared.reads import Reads
 
 __all__ = ["AI_CATALOG", "Catalogs"]

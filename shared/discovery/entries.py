@@ -6,15 +6,13 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-import orjson
-
 from shared import schemas
 from shared.search.facts import LETTERS, domain_of, levels
 
 if TYPE_CHECKING:
     from shared.compose import Part
     from shared.discovery.naming import Naming
-    from shared.model.content import Entry
+    from shared.model.capability import Capability, Entry
 
 AI_CATALOG = "application/ai-catalog+json"
 AI_REGISTRY = "application/ai-registry+json"
@@ -67,17 +65,17 @@ def _leads_somewhere(url: str) -> bool:
 
 def capability(naming: Naming, part: Part, entry: Entry) -> dict[str, Any]:
     """Return the catalog entry of a capability."""
-    said = orjson.loads(entry.json)
+    said = entry.decoded()
     described = {
         "identifier": naming.identifier(part.repo, said),
-        "displayName": said["name"].strip(),
+        "displayName": said.name.strip(),
         "type": naming.media_type(said),
         "url": naming.address(part.repo, said),
-        "description": said.get("summary"),
-        "tags": said.get("tags"),
-        "capabilities": [said["id"]],
+        "description": said.summary,
+        "tags": said.tags,
+        "capabilities": [said.id],
         "representativeQueries": _queries(said),
-        "version": said["version"] if isinstance(said.get("version"), str) else None,
+        "version": said.text("version"),
         "updatedAt": part.changed_at,
         "metadata": _metadata(part, said),
         "extensions": {naming.extension: _source(part, said)},
@@ -85,32 +83,32 @@ def capability(naming: Naming, part: Part, entry: Entry) -> dict[str, Any]:
     return {name: value for name, value in described.items() if value}
 
 
-def _queries(said: dict[str, Any]) -> list[str] | None:
+def _queries(said: Capability) -> list[str] | None:
     """Return the publisher's own sample queries, else the name and the first sentence of the summary."""
-    own = said.get("representativeQueries")
-    if isinstance(own, list) and len(own) in _QUERIES and all(isinstance(one, str) for one in own):
+    own = said.texts("representativeQueries")
+    if own and len(own) in _QUERIES:
         return own
-    sentence = _SENTENCE.split(said.get("summary", "").strip())[0][:_LONGEST_QUERY]
-    queries = list(dict.fromkeys([said["name"].strip(), sentence.rstrip(".")]))
+    sentence = _SENTENCE.split(said.summary.strip(), maxsplit=1)[0][:_LONGEST_QUERY]
+    queries = list(dict.fromkeys([said.name.strip(), sentence.rstrip(".")]))
     return queries if all(queries) and len(queries) in _QUERIES else None
 
 
-def _metadata(part: Part, said: dict[str, Any]) -> dict[str, str]:
-    stated = levels(said.get("vector", ""))
+def _metadata(part: Part, said: Capability) -> dict[str, str]:
+    stated = levels(said.vector)
     scalars = {
         "domain": domain_of(part, said),
         "source_repo": part.repo,
-        "status": said.get("status"),
-        "owner": said.get("owner"),
+        "status": said.status,
+        "owner": said.owner,
         **{kind: stated.get(kind) for kind in LETTERS},
     }
     return {name: value for name, value in scalars.items() if value}
 
 
-def _source(part: Part, said: dict[str, Any]) -> dict[str, Any]:
+def _source(part: Part, said: Capability) -> dict[str, Any]:
     source = {"source_repo": part.repo, "source_url": part.registration.url, "state": part.state}
-    if "entry_url" in said:
-        source["entry_url"] = said["entry_url"]
+    if place := said.entry_url:
+        source["entry_url"] = place
     return source
 
 

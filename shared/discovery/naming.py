@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from shared.compose import Part
+    from shared.model.capability import Capability
 
 # What all readers take for a URN with a publisher's domain name in it: the strictest of their rules together.
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -36,36 +37,36 @@ class Naming:
         """Return the URN of *names* in the hub's namespace."""
         return ":".join(["urn:air", self.publisher, *names])
 
-    def own(self, said: dict[str, Any]) -> str | None:
+    def own(self, capability: Capability) -> str | None:
         """Return the URN that a publisher gave to an entry; None for none, a malformed one, or one of the hub's."""
-        urn = said.get("identifier")
-        found = _URN.fullmatch(urn) if isinstance(urn, str) and len(urn) <= _LONGEST else None
+        urn = capability.text("identifier")
+        found = _URN.fullmatch(urn) if len(urn) <= _LONGEST else None
         if found is None or len(found[1]) > 253 or found[1].lower() == self.publisher:  # noqa: PLR2004 - RFC 1035
             return None
         return found[0]
 
-    def identifier(self, repo: str, said: dict[str, Any]) -> str:
+    def identifier(self, repo: str, capability: Capability) -> str:
         """Return the URN under which an entry of *repo* is served."""
-        return self.own(said) or self.urn("capability", repo, said["id"])
+        return self.own(capability) or self.urn("capability", repo, capability.id)
 
-    def address(self, repo: str, said: dict[str, Any]) -> str:
+    def address(self, repo: str, capability: Capability) -> str:
         """Return where an entry of *repo* is: at its own URL, else at the hub."""
-        return str(said.get("url") or f"{self.public}/v1/capabilities/{quote(repo)}/{quote(said['id'])}")
+        return capability.url or f"{self.public}/v1/capabilities/{quote(repo)}/{quote(capability.id)}"
 
-    def media_type(self, said: dict[str, Any]) -> str:
+    def media_type(self, capability: Capability) -> str:
         """Return the media type of what an entry's address leads to, as far as that can be told."""
-        kind, url = said.get("type"), said.get("url")
-        if isinstance(kind, str) and _MEDIA_TYPE.fullmatch(kind):
+        kind, url = capability.text("type"), capability.url
+        if _MEDIA_TYPE.fullmatch(kind):
             return kind
         if not url:
             return "application/json"
         return "text/markdown" if urlsplit_path(url).endswith(".md") else "text/html"
 
-    def facts(self, part: Part, said: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    def facts(self, part: Part, capability: Capability) -> Iterator[tuple[str, str]]:
         """Yield what an entry can be found by in searches of ARD, beyond its other facts."""
-        yield "type", self.media_type(said)
-        yield "publisher", publisher_of(self.identifier(part.repo, said))
-        own = self.own(said)
+        yield "type", self.media_type(capability)
+        own = self.own(capability)
+        yield "publisher", publisher_of(own or self.urn("capability", part.repo, capability.id))
         if own:
             yield "identifier", own
 

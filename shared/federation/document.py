@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from shared.compose import Composition
-    from shared.model.content import Entry
+    from shared.model.capability import Entry
 
     Text = tuple[tuple[Entry, ...], bytes | memoryview]
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from shared.compose import Composition, Part
     from shared.federation.document import Document
-    from shared.model.content import Entry
+    from shared.model.capability import Entry
     from shared.sources.source import Outcome
 
 MOST_REPOS = 20

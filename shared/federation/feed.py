@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from shared.federation.document import Document
     from shared.federation.lines import Line
-    from shared.model.content import Entry
+    from shared.model.capability import Entry
 
 MOST_SERIAL = 2**53 - 1
 """Up to here every reader of JSON knows whole numbers (RFC 8259 §6)."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from shared.compose import Composition
-    from shared.model.content import Entry
+    from shared.model.capability import Entry
 
 FORMAT = 1
 

@@ -13,13 +13,13 @@ from shared import schemas
 from shared.formats.capability_index import INDEX, offences_of
 from shared.formats.documents import IndexFaulty, Parsed, placed, read_data
 from shared.formats.protocol import Publisher, Reading, Relayed, SourceFormat
+from shared.model.capability import Capability
 from shared.model.content import content_of
 from shared.problems import Offence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_ADDED = ("entry_url", "source_repo")
 _OTHER_SCHEME = re.compile(r"(?!https?://)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _POINTER = re.compile("/capabilities/([0-9]+)(.*)", re.DOTALL)
 
@@ -93,14 +93,14 @@ def _of_entries(row: dict[str, Any], number: int, entries: dict[str, Numbered]) 
 
 def _index(row: dict[str, Any], numbered: Numbered) -> dict[str, Any]:
     """Return the capability index that the source *row* would publish to bring these entries."""
-    bare = [{name: value for name, value in entry.items() if name not in _ADDED} for _, entry in numbered]
-    return {"version": 1, "domain": row["domain"], "capabilities": bare}
+    published = [Capability(entry).published() for _, entry in numbered]
+    return {"version": 1, "domain": row["domain"], "capabilities": published}
 
 
 def _relayed(row: dict[str, Any], numbered: Numbered) -> Relayed:
     content = None
     if row["digest"]:
-        places = {entry["id"]: str(entry.get("entry_url")) for _, entry in numbered}
-        led = {name: place for name, place in places.items() if place.startswith(("https://", "http://"))}
-        content = content_of(_index(row, numbered), row["repo"], places=led)
+        places = {entry["id"]: Capability(entry).entry_url for _, entry in numbered}
+        places = {name: place for name, place in places.items() if place.startswith(("https://", "http://"))}
+        content = content_of(_index(row, numbered), row["repo"], places=places)
     return Relayed(row["repo"], row["url"], row["domain"], row["state"], row["changed_at"], content)

@@ -22,7 +22,8 @@ import orjson
 from shared.formats import FORMATS, UNKNOWN, Publisher, Reading, Relayed
 from shared.formats.documents import Fault, IndexFaulty
 from shared.formats.manifest import Sifted, sift_manifest
-from shared.model.content import Content, Entry
+from shared.model.capability import Entry
+from shared.model.content import Content
 from shared.problems import PROBLEMS, InvalidIndex, SourceProblem, SourceTooLarge
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ LENGTH = struct.Struct(">I")
 MANIFEST = "manifest"
 """What a request names for a federation manifest; for the document of a source it names its format."""
 
-_ID = len(b'{"id":"')
 
 
 def main() -> None:
@@ -140,7 +140,7 @@ def said(answered: bytes) -> Reading | Sifted:
     if "problem" in head:
         kind = PROBLEMS[head["problem"]]
         raise kind(head["detail"])
-    entries = (Entry(line[_ID : line.index(b'"', _ID)].decode(), line) for line in lines)
+    entries = map(Entry.encoded, lines)
     own, *others = (_content(entries, *facts) if facts else None for facts in head["contents"])
     relayed = (Relayed._make([*facts, content]) for facts, content in zip(head["relayed"], others, strict=True))
     return Reading(own, tuple(relayed), tuple(Fault(*fault) for fault in head["skipped"]))

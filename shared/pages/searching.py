@@ -16,6 +16,7 @@ from shared.search.facts import domain_of, levels
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from shared.model.capability import Capability
     from shared.search import Found, Hit
 
 HITS_A_PAGE = 30
@@ -110,17 +111,17 @@ def shown(found: Found) -> bytes:
 
 
 def _hit(hit: Hit) -> dict[str, Any]:
-    entry = orjson.loads(hit.entry.json)
-    return described(entry) | {"domain": domain_of(hit.part, entry)}
+    capability = hit.entry.decoded()
+    return described(capability) | {"domain": domain_of(hit.part, capability)}
 
 
-def described(entry: dict[str, Any]) -> dict[str, Any]:
-    """Return what a page shows of *entry*, every field there, with its maturity level by level."""
-    stated = levels(entry.get("vector", ""))
-    row = {name: entry.get(name, "") for name in ("id", "name", "summary", "status", "owner", "domain", "source_repo")}
-    return row | {
+def described(capability: Capability) -> dict[str, Any]:
+    """Return what a page shows of *capability*, every field there, with its maturity level by level."""
+    stated = levels(capability.vector)
+    names = ("id", "name", "summary", "status", "owner", "domain", "source_repo")
+    return {name: capability.text(name) for name in names} | {
         "served_from": "",
-        "tags": entry.get("tags", []),
-        "link": entry.get("entry_url") or entry.get("url", ""),
+        "tags": capability.tags,
+        "link": capability.entry_url or capability.url,
         "levels": [(letter, int(stated[kind][1:])) for kind, letter in LETTERS.items() if kind in stated],
     }

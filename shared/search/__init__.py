@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 import logging
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from cachetools import LRUCache
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from shared.clock import Clock
     from shared.compose import Part
     from shared.federation import Edition, Federation
+    from shared.model.capability import Capability
     from shared.search.index import More
 
     Render = Callable[[Found], bytes]
@@ -49,7 +50,7 @@ AGAIN_SECONDS = 1.0
 _log = logging.getLogger("hub.search")
 
 
-def nothing(_part: Part, _entry: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+def nothing(_part: Part, _capability: Capability) -> tuple[tuple[str, str], ...]:
     """Add no facts."""
     return ()
 

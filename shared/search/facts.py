@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from shared.compose import Part
+    from shared.model.capability import Capability
 
 LETTERS = {"definition": "D", "availability": "A", "consumption": "C", "reliability": "R"}
 """The kinds of fact that the maturity vector states, and the letter of each."""
@@ -21,24 +22,25 @@ _LEVEL = re.compile(r"(?<![A-Za-z0-9])([DACR])([0-9])(?![A-Za-z0-9])")
 _BY_LETTER = {letter: kind for kind, letter in LETTERS.items()}
 
 
-def facts(part: Part, entry: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the facts about *entry*, one of the entries of *part*; a fact may come twice."""
+def facts(part: Part, capability: Capability) -> Iterator[tuple[str, str]]:
+    """Yield the facts about *capability*, one of the entries of *part*; a fact may come twice."""
     yield "repo", part.repo
-    yield "domain", domain_of(part, entry)
-    for kind in ("status", "owner"):
-        if entry.get(kind):
-            yield kind, entry[kind]
-    for tag in entry.get("tags", ()):
+    yield "domain", domain_of(part, capability)
+    if status := capability.status:
+        yield "status", status
+    if owner := capability.owner:
+        yield "owner", owner
+    for tag in capability.tags:
         yield "tag", tag
-    for mode in entry.get("consumption_modes", ()):
+    for mode in capability.consumption_modes:
         yield "consumption_mode", mode
-    yield from levels(entry.get("vector", "")).items()
+    yield from levels(capability.vector).items()
 
 
-def domain_of(part: Part, entry: dict[str, Any]) -> str:
-    """Return the domain of *entry*: its own, else the index's, else the registration's."""
+def domain_of(part: Part, capability: Capability) -> str:
+    """Return the domain of *capability*: its own, else the index's, else the registration's."""
     index = part.content.domain if part.content else None
-    return str(entry.get("domain") or index or part.registration.domain)
+    return capability.domain or index or part.registration.domain
 
 
 def levels(vector: str) -> dict[str, str]:

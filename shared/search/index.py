@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
-
-import orjson
+from typing import TYPE_CHECKING
 
 from shared.search.facts import facts
 from shared.search.numbers import Numbers
@@ -19,8 +17,9 @@ if TYPE_CHECKING:
 
     from shared.compose import Part
     from shared.federation import Edition
+    from shared.model.capability import Capability
 
-    More = Callable[[Part, dict[str, Any]], Iterable[tuple[str, str]]]
+    More = Callable[[Part, Capability], Iterable[tuple[str, str]]]
 
 SMALL_CHANGE = 1000
 """So many rows are changed in place, in less than a tenth of a second; for more a new table is made beside the old."""
@@ -66,9 +65,9 @@ class Index:
     def _rows(self, sources: Iterable[Source], numbers: Numbers) -> Iterator[Row]:
         for source in sources:
             for place, entry in source.served():
-                said = orjson.loads(entry.json)
-                texts = (said["id"], said["name"], said.get("summary", ""), " ".join(said.get("tags", ())))
-                stated = {*facts(source.part, said), *self._more(source.part, said)}
+                capability = entry.decoded()
+                texts = (capability.id, capability.name, capability.summary, " ".join(capability.tags))
+                stated = {*facts(source.part, capability), *self._more(source.part, capability)}
                 parted = [" ".join(words(text)) for text in texts]
                 yield Row(numbers.row(source.part.repo, place), parted, stated)
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from shared.compose import Part
-    from shared.model.content import Entry
+    from shared.model.capability import Entry
 
 _WORD = re.compile(r"[^\W_]+")
 

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
     from shared.compose import Part
     from shared.federation import Edition
-    from shared.model.content import Content, Entry
+    from shared.model.capability import Entry
+    from shared.model.content import Content
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import httpx
     import respx
 
+    from shared.model.capability import Capability
     from shared.settings import Settings
 
 HURT = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>&lt;{{ 7*7 }}"
@@ -232,7 +233,7 @@ async def test_entries_are_read_beside_the_event_loop(
     await publish(client, upstream, index(capability(1), capability(2)))
     on_loop: list[bool] = []
 
-    def noting(entry: dict[str, Any]) -> dict[str, Any]:
+    def noting(entry: Capability) -> dict[str, Any]:
         on_loop.append(threading.current_thread() is threading.main_thread())
         return described(entry)
 

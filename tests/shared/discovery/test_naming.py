@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from shared.discovery.naming import NOBODY, Naming, is_urn, publisher_of
+from shared.model.capability import Capability
 from tests.builders import capability
 from tests.shared.sharing import part
 
@@ -54,7 +55,7 @@ def test_where_things_come_from_stands_under_the_domain_in_reverse() -> None:
 def test_a_publisher_s_own_name_is_kept_where_it_is_one_and_not_the_hub_s(given: Any, kept: bool) -> None:
     expected = given if kept else f"urn:air:reuse.example.org:capability:ours:{ID}"
 
-    assert HUB.identifier("ours", capability(identifier=given)) == expected
+    assert HUB.identifier("ours", Capability(capability(identifier=given))) == expected
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,7 @@ def test_a_publisher_s_own_name_is_kept_where_it_is_one_and_not_the_hub_s(given:
     ],
 )  # fmt: skip
 def test_an_entry_leads_to_its_own_url_else_to_the_hub(changes: dict[str, Any], address: str, media_type: str) -> None:
-    said = capability(**changes)
+    said = Capability(capability(**changes))
 
     assert (HUB.address("ours", said), HUB.media_type(said)) == (address, media_type)
 
@@ -77,10 +78,10 @@ def test_an_entry_leads_to_its_own_url_else_to_the_hub(changes: dict[str, Any], 
 def test_more_facts_are_told_for_searches() -> None:
     own = capability(1, identifier="urn:air:Example.org:x")
 
-    assert dict(HUB.facts(part("ours", own), own)) == {
+    assert dict(HUB.facts(part("ours", own), Capability(own))) == {
         "type": "application/json", "publisher": "example.org", "identifier": "urn:air:Example.org:x",
     }  # fmt: skip
-    assert dict(HUB.facts(part("ours"), capability())) == {
+    assert dict(HUB.facts(part("ours"), Capability(capability()))) == {
         "type": "application/json", "publisher": "reuse.example.org",
     }  # fmt: skip
 

@@ -128,7 +128,7 @@ def test_yaml_of_what_did_not_change_is_not_written_again(monkeypatch: pytest.Mo
         written.append(mapping["id"])
         return list_item(mapping)
 
-    monkeypatch.setattr("shared.model.content.list_item", noted)
+    monkeypatch.setattr("shared.model.capability.list_item", noted)
     press, ours = Press(), part("ours", capability(1))
     bodies(document(compose([ours, part("other", capability(2))]), press=press))
     written.clear()

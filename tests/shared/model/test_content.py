@@ -2,13 +2,11 @@ from __future__ import annotations
 
 import json
 import tracemalloc
-from dataclasses import replace
 from typing import Any
 
 import pytest
-import yaml
 
-from shared.model.content import Entry, content_of, from_document
+from shared.model.content import content_of, from_document
 from tests.builders import capability
 
 FULL: dict[str, Any] = {
@@ -37,13 +35,6 @@ def test_an_entry_is_encoded_in_the_order_people_read_it() -> None:
 
     known = ["id", "name", "summary", "vector", "domain", "status", "owner", "tags", "path", "url", "consumption_modes"]
     assert list(json.loads(entry.json)) == [*known, "alpha", "zeta", "source_repo"]
-
-
-def test_json_and_yaml_say_the_same() -> None:
-    (entry,) = content_of(document(FULL), "state-hub").entries
-
-    assert json.loads(entry.json) == {**FULL, "source_repo": "state-hub"}
-    assert yaml.safe_load(entry.yaml) == [{**FULL, "source_repo": "state-hub"}]
 
 
 def test_entries_are_sorted_by_id_and_keep_the_domain_beside() -> None:
@@ -92,18 +83,6 @@ def test_the_document_on_disk_is_read_back_as_it_was() -> None:
     assert from_document(json.loads(content.document())) == content
     empty = content_of(document(), "state-hub")
     assert from_document(json.loads(empty.document())) == empty
-
-
-def test_entries_of_two_repos_may_say_the_same() -> None:
-    (one,) = content_of(document(FULL), "one").entries
-    (same,) = content_of(document(FULL), "two").entries
-    (other,) = content_of(document({**FULL, "name": "Other"}), "two").entries
-    (tricky,) = content_of(document({**FULL, "summary": ',"source_repo":'}), "one").entries
-
-    assert one.says_the_same(same)
-    assert not one.says_the_same(other)
-    assert not one.says_the_same(tricky)
-    assert replace(one) == Entry(one.id, one.json)
 
 
 def test_entries_take_no_more_memory_than_they_say() -> None:

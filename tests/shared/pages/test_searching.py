@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from shared.model.capability import Capability
 from shared.pages.searching import FILTERS, READERS, Query, described, shown
 from shared.parameters import cursor_to
 from shared.search import KINDS, LETTERS, Position
@@ -64,9 +65,9 @@ def test_what_is_read_stays_as_it_was_written() -> None:
 
 
 def test_an_entry_is_described_with_every_field_of_the_page() -> None:
-    bare = described(capability(1, source_repo="state-hub"))
-    whole = described(capability(1, vector="D5 / A4 / R2", url="https://a.example/", tags=["x"]))
-    linked = described(capability(1, entry_url="https://b.example/", url="https://a.example/"))
+    bare = described(Capability(capability(1, source_repo="state-hub")))
+    whole = described(Capability(capability(1, vector="D5 / A4 / R2", url="https://a.example/", tags=["x"])))
+    linked = described(Capability(capability(1, entry_url="https://b.example/", url="https://a.example/")))
 
     assert {*bare} == {*whole}
     assert (bare["levels"], bare["link"], bare["summary"], bare["tags"]) == ([], "", "", [])

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
+from shared.model.capability import Capability
 from shared.search.facts import at_least, domain_of, facts, levels
 from tests.builders import capability
 from tests.shared.sharing import part
@@ -15,7 +15,7 @@ def test_every_fact_of_an_entry_is_told() -> None:
         status="active", owner="team", tags=["a", "B"], consumption_modes=["cli"], vector="D5 / A4", domain="own"
     )
 
-    assert set(facts(part("ours", entry), entry)) == {
+    assert set(facts(part("ours", entry), Capability(entry))) == {
         ("repo", "ours"), ("domain", "own"), ("status", "active"), ("owner", "team"), ("tag", "a"), ("tag", "B"),
         ("consumption_mode", "cli"), ("definition", "D5"), ("availability", "A4"),
     }  # fmt: skip
@@ -24,7 +24,7 @@ def test_every_fact_of_an_entry_is_told() -> None:
 def test_what_an_entry_does_not_state_is_no_fact() -> None:
     entry = capability(status="", owner="", tags=[], vector="")
 
-    assert set(facts(part("ours", entry), entry)) == {("repo", "ours"), ("domain", "helix_forge")}
+    assert set(facts(part("ours", entry), Capability(entry))) == {("repo", "ours"), ("domain", "helix_forge")}
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_the_domain_is_the_entry_s_else_the_index_s_else_the_registration_s(
     share = part("ours", capability())
     assert share.content
     share = replace(share, content=replace(share.content, domain=index))
-    said: dict[str, Any] = {"domain": own} if own else {}
+    said = Capability({"domain": own} if own else {})
 
     assert domain_of(share, said) == domain
 

@@ -273,7 +273,7 @@ def test_a_repo_for_which_no_number_is_left_is_left_to_a_new_index() -> None:
 
 
 def test_more_facts_can_be_found_by() -> None:
-    where = Index(edition(of("a", "b")), lambda share, entry: [("first", entry["name"] + share.repo)])
+    where = Index(edition(of("a", "b")), lambda share, found: [("first", found.name + share.repo)])
 
     assert names(find(where, filters=(("first", ("bours",)),))) == ["b"]
     assert find(where, facets=("first",)).facets == {"first": [("aours", 1), ("bours", 1)]}
