@@ -71,7 +71,7 @@ def run_server(create_app: Callable[[Settings], Starlette], host: str, port: int
         signal.signal(signal.SIGTERM, lambda *_: None)
         # Whoever sends nonsense could fill the log with warnings.
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
-        _run(_Server(_config(app, settings, bounds), settings), sockets)
+        _run(_Server(_config(app, bounds), settings), sockets)
     return settings.public
 
 
@@ -99,7 +99,7 @@ def _bounds(settings: Settings, files: int) -> Bounds:
     return bounds
 
 
-def _config(app: Starlette, settings: Settings, bounds: Bounds) -> uvicorn.Config:
+def _config(app: Starlette, bounds: Bounds) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         # Named, so that it is the same on every machine, whatever else is installed there.
@@ -113,7 +113,6 @@ def _config(app: Starlette, settings: Settings, bounds: Bounds) -> uvicorn.Confi
         server_header=False,
         # Who stands behind a proxy is told by shared.limits, from the proxies that the operator named.
         proxy_headers=False,
-        timeout_keep_alive=settings.idle_seconds,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
 

@@ -52,13 +52,6 @@ class Bounds:
         # 256 KiB at every read, which the C library, as the image sets it, asks of the system and gives back each time.
         self.read_buffer = memoryview(bytearray(READ_BYTES))
 
-    def patience(self, phase: object) -> float:
-        """Return for how many seconds a client may leave a connection as it is in this *phase*.
-
-        One that has sent nothing yet waits as after an answer: proxies open connections ahead of what they send.
-        """
-        return self.idle_seconds if phase == "begin" else self.receive_seconds
-
 
 def open_files() -> int:
     """Allow this process as many open files as the system lets it, and return how many."""

@@ -205,7 +205,7 @@ class GuardedProtocol(ClosingProtocol, asyncio.BufferedProtocol):
         elif phase == "close":
             if now - self._since >= LINGER_SECONDS:
                 self.transport.end()
-        elif now - self._since >= self._bounds.patience(phase):
+        elif now - self._since >= self._patience():
             self._end_the_wait()
 
     def _waits_for(self) -> object:
@@ -217,10 +217,14 @@ class GuardedProtocol(ClosingProtocol, asyncio.BufferedProtocol):
         if self.transport.is_closing():
             return "close"
         if self.is_idle():
-            # After an answer uvicorn waits for the next request, and ends that itself.
-            return "begin" if self.cycle is None else None
+            # The time counts anew after each answer.
+            return "begin", self.cycle
         # Where the hub itself reads no more for now, nothing can arrive.
         return ("send", self.cycle) if self._received and not self.flow.read_paused else None
+
+    def _patience(self) -> float:
+        """Return for how many seconds a client may send nothing: before a request, the first too, it has longer."""
+        return self._bounds.receive_seconds if self._received else self._bounds.idle_seconds
 
     def _end_the_wait(self) -> None:
         if self._received:

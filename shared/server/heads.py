@@ -119,7 +119,6 @@ class CheckedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what comes."""
-        self._unset_keepalive_if_required()
         self._first += data[: len(_HANDSHAKE) - len(self._first)]
         try:
             self._parse(data)

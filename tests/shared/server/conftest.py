@@ -25,8 +25,9 @@ async def server(real_network: None) -> AsyncIterator[Served]:
     bounds = Bounds(Settings(max_head_bytes=2000, max_connections=20, public_url="http://hub"), 9999)
     bounds.connections = Connections(20, ["127.0.0.0/8"])
     bounds.receive_seconds = bounds.send_seconds = SOON
+    bounds.idle_seconds = 60
     bounds.tick = SOON / 4
-    config, state = uvicorn.Config(app, log_config=None, timeout_keep_alive=60), ServerState()
+    config, state = uvicorn.Config(app, log_config=None), ServerState()
     make = partial(GuardedProtocol, bounds, config=config, server_state=state, app_state={})
     listening = await asyncio.get_running_loop().create_server(make, "127.0.0.1", 0)
     served = Served(listening.sockets[0].getsockname()[1], bounds, state)

@@ -294,11 +294,7 @@ async def test_an_idle_connection_ends_without_waiting_for_the_client(
     server: Served, client: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(guard, "LINGER_SECONDS", 600)
-    await server.has(1)
-    [one] = server.state.connections
-    assert isinstance(one, GuardedProtocol)
-    # Less than the whole second that is the least setting.
-    one.timeout_keep_alive = SOON
+    server.bounds.idle_seconds = SOON
     await asyncio.get_running_loop().sock_sendall(client, GET)
 
     assert bodies(await received(client)) == [b"hello"]
@@ -340,10 +336,10 @@ async def test_the_time_without_a_request_counts_from_the_end_of_reading(server:
     reader, writer = await server.connect()
     writer.write(LARGE)
     await reader.readuntil(b"\r\n\r\n")
-    (one,) = server.state.connections
-    assert isinstance(one, GuardedProtocol)
+    server.bounds.idle_seconds = 0.0
     writer.transport.pause_reading()  # type: ignore[attr-defined]
-    one.timeout_keep_alive_handler()
+    await asyncio.sleep(2 * SOON)
+    server.bounds.idle_seconds = 60
     writer.transport.resume_reading()  # type: ignore[attr-defined]
 
     await reader.readexactly(30_000_000)

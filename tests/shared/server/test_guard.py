@@ -8,7 +8,7 @@ import gc
 import socket
 import tracemalloc
 import weakref
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -112,6 +112,34 @@ async def test_a_later_request_has_to_arrive_in_time_too(server: Served) -> None
     first, _, second = answer.partition(b"hello")
     assert first.startswith(b"HTTP/1.1 200 OK")
     problem(second, "request-timeout")
+
+
+async def test_a_kept_connection_has_one_timer_however_many_requests_come(server: Served) -> None:
+    reader, writer = await server.connect()
+    writer.write(GET)
+    await reader.readuntil(b"hello")
+    loop: Any = asyncio.get_running_loop()
+    # Asyncio keeps timers that were cancelled until there are a hundred of them.
+    before = len(loop._scheduled)
+
+    for _ in range(50):
+        writer.write(GET)
+        await reader.readuntil(b"hello")
+
+    # Each look sets the next.
+    assert len(loop._scheduled) - before <= 1
+
+
+async def test_an_idle_connection_has_its_time_after_each_answer(server: Served) -> None:
+    server.bounds.idle_seconds = 3 * SOON
+    reader, writer = await server.connect()
+    for _ in range(6):
+        writer.write(GET)
+        await reader.readuntil(b"hello")
+        await asyncio.sleep(SOON)
+
+    assert await server.rest(reader) == b""
+    await server.has(0)
 
 
 async def test_a_connection_that_says_nothing_ends(server: Served) -> None:

@@ -151,9 +151,9 @@ def test_serves_within_its_bounds_and_says_nothing_of_itself(
     http: Any = config.http
     assert isinstance(http, partial)
     assert http.func is GuardedProtocol
-    assert http.args[0].head_bytes == 9
+    assert (http.args[0].head_bytes, http.args[0].idle_seconds) == (9, 7)
     assert (config.server_header, config.proxy_headers, config.access_log) == (False, False, False)
-    assert (config.timeout_keep_alive, config.timeout_graceful_shutdown) == (7, SHUTDOWN_SECONDS)
+    assert config.timeout_graceful_shutdown == SHUTDOWN_SECONDS
 
 
 def test_says_where_there_are_fewer_connections_than_were_asked_for(
