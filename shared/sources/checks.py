@@ -39,9 +39,13 @@ class Checks:
         Its result is None while the host is in a Retry-After cool-down, unless the source was asked for by name.
         """
         if source.flight is None:
-            # Counted once there is a task, which counts it off: a task that is refused has begun nothing.
-            source.flight = asyncio.create_task(self._check(source, source.share))
+            # The task counts it off: one that is refused has begun nothing.
             self._hosts.begin(source.share)
+            try:
+                source.flight = asyncio.create_task(self._check(source, source.share))
+            except BaseException:
+                self._hosts.end(source.share)
+                raise
         return source.flight
 
     async def run_all(self, sources: Iterable[Source]) -> list[Outcome]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from shared.fetch import urls
@@ -29,8 +30,9 @@ MOST_LEFT = 2000
 class Share:
     """What one owner has of a *host*. A check holds both gates while it fetches; *busy* counts those that wait too."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, owner: str) -> None:
         self.host = host
+        self.owner = owner
         self.busy = 0
         self._gate = asyncio.Semaphore(AT_A_TIME)
 
@@ -66,13 +68,14 @@ class Host:
     def share(self, owner: str) -> Share:
         """Return what *owner* has of this host; it is kept for as long as the host is."""
         if owner not in self._shares:
-            self._shares[owner] = Share(self)
+            self._shares[owner] = Share(self, owner)
         return self._shares[owner]
 
 
 class Hosts:
     """Every host that a source is read from, by its name. The ports of one name are one host.
 
+    *under_way* says how many *checks* each owner of sources has under way, of those that have any.
     *wake* is set whenever another check may begin: one has ended, or a source has become due out of its turn. *idle*
     is set by the schedule while no check is under way and none is due, and cleared as soon as that is no longer so.
     """
@@ -81,11 +84,14 @@ class Hosts:
         self._hosts: dict[str, Host] = {}
         self._left: dict[str, Host] = {}
         self.checks = 0
+        self.under_way: Counter[str] = Counter()
         self.wake = asyncio.Event()
         self.idle = asyncio.Event()
 
     def begin(self, share: Share) -> None:
         """Count one more check of *share*, from now until ``end``."""
+        # First what may find no memory: then nothing is counted.
+        self.under_way[share.owner] += 1
         share.busy += 1
         self.checks += 1
         self.idle.clear()
@@ -94,6 +100,9 @@ class Hosts:
         """Count one check of *share* less, and let the next one begin."""
         share.busy -= 1
         self.checks -= 1
+        self.under_way[share.owner] -= 1
+        if not self.under_way[share.owner]:
+            del self.under_way[share.owner]
         self.wake.set()
 
     def enter(self, source: Source) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 from heapq import heappop, heappush
 from operator import attrgetter
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from shared.sources.hosts import Share
     from shared.sources.source import Source
@@ -31,15 +32,20 @@ class _Head(NamedTuple):
     share: Share
 
 
+_NONE: Mapping[str, int] = MappingProxyType({})
+
+
 class Queue:
-    """Sources that wait for a check. ``put`` and ``pop`` cost O(log n) of those that wait.
+    """Sources that wait for a check. ``put`` and ``pop`` cost O(log n) of those that wait, and O(n) of their owners.
 
     A source may be put more than once, and may have changed since: the caller looks at what it pops.
     """
 
-    def __init__(self, sources: Iterable[Source] = ()) -> None:
+    def __init__(self, sources: Iterable[Source] = (), under_way: Mapping[str, int] = _NONE) -> None:
+        """Let *sources* wait; *under_way* says at any moment how many checks each owner has under way."""
+        self._under_way = under_way
         self._lines: dict[Share, list[Waiting]] = {}
-        self._heads: list[_Head] = []
+        self._heads: dict[str, list[_Head]] = {}
         self._full: set[Share] = set()
         self._numbers = itertools.count()
         # Sorted once, which makes each line a heap as it stands: much less work than to put them one by one.
@@ -58,12 +64,27 @@ class Queue:
             self._offer(source.share)
 
     def pop(self) -> Source | None:
-        """Return the source that is due for longest among those whose share has room, and take it out; else None."""
+        """Return the next source whose share has room, and take it out; None where there is none.
+
+        It is one of the owner with the fewest checks under way, and of that owner's the one that is due for longest.
+        """
         for share in [share for share in self._full if share.has_room]:
             self._full.discard(share)
             self._offer(share)
         while self._heads:
-            _, _, number, share = heappop(self._heads)
+            owner = min(self._heads, key=self._rank)
+            if (source := self._pop_of(self._heads[owner])) is not None:
+                return source
+            del self._heads[owner]
+        return None
+
+    def _rank(self, owner: str) -> tuple[int, float]:
+        heads = self._heads[owner]
+        return self._under_way.get(owner, 0), heads[0].due if heads else 0.0
+
+    def _pop_of(self, heads: list[_Head]) -> Source | None:
+        while heads:
+            _, _, number, share = heappop(heads)
             line = self._lines.get(share)
             # Since this head was pushed another source may have come to stand before it, with a head of its own.
             if not line or line[0].number != number:
@@ -81,6 +102,7 @@ class Queue:
         line = self._lines[share]
         if line:
             first = line[0]
-            heappush(self._heads, _Head(first.due, next(self._numbers), first.number, share))
+            heads = self._heads.setdefault(share.owner, [])
+            heappush(heads, _Head(first.due, next(self._numbers), first.number, share))
         else:
             del self._lines[share]

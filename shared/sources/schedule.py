@@ -65,7 +65,7 @@ class Schedule:
         self._ahead = self._wall_ahead()
         self._called: set[Source] = set()
         self._soon: list[Waiting] = []
-        self._queue = Queue()
+        self._queue = Queue((), hosts.under_way)
 
     def due(self) -> list[str]:
         """Return the repos that are due for a check and have none under way."""
@@ -101,10 +101,12 @@ class Schedule:
                 elif at <= now + seconds:
                     self._soon.append(Waiting(at, number, source))
         heapify(self._soon)
-        self._queue = Queue(due)
+        self._queue = Queue(due, self._hosts.under_way)
 
     def following(self) -> str | None:
-        """Return the next repo to check now, the longest overdue first and few of any one host, or None.
+        """Return the next repo to check now, or None: few of any one host, and the longest overdue first of an owner.
+
+        The owner with the fewest checks under way comes first.
 
         The check must have begun before the next call, and each source is returned once for each look or call.
         """

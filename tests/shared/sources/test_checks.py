@@ -805,5 +805,6 @@ async def test_a_check_that_could_not_begin_takes_no_place_of_its_host(
                 hub.sources._checks.start(source)
 
     assert (source.flight, source.share.busy, hub.sources._hosts.checks) == (None, 0, 0)
+    assert hub.sources._hosts.under_way == {}
     upstream.get(ROW.url).respond(content=index())
     assert (await hub.sources.refresh(ROW.repo)).outcome == "changed"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 from shared.registration import Registration
@@ -76,6 +77,23 @@ def test_one_owner_with_many_sources_at_a_host_leaves_places_to_the_others() -> 
     assert begun == [f"many{number}" for number in range(AT_A_TIME)] + ["few0", "few1", "few2", "few3"]
     assert len(begun) == IN_ALL
     assert popped(queue) == [f"many{AT_A_TIME}"]
+
+
+def test_an_owner_with_few_checks_under_way_does_not_wait_for_all_of_another_one() -> None:
+    under_way = Counter({"many": 200})
+    queue = Queue((), under_way)
+    for number in range(3):
+        queue.put(waiting(f"many{number}", float(number), Host(), "many"))
+    for number in range(2):
+        queue.put(waiting(f"few{number}", 100.0 + number, Host(), "few"))
+    queue.put(waiting("none", 200.0, Host(), "none"))
+
+    order = []
+    while (source := queue.pop()) is not None:
+        under_way[source.registration.registered_by] += 1
+        order.append(source.registration.repo)
+
+    assert order == ["few0", "none", "few1", "many0", "many1", "many2"]
 
 
 def test_a_line_that_was_empty_can_be_joined_again() -> None:
