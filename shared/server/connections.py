@@ -1,7 +1,9 @@
-"""Which connection ends when there are too many: the one that has waited longest for its client, found in one step.
+"""Which connection ends when there are too many: the one that has waited longest for its client.
 
 A connection waits for its client while it is idle, while a request has not arrived in full, and while an answer is not
-read. It is worked for between the last byte of a request and its answer, and then it stays. Each address has half of
+read. It is worked for between the last byte of a request and its answer, and then it stays. That work begins is not
+noted, since every request would pay for it: a connection is asked when it is about to end, once for each time that it
+began to wait. Each address has half of
 the places at most, of IPv6 each /64: who has more ends connections of its own. A proxy that the operator named has all,
 because behind it are many clients.
 """
@@ -23,20 +25,31 @@ class Connection(Protocol):
     def abort(self) -> None:
         """Close at once."""
 
+    def is_worked_for(self) -> bool:
+        """Tell whether the hub works for it, or its client reads: then it does not end to make room."""
+
 
 class _Lines:
-    """Connections that may end: those that are closing anyway before those that wait, each for the longest first."""
+    """Connections that may end: those that are closing anyway before those that wait, each for the longest first.
 
-    __slots__ = ("closing", "count", "waiting")
+    Those that wait may be worked for by now; they come again when they wait again.
+    """
 
-    def __init__(self) -> None:
-        self.count = 0
+    __slots__ = ("client", "closing", "count", "waiting")
+
+    def __init__(self, client: str = "") -> None:
+        self.client, self.count = client, 0
         self.closing: OrderedDict[Connection, None] = OrderedDict()
         self.waiting: OrderedDict[Connection, None] = OrderedDict()
 
     def first(self) -> Connection | None:
         """Return the one that ends next."""
-        return next(iter(self.closing), None) or next(iter(self.waiting), None)
+        while self.waiting and not self.closing:
+            one = next(iter(self.waiting))
+            if not one.is_worked_for():
+                return one
+            del self.waiting[one]
+        return next(iter(self.closing), None)
 
     def leave(self, one: Connection) -> None:
         """Note that *one* does not end to make room."""
@@ -54,7 +67,7 @@ class Connections:
         self._named = Clients(trusted_proxies)
         self._all = _Lines()
         self._clients: dict[str, _Lines] = {}
-        self._places: dict[Connection, str] = {}
+        self._places: dict[Connection, tuple[_Lines, _Lines]] = {}
 
     def __len__(self) -> int:
         """Return how many there are."""
@@ -63,8 +76,8 @@ class Connections:
     def arrived(self, one: Connection, address: str) -> None:
         """Take *one*, which waits for its client at *address*; where that is one too many, end another or itself."""
         client, trusted = self._named.peer(address)
-        own = self._clients.setdefault(client, _Lines())
-        self._places[one] = client
+        own = self._clients.setdefault(client, _Lines(client))
+        self._places[one] = self._all, own
         own.count += 1
         self.waits(one)
         crowded = None
@@ -79,32 +92,23 @@ class Connections:
 
     def waits(self, one: Connection) -> None:
         """Note that *one* waits for its client from now on."""
-        for lines in self._lines_of(one):
-            lines.leave(one)
+        for lines in self._places.get(one, ()):
             lines.waiting[one] = None
+            lines.waiting.move_to_end(one)
 
     def closes(self, one: Connection) -> None:
-        """Note that all is said over *one*, and only its end is due."""
-        for lines in self._lines_of(one):
+        """Note that all is said over *one*, and only its end is due; it waits no more."""
+        for lines in self._places.get(one, ()):
             lines.leave(one)
             lines.closing[one] = None
 
-    def works(self, one: Connection) -> None:
-        """Note that the hub works for *one*, or that its client reads."""
-        for lines in self._lines_of(one):
-            lines.leave(one)
-
     def left(self, one: Connection) -> None:
         """Note that *one* has ended; one that is not there any more changes nothing."""
-        for lines in self._lines_of(one):
-            lines.leave(one)
-        client = self._places.pop(one, None)
-        if client is not None:
-            own = self._clients[client]
+        places = self._places.pop(one, None)
+        if places is not None:
+            for lines in places:
+                lines.leave(one)
+            _, own = places
             own.count -= 1
             if not own.count:
-                del self._clients[client]
-
-    def _lines_of(self, one: Connection) -> tuple[_Lines, ...]:
-        client = self._places.get(one)
-        return () if client is None else (self._all, self._clients[client])
+                del self._clients[own.client]

@@ -83,6 +83,10 @@ class GuardedProtocol(ClosingProtocol, asyncio.BufferedProtocol):
         elif self._ended:
             # What came after the end belongs to the next request.
             self._ended, self._received = False, int(self._begun)
+            if not self._still and not self.cycle.more_body and self._owes_answers():
+                # As after nearly every read: no closer look is needed.
+                self._place = "works"
+                return
         elif self._received > self._bounds.head_bytes:
             self._weigh()
         elif self._begun and len(self.headers) > MOST_FIELDS:
@@ -159,18 +163,19 @@ class GuardedProtocol(ClosingProtocol, asyncio.BufferedProtocol):
         self._take_place()
 
     def _take_place(self) -> None:
-        """Tell whether this connection may end to make room for others, where that has changed."""
+        """Note from when on this connection may end to make room for others, where that has changed."""
         place = self._place_now()
         if place == self._place:
             return
         self._place = place
-        connections = self._bounds.connections
-        if place == "works":
-            connections.works(self)
-        elif place == "closes":
-            connections.closes(self)
-        else:
-            connections.waits(self)
+        if place == "closes":
+            self._bounds.connections.closes(self)
+        elif place != "works":
+            self._bounds.connections.waits(self)
+
+    def is_worked_for(self) -> bool:
+        """Tell whether the hub works for it, or its client reads."""
+        return self._place_now() == "works"
 
     def _place_now(self) -> str:
         """Return what goes on: "works", "closes", or that it is waited for its client, "idle", "sends" or "unread"."""

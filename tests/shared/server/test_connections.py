@@ -6,14 +6,20 @@ from shared.server.connections import Connections
 
 
 class Connection:
-    """Remembers whether it was ended."""
+    """Remembers whether it was ended, and whether it is worked for."""
 
     def __init__(self) -> None:
-        self.ended = False
+        self.ended = self.works = False
+        self.questions = 0
 
     def abort(self) -> None:
         """Note it."""
         self.ended = True
+
+    def is_worked_for(self) -> bool:
+        """Tell, and count how often that was asked."""
+        self.questions += 1
+        return self.works
 
 
 def arrived(connections: Connections, count: int, address: str = "192.0.2.1") -> list[Connection]:
@@ -38,8 +44,9 @@ def connections() -> Connections:
 def test_the_one_that_waits_longest_ends_and_those_that_are_worked_for_stay(connections: Connections) -> None:
     made = arrived(connections, 10, "10.1.1.1")
     for one in made[:3]:
-        connections.works(one)
+        one.works = True
     connections.waits(made[3])
+    made[1].works = False
     connections.waits(made[1])
     assert ended(made) == []
 
@@ -53,7 +60,6 @@ def test_the_one_that_waits_longest_ends_and_those_that_are_worked_for_stay(conn
 
 def test_those_that_are_closing_end_first(connections: Connections) -> None:
     made = arrived(connections, 10, "10.1.1.1")
-    connections.works(made[8])
     connections.closes(made[8])
 
     made += arrived(connections, 2, "10.1.1.1")
@@ -64,12 +70,37 @@ def test_those_that_are_closing_end_first(connections: Connections) -> None:
 def test_where_all_are_worked_for_the_newcomer_goes(connections: Connections) -> None:
     made = arrived(connections, 10, "10.1.1.1")
     for one in made:
-        connections.works(one)
+        one.works = True
 
     made += arrived(connections, 1, "10.1.1.1")
 
     assert ended(made) == [10]
     assert len(connections) == 10
+
+
+def test_one_that_was_worked_for_when_room_was_made_ends_later_when_it_waits_again(connections: Connections) -> None:
+    made = arrived(connections, 10, "10.1.1.1")
+    made[0].works = True
+    made += arrived(connections, 1, "10.1.1.1")
+    assert ended(made) == [1]
+    made[0].works = False
+    connections.waits(made[0])
+
+    made += arrived(connections, 9, "10.1.1.1")
+    assert ended(made) == list(range(1, 11))
+    made += arrived(connections, 1, "10.1.1.1")
+    assert ended(made) == list(range(11))
+
+
+def test_each_is_asked_once_for_each_time_that_it_waits_however_often_room_is_made(connections: Connections) -> None:
+    made = arrived(connections, 10, "10.1.1.1")
+    for one in made[:9]:
+        one.works = True
+
+    made += arrived(connections, 20, "10.1.1.1")
+
+    assert [one.questions for one in made[:9]] == [1] * 9
+    assert ended(made) == list(range(9, 29))
 
 
 @pytest.mark.parametrize(
@@ -83,7 +114,7 @@ def test_an_address_has_half_of_the_places_and_beyond_that_ends_its_own(
     others = arrived(connections, 3, other)
     made = arrived(connections, 5, one)
     assert ended(made) == []
-    connections.works(made[0])
+    made[0].works = True
 
     made += arrived(connections, 20, one)
 
@@ -108,7 +139,7 @@ def test_nothing_is_kept_of_those_that_left(connections: Connections) -> None:
     for one in made * 2:
         connections.left(one)
         connections.waits(one)
-        connections.works(one)
+        connections.closes(one)
 
     assert len(connections) == 0
     assert (connections._clients, connections._places) == ({}, {})
