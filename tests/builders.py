@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 TOKEN = "a-token-that-only-the-tests-know"
 WRITER = {"Authorization": f"Bearer {TOKEN}"}
 START = datetime(2026, 11, 23, 10, 0, 0, tzinfo=UTC)
+PLACES = {
+    "repo": "state-hub", "id": "capability.example.n1", "domain": "helix_forge", "name": "federation",
+    "slug": "not-found", "file": "hub.css", "identifier": "urn:air:reuse-surface.invalid:registry:federation",
+}  # fmt: skip
+"""What tests put in the place of each part of a path in ENDPOINTS."""
 
 
 def registration(**changes: Any) -> dict[str, Any]:

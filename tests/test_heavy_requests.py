@@ -21,7 +21,7 @@ from shared.hub import open_hub
 from shared.problems import Problem
 from shared.server import heads
 from shared.settings import Settings
-from tests.builders import TOKEN, Hands
+from tests.builders import PLACES, TOKEN, Hands
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 HEAD, BODY = 32_000, 65_000
 ROUNDS = 700_000
 ATTEMPTS = 3
-PLACES = {"repo": "state-hub", "id": "x", "slug": "not-found", "file": "hub.css", "domain": "d", "name": "federation"}
-PLACES["identifier"] = "urn:air:reuse-surface.invalid:registry:federation"
 READS = [path.format_map(PLACES) for method, path, *_ in ENDPOINTS if method == "GET"]
 
 

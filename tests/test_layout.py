@@ -189,6 +189,17 @@ def test_a_library_has_one_home(library: str, home: list[str]) -> None:
     assert users == home
 
 
+def test_what_to_read_first_is_as_short_as_its_heading_says() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    section = re.search(r"## The (\d+) lines to read first\n(.*?)\n## ", text, re.DOTALL)
+    assert section is not None
+    named = re.findall(r"^\d+\. `([\w/]+\.py)`", section[2], re.MULTILINE)
+
+    lines = sum((ROOT / name).read_text(encoding="utf-8").count("\n") for name in named)
+    assert len(named) >= 3
+    assert lines == pytest.approx(int(section[1]), rel=0.2)
+
+
 def texts() -> dict[str, str]:
     """Return every text file (all but pictures) of the project, as git knows them or, without git, as they lie."""
     listed = subprocess.run(

@@ -19,6 +19,7 @@ from shared.hub import open_hub
 from shared.registration import Wanted
 from shared.settings import Settings
 from shared.storage import Author
+from tests import builders
 from tests.builders import TOKEN, Hands, capability, index
 
 if TYPE_CHECKING:
@@ -33,8 +34,7 @@ if TYPE_CHECKING:
 FEW, MANY = 150, 600
 TIMES = 4
 WRITES = [(b"authorization", f"Bearer {TOKEN}".encode()), (b"content-type", b"application/json")]
-PLACES = {"repo": "r-0001", "id": "capability.example.n1", "slug": "not-found", "file": "hub.css", "domain": "d"}
-PLACES |= {"name": "federation", "identifier": "urn:air:hub:r-0000:n1"}
+PLACES = builders.PLACES | {"repo": "r-0001", "domain": "d", "identifier": "urn:air:hub:r-0000:n1"}
 READS = [path.format_map(PLACES) for method, path, *_ in ENDPOINTS if method == "GET"]
 SELECTIONS = [
     "/v1/repos?domain=d",

@@ -13,7 +13,7 @@ import pytest
 from router import ENDPOINTS, application, create_app
 from shared.hub import open_hub
 from shared.problems import StartError
-from tests.builders import WRITER, capability, index, refresh, registration, searchable, url_of
+from tests.builders import PLACES, WRITER, capability, index, refresh, registration, searchable, url_of
 from tests.crawling import Crawler, addresses_of
 
 if TYPE_CHECKING:
@@ -73,11 +73,8 @@ async def fill(client: httpx.AsyncClient, upstream: respx.MockRouter) -> None:
     await searchable(client)
 
 
-# What no link leads to, with what belongs in its place.
-GIVEN = {
-    "{repo}": "sky", "{id}": "capability.example.n0", "{identifier}": "urn:air:tools.example:registry:federation",
-    "{domain}": "helix_forge", "{file}": "hub.css", "{name}": "problem", "{slug}": "not-found",
-}  # fmt: skip
+FILLED = {"repo": "sky", "id": "capability.example.n0", "identifier": "urn:air:tools.example:registry:federation"}
+NAMED = PLACES | FILLED
 QUERIES = {
     "/v1/federated/changes": "?since=0&limit=1", "/v1/capabilities": "?limit=1", "/v1/repos": "?limit=1",
     "/v1/domains": "?limit=1", "/v1/findings": "?limit=1", "/v1/repos/{repo}/history": "?limit=1",
@@ -89,7 +86,7 @@ def readable() -> list[str]:
     paths = []
     for method, path, *_ in ENDPOINTS:
         if method == "GET" and path != "/v1/backup":
-            paths.append(re.sub(r"\{\w+\}", lambda found: GIVEN[found[0]], path) + QUERIES.get(path, ""))
+            paths.append(path.format_map(NAMED) + QUERIES.get(path, ""))
     return paths
 
 

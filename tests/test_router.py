@@ -14,7 +14,7 @@ from router import ENDPOINTS, application, create_app
 from shared.hub import open_hub
 from shared.pages import PAGE
 from shared.problems import StartError
-from tests.builders import TOKEN, WRITER, ard_error, index, problem, registration, url_of
+from tests.builders import PLACES, TOKEN, WRITER, ard_error, index, problem, registration, url_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -159,13 +159,7 @@ async def test_an_unknown_path_is_a_404(client: httpx.AsyncClient, method: str, 
         problem(answer, "not-found")
 
 
-EXAMPLES = {"repo": "a", "id": "b", "name": "problem", "slug": "not-found", "file": "hub.css"} | {
-    "domain": "c",
-    "identifier": "d",
-}
-
-
-@pytest.mark.parametrize("path", [path.format_map(EXAMPLES) for _, path, *_ in ENDPOINTS if path != "/"])
+@pytest.mark.parametrize("path", [path.format_map(PLACES) for _, path, *_ in ENDPOINTS if path != "/"])
 async def test_a_slash_at_the_end_makes_another_path_and_is_not_redirected(
     client: httpx.AsyncClient, path: str
 ) -> None:

@@ -15,6 +15,7 @@ import pytest
 from router import ENDPOINTS, application
 from shared.web.dialect import ARD
 from tests.builders import (
+    PLACES,
     TOKEN,
     WRITER,
     ard_error,
@@ -39,15 +40,6 @@ if TYPE_CHECKING:
     from shared.hub import Hub
     from shared.settings import Settings
 
-PLACES = {
-    "repo": "state-hub",
-    "id": "capability.example.n1",
-    "name": "federation",
-    "slug": "not-found",
-    "file": "hub.css",
-    "domain": "helix_forge",
-    "identifier": "urn:air:reuse-surface.invalid:registry:federation",
-}
 ROWS = [(method, path.format_map(PLACES)) for method, path, *_ in ENDPOINTS]
 PATHS = {path: {method for method, other in ROWS if other == path} for _, path in ROWS}
 NEEDED = {"/v1/federated/changes": "?since=1"}
