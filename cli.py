@@ -41,20 +41,50 @@ import os
 import re
 import time
 from contextlib import suppress
-from functools import partial
 
 TYPE_CHECKING = False  # typing's own would cost two milliseconds of every start
 if TYPE_CHECKING:
     import http.client
     import socket
     from argparse import Namespace
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-    from typing import Any, NoReturn, Union
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from typing import Any, NoReturn, TypedDict, Union
     from urllib.parse import SplitResult
 
-    Option = tuple[tuple[str, ...], dict[str, Any]]
+    Json = dict[str, Any]
+    Option = tuple[tuple[str, ...], Json]
     Block = Union[str, list[Sequence[object]]]
-    Manifest = tuple[list[dict[str, Any]], list[tuple[str, str]]]
+    Request = tuple[str, str, Union[bytes, None], dict[str, str]]  # method, path, body, headers
+    Manifest = tuple[list[Json], list[tuple[str, str]]]
+
+    # What a hub answers, as far as it is read here. One that lies may leave out any field, or send another type.
+    class Source(TypedDict, total=False):
+        """What is known of a source."""
+
+        state: str
+        checked_at: str
+        capability_count: int
+        served_count: int
+        held_digest: str
+
+    class Registration(TypedDict, total=False):
+        """A row of /v1/repos, with the outcome of a check where there was one."""
+
+        repo: str
+        domain: str
+        enabled: bool
+        revision: int
+        source: Source
+        outcome: str
+
+    class Finding(TypedDict, total=False):
+        """A row of /v1/findings."""
+
+        repo: str
+        detail: str
+        action: str
+        faults: list[Json]
+
 
 VERSION = "0.1.0"
 REPOSITORY = "https://gitea.coulomb.social/coulomb/reuse-surface"
@@ -72,10 +102,15 @@ class Failure(Exception):  # noqa: N818 - a refusal, told to the user
     *problem* is what the hub answered (RFC 9457), where it did.
     """
 
-    def __init__(self, message: str, code: int = REFUSED, problem: "dict[str, Any] | None" = None) -> None:
+    def __init__(self, message: str, code: int = REFUSED, problem: "Json | None" = None) -> None:
         super().__init__(message)
         self.code = code
         self.problem = problem or {}
+
+
+def no_hub(what: str) -> Failure:
+    """Return the failure of whatever answers and is not a hub."""
+    return Failure(f"What answers is not a hub: {what}. Check --base-url or REUSE_SURFACE_URL.", UNREACHABLE)
 
 
 # --- HTTP -------------------------------------------------------------------------------------------------------------
@@ -91,10 +126,11 @@ HINTS = {
     "repo-disabled": "To enable it: reuse-surface hub update REPO --enabled true",
     "not-found": "This hub does not offer that: is the URL right, and the hub as new as this client?",
 }
+PROXY_NEEDS_LOGIN = "The proxy asks for a name and a password: write its URL as http://NAME:PASSWORD@HOST:PORT"
 
 
 class Answer:
-    """What a hub answered, its body read to the end and unpacked.
+    """What a hub answered, its body read to the end and unpacked; *kind* is its media type.
 
     *framed* says that a length, chunks or gzip marked the end of the body; else only the end of the connection did,
     which looks the same after a cut (RFC 9112 §8). *via* names the proxy that it came through, if there was one.
@@ -106,16 +142,17 @@ class Answer:
         self.body = body
         self.framed = framed
         self.via = via
+        self.kind = self.header("content-type").partition(";")[0]
 
     def header(self, name: str) -> str:
         """Return a header, empty where it was not sent."""
         return str(self.headers.get(name, ""))
 
-    def json(self) -> "dict[str, Any]":
+    def json(self) -> "Json":
         """Return the body, which is a JSON object in every answer of a hub but the documents; raise Failure."""
-        kind = self.header("content-type").partition(";")[0]
-        if kind not in {"application/json", "application/problem+json"}:
-            raise no_hub(f"the answer{self.via} is {self.status} with {kind or 'no content type'}, not JSON of a hub")
+        if self.kind not in {"application/json", "application/problem+json"}:
+            kind = self.kind or "no content type"
+            raise no_hub(f"the answer{self.via} is {self.status} with {kind}, not JSON of a hub")
         try:
             document = read_json(self.body)
         except ValueError as fault:
@@ -124,42 +161,227 @@ class Answer:
             raise no_hub(f"the JSON in its answer{self.via} is not an object")
         return document
 
-    def pause(self) -> "float | None":
-        """Return the seconds after which the same request may be sent again, None where it may not."""
-        after = self.header("retry-after")
-        return float(after) if self.status in {429, 503} and re.fullmatch("[0-9]{1,6}", after) else None
 
+class Api:
+    """A hub over HTTP/1.1: bounded in time and size, one connection for all requests, no redirect is followed.
 
-def read_json(text: "bytes | str", pairs: "Any" = None) -> "Any":  # noqa: ANN401 - JSON of any shape
-    """Return what JSON says; raise ValueError for NaN, what is nested too deep, and what a float can't hold (1e999).
-
-    *pairs* makes each object of its pairs, where it is not None.
+    Every failure is a Failure. What can't do harm twice is tried again, at most three times in all.
     """
 
-    def finite(number: str) -> float:
-        value = float(number)
-        if value - value != 0:
-            raise ValueError(number)
-        return value
+    def __init__(self, url: str, token: str, screen: "Screen", *, insecure: bool, seconds: "float | None") -> None:
+        self.url = url.strip().rstrip("/")
+        self.screen = screen
+        self.seconds = seconds
+        self._token = token.strip()
+        self._insecure = insecure
+        self._connection: http.client.HTTPConnection | None = None
+        self._proxy: Proxy | None = None
 
-    try:
-        return json.loads(text, parse_constant=finite, parse_float=finite, object_pairs_hook=pairs)
-    except RecursionError as fault:
-        raise ValueError("it is nested too deep") from fault
+    def read(self, path: str, **query: object) -> "Any":  # noqa: ANN401 - as write
+        """Return the JSON that a GET of *path* answers; parameters that are None are left out."""
+        return self.write("GET", with_query(path, query))
+
+    def rows(self, path: str, name: str, **query: object) -> "list[Any]":
+        """Return the objects of the whole list *name*, page by page."""
+        rows: list[Any] = []
+        query = {"limit": 1000, **query, "cursor": None}
+        for _ in range(MOST_PAGES):
+            page = self.read(path, **query)
+            if not isinstance(page.get(name), list):
+                raise no_hub(f"its answer holds no list of {name}")
+            rows += list_of(page, name)
+            after = str(page.get("next") or "").encode(errors="replace").decode()
+            if after in {"", query["cursor"]}:
+                return rows
+            query["cursor"] = after
+            self.screen.progress(f"{len(rows)} of {page.get('total', '?')}")
+        raise no_hub(f"its list of {name} has no end")
+
+    def write(self, method: str, path: str, body: object = None, **how: "Any") -> "Any":  # noqa: ANN401 - see below
+        """Send a request as ``ask`` does and return the JSON object of a good answer; the caller declares its shape."""
+        return self.expect(self.ask(method, path, body, **how))
+
+    def expect(self, answer: "Answer") -> "Json":
+        """Return the JSON of a good answer, else raise the Failure that it is."""
+        if 300 <= answer.status < 400:
+            raise no_hub(f"it redirects to {answer.header('location')}, and redirects are not followed")
+        if answer.status == 407 and answer.via:
+            raise Failure(f"{PROXY_NEEDS_LOGIN}. The answer{answer.via} was 407.", UNREACHABLE)
+        if answer.status >= 400:
+            raise self._refusal(answer)
+        if answer.status not in {200, 201, 202, 204}:
+            raise no_hub(f"it answered {answer.status}, which no hub does")
+        return {} if answer.status == 204 else answer.json()
+
+    def _refusal(self, answer: "Answer") -> "Failure":
+        """Return what a problem of the hub (RFC 9457) says, with every fault in it and what to do about it."""
+        problem = answer.json()
+        slug = str(problem.get("type", "")).rpartition("/")[2]
+        repo = str(problem.get("instance", "")).partition("/v1/repos/")[2].partition("/")[0]
+        lines = [str(problem.get("detail") or problem.get("title") or f"The hub answered {answer.status}.")]
+        lines += [f"  {fault.get('pointer') or '/'} {fault.get('detail')}" for fault in list_of(problem, "errors")]
+        if slug in HINTS:
+            lines.append(HINTS[slug].replace(" REPO ", f" {repo} "))
+        if slug == "repo-not-found":
+            others = self.ask("GET", "/v1/repos?limit=1000")
+            if others.status == 200:
+                lines.append(did_you_mean(repo, [str(row.get("repo")) for row in list_of(others.json(), "repos")]))
+        return Failure("\n".join(lines), CODES.get(answer.status, REFUSED), problem)
+
+    def ask(  # noqa: PLR0913 - a request has that many sides
+        self, method: str, path: str, body: object = None, *,
+        headers: "dict[str, str] | None" = None, public: bool = False, seconds: float = SECONDS,
+    ) -> "Answer":  # fmt: skip
+        """Send one request and return the answer, whatever its status; *body* is JSON unless it is bytes.
+
+        All but GET carry the token, unless they are *public*. Raise Failure where there is no whole answer.
+        """
+        fields = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": f"reuse-surface/{VERSION}"}
+        if body is not None and not isinstance(body, bytes):
+            fields["Content-Type"], body = "application/json", json.dumps(body).encode()
+        if method != "GET" and not public:
+            fields["Authorization"] = f"Bearer {self.sendable_token()}"
+        fields.update(headers or {})
+        attempt = 0
+        while True:
+            attempt += 1
+            answer = self._once((method, path, body, fields), self.seconds or seconds, last=attempt == ATTEMPTS)
+            pause = 0.3 * attempt
+            if answer:
+                after = answer.header("retry-after")
+                pause = float(after) if re.fullmatch("[0-9]{1,6}", after) else LONGEST_PAUSE + 1
+                if answer.status not in {429, 503} or pause > LONGEST_PAUSE or attempt == ATTEMPTS:
+                    return answer
+                self.screen.say(f"The hub asks to wait {pause:.0f} s.")
+            self._drop()
+            time.sleep(pause)
+
+    def sendable_token(self) -> str:
+        """Return the token, or raise Failure where it is none, or would be sent in clear."""
+        if not re.fullmatch("[!-~]+", self._token):
+            hint = "holds characters that no token has" if self._token else "is not set; this needs a token"
+            raise Failure(f"REUSE_SURFACE_TOKEN {hint}.", UNAUTHORISED)
+        place = self._place()
+        if place.scheme == "http" and not _is_loopback(place.hostname) and not self._insecure:
+            raise Failure(
+                f"The token is not sent to {place.hostname} over plain http, where others could read it. Use https, "
+                "or --insecure-http if the network is yours.",
+                UNAUTHORISED,
+            )
+        return self._token
+
+    def _place(self) -> "SplitResult":
+        """Return the parts of the hub's URL, or raise Failure where it is none."""
+        from urllib.parse import urlsplit
+
+        try:
+            parts = urlsplit(self.url)
+            good = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        except ValueError:
+            good = False
+        if not good or not re.fullmatch(r"[!-~]+", self.url) or set(self.url) & set("@?#\\"):
+            shown = re.sub("//[^/@]*@", "//...@", self.url)  # never a password
+            raise Failure(f"{shown!r} is not the URL of a hub, such as {DEFAULT_URL}.", USAGE)
+        return parts
+
+    def _once(self, request: "Request", seconds: float, *, last: bool) -> "Answer | None":
+        """Send a request; return None for a failure after which it may be sent again, unless it is the *last* time."""
+        from http.client import HTTPException
+
+        reused = self._connection is not None
+        try:
+            return self._exchange(request, seconds)
+        except Failure:
+            self._drop()
+            raise
+        except (OSError, HTTPException, ValueError) as fault:  # ValueError: a chunk whose length is negative
+            self._drop()
+            # Refused: nothing was sent. Reset on a connection that had been idle: the hub had closed it.
+            closed = isinstance(fault, ConnectionError) and reused and request[0] != "POST"
+            if (closed or isinstance(fault, ConnectionRefusedError)) and not last:
+                return None
+            raise self._unreachable(request, fault, seconds) from fault
+
+    def _exchange(self, request: "Request", seconds: float) -> "Answer":
+        """Send a request and return the answer; raise what http.client and sockets raise, or Failure."""
+        from http.client import HTTPResponse
+
+        method, path, body, headers = request
+        place, started = self._place(), time.monotonic()
+        if self._connection is None:
+            self._connection = self._connect(place)
+        connection = self._connection
+        connection.timeout = seconds
+        if connection.sock is not None:
+            connection.sock.settimeout(seconds)
+
+        def tick() -> None:
+            self.screen.progress(f"waiting for the hub, {time.monotonic() - started:.0f} s")
+
+        connection.response_class = lambda sock, **how: HTTPResponse(Timed(sock, started + seconds, tick), **how)  # type: ignore[arg-type, assignment]
+        connection.request(method, self._prefix + place.path + path, body, {**headers, **self._login})
+        response = connection.getresponse()
+        content, framed = whole(response)
+        via = self._proxy.via if self._proxy else ""
+        return Answer(response.status, response.headers, content, framed=framed, via=via)
+
+    def _connect(self, place: "SplitResult") -> "http.client.HTTPConnection":
+        """Return a connection to the hub or its proxy, and note what stands before each path and what logs in there."""
+        from http.client import HTTPConnection, HTTPSConnection
+
+        kind = HTTPSConnection if place.scheme == "https" else HTTPConnection
+        self._proxy = proxy = proxy_for(place)
+        self._prefix, self._login = "", {}
+        if proxy is None:
+            return kind(place.hostname or "", place.port)
+        connection = kind(proxy.host, proxy.port)
+        if place.scheme == "https":
+            connection.set_tunnel(place.hostname or "", place.port or 443, proxy.login)
+        else:
+            self._prefix, self._login = f"http://{place.netloc}", proxy.login
+        return connection
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+
+    def _unreachable(self, request: "Request", fault: "Exception", seconds: float) -> "Failure":
+        """Return the failure that *fault* is: of the hub, of the proxy, or of the way through the proxy."""
+        from socket import gaierror
+        from ssl import SSLError
+
+        method, path, _, headers = request
+        reason, via = why(fault, seconds), self._proxy.via if self._proxy else ""
+        unopened = isinstance(fault, (ConnectionRefusedError, gaierror))
+        message = f"The hub at {self.url} can't be reached{via}: {reason}."
+        if self._proxy and "407" in reason:
+            message = f"{PROXY_NEEDS_LOGIN}{via}: {reason}."
+        elif self._proxy and unopened:  # the only address looked for was the proxy's
+            message = f"The proxy {self._proxy.label} can't be reached: {reason}."
+        unsent = unopened or isinstance(fault, (SSLError, UnicodeError)) or "407" in str(fault)
+        if not unsent and method != "GET" and "Authorization" in headers and "dry_run" not in path:
+            message += " Whether it did what was asked is not known: look before you repeat it."
+        return Failure(message, UNREACHABLE)
 
 
-def once(pairs: "list[tuple[str, Any]]") -> "dict[str, Any]":
-    """Return an object of JSON; raise ValueError for one that has a key twice, of which readers take either."""
-    document = dict(pairs)
-    if len(document) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"it has the key {next(name for name in names if names.count(name) > 1)} twice")
-    return document
+def why(fault: "Exception", seconds: float) -> str:
+    """Say in plain words why there was no answer."""
+    import socket
+    import ssl
+    from http.client import HTTPException, RemoteDisconnected
 
-
-def no_hub(what: str) -> Failure:
-    """Return the failure of whatever answers and is not a hub."""
-    return Failure(f"What answers is not a hub: {what}. Check --base-url or REUSE_SURFACE_URL.", UNREACHABLE)
+    if isinstance(fault, (socket.timeout, TimeoutError)):
+        return f"there was no whole answer within {seconds:g} s"
+    if isinstance(fault, (socket.gaierror, UnicodeError)):
+        return "its name has no address"
+    if isinstance(fault, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted ({fault.verify_message}); SSL_CERT_FILE may name another authority"
+    if isinstance(fault, RemoteDisconnected):
+        return "the connection was closed without an answer"
+    if isinstance(fault, (HTTPException, ValueError)):
+        return f"the answer was cut off, or is not HTTP ({type(fault).__name__})"
+    return str(getattr(fault, "strerror", None) or fault).lower()
 
 
 class Timed(io.RawIOBase):
@@ -190,14 +412,14 @@ class Timed(io.RawIOBase):
         while left > 0:
             self._sock.settimeout(min(left, 1.0))
             try:
-                came = self._sock.recv_into(buffer)
+                size = self._sock.recv_into(buffer)
             except socket.timeout:
                 self._tick()
             else:
-                self._room -= came
+                self._room -= size
                 if self._room < 0:
                     raise no_hub(f"it answers with more than {MOST // 2**20} MiB")
-                return came
+                return size
             left = self._until - time.monotonic()
         raise TimeoutError
 
@@ -205,295 +427,6 @@ class Timed(io.RawIOBase):
         """Let go of the socket."""
         self._held.close()
         super().close()
-
-
-class Api:
-    """A hub over HTTP/1.1: bounded in time and size, one connection for all requests, no redirect is followed.
-
-    Every failure is a Failure. What can't do harm twice is tried again, at most three times in all.
-    """
-
-    def __init__(self, url: str, token: str, screen: "Screen", *, insecure: bool, seconds: "float | None") -> None:
-        self.url = url.strip().rstrip("/")
-        self.progress = screen.progress
-        self._screen = screen
-        self._token = token.strip()
-        self._insecure = insecure
-        self.seconds = seconds
-        self._connection: http.client.HTTPConnection | None = None
-        self._proxy: Proxy | None = None
-
-    def read(self, path: str, **query: object) -> "dict[str, Any]":
-        """Return the JSON that a GET of *path* answers; parameters that are None are left out."""
-        return self.expect(self.ask("GET", with_query(path, query)))
-
-    def rows(self, path: str, name: str, **query: object) -> "list[dict[str, Any]]":
-        """Return the whole list *name*, page by page."""
-        rows: list[dict[str, Any]] = []
-        query = {"limit": 1000, **query, "cursor": None}
-        for _ in range(MOST_PAGES):
-            page = self.read(path, **query)
-            if not isinstance(page.get(name), list):
-                raise no_hub(f"its answer holds no list of {name}")
-            rows += listed(page, name)
-            after = str(page.get("next") or "").encode(errors="replace").decode()
-            if after in {"", query["cursor"]}:
-                return rows
-            query["cursor"] = after
-            self.progress(f"{len(rows)} of {page.get('total', '?')}")
-        raise no_hub(f"its list of {name} has no end")
-
-    def write(self, method: str, path: str, body: object = None, **how: "Any") -> "dict[str, Any]":  # noqa: ANN401 - as ask
-        """Send a change and return the JSON answer."""
-        return self.expect(self.ask(method, path, body, **how))
-
-    def expect(self, answer: "Answer") -> "dict[str, Any]":
-        """Return the JSON of a good answer, else raise the Failure that it is."""
-        if 300 <= answer.status < 400:
-            raise no_hub(f"it redirects to {answer.header('location')}, and redirects are not followed")
-        if answer.status == 407 and answer.via:
-            raise Failure(f"{PROXY_NEEDS_LOGIN}. The answer{answer.via} was 407.", UNREACHABLE)
-        if answer.status >= 400:
-            raise self._refusal(answer.status, answer.json())
-        if answer.status not in {200, 201, 202, 204}:
-            raise no_hub(f"it answered {answer.status}, which no hub does")
-        return {} if answer.status == 204 else answer.json()
-
-    def _refusal(self, status: int, problem: "dict[str, Any]") -> "Failure":
-        slug = str(problem.get("type", "")).rpartition("/")[2]
-        lines = [str(problem.get("detail") or problem.get("title") or f"The hub answered {status}.")]
-        lines += [f"  {one.get('pointer') or '/'} {one.get('detail')}" for one in listed(problem, "errors")]
-        name = str(problem.get("instance", "")).partition("/v1/repos/")[2].partition("/")[0]
-        if slug == "repo-not-found":
-            lines += self._nearest(name)
-        elif slug in HINTS:
-            lines.append(HINTS[slug].replace(" REPO ", f" {name} "))
-        return Failure("\n".join(lines), CODES.get(status, REFUSED), problem)
-
-    def _nearest(self, name: str) -> "list[str]":
-        answer = self.ask("GET", "/v1/repos?limit=1000")
-        if answer.status != 200:
-            return []
-        return [did_you_mean(name, [str(row.get("repo")) for row in listed(answer.json(), "repos")])]
-
-    def ask(  # noqa: PLR0913 - a request has that many sides
-        self, method: str, path: str, body: object = None, *,
-        headers: "dict[str, str] | None" = None, public: bool = False, seconds: float = SECONDS,
-    ) -> "Answer":  # fmt: skip
-        """Send one request and return the answer, whatever its status; *body* is JSON unless it is bytes.
-
-        All but GET carry the token, unless they are *public*. Raise Failure where there is no whole answer.
-        """
-        sent = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": f"reuse-surface/{VERSION}"}
-        if body is not None and not isinstance(body, bytes):
-            sent["Content-Type"], body = "application/json", json.dumps(body).encode()
-        if method != "GET" and not public:
-            sent["Authorization"] = f"Bearer {self.sendable_token()}"
-        sent.update(headers or {})
-        attempt = 0
-        while True:
-            attempt += 1
-            answer = self._once((method, path, body, sent), self.seconds or seconds, last=attempt == ATTEMPTS)
-            pause = answer.pause() if answer else 0.3 * attempt
-            if answer and (pause is None or pause > LONGEST_PAUSE or attempt == ATTEMPTS):
-                return answer
-            if answer:
-                self._screen.say(f"The hub asks to wait {pause:.0f} s.")
-            self._drop()
-            time.sleep(pause or 0)
-
-    def sendable_token(self) -> str:
-        """Return the token, or raise Failure where it is none, or would be sent in clear."""
-        if not re.fullmatch("[!-~]+", self._token):
-            hint = "holds characters that no token has" if self._token else "is not set; this needs a token"
-            raise Failure(f"REUSE_SURFACE_TOKEN {hint}.", UNAUTHORISED)
-        place = self._place()
-        if place.scheme == "http" and not _is_loopback(place.hostname) and not self._insecure:
-            raise Failure(
-                f"The token is not sent to {place.hostname} over plain http, where others could read it. Use https, "
-                "or --insecure-http if the network is yours.",
-                UNAUTHORISED,
-            )
-        return self._token
-
-    def _place(self) -> "SplitResult":
-        """Return the parts of the hub's URL."""
-        from urllib.parse import urlsplit
-
-        try:
-            parts = urlsplit(self.url)
-            good = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-        except ValueError:
-            good = False
-        if not good or not re.fullmatch(r"[!-~]+", self.url) or set(self.url) & set("@?#\\"):
-            shown = re.sub("//[^/@]*@", "//...@", self.url)  # never a password
-            raise Failure(f"{shown!r} is not the URL of a hub, such as {DEFAULT_URL}.", USAGE)
-        return parts
-
-    def _once(self, request: "tuple[str, str, Any, dict[str, str]]", seconds: float, *, last: bool) -> "Answer | None":
-        """Send a request; return None for a failure after which it may be sent again, unless it is the *last* time."""
-        from http.client import HTTPException
-
-        reused = self._connection is not None
-        try:
-            return self._exchange(request, seconds)
-        except Failure:
-            self._drop()
-            raise
-        except (OSError, HTTPException, ValueError) as fault:  # ValueError: a chunk whose length is negative
-            self._drop()
-            # Refused: nothing was sent. Reset on a connection that had been idle: the hub had closed it.
-            closed = isinstance(fault, ConnectionError) and reused and request[0] != "POST"
-            if (closed or isinstance(fault, ConnectionRefusedError)) and not last:
-                return None
-            doubt = " Whether it did what was asked is not known: look before you repeat it." * in_doubt(request, fault)
-            raise Failure(f"{self._unreachable(fault, seconds)}{doubt}", UNREACHABLE) from fault
-
-    def _unreachable(self, fault: "Exception", seconds: float) -> "Failure":
-        """Return the failure that *fault* is: of the hub, of the proxy, or of the way through the proxy."""
-        from socket import gaierror
-
-        reason = why(fault, seconds)
-        place = f"The hub at {self.url}"
-        if self._proxy is None:
-            return Failure(f"{place} can't be reached: {reason}.", UNREACHABLE)
-        if "407" in reason:
-            return Failure(f"{PROXY_NEEDS_LOGIN}{self._proxy.via}: {reason}.", UNREACHABLE)
-        if isinstance(fault, (ConnectionRefusedError, gaierror)):  # the only address looked for was the proxy's
-            return Failure(f"The proxy {self._proxy.label} can't be reached: {reason}.", UNREACHABLE)
-        return Failure(f"{place} can't be reached{self._proxy.via}: {reason}.", UNREACHABLE)
-
-    def _exchange(self, request: "tuple[str, str, Any, dict[str, str]]", seconds: float) -> "Answer":
-        from http.client import HTTPResponse
-
-        method, path, body, headers = request
-        place, until, tick = self._place(), time.monotonic() + seconds, self._screen.ticker()
-        if self._connection is None:
-            self._proxy = proxy_for(place)
-            self._connection, self._prefix, self._extra = connect(place, self._proxy)
-        connection = self._connection
-        connection.timeout = seconds
-        if connection.sock is not None:
-            connection.sock.settimeout(seconds)
-        connection.response_class = lambda sock, **how: HTTPResponse(Timed(sock, until, tick), **how)  # type: ignore[arg-type, assignment]
-        connection.request(method, self._prefix + place.path + path, body, {**headers, **self._extra})
-        response = connection.getresponse()
-        body, framed = whole(response)
-        via = self._proxy.via if self._proxy else ""
-        return Answer(response.status, response.headers, body, framed=framed, via=via)
-
-    def _drop(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-        self._connection = None
-
-
-PROXY_NEEDS_LOGIN = "The proxy asks for a name and a password: write its URL as http://NAME:PASSWORD@HOST:PORT"
-
-
-def in_doubt(request: "tuple[str, str, Any, dict[str, str]]", fault: Exception) -> bool:
-    """Tell whether *request* may have changed something, though *fault* kept its answer from arriving."""
-    from socket import gaierror
-    from ssl import SSLError
-
-    method, path, _, headers = request
-    unsent = isinstance(fault, (ConnectionRefusedError, gaierror, SSLError, UnicodeError)) or "407" in str(fault)
-    return not unsent and method != "GET" and "Authorization" in headers and "dry_run" not in path
-
-
-class Proxy:
-    """The proxy that a variable of the environment names; *label* and *via* name it in messages, without password."""
-
-    def __init__(self, name: str, url: str) -> None:
-        """Read *url*, or raise Failure for a proxy that this client can't speak to."""
-        from urllib.parse import urlsplit
-
-        try:
-            self.parts = urlsplit(url if "://" in url else f"http://{url}")
-            self.host, self.port = self.parts.hostname or "", self.parts.port or 80
-        except ValueError:
-            self.host = ""
-        if not re.fullmatch("[!-~]+", self.host):
-            raise Failure(f"{name} is not the URL of a proxy, such as http://proxy.example:3128.", UNREACHABLE)
-        scheme = self.parts.scheme
-        if scheme != "http":
-            kind = "a SOCKS proxy" if scheme.startswith("socks") else f"a proxy that is spoken to in {scheme}"
-            raise Failure(
-                f"{name} names {kind} ({scheme}://{self.host}:{self.port}); this client speaks to http proxies only. "
-                "NO_PROXY=HOST goes past it, HTTPS_PROXY or HTTP_PROXY outrank ALL_PROXY.",
-                UNREACHABLE,
-            )
-        self.label = f"http://{self.host}:{self.port} ({name})"
-        self.via = f" through the proxy {self.label}"
-
-    def headers(self) -> "dict[str, str]":
-        """Return the header that carries its name and password, none where its URL holds none."""
-        if not self.parts.username:
-            return {}
-        from base64 import b64encode
-        from urllib.parse import unquote
-
-        pair = unquote(f"{self.parts.username}:{self.parts.password or ''}")
-        return {"Proxy-Authorization": f"Basic {b64encode(pair.encode('utf-8', 'replace')).decode()}"}
-
-
-def connect(place: "SplitResult", proxy: "Proxy | None") -> "tuple[http.client.HTTPConnection, str, dict[str, str]]":
-    """Return a connection for the hub at *place*, what stands before each path, and further headers."""
-    from http.client import HTTPConnection, HTTPSConnection
-
-    kind, host = HTTPSConnection if place.scheme == "https" else HTTPConnection, place.hostname or ""
-    if proxy is None:
-        return kind(host, place.port), "", {}
-    connection = kind(proxy.host, proxy.port)
-    if place.scheme == "http":
-        return connection, f"http://{place.netloc}", proxy.headers()
-    connection.set_tunnel(host, place.port or 443, proxy.headers())
-    return connection, "", {}
-
-
-def proxy_for(place: "SplitResult") -> "Proxy | None":
-    """Return the proxy that the environment names for the hub at *place*; raise Failure for one of another kind.
-
-    None stands before loopback: the token may go there in clear. A lower-case variable outranks its upper-case one,
-    and the scheme's outranks ALL_PROXY; one that is set and empty means none. HTTP_PROXY does not count where a web
-    server runs this, which makes it of a header that anyone sends.
-    """
-    host, port = place.hostname or "", place.port or (443 if place.scheme == "https" else 80)
-    if _is_loopback(host) or _goes_past(host, port):
-        return None
-    for name in (f"{place.scheme}_proxy", "all_proxy"):
-        upper = name.upper()
-        for one in [name, upper] if upper != "HTTP_PROXY" or "REQUEST_METHOD" not in os.environ else [name]:
-            if one in os.environ:
-                url = os.environ[one].strip()
-                return Proxy(one, url) if url else None
-    return None
-
-
-def _goes_past(host: str, port: int) -> bool:
-    """Tell whether no_proxy names *host*: itself, a domain above it, a network, each with a port or without; or *."""
-    for entry in re.split(r"[,\s]+", os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""):
-        parts = re.fullmatch(r"(\[.*\]|[^:]*)(?::([0-9]+))?", entry)  # else it is an IPv6 address without a port
-        name, its_port = parts.groups() if parts else (entry, None)
-        if its_port and its_port != str(port):
-            continue
-        name = re.sub(r"^\*?\.", "", name.strip("[]").lower())
-        if name == "*" or (name and (host == name or host.endswith(f".{name}") or _in_network(host, name))):
-            return True
-    return False
-
-
-def _in_network(host: str, network: str) -> bool:
-    from ipaddress import ip_address, ip_network
-
-    try:
-        return ip_address(host) in ip_network(network, strict=False)
-    except ValueError:
-        return False
-
-
-def _is_loopback(host: "str | None") -> bool:
-    return re.fullmatch(r"localhost|::1|127(\.[0-9]{1,3}){3}", host or "") is not None
 
 
 def whole(response: "http.client.HTTPResponse") -> "tuple[bytes, bool]":
@@ -525,48 +458,101 @@ def unpacked(body: bytes) -> bytes:
     import zlib
     from http.client import IncompleteRead
 
-    unpacked = b""
+    content = b""
     for _ in range(MOST_MEMBERS):
-        if not body:
-            return unpacked
         coder = zlib.decompressobj(31)
         try:
-            unpacked += coder.decompress(body, MOST + 1 - len(unpacked))
+            content += coder.decompress(body, MOST + 1 - len(content))
         except zlib.error as fault:
             raise no_hub("its compression is broken") from fault
-        if len(unpacked) > MOST:
-            return unpacked
+        body = coder.unused_data.lstrip(b"\0")
+        if len(content) > MOST or (coder.eof and not body):
+            return content
         if not coder.eof:
             raise IncompleteRead(b"")
-        body = coder.unused_data.lstrip(b"\0")
     raise no_hub(f"its gzip has more than {MOST_MEMBERS} members")
 
 
-def why(fault: "Exception", seconds: float) -> str:
-    """Say in plain words why there was no answer."""
-    import socket
-    import ssl
-    from http.client import HTTPException, RemoteDisconnected
+class Proxy:
+    """The proxy that a variable of the environment names; *label* and *via* name it in messages, without password.
 
-    if isinstance(fault, (socket.timeout, TimeoutError)):
-        return f"there was no whole answer within {seconds:g} s"
-    if isinstance(fault, (socket.gaierror, UnicodeError)):
-        return "its name has no address"
-    if isinstance(fault, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted ({fault.verify_message}); SSL_CERT_FILE may name another authority"
-    if isinstance(fault, (HTTPException, ValueError)) and not isinstance(fault, RemoteDisconnected):
-        return f"the answer was cut off, or is not HTTP ({type(fault).__name__})"
-    if isinstance(fault, RemoteDisconnected):
-        return "the connection was closed without an answer"
-    return str(getattr(fault, "strerror", None) or fault).lower()
+    *login* is the header that carries its name and password, none where its URL holds none.
+    """
+
+    def __init__(self, name: str, url: str) -> None:
+        """Read *url*, or raise Failure for a proxy that this client can't speak to."""
+        from base64 import b64encode
+        from urllib.parse import unquote, urlsplit
+
+        try:
+            parts = urlsplit(url if "://" in url else f"http://{url}")
+            self.host, self.port = parts.hostname or "", parts.port or 80
+        except ValueError:
+            self.host = ""
+        if not re.fullmatch("[!-~]+", self.host):
+            raise Failure(f"{name} is not the URL of a proxy, such as http://proxy.example:3128.", UNREACHABLE)
+        if parts.scheme != "http":
+            socks = parts.scheme.startswith("socks")
+            kind = "a SOCKS proxy" if socks else f"a proxy that is spoken to in {parts.scheme}"
+            raise Failure(
+                f"{name} names {kind} ({parts.scheme}://{self.host}:{self.port}); this client speaks to http proxies "
+                "only. NO_PROXY=HOST goes past it, HTTPS_PROXY or HTTP_PROXY outrank ALL_PROXY.",
+                UNREACHABLE,
+            )
+        self.label = f"http://{self.host}:{self.port} ({name})"
+        self.via = f" through the proxy {self.label}"
+        pair = unquote(f"{parts.username}:{parts.password or ''}").encode("utf-8", "replace")
+        self.login = {"Proxy-Authorization": f"Basic {b64encode(pair).decode()}"} if parts.username else {}
+
+
+def proxy_for(place: "SplitResult") -> "Proxy | None":
+    """Return the proxy that the environment names for the hub at *place*; raise Failure for one of another kind.
+
+    None stands before loopback: the token may go there in clear. A lower-case variable outranks its upper-case one,
+    and the scheme's outranks ALL_PROXY; one that is set and empty means none. HTTP_PROXY does not count where a web
+    server runs this, which makes it of a header that anyone sends.
+    """
+    host, port = place.hostname or "", place.port or (443 if place.scheme == "https" else 80)
+    names = [f"{place.scheme}_proxy", f"{place.scheme}_proxy".upper(), "all_proxy", "ALL_PROXY"]
+    if "REQUEST_METHOD" in os.environ and "HTTP_PROXY" in names:
+        names.remove("HTTP_PROXY")
+    name = next((name for name in names if name in os.environ), "")
+    url = os.environ.get(name, "").strip()
+    return Proxy(name, url) if url and not _is_loopback(host) and not _goes_past(host, port) else None
+
+
+def _goes_past(host: str, port: int) -> bool:
+    """Tell whether no_proxy names *host*: itself, a domain above it, a network, each with a port or without; or *."""
+    for entry in re.split(r"[,\s]+", os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""):
+        parts = re.fullmatch(r"(\[.*\]|[^:]*)(?::([0-9]+))?", entry)  # else it is an IPv6 address without a port
+        name, its_port = parts.groups() if parts else (entry, None)
+        if its_port and its_port != str(port):
+            continue
+        name = re.sub(r"^\*?\.", "", name.strip("[]").lower())
+        if name in {"*", host} or (name and host.endswith(f".{name}")):
+            return True
+        with suppress(ValueError):  # a name is no network
+            from ipaddress import ip_address, ip_network
+
+            if ip_address(host) in ip_network(name, strict=False):
+                return True
+    return False
+
+
+def _is_loopback(host: "str | None") -> bool:
+    return re.fullmatch(r"localhost|::1|127(\.[0-9]{1,3}){3}", host or "") is not None
+
+
+# What follows makes paths of requests, and reads answers: whatever a hub sent where an object, a list or a number
+# belongs, nothing raises.
 
 
 def with_query(path: str, query: "dict[str, object]") -> str:
     """Return *path* with the parameters of *query*; None is left out, booleans are written as the hub reads them."""
     from urllib.parse import urlencode
 
-    given = {name: str(value).lower() if isinstance(value, bool) else value for name, value in query.items()}
-    return f"{path}?{urlencode({k: v for k, v in given.items() if v is not None})}".rstrip("?")
+    texts = {name: str(value).lower() if isinstance(value, bool) else value for name, value in query.items()}
+    return f"{path}?{urlencode({name: text for name, text in texts.items() if text is not None})}".rstrip("?")
 
 
 def path_of(repo: str, *more: str) -> str:
@@ -576,12 +562,29 @@ def path_of(repo: str, *more: str) -> str:
     return "/".join(["/v1/repos", quote(repo, safe=""), *more])
 
 
-def did_you_mean(name: str, names: "Iterable[str]") -> str:
-    """Return the sentence that leads from a *name* that is not registered to those that are."""
-    from difflib import get_close_matches
+def read_json(text: "bytes | str", *, unique: bool = False) -> "Any":  # noqa: ANN401 - JSON of any shape
+    """Return what JSON says; raise ValueError for NaN, what is nested too deep, and what a float can't hold (1e999).
 
-    near = get_close_matches(name, [*names])
-    return f"Did you mean {' or '.join(near)}?" if near else "reuse-surface hub list names those that are there."
+    With *unique* also for an object that has a key twice, of which readers take either.
+    """
+
+    def finite(number: str) -> float:
+        value = float(number)
+        if value - value != 0:
+            raise ValueError(number)
+        return value
+
+    def once(pairs: "list[tuple[str, Any]]") -> "Json":
+        names = [name for name, _ in pairs]
+        if len(set(names)) < len(names):
+            raise ValueError(f"it has the key {next(name for name in names if names.count(name) > 1)} twice")
+        return dict(pairs)
+
+    try:
+        pairs = once if unique else None
+        return json.loads(text, parse_constant=finite, parse_float=finite, object_pairs_hook=pairs)
+    except RecursionError as fault:
+        raise ValueError("it is nested too deep") from fault
 
 
 def number(value: object) -> int:
@@ -589,22 +592,24 @@ def number(value: object) -> int:
     return int(str(value)) if re.fullmatch("[0-9]{1,18}", str(value)) else 0
 
 
-def mapping(document: "dict[str, Any]", name: str) -> "dict[str, Any]":
-    """Return the object *name* of what a hub answered, empty where something else is there."""
+def dict_of(document: "Mapping[str, object]", name: str) -> "Any":  # noqa: ANN401 - an object of any shape
+    """Return the object *name* of an answer, empty where something else is there."""
     value = document.get(name)
     return value if isinstance(value, dict) else {}
 
 
-def listed(document: "dict[str, Any]", name: str) -> "list[dict[str, Any]]":
-    """Return the objects in the list *name* of what a hub answered, whatever else it put there."""
+def list_of(document: "Mapping[str, object]", name: str, kind: type = dict) -> "list[Any]":
+    """Return the objects in the list *name* of an answer, or what else of one *kind*, whatever else is there."""
     rows = document.get(name)
-    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    return [row for row in rows if isinstance(row, kind)] if isinstance(rows, list) else []
 
 
-def strings(document: "dict[str, Any]", name: str) -> "list[str]":
-    """Return the strings in the list *name* of what a hub answered, whatever else it put there."""
-    values = document.get(name)
-    return [value for value in values if isinstance(value, str)] if isinstance(values, list) else []
+def did_you_mean(name: str, names: "Iterable[str]") -> str:
+    """Return the sentence that leads from a *name* that is not registered to those that are."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, [*names])
+    return f"Did you mean {' or '.join(near)}?" if near else "reuse-surface hub list names those that are there."
 
 
 # --- Output -----------------------------------------------------------------------------------------------------------
@@ -647,11 +652,6 @@ class Result:
         self.aside = aside
 
 
-def clean(value: object) -> str:
-    """Return *value* as text of one line that does nothing to a terminal."""
-    return "" if value is None else _UNSEEN.sub("", str(value).replace("\n", " "))
-
-
 class Screen:
     """Prints: data on stdout, all else on stderr; colour and progress only where a person looks."""
 
@@ -688,8 +688,7 @@ class Screen:
         """Print a failure, for programs on stdout too."""
         if self.as_json:
             self.show(Result({"error": {**fault.problem, "detail": str(fault), "exit_code": fault.code}}))
-        first, *more = str(fault).split("\n")
-        self.say(f"reuse-surface: {first}", *more)
+        self.say(*f"reuse-surface: {fault}".split("\n"))
 
     def say(self, *lines: str) -> None:
         """Print lines on stderr; where that is a log in JSON, one object that has them all."""
@@ -707,17 +706,13 @@ class Screen:
                 sys.stderr.flush()
             self._open = True
 
-    def ticker(self) -> "Callable[[], None]":
-        """Return what shows, at each call, how long the hub has been waited for."""
-        started = time.monotonic()
-        return lambda: self.progress(f"waiting for the hub, {time.monotonic() - started:.0f} s")
-
     def _clear(self) -> None:
         if self._open:
             sys.stderr.write("\r\x1b[K")
             self._open = False
 
     def _lines(self, block: "Block") -> "Iterator[str]":
+        """Yield a text in its lines, or a table: columns two blanks apart, the last one wrapped to the terminal."""
         if isinstance(block, str):
             yield from map(clean, block.split("\n"))
             return
@@ -725,10 +720,20 @@ class Screen:
         widths = [max(map(cells, column)) for column in zip(*texts)]
         left = sum(widths[:-1]) + 2 * len(widths[:-1])
         for row, line in zip(block, texts):
-            last = self._wrapped(line[-1], left)
-            padded = [text + " " * (width - cells(text)) for text, width in zip(line[:-1], widths)] + [last[0]]
+            first, *below = self._wrapped(line[-1], left)
+            padded = [text + " " * (width - cells(text)) for text, width in zip(line[:-1], widths)] + [first]
             yield "  ".join(map(self._painted, row, padded)).rstrip()
-            yield from last[1:]
+            yield from below
+
+    def _text(self, cell: object) -> str:
+        if isinstance(cell, State) and cell in STATES:
+            return f"{STATES[cell][0 if self._unicode else 1]} {cell}"
+        return clean(cell)
+
+    def _painted(self, cell: object, text: str) -> str:
+        if isinstance(cell, State) and cell in STATES and self._colour:
+            return f"\x1b[{STATES[cell][2]}m{text}\x1b[0m"
+        return text
 
     def _wrapped(self, text: str, left: int) -> "list[str]":
         """Return *text* in lines that fit a terminal right of column *left*, or below the row where little is left."""
@@ -744,42 +749,6 @@ class Screen:
             else:
                 lines[-1] = longer
         return [lines[0], *(" " * indent + line for line in lines[1:])]
-
-    def _text(self, cell: object) -> str:
-        is_state = isinstance(cell, State) and cell in STATES
-        return f"{STATES[str(cell)][0 if self._unicode else 1]} {cell}" if is_state else clean(cell)
-
-    def _painted(self, cell: object, text: str) -> str:
-        colour = STATES.get(cell, ("", "", ""))[2] if isinstance(cell, State) and self._colour else ""
-        return f"\x1b[{colour}m{text}\x1b[0m" if colour else text
-
-
-def now() -> float:
-    """Return the seconds since 1970; a clock beyond the year 9999, which no date can tell, shows its last second."""
-    return min(time.time(), 253402300799)
-
-
-def utc(form: str) -> str:
-    """Return the present in UTC in the form of strftime."""
-    return time.strftime(form, time.gmtime(now()))
-
-
-def log_line(text: str) -> str:
-    """Return the line that says *text* in a log in JSON, of the form that the hub's own lines have."""
-    at = utc("%Y-%m-%dT%H:%M:%S+00:00")
-    message = re.sub("^reuse-surface: ", "", text)
-    return json.dumps({"at": at, "level": "critical", "logger": "hub.server", "message": message})
-
-
-def log_everything(screen: "Screen") -> None:
-    """Keep to one JSON object per line on stderr from here on, for a failure that nothing catches, too."""
-
-    def say(kind: "type[BaseException]", fault: BaseException, trace: "Any") -> None:  # noqa: ANN401 - Python's own
-        from traceback import format_exception
-
-        screen.say("".join(format_exception(kind, fault, trace)).rstrip())
-
-    screen.as_log, sys.excepthook = True, say
 
 
 class StdoutError(Exception):
@@ -797,13 +766,34 @@ def write_stdout(content: bytes) -> None:
         raise StdoutError(f"Standard output can't be written: {fault.strerror}.") from fault
 
 
+def clean(value: object) -> str:
+    """Return *value* as text of one line that does nothing to a terminal."""
+    return "" if value is None else _UNSEEN.sub("", str(value).replace("\n", " "))
+
+
 def cells(text: str) -> int:
     """Return how many cells *text* takes on a terminal."""
     if text.isascii():
         return len(text)
     from unicodedata import combining, east_asian_width
 
-    return sum(0 if combining(one) else 2 if east_asian_width(one) in "WF" else 1 for one in text)
+    return sum(0 if combining(character) else 2 if east_asian_width(character) in "WF" else 1 for character in text)
+
+
+def table(rows: "Iterable[Any]", **columns: "Any") -> "list[Sequence[object]]":  # noqa: ANN401 - see below
+    """Return *rows* as a table; each column has a head, and is a field or a function of the row."""
+    texts = [[how(row) if callable(how) else row.get(how) for how in columns.values()] for row in rows]
+    return [[*columns], *texts]
+
+
+def now() -> float:
+    """Return the seconds since 1970; a clock beyond the year 9999, which no date can tell, shows its last second."""
+    return min(time.time(), 253402300799)
+
+
+def utc(form: str) -> str:
+    """Return the present in UTC in the form of strftime."""
+    return time.strftime(form, time.gmtime(now()))
 
 
 def age(stamp: object) -> str:
@@ -821,9 +811,28 @@ def age(stamp: object) -> str:
     return f"{seconds // size} {unit} ago" if seconds > 0 else f"in {-seconds // size} {unit}"
 
 
+def counted(count: object, noun: str = "capability") -> str:
+    """Return a number with its noun: ``1 capability``, ``1,203 capabilities``."""
+    return f"{number(count):,} {noun if count == 1 else re.sub('y$', 'ie', noun) + 's'}"
+
+
+def few(names: "list[str]") -> str:
+    """Return the first five names, and how many more there are."""
+    return ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
+
+
+def scalar(value: object) -> str:
+    """Return *value* as JSON that every reader of YAML takes, too."""
+    text = json.dumps(value, ensure_ascii=False)
+    unsafe = "[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]"
+    return re.sub(unsafe, lambda character: f"\\u{ord(character[0]):04x}", text)
+
+
 # --- Commands ---------------------------------------------------------------------------------------------------------
 
 COMMANDS: "dict[str, tuple[Callable[[Api, Namespace], Result], tuple[Option, ...]]]" = {}
+LOCAL = {"token new", "federation compose", "serve", "restore", "version"}
+A_NAME = "a-z, 0-9, . _ and -, beginning with a letter or digit"
 
 
 class Parser(argparse.ArgumentParser):
@@ -837,39 +846,41 @@ class Parser(argparse.ArgumentParser):
 def parser_of(name: str) -> "Parser":
     """Return the parser of one command; those of the others are not made."""
     run, options = COMMANDS[name]
-    # argparse asks for the width of the terminal with every option that is added, unless it is given.
-    form = partial(argparse.HelpFormatter, width=100)
-    parser = Parser(prog=f"reuse-surface {name}", description=run.__doc__, allow_abbrev=False, formatter_class=form)
-    for names, how in options:
-        parser.add_argument(*names, **how)
-    for names, how in GLOBALS:
+    parser = Parser(
+        prog=f"reuse-surface {name}", description=run.__doc__, allow_abbrev=False,
+        # argparse asks for the width of the terminal with every option that is added, unless it is given.
+        formatter_class=lambda prog: argparse.HelpFormatter(prog, width=100),
+    )  # fmt: skip
+    for names, how in (*options, *GLOBALS):
         # A local command takes what it does not use, wherever a script puts it, but does not offer it.
-        hidden = name in LOCAL and names[0] != "--json"
+        hidden = name in LOCAL and (names, how) in GLOBALS and names[0] != "--json"
         parser.add_argument(*names, **{**how, "help": argparse.SUPPRESS} if hidden else how)
     return parser
 
 
-def parsed(name: str, rest: "list[str]") -> "Namespace":
+def arguments_of(name: str, rest: "list[str]") -> "Namespace":
     """Return the arguments of a command, a repo's name being an option or a word; raise Failure."""
     if any("\0" in word for word in rest):
         raise Failure("No argument may hold a NUL.", USAGE)
-    typed: list[str] = []
-    if name == "completion" and "--" in rest:  # argparse would take a -- out of what was typed, too
-        cut = rest.index("--")
-        rest, typed = rest[:cut], rest[cut + 1 :]
-    args = parser_of(name).parse_intermixed_args(rest)
-    if typed:
-        args.typed = typed
-    word = getattr(args, "name_of_repo", None)
-    if word is not None and args.repo not in {None, word}:
-        raise Failure(f"Two repos are named, {word} and {args.repo}: leave one out.", USAGE)
-    if word is not None:
-        args.repo = word
+    # argparse would take a -- out of what was typed, too.
+    cut = rest.index("--") if name == "completion" and "--" in rest else len(rest)
+    args = parser_of(name).parse_intermixed_args(rest[:cut])
+    if rest[cut:]:
+        args.typed = rest[cut + 1 :]
+    repo, word = getattr(args, "repo", None), getattr(args, "name_of_repo", None)
+    if None not in {repo, word} and repo != word:
+        raise Failure(f"Two repos are named, {word} and {repo}: leave one out.", USAGE)
+    args.repo = repo if word is None else word
     if REPO[0] in COMMANDS[name][1] and not args.repo:
         raise Failure(f"Which repo? Name it, as in: reuse-surface {name} REPO", USAGE)
-    if "/" in (getattr(args, "repo", None) or ""):  # below /v1/repos it would be another path
+    if "/" in (args.repo or ""):  # below /v1/repos it would be another path
         raise Failure(f"{args.repo} is no name of a repo; it is {A_NAME}.", USAGE)
     return args
+
+
+def options_in(args: "Namespace", *names: str) -> "Json":
+    """Return the options among *names* that were given."""
+    return {name: getattr(args, name) for name in names if getattr(args, name) is not None}
 
 
 def command(name: str, *options: "Option") -> "Callable[[Callable[[Api, Namespace], Result]], None]":
@@ -881,28 +892,30 @@ def command(name: str, *options: "Option") -> "Callable[[Callable[[Api, Namespac
     return add
 
 
-def arg(*names: str, **how: "Any") -> "Option":  # noqa: ANN401 - as argparse takes it
-    """Declare an option or a word of a command."""
-    return names, how
+def arg(typed: str, about: str, **how: "Any") -> "Option":  # noqa: ANN401 - as argparse takes it
+    """Declare what is typed: ``--force``, ``--limit N``, or a word such as ``file FILE``, by its name and its value."""
+    name, _, value = typed.partition(" ")
+    if value:
+        how.update(metavar=value, type=TYPES.get(value, str))
+    elif "choices" not in how:
+        how["action"] = "store_true"
+    return (name,), {**how, "help": about}
 
 
-def flag(name: str, about: str) -> "Option":
-    """Declare an option without a value."""
-    return arg(name, action="store_true", help=about)
+def reader(pattern: str, convert: "Callable[[str], object]", what: str) -> "Callable[[str], object]":
+    """Return what reads the value of an option, whose whole text matches *pattern*; *what* it takes is said if not."""
+
+    def read(text: str) -> object:
+        if not re.fullmatch(pattern, text):
+            raise argparse.ArgumentTypeError(f"it takes {what}, not {text!r}")
+        return convert(text)
+
+    return read
 
 
-def truth(text: str) -> bool:
-    """Read true or false."""
-    if text not in {"true", "false"}:
-        raise argparse.ArgumentTypeError(f"it takes true or false, not {text!r}")
-    return text == "true"
-
-
-def whole_number(text: str) -> int:
-    """Read a whole number."""
-    if not re.fullmatch("-?[0-9]{1,18}", text):
-        raise argparse.ArgumentTypeError(f"it takes a whole number, not {text!r}")
-    return int(text)
+truth = reader("true|false", lambda text: text == "true", "true or false")
+whole_number = reader("-?[0-9]{1,18}", int, "a whole number")
+digest = reader("sha256:[0-9a-f]{64}", str, "the held_digest of hub show (sha256: and 64 hexadecimal digits)")
 
 
 def seconds(text: str) -> float:
@@ -913,69 +926,59 @@ def seconds(text: str) -> float:
     raise argparse.ArgumentTypeError(f"it takes a number of seconds above 0 and below 86400, not {text!r}")
 
 
-def digest(text: str) -> str:
-    """Read the digest of an index."""
-    if not re.fullmatch("sha256:[0-9a-f]{64}", text):
-        raise argparse.ArgumentTypeError("it takes the held_digest of hub show: sha256: and 64 hexadecimal digits")
-    return text
-
-
+TYPES = {"N": whole_number, "PORT": whole_number, "true|false": truth, "DIGEST": digest, "SECONDS": seconds}
 GLOBALS = (
-    arg("--base-url", metavar="URL", help="the hub (REUSE_SURFACE_URL, else " + DEFAULT_URL + ")"),
-    flag("--json", "print one JSON document on stdout"),
-    arg("--timeout", metavar="SECONDS", type=seconds, help="how long one answer may take"),
-    flag("--insecure-http", "send the token over plain http to another machine"),
+    arg("--base-url URL", "the hub (REUSE_SURFACE_URL, else " + DEFAULT_URL + ")"),
+    arg("--json", "print one JSON document on stdout"),
+    arg("--timeout SECONDS", "how long one answer may take"),
+    arg("--insecure-http", "send the token over plain http to another machine"),
 )
-LOCAL = {"token new", "federation compose", "serve", "restore", "version"}
 REPO = (
-    arg("name_of_repo", nargs="?", metavar="REPO", help="the name of the repo"),
-    arg("--repo", metavar="REPO", help="the same, as an option"),
+    arg("name_of_repo REPO", "the name of the repo", nargs="?"),
+    arg("--repo REPO", "the same, as an option"),
 )
-THIS_REPO = (arg("--repo", metavar="REPO", help="only this repo"),)
-THIS_REPO_BY_WORD = (arg("name_of_repo", nargs="?", metavar="REPO", help="only this repo"), REPO[1])
-YES = flag("--yes", "do not ask first, on a terminal")
-THIS_DOMAIN = arg("--domain", metavar="DOMAIN", help="only those of this domain")
-REVISION = arg("--revision", type=whole_number, metavar="N", help="only if it is still at this revision")
-TRUTH: "dict[str, Any]" = {"type": truth, "metavar": "true|false"}
-FIELDS = (
-    arg("--enabled", **TRUTH, help="false: not fetched and not served; its registration and its history stay"),
-    arg("--required", **TRUTH, help="true: while nothing of it is served, the federated index is incomplete"),
-    arg("--cache-ttl-seconds", type=whole_number, metavar="N", help="how long a check stays good (3600 at first)"),
-    arg("--description", metavar="TEXT", help="what the repo holds, in a sentence for people"),
-)
-REGISTRATION = ("repo", "url", "domain", "enabled", "required", "cache_ttl_seconds", "description")
-DEFAULTS = {"enabled": True, "required": False, "cache_ttl_seconds": 3600, "description": ""}
+THIS_REPO = arg("--repo REPO", "only this repo")
+THIS_REPO_BY_WORD = (arg("name_of_repo REPO", "only this repo", nargs="?"), REPO[1])
+THIS_DOMAIN = arg("--domain DOMAIN", "only those of this domain")
+YES = arg("--yes", "do not ask first, on a terminal")
+REVISION = arg("--revision N", "only if it is still at this revision")
+
+# --- Look: what is there, and how it is -------------------------------------------------------------------------------
 
 
-def given(args: "Namespace", *names: str) -> "dict[str, Any]":
-    """Return the options among *names* that were given."""
-    return {name: getattr(args, name) for name in names if getattr(args, name) is not None}
-
-
-def table(rows: "Iterable[dict[str, Any]]", **columns: "Any") -> "list[Sequence[object]]":  # noqa: ANN401 - see below
-    """Return *rows* as a table; each column has a head, and is a field or a function of the row."""
-    cells = [[how(row) if callable(how) else row.get(how) for how in columns.values()] for row in rows]
-    return [[*columns], *cells]
-
-
-@command("hub status", flag("--expect-ready", "wait until the hub is ready (at most --timeout), and fail if it is not"))
+@command("hub status", arg("--expect-ready", "wait until the hub is ready (at most --timeout), and fail if it is not"))
 def show_status(hub: "Api", args: "Namespace") -> "Result":
     """Tell on one screen how the hub and its federation are; exit 1 while the federation is incomplete."""
     ready = readiness(hub, wait=args.expect_ready)
     data = {"url": hub.url, "version": hub.read("/health").get("version"), **ready}
     index = hub.read("/v1/federated")
     data.update({name: index.get(name) for name in ("serial", "generated_at", "complete", "missing_required")})
-    data.update({name: len(listed(index, name)) for name in ("capabilities", "conflicts")})
-    sources = listed(index, "sources")
-    states = {state: sum(row.get("state") == state for row in sources) for state in STATES}
-    states["disabled"] = number(hub.read("/v1/repos", enabled=False, limit=1).get("total"))
+    data.update({name: len(list_of(index, name)) for name in ("capabilities", "conflicts")})
+    sources = list_of(index, "sources")
+    names = {state: [str(row.get("repo")) for row in sources if row.get("state") == state] for state in STATES}
+    counts = {state: len(names[state]) for state in STATES}
+    counts["disabled"] = number(hub.read("/v1/repos", enabled=False, limit=1).get("total"))
     client = client_news(hub)
-    data.update(sources=states, client=client)
-    code = DONE if index.get("complete") is True and (ready["ready"] or not args.expect_ready) else REFUSED
-    return Result(data, *status_blocks(data, sources), *client["notes"], code=code)
+    data.update(sources=counts, client=client)
+
+    failing = [f"{name}: {state}" for name, state in dict_of(data, "checks").items() if str(state) not in {"ok", "off"}]
+    missing = data["missing_required"] if isinstance(data["missing_required"], list) else []
+    claimed = f", {data['conflicts']:,} of them claimed by several repos" if data["conflicts"] else ""
+    facts = [
+        ("ready", "yes" if data["ready"] else f"no ({', '.join(failing) or 'it does not say why'})"),
+        ("complete", "yes" if data["complete"] is True else f"no: nothing to serve from {few([*map(str, missing)])}"),
+        ("serial", f"{data['serial']}, changed {age(data['generated_at'] or None)}"),
+        ("capabilities", f"{data['capabilities']:,}{claimed}"),
+        ("sources", f"{sum(counts.values()):,}"),
+    ]
+    troubled = {state: few(names[state]) for state in TROUBLED}
+    shown = [(State(state), f"{count:,}", troubled.get(state, "")) for state, count in counts.items() if count]
+    head = f"reuse-surface hub {data['version']} at {data['url']}"
+    code = DONE if data["complete"] is True and (data["ready"] or not args.expect_ready) else REFUSED
+    return Result(data, head, [*facts], [*shown], *client["notes"], code=code)
 
 
-def readiness(hub: "Api", *, wait: bool) -> "dict[str, Any]":
+def readiness(hub: "Api", *, wait: bool) -> "Json":
     """Return what /ready says; with *wait* ask until the hub is ready or the time is over."""
     until = time.monotonic() + (hub.seconds or SECONDS) * wait
     while True:
@@ -991,31 +994,7 @@ def readiness(hub: "Api", *, wait: bool) -> "dict[str, Any]":
         time.sleep(0.5)
 
 
-def status_blocks(data: "dict[str, Any]", sources: "list[dict[str, Any]]") -> "Iterator[Block]":
-    """Yield the screen of ``hub status``."""
-    yield f"reuse-surface hub {data['version']} at {data['url']}"
-    failing = [f"{name}: {state}" for name, state in mapping(data, "checks").items() if str(state) not in {"ok", "off"}]
-    names = data["missing_required"] if isinstance(data["missing_required"], list) else []
-    missing = few([str(name) for name in names])
-    claimed = f", {data['conflicts']:,} of them claimed by several repos" if data["conflicts"] else ""
-    yield [
-        ("ready", "yes" if data["ready"] else f"no ({', '.join(failing) or 'it does not say why'})"),
-        ("complete", "yes" if data["complete"] is True else f"no: nothing to serve from {missing}"),
-        ("serial", f"{data['serial']}, changed {age(data['generated_at'] or None)}"),
-        ("capabilities", f"{data['capabilities']:,}{claimed}"),
-        ("sources", f"{sum(data['sources'].values()):,}"),
-    ]
-    named = {state: [str(row.get("repo")) for row in sources if row.get("state") == state] for state in TROUBLED}
-    counts = [(State(state), count) for state, count in data["sources"].items() if count]
-    yield [(state, f"{count:,}", few(named.get(state, []))) for state, count in counts]
-
-
-def few(names: "list[str]") -> str:
-    """Return the first five names, and how many more there are."""
-    return ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
-
-
-def client_news(hub: "Api") -> "dict[str, Any]":
+def client_news(hub: "Api") -> "Json":
     """Return what the hub serves as its client, compared with this file."""
     answer = hub.ask("GET", "/cli.py.sha256", headers={"Accept": "text/plain"})
     served, notes = answer.header("reuse-surface-client-version"), []
@@ -1024,7 +1003,7 @@ def client_news(hub: "Api") -> "dict[str, Any]":
     except (KeyError, Failure):  # read from a pipe, or removed since
         same = True
     if answer.status == 200 and not same:
-        if [int(one) for one in re.findall("[0-9]{1,9}", served)] > [*map(int, VERSION.split("."))]:
+        if [int(part) for part in re.findall("[0-9]{1,9}", served)] > [*map(int, VERSION.split("."))]:
             notes = [f"The hub serves a newer client, {served} (this is {VERSION}): see {REPOSITORY}#install"]
         elif served == VERSION:
             notes = [f"This client differs from the one that the hub serves under the same version, {VERSION}."]
@@ -1034,63 +1013,60 @@ def client_news(hub: "Api") -> "dict[str, Any]":
 @command(
     "hub list",
     THIS_DOMAIN,
-    arg("--enabled", **TRUTH, help="only those that are enabled, or are not"),
-    arg("--state", choices=[*STATES], help="only those whose source is in this state"),
+    arg("--enabled true|false", "only those that are enabled, or are not"),
+    arg("--state", "only those whose source is in this state", choices=[*STATES]),
 )
 def list_repos(hub: "Api", args: "Namespace") -> "Result":
     """List the registered repositories and how fresh each is."""
     must_know(hub, domain=args.domain)
-    rows = hub.rows("/v1/repos", "repos", domain=args.domain, enabled=args.enabled, state=args.state)
+    filters = options_in(args, "domain", "enabled", "state")
+    rows = hub.rows("/v1/repos", "repos", **filters)
     shown = table(
         rows,
         REPO="repo",
-        STATE=lambda row: State(_source_of(row).get("state")),
+        STATE=lambda row: State(dict_of(row, "source").get("state")),
         DOMAIN="domain",
-        SERVED=lambda row: _served_of(_source_of(row)),
-        CHECKED=lambda row: age(_source_of(row).get("checked_at")),
-        TROUBLE=lambda row: _trouble_of(_source_of(row)),
+        SERVED=lambda row: _served_of(dict_of(row, "source")),
+        CHECKED=lambda row: age(dict_of(row, "source").get("checked_at")),
+        TROUBLE=lambda row: trouble_of(dict_of(row, "source")),
     )
-    filtered = bool(given(args, "domain", "enabled", "state"))
-    none = "No registered repository matches these filters." if filtered else "No repository is registered."
+    none = "No registered repository matches these filters." if filters else "No repository is registered."
     return Result({"repos": rows, "total": len(rows)}, shown if rows else none)
+
+
+def _served_of(source: "Source") -> str:
+    count, served = number(source.get("capability_count")), source.get("served_count")
+    # An older hub tells how many entries there are, and not how many of them are served.
+    return f"{count:,}" if served == count else f"{'at most' if served is None else f'{number(served):,} of'} {count:,}"
+
+
+def trouble_of(source: "Mapping[str, object]") -> str:
+    """Return why the last check of a source brought nothing, empty where it did."""
+    return str(dict_of(source, "error").get("detail") or "")
 
 
 def must_know(hub: "Api", repo: "str | None" = None, domain: "str | None" = None) -> None:
     """Raise Failure where a repo or a domain that was named is not registered: an empty answer would hide a typo."""
     if repo is not None:
         hub.read(path_of(repo))
-    if domain is None:
-        return
-    domains = {str(row.get("domain")) for row in hub.rows("/v1/repos", "repos")}
-    if domain not in domains:
-        raise Failure(f"No repository is registered in the domain {domain}. {did_you_mean(domain, domains)}", NOT_FOUND)
-
-
-def _source_of(row: "dict[str, Any]") -> "dict[str, Any]":
-    source = row.get("source")
-    return source if isinstance(source, dict) else {}
-
-
-def _served_of(source: "dict[str, Any]") -> str:
-    count, served = number(source.get("capability_count")), source.get("served_count")
-    # An older hub tells how many entries there are, and not how many of them are served.
-    return f"{count:,}" if served == count else f"{'at most' if served is None else f'{number(served):,} of'} {count:,}"
-
-
-def _trouble_of(source: "dict[str, Any]") -> str:
-    error = source.get("error")
-    return str(error.get("detail")) if isinstance(error, dict) else ""
+    if domain is not None:
+        domains = {str(row.get("domain")) for row in hub.rows("/v1/repos", "repos")}
+        if domain not in domains:
+            message = f"No repository is registered in the domain {domain}. {did_you_mean(domain, domains)}"
+            raise Failure(message, NOT_FOUND)
 
 
 @command("hub show", *REPO)
 def show_repo(hub: "Api", args: "Namespace") -> "Result":
     """Show one registration and all that is known about its source."""
     row = hub.read(path_of(args.repo))
-    return Result(row, [*_facts(row)])
+    return Result(row, [*facts_of(row)])
 
 
-def _facts(row: "dict[str, Any]") -> "Iterator[tuple[str, object]]":
-    for name, value in [*row.items(), *_source_of(row).items()]:
+def facts_of(row: "Mapping[str, object]") -> "Iterator[tuple[str, object]]":
+    """Yield the names and values of a registration and its source, for people."""
+    source = dict_of(row, "source")
+    for name, value in [*row.items(), *source.items()]:
         if name == "state":
             yield name, State(value)
         elif name == "duration_ms" and value is not None:
@@ -1098,130 +1074,238 @@ def _facts(row: "dict[str, Any]") -> "Iterator[tuple[str, object]]":
         elif name.endswith("_at") or name == "state_since":
             yield name, f"{'due ' * (name == 'next_check_at')}{age(value)} ({value})" if value else "never"
         elif name == "error":
-            yield name, _trouble_of(_source_of(row)) or "none"
+            yield name, trouble_of(source) or "none"
         elif name == "served_elsewhere":
-            yield "served", standing(_source_of(row), "")
+            yield "served", served_text(source, "")
         elif name != "source":
             yield name, scalar(value) if isinstance(value, bool) else value
 
 
-@command(
-    "hub register",
-    *REPO,
-    arg("--url", required=True, metavar="URL", help="the published raw URL of its capability index"),
-    arg("--domain", required=True, metavar="DOMAIN", help="its domain, e.g. helix_forge"),
-    *FIELDS,
-    flag("--dry-run", "have the index fetched and read, tell what it would bring, and store nothing"),
-)
-def register(hub: "Api", args: "Namespace") -> "Result":
-    """Register the index at a URL, have it fetched, and tell what came of that; exit 1 if it could not be read."""
-    if args.dry_run:
-        return trial(args.url, hub.write("POST", "/v1/repos?dry_run=true", given(args, *REGISTRATION)))
-    fields = given(args, *REGISTRATION)
-    try:
-        made = hub.write("POST", "/v1/repos", fields)
-        message = f"Registered {made.get('repo')} (revision {made.get('revision')})."
-    except Failure as fault:
-        if not str(fault.problem.get("type")).endswith("/repo-exists"):
-            raise
-        made = hub.read(path_of(args.repo))
-        differing = [name for name, value in {**DEFAULTS, **fields}.items() if made.get(name) != value]
-        if differing:
-            # What was not typed is a default here, and nothing that anyone wants to change by it.
-            way = update_of(args.repo, {name: fields[name] for name in differing if name in fields})
-            raise Failure(f"{fault}\nIt differs in {', '.join(differing)}. {way}", fault.code, fault.problem) from fault
-        message = f"{args.repo} is registered with these values already (revision {made.get('revision')})."
-    if made.get("enabled") is False:
-        return Result(made, message, "It is disabled, so nothing was fetched.")
-    outcome = checked_after(hub, args.repo, message)
-    return Result({**made, **outcome}, message, *outcome_lines([outcome]), code=_code_of([outcome]))
-
-
-def update_of(repo: str, changes: "dict[str, Any]") -> str:
-    """Return the sentence that tells the command which makes *changes*; "..." stands for what is not known."""
-    from shlex import quote
-
-    options = [(name, value if isinstance(value, str) else scalar(value)) for name, value in changes.items()]
-    line = " ".join(f"--{name.replace('_', '-')} {quote(value)}" for name, value in options)
-    return f"To change it: reuse-surface hub update {repo} {line or '...'}"
-
-
-def trial(url: str, answer: "dict[str, Any]") -> "Result":
-    """Tell what registering would have come to."""
-    refusal, fetch = mapping(answer, "refusal"), mapping(answer, "fetch")
-    claimed = [f"{one.get('id')} is published by {one.get('repo')} already" for one in listed(answer, "conflicts")]
-    # The fetch tells the first fault of an index, which stands among its faults with its place.
-    lines = [*faults(url, answer)]
-    trouble = [*filter(None, [str(refusal.get("detail") or ""), "" if lines else _trouble_of(fetch)]), *map(str, lines)]
-    by = [str(one.get("repo")) for one in listed(answer, "conflicts")]
-    winners = [{"repo": repo, "count": by.count(repo)} for repo in sorted({*by}, key=by.count, reverse=True)]
-    would = "The index holds " if refusal else "It would bring "
-    would += standing({**answer, "served_elsewhere": winners}, "")
-    return Result(answer, *trouble, *claimed, f"Nothing was stored. {would}.", code=REFUSED if trouble else DONE)
-
-
-def counted(count: object, noun: str = "capability") -> str:
-    """Return a number with its noun: ``1 capability``, ``1,203 capabilities``."""
-    return f"{number(count):,} {noun if count == 1 else re.sub('y$', 'ie', noun) + 's'}"
-
-
-def standing(source: "dict[str, Any]", all_of_them: str = " served") -> str:
+def served_text(source: "Mapping[str, object]", all_of_them: str = " served") -> str:
     """Return in words how many entries of a source are served, and who serves the ids of the others."""
     count, served = source.get("capability_count"), source.get("served_count")
     if served is None or served == count:
         return counted(count) + (all_of_them if served == count else "")
-    lost = [(one.get("count"), one.get("repo")) for one in listed(source, "served_elsewhere")[:5]]
+    lost = [(other.get("count"), other.get("repo")) for other in list_of(source, "served_elsewhere")[:5]]
     claimed = ", ".join(f"{'all' if ids == count else f'{number(ids):,}'} claimed by {repo}" for ids, repo in lost)
     if count == 1:
         return "1 capability, not served" + (f": its id is claimed by {lost[0][1]}" if lost else "")
     return f"{counted(count)}, {number(served):,} of them served" + (f": {claimed}" if claimed else "")
 
 
-def _code_of(outcomes: "list[dict[str, Any]]") -> int:
-    return DONE if all(str(one.get("outcome")) in {"changed", "unchanged"} for one in outcomes) else REFUSED
+@command("hub history", *REPO, arg("--limit N", "at most so many changes"))
+def history(hub: "Api", args: "Namespace") -> "Result":
+    """Tell who changed a registration, newest first, also of a repo that was deregistered."""
+    answer = hub.read(path_of(args.repo, "history"), limit=args.limit)
+    rows = list_of(answer, "history")
+    if not rows:
+        must_know(hub, args.repo)
 
+    def fields(row: "Json") -> str:
+        return ", ".join(f"{name}={scalar(value)}" for name, value in dict_of(row, "after").items())
 
-def outcome_lines(outcomes: "list[dict[str, Any]]") -> "Iterator[str]":
-    """Yield a line for each outcome, and what to do about those that need it."""
-    for one in outcomes:
-        source = _source_of(one)
-        yield f"{one.get('repo')}: {one.get('outcome')}, {standing(source)}"
-        if _trouble_of(source):
-            yield f"  {_trouble_of(source)}"
-        if one.get("outcome") == "held":
-            yield f"  To see what would vanish: reuse-surface hub findings --repo {one.get('repo')}"
-            yield f"  To let it in: reuse-surface hub accept --repo {one.get('repo')}"
+    when = {"WHEN": lambda row: age(row.get("at"))}
+    return Result(answer, table(rows, **when, BY="by", ACTION="action", REVISION="revision", FIELDS=fields))
 
 
 @command(
-    "hub update",
-    *REPO,
-    arg("--url", metavar="URL", help="another URL; what the old one brought is served until the new one was read"),
-    arg("--domain", metavar="DOMAIN", help="another domain"),
-    *FIELDS,
-    REVISION,
-    YES,
+    "hub search",
+    arg("words WORD", "what to look for in ids, names, summaries and tags", nargs="*"),
+    THIS_DOMAIN,
+    THIS_REPO,
+    arg("--status STATUS", "only those of this status"),
+    arg("--tag TAG", "only those with this tag"),
+    arg("--owner OWNER", "only those of this owner"),
+    arg("--limit N", "at most so many (20)", default=20),
 )
-def update(hub: "Api", args: "Namespace") -> "Result":
-    """Change fields of a registration; the others stay. Have a new URL fetched, and tell what came of that."""
-    changes = given(args, *REGISTRATION[1:])
-    if not changes:
-        raise Failure("Nothing to change: give at least one field, such as --enabled true.", USAGE)
-    seen = condition(hub, args, "Disable" if args.enabled is False else "")
-    row = hub.write("PATCH", path_of(args.repo), changes, headers=seen)
-    message = f"{row.get('repo')} is at revision {row.get('revision')}."
-    if args.url is None or row.get("enabled") is False:
-        return Result(row, message, [*_facts(row)])
-    outcome = checked_after(hub, args.repo, message)
-    return Result({**row, **outcome}, message, *outcome_lines([outcome]), code=_code_of([outcome]))
+def search(hub: "Api", args: "Namespace") -> "Result":
+    """Find capabilities, the best match first."""
+    filters = options_in(args, "domain", "repo", "status", "tag", "owner", "limit")
+    must_know(hub, args.repo)
+    answer = hub.read("/v1/capabilities", q=" ".join(args.words) or None, **filters)
+    rows = list_of(answer, "capabilities")
+    if rows:
+        shown = table(rows, ID="id", REPO="source_repo", VECTOR="vector", NAME="name")
+        return Result(answer, shown, f"{len(rows):,} of {number(answer.get('total')):,}")
+    unmatched = {name: filters[name] for name in list_of(answer, "unmatched", str) if name in filters}
+    # Asked only here: an entry may state a domain of its own, in which no repo is registered.
+    must_know(hub, domain=unmatched.get("domain"))
+    none = "No capability is served."
+    if unmatched:
+        none = f"No served capability has {', none '.join(f'the {name} {unmatched[name]}' for name in unmatched)}."
+    elif args.words or len(filters) > 1:
+        none = f"No capability matches{'; fewer or shorter words may find some' if args.words else ''}."
+    return Result(answer, none)
 
 
-def checked_after(hub: "Api", repo: str, done: str) -> "dict[str, Any]":
-    """Have a repo checked and return the outcome; a Failure begins with what was *done* before, which stays."""
+@command("hub findings", *THIS_REPO_BY_WORD, THIS_DOMAIN)
+def findings(hub: "Api", args: "Namespace") -> "Result":
+    """List all that is wrong in the federation, since when, and what to do about it."""
+    must_know(hub, args.repo, args.domain)
+    rows: list[Finding] = hub.rows("/v1/findings", "findings", repo=args.repo, domain=args.domain)
+    shown = table(
+        rows,
+        SEVERITY="severity",
+        REPO="repo",
+        KIND=lambda row: ", ".join([str(row.get("kind")), *list_of(row, "also", str)]),
+        SINCE=lambda row: age(row.get("since")),
+        FINDING=_finding,
+    )
+    several = [row for row in rows if len(list_of(row, "faults")) > 1]
+    places = [line for row in several for line in faults(str(row.get("repo")), {"errors": row["faults"]})]
+    return Result({"findings": rows, "total": len(rows)}, shown if rows else _no_finding(hub, args), *places)
+
+
+def _finding(row: "Finding") -> str:
+    """Return where something is wrong, what, and what to do: with commands, where the hub names requests."""
+    action = str(row.get("action") or "")
+    action = re.sub(r"POST /v1/repos/(\S+)/(refresh|accept)", r"reuse-surface hub \2 \1", action)
+    action = re.sub(r'PATCH /v1/repos/(\S+) with \{"(\w+)": (\w+)\}', r"reuse-surface hub update \1 --\2 \3", action)
+    action = action.replace("POST /v1/validate", "reuse-surface hub validate FILE")
+    return f"{place_of(row)}{row.get('detail')} {action}"
+
+
+def place_of(fault: "Mapping[str, object]", path: str = "") -> str:
+    """Return ``path:line:column: ``, as much of it as is known."""
+    place = f"{fault['line']}:{fault.get('column')}: " if "line" in fault else ""
+    return f"{path}:{place}" if path else place
+
+
+def _no_finding(hub: "Api", args: "Namespace") -> str:
+    """Return what is known of the sources asked about, in which the hub finds nothing wrong."""
+    if args.repo:
+        row: Registration = hub.read(path_of(args.repo))
+        source: Source = dict_of(row, "source")
+        if args.domain not in {None, row.get("domain")}:
+            return f"No finding: {args.repo} is not in the domain {args.domain}."
+        checked = f"last checked {age(source['checked_at'])}" if source.get("checked_at") else "never checked"
+        return f"No finding: {args.repo} is {source.get('state')}, {checked}."
+    answers = (hub.read("/v1/repos", enabled=value, domain=args.domain, limit=1) for value in (True, False))
+    on, off = (number(answer.get("total")) for answer in answers)
+    disabled = f"{counted(off, 'source')} {'is' if off == 1 else 'are'} disabled and not checked"
+    if not on:
+        return f"No finding: {disabled if off else 'no repository is registered'}."
+    return f"No finding as of the last check of {counted(on, 'enabled source')}" + (f"; {disabled}." if off else ".")
+
+
+# --- Write: registrations, and what is checked and let in -------------------------------------------------------------
+
+# The fields of a registration but its name: what each is where it was never given, what is typed, and its help.
+REGISTRATION: "dict[str, tuple[object, str, str]]" = {
+    "url": (None, "--url URL",
+            "the published raw URL of its capability index; what an old one brought is served until a new one is read"),
+    "domain": (None, "--domain DOMAIN", "its domain, e.g. helix_forge"),
+    "enabled": (True, "--enabled true|false",
+                "false: not fetched and not served; its registration and its history stay"),
+    "required": (False, "--required true|false",
+                 "true: while nothing of it is served, the federated index is incomplete"),
+    "cache_ttl_seconds": (3600, "--cache-ttl-seconds N", "how long a check stays good (3600 at first)"),
+    "description": ("", "--description TEXT", "what the repo holds, in a sentence for people"),
+}  # fmt: skip
+DEFAULTS = {name: value for name, (value, _, _) in REGISTRATION.items() if value is not None}
+
+
+@command(
+    "hub register",
+    *REPO,
+    *(arg(typed, about, required=value is None) for value, typed, about in REGISTRATION.values()),
+    arg("--dry-run", "have the index fetched and read, tell what it would bring, and store nothing"),
+)
+def register(hub: "Api", args: "Namespace") -> "Result":
+    """Register the index at a URL, have it fetched, and tell what came of that; exit 1 if it could not be read."""
+    fields = options_in(args, "repo", *REGISTRATION)
+    if args.dry_run:
+        return trial(args.url, hub.write("POST", "/v1/repos?dry_run=true", fields))
     try:
-        return hub.write("POST", path_of(repo, "refresh"), seconds=SECONDS_OF_CHECKS)
+        row: Registration = hub.write("POST", "/v1/repos", fields)
+        message = f"Registered {row.get('repo')} (revision {row.get('revision')})."
+    except Failure as fault:
+        if not str(fault.problem.get("type")).endswith("/repo-exists"):
+            raise
+        row = same_registration(hub, args.repo, fields, fault)
+        message = f"{args.repo} is registered with these values already (revision {row.get('revision')})."
+    if row.get("enabled") is False:
+        return Result(row, message, "It is disabled, so nothing was fetched.")
+    return check_now(hub, args.repo, row, message)
+
+
+def same_registration(hub: "Api", repo: str, fields: "Json", fault: "Failure") -> "Registration":
+    """Return the registration that has the name of *repo*, or raise *fault* with what differs, and how to change it."""
+    from shlex import quote
+
+    row: Registration = hub.read(path_of(repo))
+    differing = [name for name, value in {**DEFAULTS, **fields}.items() if row.get(name) != value]
+    if not differing:
+        return row
+    # What was not typed is a default here, and nothing that anyone wants to change by it.
+    values = {name: fields[name] for name in differing if name in fields}
+    texts = {name: value if isinstance(value, str) else scalar(value) for name, value in values.items()}
+    line = " ".join(f"--{name.replace('_', '-')} {quote(text)}" for name, text in texts.items())
+    way = f"To change it: reuse-surface hub update {repo} {line or '...'}"
+    raise Failure(f"{fault}\nIt differs in {', '.join(differing)}. {way}", fault.code, fault.problem) from fault
+
+
+def trial(url: str, answer: "Json") -> "Result":
+    """Tell what registering would have come to."""
+    refusal, conflicts = dict_of(answer, "refusal"), list_of(answer, "conflicts")
+    # The fetch tells the first fault of an index, which stands among its faults with its place.
+    lines = [*faults(url, answer)] or [trouble_of(dict_of(answer, "fetch"))]
+    trouble = [*filter(None, [str(refusal.get("detail") or ""), *lines])]
+    claimed = [f"{conflict.get('id')} is published by {conflict.get('repo')} already" for conflict in conflicts]
+    by = [str(conflict.get("repo")) for conflict in conflicts]
+    winners = [{"repo": repo, "count": by.count(repo)} for repo in sorted({*by}, key=by.count, reverse=True)]
+    would = "The index holds" if refusal else "It would bring"
+    message = f"Nothing was stored. {would} {served_text({**answer, 'served_elsewhere': winners}, '')}."
+    return Result(answer, *trouble, *claimed, message, code=REFUSED if trouble else DONE)
+
+
+def check_now(hub: "Api", repo: str, row: "Registration", done: str) -> "Result":
+    """Have a repo checked and tell what came of it; a Failure begins with what was *done* before, which stays."""
+    try:
+        outcome = hub.write("POST", path_of(repo, "refresh"), seconds=SECONDS_OF_CHECKS)
     except Failure as fault:
         raise Failure(f"{done} Its check then failed: {fault}", fault.code, fault.problem) from fault
+    return report({**row, **outcome}, [outcome], done)
+
+
+def report(data: "Json", outcomes: "list[Registration]", *before: str) -> "Result":
+    """Return *data*, the lines *before*, and one for each outcome with what to do about it; exit 1 for a bad one."""
+    lines = [*before]
+    for outcome in outcomes:
+        source, repo = dict_of(outcome, "source"), outcome.get("repo")
+        lines.append(f"{repo}: {outcome.get('outcome')}, {served_text(source)}")
+        if trouble_of(source):
+            lines.append(f"  {trouble_of(source)}")
+        if outcome.get("outcome") == "held":
+            lines.append(f"  To see what would vanish: reuse-surface hub findings --repo {repo}")
+            lines.append(f"  To let it in: reuse-surface hub accept --repo {repo}")
+    return Result(data, *lines, code=REFUSED if any(map(is_bad, outcomes)) else DONE)
+
+
+def is_bad(outcome: "Registration") -> bool:
+    """Tell whether a check came to something that somebody has to look at."""
+    return str(outcome.get("outcome")) not in {"changed", "unchanged"}
+
+
+@command("hub update", *REPO, *(arg(typed, about) for _, typed, about in REGISTRATION.values()), REVISION, YES)
+def update(hub: "Api", args: "Namespace") -> "Result":
+    """Change fields of a registration; the others stay. Have a new URL fetched, and tell what came of that."""
+    changes = options_in(args, *REGISTRATION)
+    if not changes:
+        raise Failure("Nothing to change: give at least one field, such as --enabled true.", USAGE)
+    headers = condition(hub, args, "Disable" if args.enabled is False else "")
+    row: Registration = hub.write("PATCH", path_of(args.repo), changes, headers=headers)
+    message = f"{row.get('repo')} is at revision {row.get('revision')}."
+    if args.url is None or row.get("enabled") is False:
+        return Result(row, message, [*facts_of(row)])
+    return check_now(hub, args.repo, row, message)
+
+
+@command("hub deregister", *REPO, REVISION, YES)
+def deregister(hub: "Api", args: "Namespace") -> "Result":
+    """Remove a registration; its name and URL are free at once, its history stays."""
+    hub.write("DELETE", path_of(args.repo), headers=condition(hub, args, "Deregister"))
+    return Result({"repo": args.repo, "deregistered": True}, f"Deregistered {args.repo}.")
 
 
 def condition(hub: "Api", args: "Namespace", loss: str) -> "dict[str, str]":
@@ -1233,18 +1317,18 @@ def condition(hub: "Api", args: "Namespace", loss: str) -> "dict[str, str]":
     asking = bool(loss) and may_ask(args)
     if args.revision is None and not asking:
         return {}
-    row, seen = present(hub, args.repo)
+    row, headers = present(hub, args.repo)
     if args.revision not in {None, row.get("revision")}:
         raise Failure(f"{args.repo} is at revision {row.get('revision')} now. Nothing was changed.", CODES[412])
     if asking:
-        source = _source_of(row)
+        source: Source = dict_of(row, "source")
         count = number(source.get("served_count", source.get("capability_count")))
         leave = f"{counted(count)} of it {'leaves' if count == 1 else 'leave'} the federated index"
         confirm(f"{loss} {args.repo}? {leave if count else 'Nothing of it is served'}.")
-    return seen
+    return headers
 
 
-def present(hub: "Api", repo: str) -> "tuple[dict[str, Any], dict[str, str]]":
+def present(hub: "Api", repo: str) -> "tuple[Any, dict[str, str]]":
     """Return the registration of a repo, and the header that lets a change happen only to that."""
     answer = hub.ask("GET", path_of(repo))
     return hub.expect(answer), {"If-Match": answer.header("etag")}
@@ -1266,180 +1350,85 @@ def confirm(question: str) -> None:
         raise Failure("Nothing was changed.")
 
 
-@command("hub deregister", *REPO, REVISION, YES)
-def deregister(hub: "Api", args: "Namespace") -> "Result":
-    """Remove a registration; its name and URL are free at once, its history stays."""
-    seen = condition(hub, args, "Deregister")
-    hub.write("DELETE", path_of(args.repo), headers=seen)
-    return Result({"repo": args.repo, "deregistered": True}, f"Deregistered {args.repo}.")
-
-
 @command(
     "hub refresh",
     *THIS_REPO_BY_WORD,
-    flag("--all", "check every source that is due"),
-    flag("--force", "with --all: those that are not due, too"),
+    arg("--all", "check every source that is due"),
+    arg("--force", "with --all: those that are not due, too"),
 )
 def refresh(hub: "Api", args: "Namespace") -> "Result":
     """Have one source or all of them checked now; exit 1 if one could not be read or was held."""
     if bool(args.repo) == args.all or (args.force and not args.all):
         raise Failure("Give either --repo REPO or --all, with --force or without.", USAGE)
+    path = path_of(args.repo, "refresh") if args.repo else "/v1/federated/compose"
+    answer = hub.write("POST", with_query(path, {"force": args.force or None}), seconds=SECONDS_OF_CHECKS)
     if args.repo:
-        outcome = hub.write("POST", path_of(args.repo, "refresh"), seconds=SECONDS_OF_CHECKS)
-        return Result(outcome, *outcome_lines([outcome]), code=_code_of([outcome]))
-    path = with_query("/v1/federated/compose", {"force": args.force or None})
-    report = hub.write("POST", path, seconds=SECONDS_OF_CHECKS)
-    outcomes = listed(report, "results")
-    bad = [one for one in outcomes if _code_of([one])]
-    counts = ", ".join(f"{number(count):,} {name}" for name, count in mapping(report, "counts").items())
-    message = f"Checked {counted(len(outcomes), 'source')} ({counts or 'none was due'}); serial {report.get('serial')}."
-    return Result(report, message, *outcome_lines(bad), code=_code_of(bad))
+        return report(answer, [answer])
+    outcomes = list_of(answer, "results")
+    counts = ", ".join(f"{number(count):,} {name}" for name, count in dict_of(answer, "counts").items())
+    message = f"Checked {counted(len(outcomes), 'source')} ({counts or 'none was due'}); serial {answer.get('serial')}."
+    return report(answer, [*filter(is_bad, outcomes)], message)
 
 
 @command(
     "hub accept",
     *REPO,
-    arg("--digest", type=digest, metavar="DIGEST", help="only if this is held: the held_digest that hub show tells"),
+    arg("--digest DIGEST", "only if this is held: the held_digest that hub show tells"),
     YES,
 )
 def accept(hub: "Api", args: "Namespace") -> "Result":
     """Let in content that was held because much of what was there has vanished from it."""
-    digest = args.digest
+    held = args.digest
     if may_ask(args):
         # What was asked about is what is let in, whatever a check brings while the question stands.
-        digest = digest or _source_of(hub.read(path_of(args.repo))).get("held_digest")
-        if digest:  # else the hub says that nothing is held
+        held = held or dict_of(hub.read(path_of(args.repo)), "source").get("held_digest")
+        if held:  # else the hub says that nothing is held
             confirm(f"Accept what is held of {args.repo}? What it no longer names leaves the federated index.")
-    outcome = hub.write("POST", path_of(args.repo, "accept"), {"digest": digest} if digest else None)
-    return Result(outcome, *outcome_lines([outcome]), code=_code_of([outcome]))
+    outcome = hub.write("POST", path_of(args.repo, "accept"), {"digest": held} if held else None)
+    return report(outcome, [outcome])
 
 
-@command(
-    "hub search",
-    arg("words", nargs="*", metavar="WORD", help="what to look for in ids, names, summaries and tags"),
-    THIS_DOMAIN,
-    *THIS_REPO,
-    arg("--status", metavar="STATUS", help="only those of this status"),
-    arg("--tag", metavar="TAG", help="only those with this tag"),
-    arg("--owner", metavar="OWNER", help="only those of this owner"),
-    arg("--limit", type=whole_number, default=20, metavar="N", help="at most so many (20)"),
-)
-def search(hub: "Api", args: "Namespace") -> "Result":
-    """Find capabilities, the best match first."""
-    filters = given(args, "domain", "repo", "status", "tag", "owner", "limit")
-    must_know(hub, args.repo)
-    answer = hub.read("/v1/capabilities", q=" ".join(args.words) or None, **filters)
-    rows = listed(answer, "capabilities")
-    if not rows:
-        unmatched = {name: filters[name] for name in strings(answer, "unmatched") if name in filters}
-        # Asked only here: an entry may state a domain of its own, in which no repo is registered.
-        must_know(hub, domain=unmatched.get("domain"))
-        none = ", none ".join(f"the {name} {value}" for name, value in unmatched.items())
-        none = f"No served capability has {none}." if none else "No capability is served."
-        if not unmatched and (args.words or len(filters) > 1):
-            none = f"No capability matches{'; fewer or shorter words may find some' if args.words else ''}."
-        return Result(answer, none)
-    shown = table(rows, ID="id", REPO="source_repo", VECTOR="vector", NAME="name")
-    return Result(answer, shown, f"{len(rows):,} of {number(answer.get('total')):,}")
+# --- Documents: an index, the federated index, manifests --------------------------------------------------------------
 
-
-@command("hub findings", *THIS_REPO_BY_WORD, THIS_DOMAIN)
-def findings(hub: "Api", args: "Namespace") -> "Result":
-    """List all that is wrong in the federation, since when, and what to do about it."""
-    must_know(hub, args.repo, args.domain)
-    rows = hub.rows("/v1/findings", "findings", repo=args.repo, domain=args.domain)
-    shown = table(
-        rows,
-        SEVERITY="severity",
-        REPO="repo",
-        KIND=lambda row: ", ".join([str(row.get("kind")), *strings(row, "also")]),
-        SINCE=lambda row: age(row.get("since")),
-        FINDING=_finding,
-    )
-    several = [row for row in rows if len(listed(row, "faults")) > 1]
-    places = [line for row in several for line in faults(str(row.get("repo")), {"errors": row["faults"]})]
-    return Result({"findings": rows, "total": len(rows)}, shown if rows else _no_finding(hub, args), *places)
-
-
-def _finding(row: "dict[str, Any]") -> str:
-    """Return where something is wrong, what, and what to do: with commands, where the hub names requests."""
-    action = str(row.get("action") or "")
-    action = re.sub(r"POST /v1/repos/(\S+)/(refresh|accept)", r"reuse-surface hub \2 \1", action)
-    action = re.sub(r'PATCH /v1/repos/(\S+) with \{"(\w+)": (\w+)\}', r"reuse-surface hub update \1 --\2 \3", action)
-    action = action.replace("POST /v1/validate", "reuse-surface hub validate FILE")
-    return f"{_where('', row)}{row.get('detail')} {action}"
-
-
-def _no_finding(hub: "Api", args: "Namespace") -> str:
-    """Return what is known of the sources asked about, in which the hub finds nothing wrong."""
-    if args.repo:
-        row = hub.read(path_of(args.repo))
-        source = _source_of(row)
-        if args.domain not in {None, row.get("domain")}:
-            return f"No finding: {args.repo} is not in the domain {args.domain}."
-        checked = f"last checked {age(source['checked_at'])}" if source.get("checked_at") else "never checked"
-        return f"No finding: {args.repo} is {source.get('state')}, {checked}."
-    totals = (hub.read("/v1/repos", enabled=one, domain=args.domain, limit=1).get("total") for one in (True, False))
-    on, off = map(number, totals)
-    disabled = f"{counted(off, 'source')} {'is' if off == 1 else 'are'} disabled and not checked"
-    if not on:
-        return f"No finding: {disabled if off else 'no repository is registered'}."
-    return f"No finding as of the last check of {counted(on, 'enabled source')}" + (f"; {disabled}." if off else ".")
-
-
-@command("hub history", *REPO, arg("--limit", type=whole_number, metavar="N", help="at most so many changes"))
-def history(hub: "Api", args: "Namespace") -> "Result":
-    """Tell who changed a registration, newest first, also of a repo that was deregistered."""
-    answer = hub.read(path_of(args.repo, "history"), limit=args.limit)
-    if not listed(answer, "history"):
-        must_know(hub, args.repo)
-    when = {"WHEN": lambda row: age(row.get("at")), "BY": "by", "ACTION": "action", "REVISION": "revision"}
-    return Result(answer, table(listed(answer, "history"), **when, FIELDS=_changed))
-
-
-def _changed(row: "dict[str, Any]") -> str:
-    after = row.get("after")
-    return ", ".join(f"{name}={scalar(value)}" for name, value in after.items()) if isinstance(after, dict) else ""
+MANIFEST = "registry/federation/sources.yaml"
+MARK = "# Written by reuse-surface hub sync"
+_NAME = re.compile("[a-z0-9][a-z0-9._-]{0,99}")
 
 
 @command(
     "hub validate",
-    arg("file", metavar="FILE", help="a capability index, YAML or JSON; - is standard input"),
-    arg("--repo", metavar="REPO", help="the name that the index is registered under"),
-    flag("--manifest", "FILE is a federation manifest"),
+    arg("file FILE", "a capability index, YAML or JSON; - is standard input"),
+    arg("--repo REPO", "the name that the index is registered under"),
+    arg("--manifest", "FILE is a federation manifest"),
 )
 def validate(hub: "Api", args: "Namespace") -> "Result":
     """Check an index before it is published; exit 1 with every fault as file:line:column: message."""
     answer = check(hub, read_file(args.file), kind="manifest" if args.manifest else None, repo=args.repo)
-    if answer.get("valid") is True:
-        count = answer.get("capability_count")
-        return Result(answer, f"{args.file}: valid" + ("" if count is None else f", {counted(count)}"))
-    return Result(answer, *faults(args.file, answer), code=REFUSED)
+    if answer.get("valid") is not True:
+        return Result(answer, *faults(args.file, answer), code=REFUSED)
+    count = answer.get("capability_count")
+    return Result(answer, f"{args.file}: valid" + ("" if count is None else f", {counted(count)}"))
 
 
-def check(hub: "Api", content: bytes, **query: object) -> "dict[str, Any]":
+def check(hub: "Api", content: bytes, **query: object) -> "Json":
     """Have the hub check a document."""
     headers = {"Content-Type": "application/yaml"}
-    return hub.write("POST", with_query("/v1/validate", query), content, headers=headers, public=True)
+    answer: Json = hub.write("POST", with_query("/v1/validate", query), content, headers=headers, public=True)
+    return answer
 
 
-def faults(path: str, answer: "dict[str, Any]") -> "Iterator[str]":
+def faults(path: str, answer: "Json") -> "Iterator[str]":
     """Yield a line ``file:line:column: message`` for each fault of a document."""
-    for one in listed(answer, "errors"):
-        hint = f" ({one['hint']})" if one.get("hint") else ""
-        yield f"{_where(path, one)}{one.get('pointer') or '/'} {one.get('detail')}{hint}"
-
-
-def _where(path: str, fault: "dict[str, Any]") -> str:
-    place = f"{fault['line']}:{fault.get('column')}: " if "line" in fault else ""
-    return f"{path}:{place}" if path else place
+    for fault in list_of(answer, "errors"):
+        hint = f" ({fault['hint']})" if fault.get("hint") else ""
+        yield f"{place_of(fault, path)}{fault.get('pointer') or '/'} {fault.get('detail')}{hint}"
 
 
 @command(
     "hub federated",
-    arg("--format", choices=["json", "yaml"], help="the form of the document (json)"),
-    arg("--out", metavar="FILE", help="write it there, whole or not at all; asked for only if it changed since"),
-    flag("--strict", "fail while a required source has nothing to serve"),
+    arg("--format", "the form of the document (json)", choices=["json", "yaml"]),
+    arg("--out FILE", "write it there, whole or not at all; asked for only if it changed since"),
+    arg("--strict", "fail while a required source has nothing to serve"),
 )
 def federated(hub: "Api", args: "Namespace") -> "Result":
     """Print the federated index, or write it to a file."""
@@ -1448,9 +1437,9 @@ def federated(hub: "Api", args: "Namespace") -> "Result":
         raise Failure("--json prints JSON: leave out --format yaml, or write it with --out.", USAGE)
     aside = to_stdout(args)
     path = with_query("/v1/federated", {"format": form, "strict": args.strict or None})
-    condition = condition_of(args.out, hub.url + path) if args.out and not aside else {}
-    answer = hub.ask("GET", path, headers={"Accept": f"application/{form}", **condition})
-    changed = not (condition and answer.status == 304)
+    unless = unless_changed(args.out, hub.url + path) if args.out and not aside else {}
+    answer = hub.ask("GET", path, headers={"Accept": f"application/{form}", **unless})
+    changed = not (unless and answer.status == 304)
     document = document_of(hub, answer, form) if changed else b""
     if not args.out:
         return Result(None, document=document)
@@ -1458,7 +1447,7 @@ def federated(hub: "Api", args: "Namespace") -> "Result":
         note = [answer.header("etag"), hub.url + path, sha256(document)]
         write_whole(f"{args.out}.etag", json.dumps(note).encode())
     # A proxy may take away headers that it does not know; then nothing is said of what they would have told.
-    serial, complete = answer.header("reuse-surface-serial"), answer.header("reuse-surface-complete")
+    serial, complete = (answer.header(f"reuse-surface-{name}") for name in ("serial", "complete"))
     words = ["written" if changed else "unchanged", f"serial {serial}" if serial else "",
              "incomplete" if complete == "false" else ""]  # fmt: skip
     data = {"out": args.out, "changed": changed, "serial": number(serial) if serial else None,
@@ -1466,58 +1455,54 @@ def federated(hub: "Api", args: "Namespace") -> "Result":
     return Result(data, f"{args.out}: {', '.join(filter(None, words))}", aside=aside)
 
 
-def document_of(hub: "Api", answer: "Answer", form: str) -> bytes:
-    """Return the federated index in an answer; raise Failure for what is none, or is only a part of one.
+def unless_changed(path: str, url: str) -> "dict[str, str]":
+    """Return the header that asks for *url* only if it changed since, where *path* still holds what was noted."""
+    try:
+        if os.path.isfile(path) and os.path.isfile(f"{path}.etag"):
+            tag, *rest = read_json(read_file(f"{path}.etag"))
+            if rest == [url, sha256(read_file(path))] and re.fullmatch(r'(W/)?"[!-~]+"', str(tag)):
+                return {"If-None-Match": str(tag)}
+    except (Failure, ValueError, TypeError):
+        pass
+    return {}
 
-    A connection that ends too early and one that ends in time look the same. JSON ends where it parses. The hub's YAML
-    ends with the list of conflicts; a cut between two of its lines shows only where the answer's end was marked.
-    """
+
+def document_of(hub: "Api", answer: "Answer", form: str) -> bytes:
+    """Return the federated index in an answer; raise Failure for what is none, or is only a part of one."""
     if answer.status != 200:
         hub.expect(answer)
         raise no_hub(f"it answered {answer.status} instead of a federated index")
-    kind = answer.header("content-type").partition(";")[0]
-    if kind != f"application/{form}":
-        raise no_hub(f"it answered {kind or 'without a content type'}, not application/{form}")
-    if not (_whole_json(answer.body) if form == "json" else _whole_yaml(answer.body, framed=answer.framed)):
+    if answer.kind != f"application/{form}":
+        raise no_hub(f"it answered {answer.kind or 'without a content type'}, not application/{form}")
+    try:
+        text = answer.body.decode()
+        is_whole = _is_whole(answer, form)
+    except ValueError:
+        is_whole = False
+    if not is_whole:
         message = f"The federated index did not arrive whole{answer.via}. Ask again, or in the other --format."
         raise Failure(message, UNREACHABLE)
-    if _UNSEEN_IN_TEXT.search(answer.body.decode()):
+    if _UNSEEN_IN_TEXT.search(text):
         raise no_hub("its federated index holds control characters")
     return answer.body
 
 
-_LISTS = ("sources", "capabilities", "conflicts")
 _CONFLICTS = re.compile(rb'\n"conflicts":(?: \[\]\n|\n(?:- "id": .*\n  "repo": .*\n  "others": \[.*\]\n)+)')
 
 
-def _whole_json(body: bytes) -> bool:
-    try:
+def _is_whole(answer: "Answer", form: str) -> bool:
+    """Tell whether nothing of a federated index is missing; raise ValueError where its JSON ends too early.
+
+    A connection that ends too early and one that ends in time look the same. JSON ends where it parses. The hub's YAML
+    ends with the list of conflicts; a cut between two of its lines shows only where the answer's end was marked.
+    """
+    lists, body = ("sources", "capabilities", "conflicts"), answer.body
+    if form == "json":
         document = read_json(body)
-    except ValueError:
-        return False
-    return isinstance(document, dict) and all(isinstance(document.get(name), list) for name in _LISTS)
-
-
-def _whole_yaml(body: bytes, *, framed: bool) -> bool:
-    try:
-        body.decode()
-    except ValueError:
-        return False
-    ends = _CONFLICTS.fullmatch(body, max(body.rfind(b'\n"conflicts":'), 0))
-    there = all(b'\n"%s":' % name.encode() in body for name in _LISTS)
-    return there and ends is not None and (framed or ends[0].endswith(b" []\n"))
-
-
-def condition_of(path: str, url: str) -> "dict[str, str]":
-    """Return the header that asks for *url* only if it changed since, where *path* still holds what was noted."""
-    try:
-        if not os.path.isfile(path) or not os.path.isfile(f"{path}.etag"):
-            return {}
-        tag, *rest = read_json(read_file(f"{path}.etag"))
-        same = rest == [url, sha256(read_file(path))] and re.fullmatch(r'(W/)?"[!-~]+"', str(tag))
-    except (Failure, ValueError, TypeError):
-        same = None
-    return {"If-None-Match": str(tag)} if same else {}
+        return isinstance(document, dict) and all(isinstance(document.get(name), list) for name in lists)
+    end = _CONFLICTS.fullmatch(body, max(body.rfind(b'\n"conflicts":'), 0))
+    there = all(b'\n"%s":' % name.encode() in body for name in lists)
+    return there and end is not None and (answer.framed or end[0].endswith(b" []\n"))
 
 
 def sha256(content: bytes) -> str:
@@ -1546,6 +1531,18 @@ def is_stdout(path: str) -> bool:
         return False
 
 
+def read_file(path: str) -> bytes:
+    """Return what is in a file, ``-`` being standard input; raise Failure where it can't be read."""
+    try:
+        if path == "-":
+            return sys.stdin.buffer.read()
+        with open(path, "rb") as file:
+            return file.read()
+    except (OSError, ValueError) as fault:
+        reason = getattr(fault, "strerror", None) or str(fault)
+        raise Failure(f"{path} can't be read: {reason}.", USAGE) from fault
+
+
 def write_whole(path: str, content: bytes) -> bool:
     """Write *content* to *path*; tell whether that is a file, about which something may be noted beside it.
 
@@ -1561,13 +1558,13 @@ def write_whole(path: str, content: bytes) -> bool:
         is_file = not there or os.path.isfile(path)
         if is_file:
             _replace(os.path.realpath(path), content)
-            return True
-        # Not created, not cut to nothing, and not waited for where a socket or a folder has the name.
-        with open(os.open(path, os.O_WRONLY), "wb") as file:
-            file.write(content)
+        else:
+            # Not created, not cut to nothing, and not waited for where a socket or a folder has the name.
+            with open(os.open(path, os.O_WRONLY), "wb") as file:
+                file.write(content)
     except (OSError, ValueError) as fault:
         raise _unwritable(path, fault, kept=there and is_file) from fault
-    return False
+    return is_file
 
 
 def _replace(target: str, content: bytes) -> None:
@@ -1586,85 +1583,6 @@ def _replace(target: str, content: bytes) -> None:
             os.unlink(draft)
 
 
-def _unwritable(path: str, fault: Exception, *, kept: bool) -> Failure:
-    """Return the failure of a file that can't be written, with what to do where that can be said."""
-    import errno
-
-    number = getattr(fault, "errno", None)
-    advice = {
-        errno.ENOENT: f"Make its folder first: mkdir -p {os.path.dirname(path) or '.'}",
-        errno.EBUSY: f"It is a mount of its own, which can't be replaced: mount its folder, or use --out - > {path}",
-        errno.EISDIR: "Name a file in it.",
-        errno.EACCES: "A draft is made beside the file: its folder has to be writable.",
-        errno.EROFS: "A draft is made beside the file: its folder has to be writable.",
-    }
-    reason = getattr(fault, "strerror", None) or str(fault)
-    rest = ["It was left as it is." if kept else "", advice.get(number or 0, "")]
-    return Failure(" ".join(filter(None, [f"{path} can't be written: {reason}.", *rest])))
-
-
-def read_file(path: str) -> bytes:
-    """Return what is in a file, ``-`` being standard input; raise Failure where it can't be read."""
-    try:
-        if path == "-":
-            return sys.stdin.buffer.read()
-        with open(path, "rb") as file:
-            return file.read()
-    except (OSError, ValueError) as fault:
-        reason = getattr(fault, "strerror", None) or str(fault)
-        raise Failure(f"{path} can't be read: {reason}.", USAGE) from fault
-
-
-A_NAME = "a-z, 0-9, . _ and -, beginning with a letter or digit"
-MANIFEST = "registry/federation/sources.yaml"
-MARK = "# Written by reuse-surface hub sync"
-_NAME = re.compile("[a-z0-9][a-z0-9._-]{0,99}")
-
-
-@command(
-    "hub sync",
-    arg("--out", default=MANIFEST, metavar="FILE", help=f"where to ({MANIFEST})"),
-    flag("--keep-local", "keep the entries of the file that have a local index, or format: hub"),
-    flag("--force", "overwrite a file that hub sync did not write"),
-)
-def sync(hub: "Api", args: "Namespace") -> "Result":
-    """Write the hub's federation manifest to a file, whole or not at all; unchanged files stay untouched."""
-    aside = to_stdout(args)
-    old = read_file(args.out) if os.path.isfile(args.out) and not aside else b""
-    if old and not old.startswith(MARK.encode()) and not args.force:
-        raise Failure(f"{args.out} was not written by hub sync. --force overwrites it.")
-    entries = served_manifest(hub)
-    entries_there, refused = read_manifest(hub, args.out, old) if args.keep_local and old else ([], [])
-    if refused:
-        raise Failure("\n".join([f"{args.out} is left as it is, for these entries:", *(wrong for _, wrong in refused)]))
-    local = [entry for entry in entries_there if only_here(entry)]
-    mine = {entry.get("repo") for entry in local}
-    entries = [*local, *(entry for entry in entries if entry.get("repo") not in mine)]
-    content = manifest_of(sorted(entries, key=lambda entry: str(entry.get("repo"))), hub.url).encode()
-    if content != old:
-        make_folder(os.path.dirname(args.out) or os.curdir, os.makedirs)
-        write_whole(args.out, content)
-    data = {"out": args.out, "changed": content != old, "sources": len(entries), "local": len(local)}
-    message = f"{args.out}: {'written' if content != old else 'unchanged'}, {counted(len(entries), 'source')}"
-    return Result(data, f"{message}, {len(local):,} of them local" if local else message, aside=aside)
-
-
-def only_here(entry: "dict[str, Any]") -> bool:
-    """Tell whether a source of a manifest is for composing without a hub."""
-    return "index" in entry or entry.get("format") == "hub"
-
-
-def served_manifest(hub: "Api") -> "list[dict[str, Any]]":
-    """Return the sources of the hub's manifest; raise Failure where what it answers is no manifest."""
-    rows = hub.read("/v1/sources").get("sources")
-    needed = ("repo", "url", "domain")
-    if not isinstance(rows, list) or any(
-        not isinstance(row, dict) or any(not isinstance(row.get(name), str) for name in needed) for row in rows
-    ):
-        raise no_hub("its /v1/sources is not a federation manifest")
-    return rows
-
-
 def make_folder(folder: str, make: "Callable[[str], None]") -> None:
     """Make a folder where there is none; raise Failure."""
     if not os.path.isdir(folder):
@@ -1674,18 +1592,64 @@ def make_folder(folder: str, make: "Callable[[str], None]") -> None:
             raise _unwritable(folder.rstrip("/"), fault, kept=False) from fault
 
 
-def manifest_of(entries: "list[dict[str, Any]]", url: str) -> str:
-    """Return a federation manifest as YAML, each value on its line as JSON writes it."""
+def _unwritable(path: str, fault: Exception, *, kept: bool) -> Failure:
+    """Return the failure of a file that can't be written, with what to do where that can be said."""
+    import errno
+
+    draft = "A draft is made beside the file: its folder has to be writable."
+    advice = {
+        errno.ENOENT: f"Make its folder first: mkdir -p {os.path.dirname(path) or '.'}",
+        errno.EBUSY: f"It is a mount of its own, which can't be replaced: mount its folder, or use --out - > {path}",
+        errno.EISDIR: "Name a file in it.",
+        errno.EACCES: draft,
+        errno.EROFS: draft,
+    }
+    reason = getattr(fault, "strerror", None) or str(fault)
+    rest = ["It was left as it is." if kept else "", advice.get(getattr(fault, "errno", None) or 0, "")]
+    return Failure(" ".join(filter(None, [f"{path} can't be written: {reason}.", *rest])))
+
+
+@command(
+    "hub sync",
+    arg("--out FILE", f"where to ({MANIFEST})", default=MANIFEST),
+    arg("--keep-local", "keep the entries of the file that have a local index, or format: hub"),
+    arg("--force", "overwrite a file that hub sync did not write"),
+)
+def sync(hub: "Api", args: "Namespace") -> "Result":
+    """Write the hub's federation manifest to a file, whole or not at all; unchanged files stay untouched."""
+    aside = to_stdout(args)
+    old = read_file(args.out) if os.path.isfile(args.out) and not aside else b""
+    if old and not old.startswith(MARK.encode()) and not args.force:
+        raise Failure(f"{args.out} was not written by hub sync. --force overwrites it.")
+    answer = hub.read("/v1/sources")
+    entries = list_of(answer, "sources")
+    texts = [row.get(name) for row in entries for name in ("repo", "url", "domain")]
+    if entries != answer.get("sources") or not all(isinstance(text, str) for text in texts):
+        raise no_hub("its /v1/sources is not a federation manifest")
+    entries_there, refused = read_manifest(hub, args.out, old) if args.keep_local and old else ([], [])
+    if refused:
+        raise Failure("\n".join([f"{args.out} is left as it is, for these entries:", *(wrong for _, wrong in refused)]))
+    # What composing without a hub needs, and no hub knows.
+    local = [entry for entry in entries_there if "index" in entry or entry.get("format") == "hub"]
+    names = {entry.get("repo") for entry in local}
+    entries = [*local, *(entry for entry in entries if entry.get("repo") not in names)]
+    content = manifest_of(entries, hub.url).encode()
+    if content != old:
+        make_folder(os.path.dirname(args.out) or os.curdir, os.makedirs)
+        write_whole(args.out, content)
+    data = {"out": args.out, "changed": content != old, "sources": len(entries), "local": len(local)}
+    message = f"{args.out}: {'written' if content != old else 'unchanged'}, {counted(len(entries), 'source')}"
+    return Result(data, f"{message}, {len(local):,} of them local" if local else message, aside=aside)
+
+
+def manifest_of(entries: "list[Json]", url: str) -> str:
+    """Return a federation manifest as YAML, in the order of the names, each value on its line as JSON writes it."""
     lines = [f"{MARK} from {url}. Changes are lost, but local entries stay with --keep-local.", '"version": 1']
     lines.append('"sources":' if entries else '"sources": []')
-    lines += ["- " + "\n  ".join(f"{scalar(name)}: {scalar(value)}" for name, value in one.items()) for one in entries]
+    for entry in sorted(entries, key=lambda entry: str(entry.get("repo"))):
+        pairs = [f"{scalar(name)}: {scalar(value)}" for name, value in entry.items()]
+        lines.append("- " + "\n  ".join(pairs))
     return "\n".join(lines) + "\n"
-
-
-def scalar(value: object) -> str:
-    """Return *value* as JSON that every reader of YAML takes, too."""
-    text = json.dumps(value, ensure_ascii=False)
-    return re.sub("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]", lambda one: f"\\u{ord(one[0]):04x}", text)
 
 
 def read_manifest(hub: "Api", path: str, content: bytes) -> "Manifest":
@@ -1695,7 +1659,7 @@ def read_manifest(hub: "Api", path: str, content: bytes) -> "Manifest":
     """
     try:
         text = content.decode()
-        document = read_json(text, once) if text.lstrip()[:1] == "{" else _own_yaml(text)
+        document = read_json(text, unique=True) if text.lstrip()[:1] == "{" else _own_yaml(text)
     except ValueError as fault:
         raise Failure(f"{path} is not a manifest: {fault}.") from fault
     if document is None:
@@ -1709,12 +1673,12 @@ def read_manifest(hub: "Api", path: str, content: bytes) -> "Manifest":
     return [row for row, good in zip(rows, named) if good], nameless
 
 
-def _own_yaml(text: str) -> "dict[str, Any] | None":
+def _own_yaml(text: str) -> "Json | None":
     """Return the manifest in *text* where it is YAML as manifest_of writes it, each line a pair of JSON, else None."""
     head = re.match(r'(?:#.*\n|[^\S\n]*\n)*"version": 1\n"sources":(?: \[\])?\n', text)
     before, *blocks = re.split("^- ", text[head.end() :] if head else text, flags=re.MULTILINE)
     try:
-        sources = [read_json("{" + ",".join(block.rstrip().split("\n")) + "}", once) for block in blocks]
+        sources = [read_json("{" + ",".join(block.rstrip().split("\n")) + "}", unique=True) for block in blocks]
     except ValueError:
         return None
     return {"version": 1, "sources": sources} if head and not before.strip() else None
@@ -1722,26 +1686,24 @@ def _own_yaml(text: str) -> "dict[str, Any] | None":
 
 def _read_by_the_hub(hub: "Api", path: str, content: bytes) -> "Manifest":
     answer = check(hub, content, kind="manifest")
-    refused = listed(answer, "refused")
+    refused = []
+    for entry in list_of(answer, "refused"):
+        place = str(entry.get("pointer"))
+        within = [fault for fault in list_of(answer, "errors") if f"{fault.get('pointer')}/".startswith(f"{place}/")]
+        wrong = "; ".join(faults(path, {"errors": within}))
+        wrong = wrong or f"{path}: {place} was not checked: too many faults before it"
+        refused.append((str(entry.get("repo") or ""), wrong))
     if answer.get("valid") is not True and not refused:
         raise Failure("\n".join([f"{path} is not a federation manifest.", *faults(path, answer)]))
-    rows = listed(mapping(answer, "manifest") or answer, "sources")
-    return [row for row in rows if _NAME.fullmatch(str(row.get("repo")))], [
-        (str(one.get("repo") or ""), _wrong_with(one, path, answer)) for one in refused
-    ]
-
-
-def _wrong_with(entry: "dict[str, Any]", path: str, answer: "dict[str, Any]") -> str:
-    place = str(entry.get("pointer"))
-    mine = [one for one in listed(answer, "errors") if f"{one.get('pointer')}/".startswith(f"{place}/")]
-    return "; ".join(faults(path, {"errors": mine})) or f"{path}: {place} was not checked: too many faults before it"
+    rows = list_of(dict_of(answer, "manifest") or answer, "sources")
+    return [row for row in rows if _NAME.fullmatch(str(row.get("repo")))], refused
 
 
 @command(
     "hub apply",
-    arg("file", metavar="FILE", help="a federation manifest, YAML or JSON; - is standard input"),
-    flag("--prune", "deregister what the manifest does not name, if all its entries are in order"),
-    flag("--dry-run", "tell what would be done, and do nothing"),
+    arg("file FILE", "a federation manifest, YAML or JSON; - is standard input"),
+    arg("--prune", "deregister what the manifest does not name, if all its entries are in order"),
+    arg("--dry-run", "tell what would be done, and do nothing"),
     YES,
 )
 def apply(hub: "Api", args: "Namespace") -> "Result":
@@ -1765,18 +1727,18 @@ def apply(hub: "Api", args: "Namespace") -> "Result":
         confirm(f"Deregister or disable {few(losses)}? {whose} entries leave the federated index.")
     results = [{"repo": repo, "outcome": "failed", "detail": detail} for repo, detail in refused]
     # What is to go goes first: a new name may take over the URL of an old one.
-    changes: list[tuple[str, dict[str, Any]]] = [(repo, {}) for repo in surplus] + [*entries.items()]
+    changes: list[tuple[str, Json]] = [(repo, {}) for repo in surplus] + [*entries.items()]
     results += apply_all(hub, changes, registered, dry=args.dry_run)
     return _applied(results, args, halted=bool(args.prune and refused))
 
 
 def apply_all(
-    hub: "Api", changes: "list[tuple[str, dict[str, Any]]]", registered: "dict[str, dict[str, Any]]", *, dry: bool
+    hub: "Api", changes: "list[tuple[str, Json]]", registered: "dict[str, Json]", *, dry: bool
 ) -> "list[dict[str, str]]":
     """Make each repo what its entry says and return a row for each; a Failure tells how many came before it."""
     rows: list[dict[str, str]] = []
     for done, (repo, entry) in enumerate(changes):
-        hub.progress(f"{done} of {len(changes)}: {repo}")
+        hub.screen.progress(f"{done} of {len(changes)}: {repo}")
         try:
             outcome, detail = apply_one(hub, repo, entry, registered.get(repo, {}), dry=dry)
         except Failure as fault:
@@ -1786,20 +1748,7 @@ def apply_all(
     return rows
 
 
-def _applied(rows: "list[dict[str, str]]", args: "Namespace", *, halted: bool) -> "Result":
-    """Return what ``hub apply`` came to; *halted* says that an entry in disorder kept --prune from deregistering."""
-    outcomes = [row["outcome"] for row in rows]
-    counts = {outcome: outcomes.count(outcome) for outcome in dict.fromkeys(outcomes)}
-    message = ", ".join(f"{count} {outcome}" for outcome, count in counts.items()) + args.dry_run * " (dry run)"
-    why_not = ["Nothing was deregistered: --prune waits until every entry of the manifest is in order."] * halted
-    data = {"dry_run": args.dry_run, "counts": counts, "results": rows}
-    shown = table(rows, REPO="repo", OUTCOME="outcome", DETAIL="detail")
-    return Result(data, shown, *why_not, message, code=REFUSED if "failed" in counts else DONE)
-
-
-def apply_one(
-    hub: "Api", repo: str, entry: "dict[str, Any]", registered: "dict[str, Any]", *, dry: bool
-) -> "tuple[str, str]":
+def apply_one(hub: "Api", repo: str, entry: "Json", registered: "Json", *, dry: bool) -> "tuple[str, str]":
     """Make the registration of a repo what *entry* says, none where it says nothing; return outcome and detail."""
     if entry and "url" not in entry:
         return "skipped", "only this machine has its index: publish it, and name its raw URL as url"
@@ -1822,13 +1771,170 @@ def apply_one(
     return outcome, ", ".join(changed) if outcome == "changed" else ""
 
 
-def _as_listed(hub: "Api", listing: "dict[str, Any]") -> "dict[str, str]":
+def _as_listed(hub: "Api", listing: "Json") -> "dict[str, str]":
     """Return the header that lets a change happen only to the registration that was listed, or raise Failure."""
-    row, seen = present(hub, str(listing.get("repo")))
+    row, headers = present(hub, str(listing.get("repo")))
     if any(row.get(name) != value for name, value in listing.items() if name != "source"):
-        now = f"{row.get('repo')} is at revision {row.get('revision')} now"
-        raise Failure(f"{now}, and was changed since it was listed. Repeat the command.")
-    return seen
+        revision = f"{row.get('repo')} is at revision {row.get('revision')} now"
+        raise Failure(f"{revision}, and was changed since it was listed. Repeat the command.")
+    return headers
+
+
+def _applied(results: "list[dict[str, str]]", args: "Namespace", *, halted: bool) -> "Result":
+    """Return what ``hub apply`` came to; *halted* says that an entry in disorder kept --prune from deregistering."""
+    outcomes = [row["outcome"] for row in results]
+    counts = {outcome: outcomes.count(outcome) for outcome in dict.fromkeys(outcomes)}
+    lines = [", ".join(f"{count} {outcome}" for outcome, count in counts.items()) + args.dry_run * " (dry run)"]
+    if halted:
+        lines.insert(0, "Nothing was deregistered: --prune waits until every entry of the manifest is in order.")
+    shown = table(results, REPO="repo", OUTCOME="outcome", DETAIL="detail")
+    data = {"dry_run": args.dry_run, "counts": counts, "results": results}
+    return Result(data, shown, *lines, code=REFUSED if "failed" in counts else DONE)
+
+
+# --- Machines: tokens and shells --------------------------------------------------------------------------------------
+
+_MOMENT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.([0-9]{3}){1,2})?)?(Z|[+-][0-9]{2}:[0-9]{2})"
+
+
+@command(
+    "token new",
+    arg("--name NAME", "who it is for, as the history will say", required=True),
+    arg("--repos PATTERNS", "the repos it may write, e.g. state-hub,railiance-*"),
+    arg("--domains PATTERNS", "limit it to these domains"),
+    arg("--expires-at TIME", "when it ends, e.g. 2027-06-30T00:00:00Z"),
+    arg("--admin", "it may write everything"),
+)
+def new_token(_hub: "Api", args: "Namespace") -> "Result":
+    """Make a token: it is shown once; its line goes into the file that REUSE_SURFACE_TOKENS_FILE names."""
+    import secrets
+    from zlib import crc32
+
+    if bool(args.repos) == args.admin:
+        raise Failure("Give either --repos PATTERNS or --admin.", USAGE)
+    offences = [*token_offences(args)]
+    if offences:
+        raise Failure("\n".join(["The hub would refuse this token.", *offences]), USAGE)
+    body = secrets.token_urlsafe(32)
+    token = f"hub_{body}{crc32(body.encode()):08x}"
+    line = {"name": args.name, "sha256": sha256(token.encode()), **({"admin": True} if args.admin else {})}
+    line.update({name: text.split(",") for name, text in options_in(args, "repos", "domains").items()})
+    line.update(options_in(args, "expires_at"))
+    message = ["The token, shown this once:", f"  {token}", "Its line in the file of tokens, under tokens:"]
+    return Result({"token": token, "entry": line}, *message, f"  - {json.dumps(line)}")
+
+
+def token_offences(args: "Namespace") -> "Iterator[str]":
+    """Yield what a hub would refuse in a line of its file of tokens; its rules are those of shared/auth/tokens.py."""
+    from datetime import datetime
+
+    if not re.fullmatch("[A-Za-z0-9][A-Za-z0-9._-]{0,99}", args.name) or args.name == "operator":
+        yield "--name takes up to 100 letters, digits, . _ and -, the first a letter or digit, and not operator."
+    for option, text in options_in(args, "repos", "domains").items():
+        patterns = text.split(",")
+        if len(patterns) > 100 or not all(re.fullmatch(r"[a-z0-9._*?!\[\]-]{1,100}", pattern) for pattern in patterns):
+            yield f"--{option} takes up to 100 patterns such as team-* with commas between, of a-z 0-9 . _ - * ? ! [ ]."
+    if args.expires_at is None:
+        return
+    try:
+        # fromisoformat reads Z from Python 3.11 on.
+        end = datetime.fromisoformat(re.sub("Z$", "+00:00", args.expires_at))
+    except ValueError:
+        end = None
+    if end is None or end.tzinfo is None or not re.fullmatch(_MOMENT, args.expires_at):
+        yield "--expires-at takes a time with its zone, such as 2027-06-30T00:00:00Z."
+    elif end.timestamp() <= now():
+        yield f"--expires-at {args.expires_at} is over."
+
+
+_ASK = "reuse-surface completion words --"
+_SCRIPTS = {
+    "bash": f"""\
+_reuse_surface() {{
+    local IFS=$'\\n'
+    COMPREPLY=($({_ASK} "${{COMP_WORDS[@]:1:COMP_CWORD}}" 2>/dev/null))
+}}
+complete -o default -F _reuse_surface reuse-surface""",
+    "zsh": f"""\
+#compdef reuse-surface
+_reuse_surface() {{
+    local -a names
+    names=("${{(@f)$({_ASK} "${{(@)words[2,CURRENT]}}" 2>/dev/null)}}")
+    [[ -n "$names" ]] && compadd -a names || _files
+}}
+compdef _reuse_surface reuse-surface""",
+    "fish": f"complete -c reuse-surface -a '({_ASK} (commandline -opc)[2..] (commandline -ct) 2>/dev/null)'",
+}
+_PLAIN = re.compile("[A-Za-z0-9._/+-]+")  # what a shell takes as it is: nothing that a hub sends is run
+_FACETS = {"--tag": "tag", "--owner": "owner", "--status": "status"}
+
+
+@command(
+    "completion",
+    arg("shell", "the shell; words prints what may follow, as the scripts ask", choices=[*_SCRIPTS, "words"]),
+    arg("typed WORD", "after words: what was typed so far", nargs="*", default=[]),
+)
+def completion(hub: "Api", args: "Namespace") -> "Result":
+    """Print what completes commands, options and names of repos in a shell: eval "$(reuse-surface completion bash)"."""
+    if args.shell != "words":
+        script = _SCRIPTS[args.shell]
+        return Result({"script": script}, document=None if args.json else script.encode())
+    *before, last = args.typed or [""]
+    hub.seconds = hub.seconds or 3.0  # nobody waits longer for a word
+    words: list[str] = []
+    with suppress(Failure):  # a hub that does not answer is no reason to disturb whoever types
+        fitting = (word for word in following(hub, before, last) if word.startswith(last))
+        words = sorted(word for word in fitting if _PLAIN.fullmatch(word))
+    return Result({"words": words}, *words)
+
+
+def following(hub: "Api", before: "list[str]", last: str) -> "Iterable[str]":
+    """Return what may follow the words typed *before*, the next one beginning with *last*; none means file names."""
+    words = []
+    todo = iter(before)
+    for word in todo:
+        if word in {"--base-url", "--timeout"}:
+            value = next(todo, "")
+            hub.url = value if word == "--base-url" else hub.url
+        elif not word.startswith("-"):
+            words.append(word)
+    name = next((name for name in COMMANDS if words[: name.count(" ") + 1] == name.split()), "")
+    own = COMMANDS[name][1] if name else (arg("--help", ""), arg("--version", ""))
+    takes = {names[0]: how for names, how in (*own, *GLOBALS)}
+    how = takes.get(before[-1], {}) if before and before[-1].startswith("-") else {}
+    if "metavar" in how or "choices" in how:
+        return values(hub, before[-1], how)
+    if not last.startswith("-"):
+        if not name:
+            return {command.split()[len(words)] for command in _begins(words)}
+        argument = next((option for option in takes if not option.startswith("-")), "")
+        if argument:
+            return values(hub, argument, takes[argument])
+    local = [names[0] for names, _ in GLOBALS if name in LOCAL and names[0] != "--json"]
+    return [option for option in takes if option.startswith("-") and option not in (*before, *local)]
+
+
+def values(hub: "Api", option: str, how: "Json") -> "Iterable[str]":
+    """Return the values that an option or a word may have; those of repos and capabilities are asked of the hub."""
+    if option in {"--repo", "name_of_repo", "--domain"}:
+        field = "domain" if option == "--domain" else "repo"
+        return {str(row.get(field)) for row in hub.rows("/v1/repos", "repos")}
+    if option in _FACETS:
+        facets = dict_of(hub.read("/v1/capabilities", limit=1, facets=True), "facets")
+        return [str(facet.get("value")) for facet in list_of(facets, _FACETS[option])]
+    return list(how.get("choices", ["true", "false"] if how.get("type") is truth else []))
+
+
+@command("version")
+def version(_hub: "Api", _args: "Namespace") -> "Result":
+    """Print the version of this client."""
+    return Result({"version": VERSION}, VERSION)
+
+
+# --- Host: what runs where the hub does, most of it by the rest of the hub beside this file ---------------------------
+
+TAR = "application/x-tar"
+_TAKEN = re.compile(r"reuse-surface-\d{8}T\d{6}Z\.tar")
 
 
 def _by_the_hub(name: str, *args: object, **how: object) -> "Any":  # noqa: ANN401 - as it returns
@@ -1852,65 +1958,12 @@ def _by_the_hub(name: str, *args: object, **how: object) -> "Any":  # noqa: ANN4
         raise Failure(str(fault)) from fault
 
 
-def token_offences(args: "Namespace") -> "Iterator[str]":
-    """Yield what a hub would refuse in a line of its file of tokens; its rules are those of shared/auth/tokens.py."""
-    from datetime import datetime
-
-    if not re.fullmatch("[A-Za-z0-9][A-Za-z0-9._-]{0,99}", args.name) or args.name == "operator":
-        yield "--name takes up to 100 letters, digits, . _ and -, the first a letter or digit, and not operator."
-    for option, text in given(args, "repos", "domains").items():
-        patterns = text.split(",")
-        if len(patterns) > 100 or not all(re.fullmatch(r"[a-z0-9._*?!\[\]-]{1,100}", one) for one in patterns):
-            yield f"--{option} takes up to 100 patterns such as team-* with commas between, of a-z 0-9 . _ - * ? ! [ ]."
-    if args.expires_at is None:
-        return
-    try:
-        # fromisoformat reads Z from Python 3.11 on.
-        end = datetime.fromisoformat(re.sub("Z$", "+00:00", args.expires_at))
-    except ValueError:
-        end = None
-    if end is None or end.tzinfo is None or not re.fullmatch(_MOMENT, args.expires_at):
-        yield "--expires-at takes a time with its zone, such as 2027-06-30T00:00:00Z."
-    elif end.timestamp() <= now():
-        yield f"--expires-at {args.expires_at} is over."
-
-
-_MOMENT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.([0-9]{3}){1,2})?)?(Z|[+-][0-9]{2}:[0-9]{2})"
-
-
-@command(
-    "token new",
-    arg("--name", required=True, metavar="NAME", help="who it is for, as the history will say"),
-    arg("--repos", metavar="PATTERNS", help="the repos it may write, e.g. state-hub,railiance-*"),
-    arg("--domains", metavar="PATTERNS", help="limit it to these domains"),
-    arg("--expires-at", metavar="TIME", help="when it ends, e.g. 2027-06-30T00:00:00Z"),
-    flag("--admin", "it may write everything"),
-)
-def new_token(_hub: "Api", args: "Namespace") -> "Result":
-    """Make a token: it is shown once; its line goes into the file that REUSE_SURFACE_TOKENS_FILE names."""
-    import secrets
-    from zlib import crc32
-
-    if bool(args.repos) == args.admin:
-        raise Failure("Give either --repos PATTERNS or --admin.", USAGE)
-    offences = [*token_offences(args)]
-    if offences:
-        raise Failure("\n".join(["The hub would refuse this token.", *offences]), USAGE)
-    body = secrets.token_urlsafe(32)
-    token = f"hub_{body}{crc32(body.encode()):08x}"
-    line = {"name": args.name, "sha256": sha256(token.encode()), **({"admin": True} if args.admin else {})}
-    line.update({name: text.split(",") for name, text in given(args, "repos", "domains").items()})
-    line.update(given(args, "expires_at"))
-    message = ["The token, shown this once:", f"  {token}", "Its line in the file of tokens, under tokens:"]
-    return Result({"token": token, "entry": line}, *message, f"  - {json.dumps(line)}")
-
-
 @command(
     "federation compose",
-    arg("--sources", default=MANIFEST, metavar="FILE", help=f"the federation manifest ({MANIFEST})"),
-    arg("--out", default="federated.yaml", metavar="FILE", help="where to; JSON if it ends so (federated.yaml)"),
-    arg("--cache-dir", metavar="FOLDER", help="what was fetched is kept there (~/.cache/reuse-surface)"),
-    flag("--offline", "fetch nothing: compose what was kept"),
+    arg("--sources FILE", f"the federation manifest ({MANIFEST})", default=MANIFEST),
+    arg("--out FILE", "where to; JSON if it ends so (federated.yaml)", default="federated.yaml"),
+    arg("--cache-dir FOLDER", "what was fetched is kept there (~/.cache/reuse-surface)"),
+    arg("--offline", "fetch nothing: compose what was kept"),
 )
 def compose(_hub: "Api", args: "Namespace") -> "Result":
     """Compose a federated index without a hub; exit 1, and write nothing, if a required source has nothing to give."""
@@ -1921,22 +1974,22 @@ def compose(_hub: "Api", args: "Namespace") -> "Result":
     report = _by_the_hub("compose", args.sources, cache, offline=args.offline, form=form)
     document = report.pop("document").encode()
     shown = table(
-        report["sources"], REPO="repo", STATE=lambda one: State(one["state"]),
-        CHECKED=lambda one: age(one["checked_at"]), TROUBLE="detail",
+        report["sources"], REPO="repo", STATE=lambda row: State(row["state"]),
+        CHECKED=lambda row: age(row["checked_at"]), TROUBLE="detail",
     )  # fmt: skip
-    if not report["complete"]:
-        message = f"{args.out}: not written, nothing to serve from {few(report['missing_required'])}"
-        return Result({**report, "out": args.out, "written": False}, shown, message, code=REFUSED, aside=aside)
-    write_whole(args.out, document)
-    message = f"{args.out}: written, {counted(report['capabilities'])}"
-    return Result({**report, "out": args.out, "written": True}, shown, message, aside=aside)
+    message = f"{args.out}: not written, nothing to serve from {few(report['missing_required'])}"
+    if report["complete"]:
+        write_whole(args.out, document)
+        message = f"{args.out}: written, {counted(report['capabilities'])}"
+    data = {**report, "out": args.out, "written": report["complete"]}
+    return Result(data, shown, message, code=DONE if report["complete"] else REFUSED, aside=aside)
 
 
 @command(
     "serve",
-    arg("--host", default="127.0.0.1", help="the address to listen on (127.0.0.1); :: is every one, IPv6 and IPv4"),
-    arg("--port", type=whole_number, default=8080, help="the port to listen on (8080)"),
-    arg("--data-dir", metavar="FOLDER", help="the folder that holds what the hub knows (./data)"),
+    arg("--host HOST", "the address to listen on (127.0.0.1); :: is every one, IPv6 and IPv4", default="127.0.0.1"),
+    arg("--port PORT", "the port to listen on (8080)", default=8080),
+    arg("--data-dir FOLDER", "the folder that holds what the hub knows (./data)"),
 )
 def serve(_hub: "Api", args: "Namespace") -> "Result":
     """Run the hub until it is told to stop. Its settings are the REUSE_SURFACE_ variables of the specification."""
@@ -1950,15 +2003,29 @@ def serve(_hub: "Api", args: "Namespace") -> "Result":
     return Result({"url": _by_the_hub("serve", load_app, args.host, args.port, args.data_dir)})
 
 
-TAR = "application/x-tar"
-_TAKEN = re.compile(r"reuse-surface-\d{8}T\d{6}Z\.tar")
+def log_everything(screen: "Screen") -> None:
+    """Keep to one JSON object per line on stderr from here on, for a failure that nothing catches, too."""
+
+    def say(kind: "type[BaseException]", fault: BaseException, trace: "Any") -> None:  # noqa: ANN401 - Python's own
+        from traceback import format_exception
+
+        screen.say("".join(format_exception(kind, fault, trace)).rstrip())
+
+    screen.as_log, sys.excepthook = True, say
+
+
+def log_line(text: str) -> str:
+    """Return the line that says *text* in a log in JSON, of the form that the hub's own lines have."""
+    at = utc("%Y-%m-%dT%H:%M:%S+00:00")
+    message = re.sub("^reuse-surface: ", "", text)
+    return json.dumps({"at": at, "level": "critical", "logger": "hub.server", "message": message})
 
 
 @command(
     "backup",
-    arg("--out", required=True, metavar="PATH", help="the file to write; a folder, if it ends in /"),
-    arg("--keep", type=whole_number, metavar="N", help="keep the newest N backups of that folder, remove the others"),
-    arg("--data-dir", metavar="FOLDER", help="the data directory of a stopped hub, instead of asking a hub"),
+    arg("--out PATH", "the file to write; a folder, if it ends in /", required=True),
+    arg("--keep N", "keep the newest N backups of that folder, remove the others"),
+    arg("--data-dir FOLDER", "the data directory of a stopped hub, instead of asking a hub"),
 )
 def backup(hub: "Api", args: "Namespace") -> "Result":
     """Take a backup of everything a hub knows; an admin's token is needed."""
@@ -1967,7 +2034,15 @@ def backup(hub: "Api", args: "Namespace") -> "Result":
         raise Failure("--keep takes a number from 1 on, with a folder as --out.", USAGE)
     if folder:
         make_folder(args.out, os.mkdir)  # more would hide a misspelt path, or a volume that is not mounted
-    content = _by_the_hub("back_up", args.data_dir) if args.data_dir else _from_hub(hub)
+    if args.data_dir:
+        content = _by_the_hub("back_up", args.data_dir)
+    else:
+        headers = {"Accept": TAR, "Authorization": f"Bearer {hub.sendable_token()}"}
+        answer = hub.ask("GET", "/v1/backup", headers=headers, seconds=SECONDS_OF_CHECKS)
+        if answer.status != 200 or answer.kind != TAR:
+            hub.expect(answer)
+            raise no_hub("it answers with something else than a backup")
+        content = answer.body
     about = _backed_up(content)
     path = args.out
     if folder:
@@ -1979,26 +2054,17 @@ def backup(hub: "Api", args: "Namespace") -> "Result":
     return Result({"out": path, "bytes": len(content), "removed": removed, **about}, *message, aside=aside)
 
 
-def _from_hub(hub: "Api") -> bytes:
-    sent = {"Accept": TAR, "Authorization": f"Bearer {hub.sendable_token()}"}
-    answer = hub.ask("GET", "/v1/backup", headers=sent, seconds=SECONDS_OF_CHECKS)
-    if answer.status != 200 or answer.header("content-type").partition(";")[0] != TAR:
-        hub.expect(answer)
-        raise no_hub("it answers with something else than a backup")
-    return answer.body
-
-
-def _backed_up(content: bytes) -> "dict[str, Any]":
+def _backed_up(content: bytes) -> "Json":
     """Return what a backup says about itself; raise Failure where something of it is missing or differs."""
     import tarfile
 
     try:
         with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as tar:
             # A link may lead to itself, and what is sparse can be larger than any memory.
-            plain = all(one.type == tarfile.REGTYPE and not one.issparse() for one in tar)
-            files = {one.name: (tar.extractfile(one) or io.BytesIO()).read() for one in tar if plain}
+            plain = all(member.type == tarfile.REGTYPE and not member.issparse() for member in tar)
+            files = {member.name: (tar.extractfile(member) or io.BytesIO()).read() for member in tar if plain}
         (first, about), *between, (last, sums) = files.items()
-        same = {name: {"bytes": len(one), "sha256": sha256(one)} for name, one in between} == read_json(sums)
+        same = {name: {"bytes": len(file), "sha256": sha256(file)} for name, file in between} == read_json(sums)
         ends = len(content) % 512 == 0 and content.endswith(bytes(1024))
         if (first, last) == ("backup.json", "checksums.json") and same and ends:
             facts = read_json(about)
@@ -2030,113 +2096,14 @@ def thin_out(folder: str, new: str, keep: int) -> "list[str]":
 
 @command(
     "restore",
-    arg("file", metavar="FILE", help="a backup"),
-    arg("--data-dir", required=True, metavar="FOLDER", help="the data directory, empty, of a hub that is stopped"),
+    arg("file FILE", "a backup"),
+    arg("--data-dir FOLDER", "the data directory, empty, of a hub that is stopped", required=True),
 )
 def restore(_hub: "Api", args: "Namespace") -> "Result":
     """Bring a backup back into an empty data directory, after every check."""
-    report = _by_the_hub("restore", read_file(args.file), args.data_dir)
-    message = f"{args.data_dir}: {counted(report['registrations'], 'registration')}, as of {report['made_at']}"
-    return Result(report, message)
-
-
-@command("version")
-def version(_hub: "Api", _args: "Namespace") -> "Result":
-    """Print the version of this client."""
-    return Result({"version": VERSION}, VERSION)
-
-
-_ASK = "reuse-surface completion words --"
-_SCRIPTS = {
-    "bash": f"""\
-_reuse_surface() {{
-    local IFS=$'\\n'
-    COMPREPLY=($({_ASK} "${{COMP_WORDS[@]:1:COMP_CWORD}}" 2>/dev/null))
-}}
-complete -o default -F _reuse_surface reuse-surface""",
-    "zsh": f"""\
-#compdef reuse-surface
-_reuse_surface() {{
-    local -a names
-    names=("${{(@f)$({_ASK} "${{(@)words[2,CURRENT]}}" 2>/dev/null)}}")
-    [[ -n "$names" ]] && compadd -a names || _files
-}}
-compdef _reuse_surface reuse-surface""",
-    "fish": f"complete -c reuse-surface -a '({_ASK} (commandline -opc)[2..] (commandline -ct) 2>/dev/null)'",
-}
-
-
-@command(
-    "completion",
-    arg("shell", choices=[*_SCRIPTS, "words"], help="the shell; words prints what may follow, as the scripts ask"),
-    arg("typed", nargs="*", default=[], metavar="WORD", help="after words: what was typed so far"),
-)
-def completion(hub: "Api", args: "Namespace") -> "Result":
-    """Print what completes commands, options and names of repos in a shell: eval "$(reuse-surface completion bash)"."""
-    if args.shell != "words":
-        script = _SCRIPTS[args.shell]
-        return Result({"script": script}, document=None if args.json else script.encode())
-    *before, last = args.typed or [""]
-    hub.seconds = hub.seconds or 3.0  # nobody waits longer for a word
-    words: list[str] = []
-    with suppress(Failure):  # a hub that does not answer is no reason to disturb whoever types
-        words = sorted(one for one in following(hub, before, last) if one.startswith(last) and _PLAIN.fullmatch(one))
-    return Result({"words": words}, *words)
-
-
-_PLAIN = re.compile("[A-Za-z0-9._/+-]+")  # what a shell takes as it is: nothing that a hub sends is run
-
-
-def following(hub: "Api", before: "list[str]", last: str) -> "Iterable[str]":
-    """Return what may follow the words typed *before*, the next one beginning with *last*; none means file names."""
-    words = []
-    todo = iter(before)
-    for word in todo:
-        if word in {"--base-url", "--timeout"}:
-            value = next(todo, "")
-            hub.url = value if word == "--base-url" else hub.url
-        elif not word.startswith("-"):
-            words.append(word)
-    name = next((name for name in COMMANDS if words[: name.count(" ") + 1] == name.split()), "")
-    options = {names[0]: how for names, how in (*GLOBALS, *(COMMANDS[name][1] if name else ()))}
-    how = options.get(before[-1], {}) if before and before[-1].startswith("-") else {}
-    if "metavar" in how or "choices" in how:
-        return _values(hub, before[-1], how)
-    if last.startswith("-"):
-        return _offered(name, before)
-    if not name:
-        return {one.split()[len(words)] for one in _begins(words)}
-    return _words_of(hub, name, before)
-
-
-_VALUES = {"--repo": "repo", "--domain": "domain", "--tag": "tag", "--owner": "owner", "--status": "status"}
-
-
-def _values(hub: "Api", option: str, how: "dict[str, Any]") -> "Iterable[str]":
-    """Return the values that an option may have; those of repos and capabilities are asked of the hub."""
-    if option in {"--repo", "--domain"}:
-        return {str(row.get(_VALUES[option])) for row in hub.rows("/v1/repos", "repos")}
-    if option in _VALUES:
-        facets = mapping(hub.read("/v1/capabilities", limit=1, facets=True), "facets")
-        return [str(one.get("value")) for one in listed(facets, _VALUES[option])]
-    return list(how.get("choices", ["true", "false"] if how.get("type") is truth else []))
-
-
-def _words_of(hub: "Api", name: str, before: "list[str]") -> "Iterable[str]":
-    """Return what a command takes as its next word, or its options where it takes none."""
-    takes = {names[0]: how for names, how in COMMANDS[name][1] if not names[0].startswith("-")}
-    if "name_of_repo" in takes:
-        return _values(hub, "--repo", {})
-    if "shell" in takes:
-        return [*_SCRIPTS, "words"]
-    return [] if takes else _offered(name, before)
-
-
-def _offered(name: str, before: "list[str]") -> "list[str]":
-    """Return the options that a command takes, but for those that were typed; without a command those of all."""
-    shared = [names[0] for names, _ in GLOBALS if name not in LOCAL or names[0] == "--json"]
-    own = [names[0] for names, _ in COMMANDS[name][1]] if name else ["--help", "--version"]
-    return [one for one in (*own, *shared) if one.startswith("-") and one not in before]
+    outcome = _by_the_hub("restore", read_file(args.file), args.data_dir)
+    message = f"{args.data_dir}: {counted(outcome['registrations'], 'registration')}, as of {outcome['made_at']}"
+    return Result(outcome, message)
 
 
 # --- Main -------------------------------------------------------------------------------------------------------------
@@ -2155,7 +2122,7 @@ def command_of(argv: "list[str]") -> "tuple[str, list[str]]":
             rest += [value for value in [next(todo, None)] if value] if word in {"--base-url", "--timeout"} else []
             continue
         if word == "help":
-            show_help([*words, *(one for one in todo if not one.startswith("-"))])
+            show_help([*words, *(more for more in todo if not more.startswith("-"))])
         words.append(word)
         name = " ".join(words)
         if name in COMMANDS:
@@ -2171,12 +2138,18 @@ def _begins(words: "list[str]") -> "list[str]":
     return [name for name in COMMANDS if name.split()[: len(words)] == words]
 
 
+def commands_of(words: "list[str]") -> str:
+    """Return a line for each command that starts with *words*."""
+    return "\n".join(f"  {name:<20}{COMMANDS[name][0].__doc__}" for name in _begins(words))
+
+
 def show_help(words: "list[str]") -> "NoReturn":
     """Print the help of a command, of a group of them or of all, and end; raise Failure for what there is not."""
     if not _begins(words):
         raise Failure(_unknown(words), USAGE)
     name = " ".join(words)
-    write_stdout((parser_of(name).format_help() if name in COMMANDS else manual(words)).encode())
+    manual = ("" if words else f"{__doc__ or ''}\n") + f"Commands:\n{commands_of(words)}\n"
+    write_stdout((parser_of(name).format_help() if name in COMMANDS else manual).encode())
     raise SystemExit(DONE)
 
 
@@ -2184,21 +2157,12 @@ def _unknown(words: "list[str]") -> str:
     from difflib import get_close_matches
 
     *group, last = words
-    nexts = {name.split()[len(group)]: name for name in _begins(group) if len(name.split()) > len(group)}
-    all_of_them = {**{name.split()[-1]: name for name in COMMANDS}, **{one: " ".join([*group, one]) for one in nexts}}
-    near = get_close_matches(last, all_of_them, cutoff=0.66)
-    hint = f"did you mean {all_of_them[near[0]]!r}?" if near else "reuse-surface help lists them."
+    names = {name.split()[-1]: name for name in COMMANDS}
+    for parts in (name.split()[: len(words)] for name in _begins(group)):
+        names[parts[-1]] = " ".join(parts)
+    near = get_close_matches(last, names, cutoff=0.66)
+    hint = f"did you mean {names[near[0]]!r}?" if near else "reuse-surface help lists them."
     return f"There is no command {' '.join(words)!r}; {hint}"
-
-
-def manual(words: "list[str]") -> str:
-    """Return the manual and the table of commands, or the commands that start with *words* alone."""
-    return ("" if words else f"{__doc__ or ''}\n") + f"Commands:\n{commands_of(words)}\n"
-
-
-def commands_of(words: "list[str]") -> str:
-    """Return a line for each command that starts with *words*."""
-    return "\n".join(f"  {name:<20}{COMMANDS[name][0].__doc__}" for name in _begins(words))
 
 
 def run(argv: "list[str]", screen: "Screen") -> int:
@@ -2207,7 +2171,7 @@ def run(argv: "list[str]", screen: "Screen") -> int:
         name, rest = command_of(argv)
         if name == "serve" and os.environ.get("REUSE_SURFACE_LOG") == "json":
             log_everything(screen)
-        args = parsed(name, rest)
+        args = arguments_of(name, rest)
         url = args.base_url or os.environ.get("REUSE_SURFACE_URL") or DEFAULT_URL
         token = os.environ.get("REUSE_SURFACE_TOKEN", "")
         hub = Api(url, token, screen, insecure=args.insecure_http, seconds=args.timeout)
@@ -2225,7 +2189,10 @@ def run(argv: "list[str]", screen: "Screen") -> int:
 def main(argv: "list[str] | None" = None) -> int:
     """Run one command and return its exit code."""
     argv = sys.argv[1:] if argv is None else argv
-    _open_closed_streams()
+    # Streams that were closed before the start (``>&-``) are left out by Python.
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - it stays open to the end
     # What stands behind -- are words, such as those that a shell wants completed.
     screen = Screen(as_json="--json" in argv[: argv.index("--") if "--" in argv else None])
     try:
@@ -2244,13 +2211,6 @@ def main(argv: "list[str] | None" = None) -> int:
             sys.stderr.flush()
         except OSError:
             _let_go(sys.stderr)
-
-
-def _open_closed_streams() -> None:
-    """Put something in place of streams that were closed before the start (``>&-``), which Python leaves out."""
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - it stays open to the end
 
 
 def _let_go(stream: "Any") -> None:  # noqa: ANN401 - a stream of text

@@ -14,9 +14,9 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 LIMITS = {"functions": 100, "shared": 250}
 FLOOR = 40
-# The client has to be one file, because users copy it alone; each further command and each sentence on what to do next
-# may add to it, up to 2,600 lines.
-CLI_LIMIT = 2275
+# The client has to be one file, because users copy it alone. It holds as many lines as it has; a new command may raise
+# this by what it needs, and what is shortened lowers it.
+CLI_LIMIT = 2224
 OURS = {"router", "functions", "shared", "cli", "tests", "examples", "bench"}
 IO_MODULES = {
     "asyncio", "glob", "h11", "http", "httpcore", "httpx", "io", "logging", "os", "pathlib", "random", "requests",
