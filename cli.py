@@ -64,7 +64,7 @@ if TYPE_CHECKING:
         state: str
         checked_at: str
         capability_count: int
-        served_count: int
+        served_count: "int | None"  # None of a hub that does not tell it yet
         held_digest: str
 
     class Registration(TypedDict, total=False):
@@ -81,8 +81,6 @@ if TYPE_CHECKING:
         """A row of /v1/findings."""
 
         repo: str
-        detail: str
-        action: str
         faults: list[Json]
 
 
@@ -604,14 +602,6 @@ def list_of(document: "Mapping[str, object]", name: str, kind: type = dict) -> "
     return [row for row in rows if isinstance(row, kind)] if isinstance(rows, list) else []
 
 
-def did_you_mean(name: str, names: "Iterable[str]") -> str:
-    """Return the sentence that leads from a *name* that is not registered to those that are."""
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, [*names])
-    return f"Did you mean {' or '.join(near)}?" if near else "reuse-surface hub list names those that are there."
-
-
 # --- Output -----------------------------------------------------------------------------------------------------------
 
 # Nothing of these reaches a terminal: controls, and what reorders or hides text. A line ends where we end it.
@@ -828,6 +818,134 @@ def scalar(value: object) -> str:
     return re.sub(unsafe, lambda character: f"\\u{ord(character[0]):04x}", text)
 
 
+def did_you_mean(name: str, names: "Iterable[str]") -> str:
+    """Return the sentence that leads from a *name* that is not registered to those that are."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, [*names])
+    return f"Did you mean {' or '.join(near)}?" if near else "reuse-surface hub list names those that are there."
+
+
+def faults(path: str, answer: "Json") -> "Iterator[str]":
+    """Yield a line ``file:line:column: message`` for each fault of a document."""
+    for fault in list_of(answer, "errors"):
+        hint = f" ({fault['hint']})" if fault.get("hint") else ""
+        yield f"{place_of(fault, path)}{fault.get('pointer') or '/'} {fault.get('detail')}{hint}"
+
+
+def place_of(fault: "Mapping[str, object]", path: str = "") -> str:
+    """Return ``path:line:column: ``, as much of it as is known."""
+    place = f"{fault['line']}:{fault.get('column')}: " if "line" in fault else ""
+    return f"{path}:{place}" if path else place
+
+
+# --- Files ------------------------------------------------------------------------------------------------------------
+
+
+def read_file(path: str) -> bytes:
+    """Return what is in a file, ``-`` being standard input; raise Failure where it can't be read."""
+    try:
+        if path == "-":
+            return sys.stdin.buffer.read()
+        with open(path, "rb") as file:
+            return file.read()
+    except (OSError, ValueError) as fault:
+        reason = getattr(fault, "strerror", None) or str(fault)
+        raise Failure(f"{path} can't be read: {reason}.", USAGE) from fault
+
+
+def write_whole(path: str, content: bytes) -> bool:
+    """Write *content* to *path*; tell whether that is a file, about which something may be noted beside it.
+
+    A file is replaced as a whole or left as it was; a symbolic link stays, and the file that it leads to is replaced.
+    A device, a pipe and standard output are written to. Raise Failure where *path* can't be written.
+    """
+    if is_stdout(path):
+        write_stdout(content)
+        return False
+    there = is_file = False
+    try:
+        there = os.path.exists(path)
+        is_file = not there or os.path.isfile(path)
+        if is_file:
+            _replace(os.path.realpath(path), content)
+        else:
+            # Not created, not cut to nothing, and not waited for where a socket or a folder has the name.
+            with open(os.open(path, os.O_WRONLY), "wb") as file:
+                file.write(content)
+    except (OSError, ValueError) as fault:
+        raise _unwritable(path, fault, kept=there and is_file) from fault
+    return is_file
+
+
+def _replace(target: str, content: bytes) -> None:
+    """Replace the regular file *target* by a draft that lies beside it and is on the disk; remove the draft if not."""
+    draft = os.path.join(os.path.dirname(target), f".{os.urandom(8).hex()}.draft")
+    try:
+        with open(draft, "xb") as file:
+            if os.path.exists(target):
+                os.chmod(draft, os.stat(target).st_mode & 0o777)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, target)
+    finally:
+        with suppress(OSError):
+            os.unlink(draft)
+
+
+def _unwritable(path: str, fault: Exception, *, kept: bool) -> Failure:
+    """Return the failure of a file that can't be written, with what to do where that can be said."""
+    import errno
+
+    draft = "A draft is made beside the file: its folder has to be writable."
+    advice = {
+        errno.ENOENT: f"Make its folder first: mkdir -p {os.path.dirname(path) or '.'}",
+        errno.EBUSY: f"It is a mount of its own, which can't be replaced: mount its folder, or use --out - > {path}",
+        errno.EISDIR: "Name a file in it.",
+        errno.EACCES: draft,
+        errno.EROFS: draft,
+    }
+    reason = getattr(fault, "strerror", None) or str(fault)
+    rest = ["It was left as it is." if kept else "", advice.get(getattr(fault, "errno", None) or 0, "")]
+    return Failure(" ".join(filter(None, [f"{path} can't be written: {reason}.", *rest])))
+
+
+def make_folder(folder: str, make: "Callable[[str], None]") -> None:
+    """Make a folder where there is none; raise Failure."""
+    if not os.path.isdir(folder):
+        try:
+            make(folder)
+        except (OSError, ValueError) as fault:
+            raise _unwritable(folder.rstrip("/"), fault, kept=False) from fault
+
+
+def to_stdout(args: "Namespace") -> bool:
+    """Tell whether --out is standard output; raise Failure where --json needs that for itself."""
+    yes = bool(args.out) and is_stdout(args.out)
+    if yes and args.json:
+        raise Failure(f"--json prints its own document on stdout, where --out {args.out} writes: leave one out.", USAGE)
+    return yes
+
+
+def is_stdout(path: str) -> bool:
+    """Tell whether *path* is standard output: ``-``, /dev/stdout, or whatever else leads to the same place."""
+    if path == "-":
+        return True
+    try:
+        place = os.stat(path)
+        return os.path.samestat(place, os.fstat(1)) and not os.path.samestat(place, os.stat(os.devnull))
+    except (OSError, ValueError):
+        return False
+
+
+def sha256(content: bytes) -> str:
+    """Return the SHA-256 in hexadecimal."""
+    import hashlib
+
+    return hashlib.sha256(content).hexdigest()
+
+
 # --- Commands ---------------------------------------------------------------------------------------------------------
 
 COMMANDS: "dict[str, tuple[Callable[[Api, Namespace], Result], tuple[Option, ...]]]" = {}
@@ -955,27 +1073,30 @@ def show_status(hub: "Api", args: "Namespace") -> "Result":
     data.update({name: index.get(name) for name in ("serial", "generated_at", "complete", "missing_required")})
     data.update({name: len(list_of(index, name)) for name in ("capabilities", "conflicts")})
     sources = list_of(index, "sources")
-    names = {state: [str(row.get("repo")) for row in sources if row.get("state") == state] for state in STATES}
-    counts = {state: len(names[state]) for state in STATES}
+    counts = {state: sum(row.get("state") == state for row in sources) for state in STATES}
     counts["disabled"] = number(hub.read("/v1/repos", enabled=False, limit=1).get("total"))
     client = client_news(hub)
     data.update(sources=counts, client=client)
+    code = DONE if data["complete"] is True and (ready["ready"] or not args.expect_ready) else REFUSED
+    return Result(data, *status_blocks(data, sources), *client["notes"], code=code)
 
+
+def status_blocks(data: "Json", sources: "list[Json]") -> "Iterator[Block]":
+    """Yield the screen of ``hub status``."""
+    yield f"reuse-surface hub {data['version']} at {data['url']}"
     failing = [f"{name}: {state}" for name, state in dict_of(data, "checks").items() if str(state) not in {"ok", "off"}]
     missing = data["missing_required"] if isinstance(data["missing_required"], list) else []
     claimed = f", {data['conflicts']:,} of them claimed by several repos" if data["conflicts"] else ""
-    facts = [
+    yield [
         ("ready", "yes" if data["ready"] else f"no ({', '.join(failing) or 'it does not say why'})"),
         ("complete", "yes" if data["complete"] is True else f"no: nothing to serve from {few([*map(str, missing)])}"),
         ("serial", f"{data['serial']}, changed {age(data['generated_at'] or None)}"),
         ("capabilities", f"{data['capabilities']:,}{claimed}"),
-        ("sources", f"{sum(counts.values()):,}"),
+        ("sources", f"{sum(data['sources'].values()):,}"),
     ]
-    troubled = {state: few(names[state]) for state in TROUBLED}
-    shown = [(State(state), f"{count:,}", troubled.get(state, "")) for state, count in counts.items() if count]
-    head = f"reuse-surface hub {data['version']} at {data['url']}"
-    code = DONE if data["complete"] is True and (data["ready"] or not args.expect_ready) else REFUSED
-    return Result(data, head, [*facts], [*shown], *client["notes"], code=code)
+    names = {state: [str(row.get("repo")) for row in sources if row.get("state") == state] for state in TROUBLED}
+    counts = [(State(state), count) for state, count in data["sources"].items() if count]
+    yield [(state, f"{count:,}", few(names.get(state, []))) for state, count in counts]
 
 
 def readiness(hub: "Api", *, wait: bool) -> "Json":
@@ -1156,19 +1277,13 @@ def findings(hub: "Api", args: "Namespace") -> "Result":
     return Result({"findings": rows, "total": len(rows)}, shown if rows else _no_finding(hub, args), *places)
 
 
-def _finding(row: "Finding") -> str:
+def _finding(row: "Mapping[str, object]") -> str:
     """Return where something is wrong, what, and what to do: with commands, where the hub names requests."""
     action = str(row.get("action") or "")
     action = re.sub(r"POST /v1/repos/(\S+)/(refresh|accept)", r"reuse-surface hub \2 \1", action)
     action = re.sub(r'PATCH /v1/repos/(\S+) with \{"(\w+)": (\w+)\}', r"reuse-surface hub update \1 --\2 \3", action)
     action = action.replace("POST /v1/validate", "reuse-surface hub validate FILE")
     return f"{place_of(row)}{row.get('detail')} {action}"
-
-
-def place_of(fault: "Mapping[str, object]", path: str = "") -> str:
-    """Return ``path:line:column: ``, as much of it as is known."""
-    place = f"{fault['line']}:{fault.get('column')}: " if "line" in fault else ""
-    return f"{path}:{place}" if path else place
 
 
 def _no_finding(hub: "Api", args: "Namespace") -> str:
@@ -1417,13 +1532,6 @@ def check(hub: "Api", content: bytes, **query: object) -> "Json":
     return answer
 
 
-def faults(path: str, answer: "Json") -> "Iterator[str]":
-    """Yield a line ``file:line:column: message`` for each fault of a document."""
-    for fault in list_of(answer, "errors"):
-        hint = f" ({fault['hint']})" if fault.get("hint") else ""
-        yield f"{place_of(fault, path)}{fault.get('pointer') or '/'} {fault.get('detail')}{hint}"
-
-
 @command(
     "hub federated",
     arg("--format", "the form of the document (json)", choices=["json", "yaml"]),
@@ -1503,110 +1611,6 @@ def _is_whole(answer: "Answer", form: str) -> bool:
     end = _CONFLICTS.fullmatch(body, max(body.rfind(b'\n"conflicts":'), 0))
     there = all(b'\n"%s":' % name.encode() in body for name in lists)
     return there and end is not None and (answer.framed or end[0].endswith(b" []\n"))
-
-
-def sha256(content: bytes) -> str:
-    """Return the SHA-256 in hexadecimal."""
-    import hashlib
-
-    return hashlib.sha256(content).hexdigest()
-
-
-def to_stdout(args: "Namespace") -> bool:
-    """Tell whether --out is standard output; raise Failure where --json needs that for itself."""
-    yes = bool(args.out) and is_stdout(args.out)
-    if yes and args.json:
-        raise Failure(f"--json prints its own document on stdout, where --out {args.out} writes: leave one out.", USAGE)
-    return yes
-
-
-def is_stdout(path: str) -> bool:
-    """Tell whether *path* is standard output: ``-``, /dev/stdout, or whatever else leads to the same place."""
-    if path == "-":
-        return True
-    try:
-        place = os.stat(path)
-        return os.path.samestat(place, os.fstat(1)) and not os.path.samestat(place, os.stat(os.devnull))
-    except (OSError, ValueError):
-        return False
-
-
-def read_file(path: str) -> bytes:
-    """Return what is in a file, ``-`` being standard input; raise Failure where it can't be read."""
-    try:
-        if path == "-":
-            return sys.stdin.buffer.read()
-        with open(path, "rb") as file:
-            return file.read()
-    except (OSError, ValueError) as fault:
-        reason = getattr(fault, "strerror", None) or str(fault)
-        raise Failure(f"{path} can't be read: {reason}.", USAGE) from fault
-
-
-def write_whole(path: str, content: bytes) -> bool:
-    """Write *content* to *path*; tell whether that is a file, about which something may be noted beside it.
-
-    A file is replaced as a whole or left as it was; a symbolic link stays, and the file that it leads to is replaced.
-    A device, a pipe and standard output are written to. Raise Failure where *path* can't be written.
-    """
-    if is_stdout(path):
-        write_stdout(content)
-        return False
-    there = is_file = False
-    try:
-        there = os.path.exists(path)
-        is_file = not there or os.path.isfile(path)
-        if is_file:
-            _replace(os.path.realpath(path), content)
-        else:
-            # Not created, not cut to nothing, and not waited for where a socket or a folder has the name.
-            with open(os.open(path, os.O_WRONLY), "wb") as file:
-                file.write(content)
-    except (OSError, ValueError) as fault:
-        raise _unwritable(path, fault, kept=there and is_file) from fault
-    return is_file
-
-
-def _replace(target: str, content: bytes) -> None:
-    """Replace the regular file *target* by a draft that lies beside it and is on the disk; remove the draft if not."""
-    draft = os.path.join(os.path.dirname(target), f".{os.urandom(8).hex()}.draft")
-    try:
-        with open(draft, "xb") as file:
-            if os.path.exists(target):
-                os.chmod(draft, os.stat(target).st_mode & 0o777)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, target)
-    finally:
-        with suppress(OSError):
-            os.unlink(draft)
-
-
-def make_folder(folder: str, make: "Callable[[str], None]") -> None:
-    """Make a folder where there is none; raise Failure."""
-    if not os.path.isdir(folder):
-        try:
-            make(folder)
-        except (OSError, ValueError) as fault:
-            raise _unwritable(folder.rstrip("/"), fault, kept=False) from fault
-
-
-def _unwritable(path: str, fault: Exception, *, kept: bool) -> Failure:
-    """Return the failure of a file that can't be written, with what to do where that can be said."""
-    import errno
-
-    draft = "A draft is made beside the file: its folder has to be writable."
-    advice = {
-        errno.ENOENT: f"Make its folder first: mkdir -p {os.path.dirname(path) or '.'}",
-        errno.EBUSY: f"It is a mount of its own, which can't be replaced: mount its folder, or use --out - > {path}",
-        errno.EISDIR: "Name a file in it.",
-        errno.EACCES: draft,
-        errno.EROFS: draft,
-    }
-    reason = getattr(fault, "strerror", None) or str(fault)
-    rest = ["It was left as it is." if kept else "", advice.get(getattr(fault, "errno", None) or 0, "")]
-    return Failure(" ".join(filter(None, [f"{path} can't be written: {reason}.", *rest])))
 
 
 @command(

@@ -16,7 +16,8 @@ LIMITS = {"functions": 100, "shared": 250}
 FLOOR = 40
 # The client has to be one file, because users copy it alone. It holds as many lines as it has; a new command may raise
 # this by what it needs, and what is shortened lowers it.
-CLI_LIMIT = 2224
+CLI_LIMIT = 2228
+CLI_SECTIONS = "Errors HTTP Output Files Commands Look Write Documents Machines Host Main"
 OURS = {"router", "functions", "shared", "cli", "tests", "examples", "bench"}
 IO_MODULES = {
     "asyncio", "glob", "h11", "http", "httpcore", "httpx", "io", "logging", "os", "pathlib", "random", "requests",
@@ -102,7 +103,10 @@ def test_what_is_shared_is_no_crumb(name: str) -> None:
 
 
 def test_the_client_stays_one_file_that_can_be_read() -> None:
-    assert (ROOT / "cli.py").read_text(encoding="utf-8").count("\n") <= CLI_LIMIT
+    text = (ROOT / "cli.py").read_text(encoding="utf-8")
+
+    assert text.count("\n") <= CLI_LIMIT
+    assert re.findall(r"^# --- (\w+)", text, re.MULTILINE) == CLI_SECTIONS.split()
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("shared/")])

@@ -71,6 +71,7 @@ def test_the_help_of_a_command_is_its_own(alone: Shell) -> None:
         (["hub", "list", "--timeout", "x"], "--timeout: it takes a number of seconds above 0 and below 86400, not 'x'"),
         (["hub", "search", "--limit", "ten"], "--limit: it takes a whole number, not 'ten'"),
         (["hub", "accept", "a", "--digest", "sha256:0"], "--digest: it takes the held_digest of hub show"),
+        (["hub", "accept", "a", "--digest", "sha256:0"], "64 hexadecimal digits), not 'sha256:0'"),
         (["hub", "show", "../health"], "../health is no name of a repo; it is a-z"),
         (["completion"], "the following arguments are required: shell\n"),
         (["hub", "list", "--base"], "--base"),

@@ -142,6 +142,10 @@ WHOLE = {
     "gzip by its old name": lambda body: (gzip.compress(body), ["Content-Encoding: x-gzip"]),
     "two members": lambda body: (gzip.compress(body[:500]) + gzip.compress(body[500:]), ["Content-Encoding: gzip"]),
     "zeros behind the gzip": lambda body: (gzip.compress(body) + bytes(512), ["Content-Encoding: GZIP"]),
+    "as many members as are taken": lambda body: (
+        b"".join(gzip.compress(body[start : start + len(body) // 9]) for start in range(0, len(body), len(body) // 9)),
+        ["Content-Encoding: gzip"],
+    ),
 }
 
 
