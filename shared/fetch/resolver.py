@@ -16,6 +16,7 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from cachetools import LRUCache
@@ -37,6 +38,9 @@ THREADS = 256, 192, 96
 
 AGAIN_SECONDS = 30.0
 """For so long a name that hung is not asked again; a source that failed is not checked sooner by the schedule."""
+
+MOST_ADDRESSES = 64
+"""Of a name's addresses so many are looked at: an answer may hold thousands, and few are ever connected to."""
 
 _REMEMBERED = 4096
 _PAUSE_SECONDS = 0.1
@@ -78,7 +82,7 @@ class Resolver:
         self._hung: LRUCache[str, float] = LRUCache(_REMEMBERED)
 
     async def addresses(self, name: str, talk: TalkTime | None = None) -> Addresses:
-        """Return the addresses of *name*, each once, or raise SourceUnreachable when there are none in time.
+        """Return the first 64 addresses of *name*, each once, or raise SourceUnreachable when there are none in time.
 
         The time counts from when a thread looks the name up; *talk* stands still before. Raise Overloaded when no
         thread can be had, or when the machine has no file or memory left for a look-up.
@@ -207,4 +211,5 @@ def _look_up(name: str) -> Addresses:
         socket.socket(type=socket.SOCK_DGRAM).close()
         raise
     # An address with a zone (fe80::1%eth0) is link-local; without the zone it is refused as such.
-    return [ip_address(text) for text in dict.fromkeys(str(answer[4][0]).partition("%")[0] for answer in answers)]
+    texts = dict.fromkeys(str(answer[4][0]).partition("%")[0] for answer in answers)
+    return [ip_address(text) for text in islice(texts, MOST_ADDRESSES)]

@@ -167,12 +167,14 @@ class Reader:
         return self._process
 
     def _idle(self) -> None:
-        if self._reading:
-            # Between two reads the lock is free for a moment, though the next one is about to take it, or to give up.
-            self._timer = asyncio.get_running_loop().call_later(self._line.idle_seconds, self._idle)
-        else:
+        # First of all: whatever fails below, a process that is idle ends later.
+        self._timer = asyncio.get_running_loop().call_later(self._line.idle_seconds, self._idle)
+        # Between two reads the lock is free for a moment, though the next one is about to take it, or to give up.
+        if not self._reading:
+            self._keep(_end(self._process))
+            self._timer.cancel()
             # Taken away at once: an index that comes before the task runs starts a process of its own.
-            self._keep(_end(self._take()))
+            self._take()
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -37,6 +37,15 @@ async def test_every_address_comes_once_and_without_its_zone(answers: Callable[.
     assert asked == ["h.example."]
 
 
+async def test_few_of_thousands_of_addresses_are_looked_at(answers: Callable[..., list[str]]) -> None:
+    addresses = [f"93.184.{number >> 8}.{number & 255}" for number in range(4000)]
+    answers(*addresses)
+
+    found = await Resolver().addresses("h.example.")
+
+    assert [str(address) for address in found] == addresses[:64]
+
+
 @pytest.mark.parametrize("fault", [socket.gaierror(-2, "unknown"), UnicodeError("label too long")], ids=["gai", "idna"])
 async def test_a_name_without_addresses_is_unreachable(monkeypatch: pytest.MonkeyPatch, fault: Exception) -> None:
     def fail(*_: object, **__: object) -> None:

@@ -21,8 +21,9 @@ from shared.problems import InvalidIndex, Overloaded, SourceNotAnIndex, SourceTo
 from tests.builders import capability, index, registration
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Coroutine
     from contextlib import AbstractContextManager
+    from typing import Any
 
 REPO = "state-hub"
 OURS = Publisher(REPO)
@@ -193,6 +194,27 @@ async def test_the_process_ends_though_the_document_that_waited_for_it_is_given_
         reading._idle()
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
+
+    async with asyncio.timeout(5):
+        while process_of(reading) is not None:  # noqa: ASYNC110 - a process has no event
+            await asyncio.sleep(0.01)
+    await reading.close()
+
+
+async def test_an_idle_process_that_finds_no_memory_to_end_ends_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading = Reader(Line(idle_seconds=0.05))
+
+    def refuse(coroutine: Coroutine[Any, Any, None]) -> None:
+        coroutine.close()
+        raise MemoryError
+
+    await reading.read(BIG, OURS)
+    first = process_of(reading)
+    with monkeypatch.context() as refusing:
+        refusing.setattr(asyncio, "create_task", refuse)
+        with pytest.raises(MemoryError):
+            reading._idle()
+    assert process_of(reading) == first
 
     async with asyncio.timeout(5):
         while process_of(reading) is not None:  # noqa: ASYNC110 - a process has no event
