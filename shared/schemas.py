@@ -147,10 +147,18 @@ def _offences(fault: ValidationError) -> Iterator[Offence]:
             near = _nearest(broken, member) if keyword == "additionalProperties" else ""
             yield Offence(pointer([*path, member]), f"{_MEMBER_TEXTS[keyword]}{near}")
         return
-    value = broken[keyword]
-    says = _TYPES[value] if keyword == "type" else _TEXTS.get(keyword, "is not as the schema asks").format(value)
+    says = _words(keyword, broken[keyword])
     about = broken.get("description") if keyword in {"pattern", "not"} else None
     yield Offence(pointer(path), f"{says}: {about.rstrip('.')}" if about else says)
+
+
+def _words(keyword: str, value: Any) -> str:  # noqa: ANN401 - of any kind, by the keyword
+    """Return what a value must be by *keyword* of a schema, whose value is *value*: a type or several, a bound, ..."""
+    if keyword == "type" and isinstance(value, list):
+        return f"must be {', or '.join(_ALTERNATIVES[one] for one in value)}"
+    if keyword == "enum":
+        return f"must be one of {', '.join(value)}"
+    return _TYPES[value] if keyword == "type" else _TEXTS.get(keyword, "is not as the schema asks").format(value)
 
 
 def _missing(broken: dict[str, Any], instance: dict[str, Any]) -> list[str]:
@@ -195,4 +203,11 @@ _TYPES = {
     "boolean": "must be true or false",
     "array": "must be a list",
     "object": "must be a mapping of names to values",
+}
+_ALTERNATIVES = {
+    "string": "text",
+    "number": "a number",
+    "integer": "a whole number",
+    "boolean": "true or false",
+    "null": "null",
 }

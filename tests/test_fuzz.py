@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from jsonschema import Draft7Validator
 
 from shared import schemas
 from shared.fetch.guard import Guard
-from shared.formats import yaml_events
+from shared.formats import HUB, Publisher, worker, yaml_events
 from shared.formats.capability_index import read_index
 from shared.formats.documents import IndexFaulty
 from shared.formats.yaml_events import NotPlainYaml
@@ -38,6 +39,7 @@ from shared.storage import Author
 from shared.storage.files.tiny import TinyStore
 from shared.tally import Tally
 from tests.builders import Hands, capability, index, registration, url_of
+from tests.shared.federated import federated, row
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -159,6 +161,21 @@ def test_an_index_with_one_spoilt_place_is_faulty_and_never_a_crash(data: st.Dat
         return
     for entry in entries:
         assert yaml.safe_load(entry.yaml.decode()) == [orjson.loads(entry.json)]
+
+
+@given(st.data())
+def test_a_federated_index_with_one_spoilt_value_is_faulty_or_read_the_same_in_the_process(data: st.DataObject) -> None:
+    publisher = Publisher("hub", url_of("hub"), data.draw(st.booleans()))
+    entries = [capability(number, source_repo=repo, tags=["a"]) for repo in ("a", "b") for number in range(2)]
+    whole = json.loads(federated(*entries, sources=[row("a"), row("b", digest=None)]))
+    holder = data.draw(st.sampled_from([whole, *whole["sources"], *whole["capabilities"]]))
+    holder[data.draw(st.sampled_from([*holder]) | ANY_TEXT)] = data.draw(JSON | st.sampled_from(["a", "b", "inner"]))
+    body = json.dumps(whole).encode()
+    try:
+        reading = HUB.reading(body, publisher)
+    except (IndexFaulty, SourceProblem):
+        return
+    assert worker.said(b"\n".join(worker.answer(body, HUB.name, publisher))) == reading
 
 
 class StoreMachine(RuleBasedStateMachine):

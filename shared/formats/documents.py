@@ -34,7 +34,7 @@ class Parsed(NamedTuple):
 
 
 class IndexFaulty(Exception):  # noqa: N818 - a verdict on a document, not a failure of ours
-    """The index breaks the rules; *faults* lists how, at most 100 of them."""
+    """The document breaks the rules of what it is read as; *faults* lists how, at most 100 of them."""
 
     def __init__(self, faults: list[Fault]) -> None:
         first = faults[0]

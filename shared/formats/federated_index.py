@@ -7,6 +7,7 @@ nothing: it was checked where it was composed, so a fault in it is one of whoeve
 from __future__ import annotations
 
 import re
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from shared import schemas
@@ -18,7 +19,7 @@ from shared.model.content import content_of
 from shared.problems import Offence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _OTHER_SCHEME = re.compile(r"(?!https?://)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _POINTER = re.compile("/capabilities/([0-9]+)(.*)", re.DOTALL)
@@ -34,16 +35,13 @@ def read(parsed: Parsed, publisher: Publisher) -> Reading:
     Of a *required* publisher it must be complete and serve something.
     """
     data = parsed.data
-    offences = schemas.checker("federated-index")(data) or [*_of_the_whole(data, publisher), *_of_sources(data)]
-    if offences:
-        raise IndexFaulty(placed(parsed.text, data, offences))
+    _refuse(parsed, schemas.checker("federated-index")(data))
+    _refuse(parsed, chain(_of_the_whole(data, publisher), _of_sources(data)))
     entries: dict[str, Numbered] = {row["repo"]: [] for row in data["sources"]}
     for number, entry in enumerate(data["capabilities"]):
         entries[entry["source_repo"]].append((number, entry))
-    served = [number for number, row in enumerate(data["sources"]) if row["digest"]]
-    offences = [one for number in served for one in _of_entries(data["sources"][number], number, entries)]
-    if offences:
-        raise IndexFaulty(placed(parsed.text, data, offences[: schemas.MAX_OFFENCES]))
+    served = ((number, row) for number, row in enumerate(data["sources"]) if row["digest"])
+    _refuse(parsed, (offence for number, row in served for offence in _of_entries(row, number, entries[row["repo"]])))
     return Reading(None, tuple(_relayed(row, entries[row["repo"]]) for row in data["sources"]))
 
 
@@ -56,12 +54,18 @@ HUB = SourceFormat(
 )
 
 
+def _refuse(parsed: Parsed, offences: Iterable[Offence]) -> None:
+    """Raise IndexFaulty where there are *offences*; no more of them are looked for than are told."""
+    if first := [*islice(offences, schemas.MAX_OFFENCES)]:
+        raise IndexFaulty(placed(parsed.text, parsed.data, first))
+
+
 def _of_the_whole(data: dict[str, Any], publisher: Publisher) -> Iterator[Offence]:
     """Yield why the document does not stand for a publisher that must bring something."""
     if publisher.required and data["missing_required"]:
         yield Offence("/missing_required", f"it is itself incomplete: {', '.join(data['missing_required'])}")
     if publisher.required and not any(row["digest"] for row in data["sources"]):
-        yield Offence("/sources", "none of them has anything to serve, and the manifest requires this source")
+        yield Offence("/sources", "none of them has anything to serve, and this source is required")
 
 
 def _of_sources(data: dict[str, Any]) -> Iterator[Offence]:
@@ -79,12 +83,11 @@ def _of_sources(data: dict[str, Any]) -> Iterator[Offence]:
             yield Offence(f"/capabilities/{number}/source_repo", "names none of the sources")
 
 
-def _of_entries(row: dict[str, Any], number: int, entries: dict[str, Numbered]) -> Iterator[Offence]:
+def _of_entries(row: dict[str, Any], number: int, numbered: Numbered) -> Iterator[Offence]:
     """Yield what breaks the rules of a capability index in the entries of the source *row*, the one at *number*.
 
     The places are those in the whole document.
     """
-    numbered = entries[row["repo"]]
     for pointer, detail in offences_of(_index(row, numbered), row["repo"]):
         entry = _POINTER.fullmatch(pointer)
         there = f"/capabilities/{numbered[int(entry[1])][0]}{entry[2]}" if entry else f"/sources/{number}{pointer}"

@@ -165,7 +165,7 @@ class Entry:
     @property
     def yaml(self) -> bytes:
         """The entry as an item of a YAML list."""
-        return list_item(self.decoded().members)
+        return list_item(orjson.loads(self.json))
 
     @property
     def bare(self) -> bytes:

@@ -15,7 +15,7 @@ from shared.problems import Offence
 from tests.builders import registration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 DRAFT = {"$schema": "http://json-schema.org/draft-07/schema#"}
 
@@ -52,6 +52,8 @@ def test_the_whole_schema_asks_for_more_than_its_part() -> None:
     ("schema", "document", "offences"),
     [
         pytest.param({"type": "string"}, 7, [("", "must be text (in quotes if it looks like a number)")], id="type"),
+        pytest.param({"type": ["string", "null"]}, 7, [("", "must be text, or null")], id="one of two types"),
+        pytest.param({"enum": ["index", "hub"]}, "x", [("", "must be one of index, hub")], id="one of some words"),
         pytest.param(
             {"required": ["a", "b"], "type": "object"},
             {},
@@ -79,6 +81,24 @@ def test_the_whole_schema_asks_for_more_than_its_part() -> None:
 )  # fmt: skip
 def test_says_what_is_wrong_and_where(schema: dict[str, Any], document: object, offences: list[Any]) -> None:
     assert schemas.checker_of({**DRAFT, **schema})(document) == [Offence(*offence) for offence in offences]
+
+
+def rules_within(schema: Any) -> Iterator[dict[str, Any]]:
+    """Yield every rule for a value that stands anywhere in *schema*."""
+    for inner in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        yield from rules_within(inner)
+    if isinstance(schema, dict) and ("type" in schema or "enum" in schema) and not isinstance(schema.get("type"), dict):
+        yield {name: schema[name] for name in ("type", "enum") if name in schema}
+
+
+def test_of_every_type_that_a_schema_asks_for_it_is_said_what_it_must_be() -> None:
+    rules = [rule for name in schemas.NAMES for rule in rules_within(schemas.schema(name))]
+    assert {"type": ["string", "null"]} in rules
+    values: list[Any] = [7, 7.5, "x", True, None, [], {}]
+
+    for rule in rules:
+        check = schemas.checker_of({**DRAFT, **rule})
+        assert all(one.detail.startswith("must be ") for value in values for one in check(value)), rule
 
 
 def test_never_repeats_what_was_sent() -> None:

@@ -70,6 +70,9 @@ BOTH = [row("a"), row("b")]
     [
         pytest.param(federated(version=2), "/version", "must be 1", '"version"', id="another version"),
         pytest.param(
+            federated(A, sources=[row("a", digest=7)]), "/sources/0/digest", "must be text, or null", "7", id="a digest"
+        ),
+        pytest.param(
             federated(A, {**B, "id": "?"}, sources=BOTH), "/capabilities/1/id", "does not match", '"?"', id="an id"
         ),
         pytest.param(
@@ -108,10 +111,11 @@ def test_every_fault_is_told_at_its_place_in_the_whole_document(
 
 
 def test_all_faults_between_sources_and_entries_are_told_at_once_but_a_hundred_at_most() -> None:
-    strangers = [capability(number, source_repo="stranger") for number in range(2)]
+    strangers = [capability(number, source_repo="stranger") for number in range(150)]
     bad = [capability(number, source_repo=repo, name=" ") for repo in ("a", "b") for number in range(80)]
 
-    assert len(faults(federated(*strangers, sources=[row("a", url="data:x")]))) == 3
+    assert len(faults(federated(*strangers[:2], sources=[row("a", url="data:x")]))) == 3
+    assert len(faults(federated(*strangers, sources=[row("a")]))) == 100
     assert len(faults(federated(*bad, sources=BOTH))) == 100
 
 
