@@ -31,12 +31,12 @@ from functions.pages import register as register_page
 from functions.repos import accept, badge, browse, deregister, history, refresh, register, replace, show, update
 from functions.sources import manifest, validate
 from shared.contract import Operation
-from shared.edge import refuse_own
 from shared.hub import Hub, open_hub
 from shared.pages import PAGE
 from shared.settings import Settings
 from shared.web.application import Application
 from shared.web.dialect import ARD, PROBLEM
+from shared.web.edge import refuse_own
 from shared.web.resource import resources
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from shared.answers import UNCACHED
 from shared.version import VERSION
+from shared.web.answers import UNCACHED
 
 _PATH = Path(__file__).resolve().parent.parent / "cli.py"
 HEADERS = {**UNCACHED, "Reuse-Surface-Client-Version": VERSION}

@@ -48,7 +48,7 @@ OF_THE_PROGRAM = {
     "shared/pages/__init__.py::_environment()",
     "shared/pages/assets.py::assets()",
     "shared/pages/listing.py::_WORST_FIRST",
-    "shared/prepared.py::Prepared._answers",
+    "shared/web/prepared.py::Prepared._answers",
     "shared/problems/__init__.py::PROBLEMS",
     "shared/storage/files/saved.py::_fields()",
     "shared/schemas.py::_WRITTEN",

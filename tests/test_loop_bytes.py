@@ -17,11 +17,11 @@ import pytest
 import respx
 
 from router import ENDPOINTS, application
-from shared import answers
 from shared.hub import open_hub
 from shared.registration import Wanted
 from shared.settings import Settings
 from shared.storage import Author
+from shared.web import answers
 from tests.builders import TOKEN, Hands, capability, index
 from tests.test_loop_steps import PLACES, SELECTIONS, Steps, requested
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from shared.answers import next_page, tag_of, versioned
-from shared.parameters import flag, short, slug, whole
-from shared.query import JSON, read_query
 from shared.search import KINDS, LETTERS, Wanted, reading
+from shared.web.answers import next_page, tag_of, versioned
+from shared.web.parameters import flag, short, slug, whole
+from shared.web.query import JSON, read_query
 
 if TYPE_CHECKING:
     from shared.model.capability import Entry

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from shared.answers import tag_of_body, versioned
 from shared.problems import CapabilityNotFound
-from shared.query import read_query
+from shared.web.answers import tag_of_body, versioned
+from shared.web.query import read_query
 
 if TYPE_CHECKING:
     from shared.federation.edition import Claim

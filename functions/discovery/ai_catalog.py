@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.answers import versioned
 from shared.discovery import AI_CATALOG
+from shared.web.answers import versioned
 
 if TYPE_CHECKING:
     from shared.web import Hub, Request, Response

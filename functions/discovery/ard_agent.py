@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from shared.answers import tag_of_body, versioned
 from shared.discovery.catalogs import lookup
 from shared.discovery.naming import is_urn
 from shared.discovery.results import One
 from shared.problems import BadQuery, CapabilityNotFound
-from shared.query import read_query
 from shared.search import Wanted
+from shared.web.answers import tag_of_body, versioned
+from shared.web.query import read_query
 
 if TYPE_CHECKING:
     from shared.web import Hub, Request, Response

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.answers import tag_of_body, versioned
 from shared.discovery.listing import QUERY as PARAMETERS
 from shared.discovery.listing import read_list
 from shared.discovery.results import Listing
+from shared.web.answers import tag_of_body, versioned
 
 if TYPE_CHECKING:
     from shared.web import Hub, Readers, Request, Response

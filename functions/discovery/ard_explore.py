@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from shared.answers import answer
 from shared.discovery.requests import FIELDS, read_explore
-from shared.query import JSON
+from shared.web.answers import answer
+from shared.web.query import JSON
 
 if TYPE_CHECKING:
     from shared.search import Found

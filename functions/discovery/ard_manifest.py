@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.answers import versioned
+from shared.web.answers import versioned
 
 if TYPE_CHECKING:
     from shared.web import Hub, Request, Response

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.answers import answer
 from shared.discovery.requests import read_search
 from shared.discovery.results import Results
-from shared.query import JSON
+from shared.web.answers import answer
+from shared.web.query import JSON
 
 if TYPE_CHECKING:
     from shared.web import Hub, Request, Response

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.answers import KEPT, answer
+from shared.web.answers import KEPT, answer
 
 if TYPE_CHECKING:
     from shared.web import Hub, Request, Response

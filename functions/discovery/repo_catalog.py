@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.answers import versioned
 from shared.discovery import AI_CATALOG
-from shared.parameters import whole
 from shared.problems import NotFound
-from shared.query import JSON, read_query
+from shared.web.answers import versioned
+from shared.web.parameters import whole
+from shared.web.query import JSON, read_query
 
 if TYPE_CHECKING:
     from shared.web import Hub, Readers, Request, Response

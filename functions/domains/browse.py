@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from shared.answers import UNCACHED, page, tag_of_body, versioned
-from shared.parameters import cursor, whole
-from shared.query import read_query
 from shared.search import Wanted
+from shared.web.answers import UNCACHED, page, tag_of_body, versioned
+from shared.web.parameters import cursor, whole
+from shared.web.query import read_query
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from shared.answers import UNCACHED, next_page, unchanged, versioned
 from shared.federation.feed import MOST_SERIAL, Place, page
-from shared.parameters import whole
 from shared.problems import BadQuery
-from shared.query import read_query
+from shared.web.answers import UNCACHED, next_page, unchanged, versioned
+from shared.web.parameters import whole
+from shared.web.query import read_query
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

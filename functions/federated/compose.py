@@ -11,10 +11,10 @@ import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from shared.answers import json_answer
-from shared.body import leave_body
-from shared.parameters import flag
-from shared.query import read_query
+from shared.web.answers import json_answer
+from shared.web.body import leave_body
+from shared.web.parameters import flag
+from shared.web.query import read_query
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

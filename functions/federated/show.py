@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 
-from shared.answers import OPEN, not_modified
 from shared.federation.document import CODINGS, Form
-from shared.parameters import flag
-from shared.prepared import Answer, Prepared
 from shared.problems import FederationIncomplete
-from shared.query import JSON, YAML, coding, read_query
+from shared.web.answers import OPEN, not_modified
+from shared.web.parameters import flag
+from shared.web.prepared import Answer, Prepared
+from shared.web.query import JSON, YAML, coding, read_query
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from shared.federation import Document
-    from shared.prepared import Messages
     from shared.web import Hub, Readers
+    from shared.web.prepared import Messages
 
 _CACHING = {
     "Cache-Control": "public, max-age=30, stale-if-error=86400",

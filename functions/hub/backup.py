@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import StreamingResponse
 
-from shared.answers import OPEN
 from shared.backup import MEDIA_TYPE
-from shared.query import read_query
+from shared.web.answers import OPEN
+from shared.web.query import read_query
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.answers import versioned
 from shared.client_file import HEADERS, client_file
-from shared.query import read_query
+from shared.web.answers import versioned
+from shared.web.query import read_query
 
 if TYPE_CHECKING:
     from shared.web import Hub, Request, Response

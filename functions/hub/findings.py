@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.answers import json_answer, page
 from shared.findings import KINDS, SEVERITIES, Finding
-from shared.parameters import cursor, one_of, slug, whole
-from shared.query import read_query
+from shared.web.answers import json_answer, page
+from shared.web.parameters import cursor, one_of, slug, whole
+from shared.web.query import read_query
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

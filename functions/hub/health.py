@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.answers import json_answer
 from shared.version import VERSION
+from shared.web.answers import json_answer
 
 if TYPE_CHECKING:
     from shared.web import Hub, Request, Response

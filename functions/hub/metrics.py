@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.answers import answer
 from shared.metrics import MEDIA_TYPE, exposition, families, look
+from shared.web.answers import answer
 
 if TYPE_CHECKING:
     from shared.web import Hub, Request, Response

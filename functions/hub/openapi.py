@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.answers import UNCACHED, versioned
-from shared.query import read_query
+from shared.web.answers import UNCACHED, versioned
+from shared.web.query import read_query
 
 if TYPE_CHECKING:
     from shared.web import Hub, Request, Response

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.answers import BROWSED, json_answer
 from shared.pages import page
 from shared.problems import PROBLEMS, NotFound
-from shared.query import HTML, JSON, read_query
+from shared.web.answers import BROWSED, json_answer
+from shared.web.query import HTML, JSON, read_query
 
 if TYPE_CHECKING:
     from shared.web import Hub, Request, Response

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.answers import json_answer
+from shared.web.answers import json_answer
 
 if TYPE_CHECKING:
     from shared.web import Hub, Request, Response

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import orjson
 
 from shared import schemas
-from shared.answers import UNCACHED, tag_of, versioned
 from shared.problems import NotFound
-from shared.query import JSON, YAML, read_query
+from shared.web.answers import UNCACHED, tag_of, versioned
+from shared.web.query import JSON, YAML, read_query
 
 if TYPE_CHECKING:
     from shared.web import Hub, Request, Response

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.answers import BROWSED, versioned
 from shared.pages.assets import assets, takes_gzip
 from shared.problems import NotFound
-from shared.query import header_list, pairs
+from shared.web.answers import BROWSED, versioned
+from shared.web.query import header_list, pairs
 
 if TYPE_CHECKING:
     from shared.web import Hub, Request, Response

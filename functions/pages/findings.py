@@ -8,7 +8,7 @@ from shared.findings import KINDS, SEVERITIES, by_repo
 from shared.pages import asked_of, page
 from shared.pages.summary import all_well, rows_of
 from shared.pages.troubles import Troubles
-from shared.parameters import one_of, slug, whole
+from shared.web.parameters import one_of, slug, whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

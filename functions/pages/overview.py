@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from shared.answers import BROWSED, json_answer
 from shared.discovery import links
 from shared.findings import by_repo
 from shared.pages import asked_of, page
 from shared.pages.overtime import WINDOWS, picture
 from shared.pages.picture import flowers
 from shared.pages.summary import ages, all_well, by_domain, by_state, rows_of
-from shared.parameters import one_of
-from shared.query import HTML, JSON
+from shared.web.answers import BROWSED, json_answer
+from shared.web.parameters import one_of
+from shared.web.query import HTML, JSON
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.pages import asked_of, page
 from shared.pages.registering import lines, offences_of
-from shared.parameters import flag
+from shared.web.parameters import flag
 
 if TYPE_CHECKING:
     from shared.web import Hub, Readers, Request, Response

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from shared.pages import asked_of, page, typed
 from shared.pages.listing import ORDERS, ROWS_A_PAGE, View
 from shared.pages.summary import rows_of
-from shared.parameters import one_of, slug, whole
 from shared.sources.status import STATES
+from shared.web.parameters import one_of, slug, whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

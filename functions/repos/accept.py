@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from shared.answers import json_answer
-from shared.body import has_body, leave_body, read_json
 from shared.problems import HeldReplaced, MalformedBody
-from shared.query import read_query
+from shared.web.answers import json_answer
+from shared.web.body import has_body, leave_body, read_json
+from shared.web.query import read_query
 
 if TYPE_CHECKING:
     from shared.web import Hub, Request, Response

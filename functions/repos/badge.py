@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.answers import BROWSED, versioned
 from shared.pages.badge import badge
-from shared.query import read_query
+from shared.web.answers import BROWSED, versioned
+from shared.web.query import read_query
 
 if TYPE_CHECKING:
     from shared.web import Hub, Request, Response

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from shared.answers import OPEN, if_match
-from shared.body import leave_body
-from shared.query import read_query
+from shared.web.answers import OPEN, if_match
+from shared.web.body import leave_body
+from shared.web.query import read_query
 
 if TYPE_CHECKING:
     from shared.web import Hub, Request

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.answers import json_answer, page
-from shared.parameters import cursor, whole
-from shared.query import read_query
+from shared.web.answers import json_answer, page
+from shared.web.parameters import cursor, whole
+from shared.web.query import read_query
 
 if TYPE_CHECKING:
     from shared.storage import Change

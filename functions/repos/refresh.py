@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.answers import json_answer
-from shared.body import leave_body
-from shared.query import read_query
+from shared.web.answers import json_answer
+from shared.web.body import leave_body
+from shared.web.query import read_query
 
 if TYPE_CHECKING:
     from shared.web import Hub, Request, Response

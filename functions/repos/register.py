@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from shared.answers import json_answer
-from shared.body import read_json
-from shared.parameters import flag
-from shared.query import read_query
 from shared.registration import wanted
+from shared.web.answers import json_answer
+from shared.web.body import read_json
+from shared.web.parameters import flag
+from shared.web.query import read_query
 
 if TYPE_CHECKING:
     from shared.auth.author import Author

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.answers import json_answer
-from shared.query import read_query
+from shared.web.answers import json_answer
+from shared.web.query import read_query
 
 if TYPE_CHECKING:
     from shared.web import Hub, Request, Response

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.answers import if_match, json_answer
-from shared.body import JSON, MERGE_PATCH, read_json
-from shared.query import read_query
 from shared.registration import merged
+from shared.web.answers import if_match, json_answer
+from shared.web.body import JSON, MERGE_PATCH, read_json
+from shared.web.query import read_query
 
 if TYPE_CHECKING:
     from shared.web import Hub, Request, Response

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import orjson
 
 from shared import yaml_out
-from shared.answers import UNCACHED, versioned
-from shared.query import JSON, YAML, read_query
+from shared.web.answers import UNCACHED, versioned
+from shared.web.query import JSON, YAML, read_query
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.answers import json_answer
-from shared.body import read_document
-from shared.parameters import one_of, slug
-from shared.query import read_query
 from shared.validation import validate_index, validate_manifest
+from shared.web.answers import json_answer
+from shared.web.body import read_document
+from shared.web.parameters import one_of, slug
+from shared.web.query import read_query
 
 if TYPE_CHECKING:
     from shared.web import Hub, Readers, Request, Response

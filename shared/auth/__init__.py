@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from shared.auth.author import CHALLENGE, Author, Grant
 from shared.auth.tokens import OPERATOR, Token, TokensFile
 from shared.problems import BadQuery, ReadOnly, Unauthorized
-from shared.query import pairs
+from shared.web.query import pairs
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ import orjson
 
 from shared import schemas
 from shared.problems import Offence
-from shared.query import JSON
+from shared.web.query import JSON
 
 if TYPE_CHECKING:
     from shared.hub import Hub

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 import orjson
 import yaml
 
-from shared.answers import tag_of
 from shared.contract.failures import Failures
 from shared.contract.flattening import components, flattened
 from shared.contract.operations import Operation, described
@@ -22,6 +21,7 @@ from shared.problems import PROBLEMS, SourceProblem
 from shared.schemas import FOLDER, NAMES
 from shared.sources.source import Ending
 from shared.sources.status import STATES
+from shared.web.answers import tag_of
 from shared.web.dialect import ARD_CODES
 
 if TYPE_CHECKING:

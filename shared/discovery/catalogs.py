@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import orjson
 from cachetools import LRUCache
 
-from shared.answers import tag_of_body
 from shared.discovery import entries
 from shared.discovery.entries import AI_CATALOG
+from shared.web.answers import tag_of_body
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -6,15 +6,15 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from shared.parameters import Reader, short, whole
-from shared.query import read_query
 from shared.search import Wanted, reading
 from shared.search.query import words
+from shared.web.parameters import Reader, short, whole
+from shared.web.query import read_query
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from starlette.requests import Request
+    from shared.web import Request
 
 MOST_LETTERS, MOST_CONDITIONS = 4000, 20
 """How long a filter may be, and how many conditions it may have."""

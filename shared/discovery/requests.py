@@ -5,19 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from shared import schemas
-from shared.body import read_json
 from shared.problems import BadQuery
 from shared.search import Wanted, reading
 from shared.search.facts import LETTERS
 from shared.search.query import words
+from shared.web.body import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from starlette.requests import Request
-
     from shared.problems import Offence
     from shared.search import Position
+    from shared.web import Request
 
 FIELDS = {
     "type": "type",

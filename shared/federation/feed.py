@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 
 from shared.federation.lines import union
-from shared.parameters import cursor, cursor_to
+from shared.web.parameters import cursor, cursor_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

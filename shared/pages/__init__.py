@@ -16,14 +16,14 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared.answers import BROWSED, OPEN
 from shared.characters import refused
 from shared.pages import assets, words
 from shared.pages.assets import compressed
-from shared.parameters import MOST_TEXT
-from shared.query import HTML, header_list, pairs, prefers_html, read_query
 from shared.version import VERSION
+from shared.web.answers import BROWSED, OPEN
 from shared.web.dialect import PROBLEM, Dialect, problem_document
+from shared.web.parameters import MOST_TEXT
+from shared.web.query import HTML, header_list, pairs, prefers_html, read_query
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from shared.hub import Hub
     from shared.problems import Problem
-    from shared.query import Parameters
+    from shared.web.query import Parameters
 
 _FOLDER = Path(__file__).resolve().parent / "templates"
 _HEADERS = {**OPEN, **BROWSED, "Cache-Control": "no-cache", "Vary": "Accept, Accept-Encoding"}

@@ -14,7 +14,7 @@ from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrad
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from shared.problems import InternalError, MalformedRequest, MethodNotAllowed, Problem
-from shared.traffic import METHODS
+from shared.web.traffic import METHODS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,11 +9,11 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from shared.answers import tags
 from shared.fetch import urls
 from shared.problems import PreconditionFailed, RegistrationsFull, RepoExists, RepoNotFound, UrlRegistered
 from shared.registration import Registration
 from shared.storage import Bounds, Change
+from shared.web.answers import tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

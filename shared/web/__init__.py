@@ -12,5 +12,5 @@ if TYPE_CHECKING:
     from starlette.responses import Response as Response
 
     from shared.hub import Hub as Hub
-    from shared.parameters import Readers as Readers
-    from shared.query import Parameters as Parameters
+    from shared.web.parameters import Readers as Readers
+    from shared.web.query import Parameters as Parameters

@@ -11,13 +11,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from shared.answers import OPEN
-from shared.edge import Edge, PublicPath, RequestIds
-from shared.prepared import Shortcut
 from shared.problems import InternalError, NotFound, Problem
 from shared.shortage import log_failure, shortage
-from shared.traffic import METHODS, Traffic
+from shared.web.answers import OPEN
 from shared.web.dialect import PROBLEM
+from shared.web.edge import Edge, PublicPath, RequestIds
+from shared.web.prepared import Shortcut
+from shared.web.traffic import METHODS, Traffic
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

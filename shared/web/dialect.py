@@ -13,7 +13,7 @@ from urllib.parse import quote
 import orjson
 from starlette.responses import Response
 
-from shared.answers import OPEN
+from shared.web.answers import OPEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable

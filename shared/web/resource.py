@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared.answers import OPEN
 from shared.problems import MethodNotAllowed
+from shared.web.answers import OPEN
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from shared.hub import Hub
-    from shared.prepared import Find, Ready
     from shared.web.dialect import Dialect
+    from shared.web.prepared import Find, Ready
 
     Handle = Callable[[Hub, Request], Awaitable[Response]]
     Row = tuple[str, str, Handle | type[Ready], Dialect]

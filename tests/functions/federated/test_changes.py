@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from shared.federation import feed, window
-from shared.parameters import cursor_to
+from shared.web.parameters import cursor_to
 from tests.builders import WRITER, capability, federated, index, problem, refresh, register, served, url_of
 
 if TYPE_CHECKING:

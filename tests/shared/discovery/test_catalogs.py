@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 import shared.discovery.catalogs as module
-from shared.answers import tag_of_body
 from shared.discovery import entries
 from shared.discovery.catalogs import Catalog, Catalogs, lookup, pieces_of
 from shared.discovery.naming import Naming
 from shared.reads import Reads
+from shared.web.answers import tag_of_body
 from tests.builders import capability
 from tests.shared.search.editions import edition
 from tests.shared.sharing import LATER, part

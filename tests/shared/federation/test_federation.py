@@ -12,8 +12,8 @@ import shared.federation as module
 from shared.federation import Federation
 from shared.federation.document import Form
 from shared.problems import SerialGone, StartError, StorageUnavailable
-from shared.query import JSON
 from shared.tally import Tally
+from shared.web.query import JSON
 from tests.builders import Hands, capability
 from tests.shared.sharing import part
 

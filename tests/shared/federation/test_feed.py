@@ -13,8 +13,8 @@ from shared.federation.changes import Changes
 from shared.federation.document import Document, Form, Press, substance
 from shared.federation.feed import Place, page
 from shared.federation.lines import Delta, Line
-from shared.parameters import cursor_to
-from shared.query import JSON
+from shared.web.parameters import cursor_to
+from shared.web.query import JSON
 from tests.builders import capability
 from tests.shared.sharing import EARLY, LATER, part
 

@@ -11,17 +11,17 @@ from urllib.parse import urlencode
 import orjson
 from starlette.responses import Response
 
-from shared.edge import public_path
-from shared.parameters import cursor_to
-from shared.query import JSON, header_list, pairs
 from shared.version import VERSION
+from shared.web.edge import public_path
+from shared.web.parameters import cursor_to
+from shared.web.query import JSON, header_list, pairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from starlette.requests import Request
 
-    from shared.query import Parameters
+    from shared.web.query import Parameters
 
 OPEN = {
     "Access-Control-Allow-Origin": "*",

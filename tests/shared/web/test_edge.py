@@ -7,8 +7,8 @@ import httpx
 import pytest
 from starlette.responses import PlainTextResponse
 
-from shared.edge import Edge, PublicPath, RequestIds, refuse_own
 from shared.problems import StartError
+from shared.web.edge import Edge, PublicPath, RequestIds, refuse_own
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from shared.parameters import Reader, flag, one_of, short, slug, whole
 from shared.problems import BadQuery
-from shared.query import read_query
+from shared.web.parameters import Reader, flag, one_of, short, slug, whole
+from shared.web.query import read_query
 from tests.shared.asking import asking
 
 

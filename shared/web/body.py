@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from shared import strict_json
 from shared.places import admission_of
 from shared.problems import BodyTooLarge, MalformedBody, UnsupportedMediaType
-from shared.query import header_list, parameters_of, split
+from shared.web.query import header_list, parameters_of, split
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -12,7 +12,7 @@ from router import ENDPOINTS, application
 from shared.limits import Clients
 from shared.pages import PAGE
 from shared.tally import Tally
-from shared.traffic import Traffic
+from shared.web.traffic import Traffic
 from tests.builders import TOKEN, WRITER, Hands, register, registration
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from shared.parameters import Reader, one_of
 from shared.problems import BadQuery, NotAcceptable
+from shared.web.parameters import Reader, one_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence

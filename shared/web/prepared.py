@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from shared.edge import identified
+from shared.web.edge import identified
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from shared.clock import Clock
-    from shared.edge import RequestIds
     from shared.hub import Hub
     from shared.tally import Tally
+    from shared.web.edge import RequestIds
 
     Messages = tuple[Message, Message]
     Find = Callable[[Scope], Messages | None]

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.answers import answer, json_answer, next_page, not_modified, page, tag_of, tags, versioned
-from shared.parameters import cursor, slug, whole
-from shared.query import Parameters, read_query
+from shared.web.answers import answer, json_answer, next_page, not_modified, page, tag_of, tags, versioned
+from shared.web.parameters import cursor, slug, whole
+from shared.web.query import Parameters, read_query
 from tests.shared.asking import asking
 
 

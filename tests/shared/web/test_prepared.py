@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from shared.edge import RequestIds
-from shared.prepared import LONGEST_WISH, MOST_WISHES, Answer, Prepared, Shortcut
 from shared.tally import Tally
+from shared.web.edge import RequestIds
+from shared.web.prepared import LONGEST_WISH, MOST_WISHES, Answer, Prepared, Shortcut
 from tests.builders import Hands
 
 ANSWER = Answer.of(b"body", '"tag"', {"Vary": "Accept"}, {"Content-Type": "text/plain"})
