@@ -51,7 +51,6 @@ THREADS = 8
 """For what is written and composed; of what readers cause, one search index at a time and once the OpenAPI document."""
 AGAIN_SECONDS = 1.0
 _FILES = {"states": "states of sources", "federation": "the federated index"}
-FULL = 507
 _log = logging.getLogger("hub")
 
 
@@ -187,7 +186,7 @@ def _not_shown(done: str, fault: Exception) -> NotShownYet:
     status, why = None, "composing it failed"
     if isinstance(fault, StorageUnavailable):
         status = fault.answer_status
-        why = "the hub's volume is full" if status == FULL else "the hub can't write to its volume"
+        why = fault.cause
     else:
         log_failure(_log, "composing failed", fault)
     rest = "It will as soon as that works again; until then reading shows what was served before."

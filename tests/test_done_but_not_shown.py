@@ -79,8 +79,12 @@ WRITES: dict[str, tuple[str, str, Any, str]] = {
 
 @pytest.mark.parametrize(
     ("number", "status", "cause"),
-    [(errno.ENOSPC, 507, "the hub's volume is full"), (errno.EIO, 503, "the hub can't write to its volume")],
-    ids=["full", "broken"],
+    [
+        (errno.ENOSPC, 507, "the hub's volume is full"),
+        (errno.EIO, 503, "the hub can't write to its volume"),
+        (errno.EMFILE, 503, "the hub may open no more files at present"),
+    ],
+    ids=["full", "broken", "handles"],
 )
 @pytest.mark.parametrize("write", WRITES)
 async def test_the_answer_says_what_is_done_and_the_index_shows_it_later_by_itself(  # noqa: PLR0917 - fixtures

@@ -10,9 +10,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import tarfile
 import tempfile
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +32,8 @@ KIND = "reuse-surface backup"
 FORMAT = 1
 FIRST, LAST = "backup.json", "checksums.json"
 LOCK = "hub.lock"
+NAME = re.compile(r"[a-z0-9][A-Za-z0-9._-]*(/[a-z0-9][A-Za-z0-9._-]*)*")
+"""What files of a hub are called, with their folder."""
 SNAPSHOT, RESTORING = ".snapshot-", ".restoring-"
 _BLOCK = tarfile.BLOCKSIZE
 _PIECE = 1 << 18
@@ -44,7 +48,7 @@ class Snapshot:
         self._links: Path | None = None
         try:
             self._links = Path(tempfile.mkdtemp(prefix=SNAPSHOT, dir=folder))
-            linked = [(name, _linked(folder, name, self._links)) for name in sorted(_names(folder))]
+            linked = [(name, _linked(folder, name, self._links)) for name in _names(folder)]
             self._files = [(name, link) for name, link in linked if link]
         except BaseException as fault:
             self.close()
@@ -73,13 +77,22 @@ class Snapshot:
             shutil.rmtree(self._links, ignore_errors=True)
 
 
-def _names(folder: Path) -> Iterator[str]:
-    """Yield the names of all that is to be kept: no drafts, no locks, no generations before."""
-    for path in folder.rglob("*"):
-        parts = path.relative_to(folder).parts
-        passing = path.name == LOCK or path.name.endswith(PREVIOUS) or any(part.startswith(".") for part in parts)
-        if path.is_file() and not passing:
-            yield "/".join(parts)
+def _names(folder: Path, before: str = "") -> Iterator[str]:
+    """Yield the names of all that is to be kept: no drafts, no locks, no generations before, nothing of an operator's.
+
+    Raise OSError for a folder that can't be listed: rglob leaves it out without a word, from Python 3.12 on. What has a
+    name that no hub gives, such as ``lost+found``, a restore would refuse, and all of the backup with it.
+    """
+    with os.scandir(folder) as entries:
+        found = sorted(entries, key=attrgetter("name"))
+    for entry in found:
+        name = before + entry.name
+        if entry.name == LOCK or entry.name.endswith(PREVIOUS) or not NAME.fullmatch(name):
+            continue
+        if entry.is_dir():
+            yield from _names(Path(entry.path), f"{name}/")
+        elif entry.is_file():
+            yield name
 
 
 def _linked(folder: Path, name: str, links: Path) -> tuple[Path, int] | None:
@@ -122,8 +135,17 @@ def _pieces(path: Path, size: int) -> Iterator[bytes]:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what snapshots left behind in a crash; raise StartError where a restore did not come to its end."""
-    for path in folder.glob(f"{SNAPSHOT}*"):
-        shutil.rmtree(path, ignore_errors=True)
-    for path in folder.glob(f"{RESTORING}*"):
-        raise StartError(f"A restore into {folder} did not end: {path} is left. Empty the folder and restore again.")
+    """Remove what snapshots left behind in a crash; raise StartError where a restore did not come to its end.
+
+    Raise it too where *folder* can't be listed: what glob leaves out then could be half a restore.
+    """
+    try:
+        paths = list(folder.iterdir())
+    except OSError as fault:
+        raise StartError(f"The data directory {folder} can't be listed: {fault.strerror}.") from fault
+    for path in paths:
+        if path.name.startswith(SNAPSHOT):
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name.startswith(RESTORING):
+            says = f"A restore into {folder} did not end: {path} is left."
+            raise StartError(f"{says} Empty the folder and restore again.")

@@ -6,8 +6,9 @@ A backup is checked in full before anything of it counts.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
-import re
+import os
 import secrets
 import shutil
 import tarfile
@@ -18,7 +19,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from shared.backup import FIRST, FORMAT, KIND, LAST, LOCK, RESTORING, Snapshot
+from shared.backup import FIRST, FORMAT, KIND, LAST, LOCK, NAME, RESTORING, Snapshot
 from shared.backup.checking import must_be_sound
 from shared.clock import Clock
 from shared.hub import open_hub
@@ -31,9 +32,10 @@ from shared.storage.files.saved import fitting
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_NAME = re.compile(r"[a-z0-9][A-Za-z0-9._-]*(/[a-z0-9][A-Za-z0-9._-]*)*")
 _MOST_BYTES = 1 << 30
 _MOST_SAID = 300
+# How a volume refuses a file because of its name: it is too long, or another file has it.
+_BY_NAMES = {errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST}
 SERIALS_APART = 1 << 20
 """A restored hub goes on at least so far ahead: no hub gave away so many serials since its backup."""
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -57,19 +59,29 @@ def restore(backup: IO[bytes], folder: Path, clock: Clock | None = None) -> Rest
     Raise StartError when *folder* is in use or not empty, or when *backup* is not whole, not ours, or of a newer
     format; nothing but an empty folder is left then.
     """
-    with contextlib.closing(DataDirectory(folder)):
+    with contextlib.closing(DataDirectory(folder)), _as_refusal(folder):
         _must_be_empty(folder)
         draft = Path(tempfile.mkdtemp(prefix=RESTORING, dir=folder))
         try:
             restored = _checked(_unpacked(backup, draft), draft)
             _move_on(draft, clock or Clock())
-        except BaseException as fault:
-            shutil.rmtree(draft)
-            if isinstance(fault, StorageUnavailable):
-                raise StartError(f"The backup can't be written to {folder}: {fault.detail}") from fault
+        except BaseException:
+            # What the volume does not let go keeps every hub from starting there, and the start says why.
+            shutil.rmtree(draft, ignore_errors=True)
             raise
         _place(draft, folder)
     return restored
+
+
+@contextlib.contextmanager
+def _as_refusal(folder: Path) -> Iterator[None]:
+    """Raise StartError for what the volume of *folder* refuses: that is no fault of the backup."""
+    try:
+        yield
+    except StorageUnavailable as fault:
+        raise StartError(f"The backup can't be written to {folder}: {fault.detail}") from fault
+    except OSError as fault:
+        raise StartError(f"The backup can't be written to {folder}: {fault.strerror}.") from fault
 
 
 def _must_be_empty(folder: Path) -> None:
@@ -116,12 +128,15 @@ def _as_damage() -> Iterator[None]:
     """Raise StartError for whatever goes wrong within: what was sent is read there, and anyone may have made it.
 
     The readers of tar, of JSON and of the hub's own files raise errors of many kinds for what they did not expect.
+    What the volume refuses to take is no damage, unless the names in the backup made it do so.
     """
     try:
         yield
     except (StartError, StorageUnavailable):
         raise
     except Exception as fault:
+        if isinstance(fault, OSError) and fault.errno not in _BY_NAMES:
+            raise
         says = str(fault) or type(fault).__name__
         raise StartError(f"The backup is damaged: {says[:_MOST_SAID].rstrip('.')}.") from fault
 
@@ -130,7 +145,7 @@ def _members(tar: tarfile.TarFile) -> Iterator[tuple[str, bytes]]:
     """Yield what is in *tar*; a backup holds nothing but whole files, of names that lead nowhere else."""
     for member in tar:
         whole = member.isreg() and not member.issparse() and 0 <= member.size <= _MOST_BYTES
-        file = tar.extractfile(member) if whole and _NAME.fullmatch(member.name) else None
+        file = tar.extractfile(member) if whole and NAME.fullmatch(member.name) else None
         if file is None:
             raise StartError(f"The backup holds {member.name[:_MOST_SAID]!r}, which no backup of a hub does.")
         yield member.name, file.read()
@@ -213,7 +228,7 @@ def back_up(folder: Path) -> bytes:
 
     Raise StartError when nothing of a hub is there, when a hub runs on it, or when it is damaged.
     """
-    if not (folder / "registrations.json").exists():
+    if not os.path.lexists(folder / "registrations.json"):
         raise StartError(f"{folder} holds nothing of a hub.")
     hub = open_hub(Settings(data_dir=folder, refresh=False))
     with contextlib.closing(hub.directory):

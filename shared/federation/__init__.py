@@ -16,7 +16,7 @@ from shared.federation.edition import Edition, dated
 from shared.federation.lines import Delta, Line
 from shared.problems import Problem
 from shared.shortage import cause, log_failure
-from shared.storage.files.disk import PREVIOUS, parsed, trusted, write_whole
+from shared.storage.files.disk import PREVIOUS, content_of, parsed, trusted, write_whole
 from shared.storage.files.saved import fitting, is_moment
 
 if TYPE_CHECKING:
@@ -79,11 +79,12 @@ class Federation:
         return self.edition.document
 
     def _load(self) -> _Saved:
-        if not self._path.exists():
-            return _Saved()
         remedy = f"Put back a good copy, such as {self._path.name}{PREVIOUS}: without it the serial would go back."
+        content = content_of(self._path, remedy)
+        if content is None:
+            return _Saved()
         with trusted(self._path, remedy):
-            saved = parsed(self._path.read_bytes(), FORMAT)
+            saved = parsed(content, FORMAT)
             since = saved.get("since", {})
             loaded = fitting(_Saved(saved["serial"], saved["generated_at"], saved["substance"], since))
             if not all(map(is_moment, loaded.since.values())):

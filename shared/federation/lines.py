@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import orjson
 
+from shared.storage.files.saved import MOST
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -97,7 +99,10 @@ class Line(NamedTuple):
         record = orjson.loads(text)
         if record["format"] != FORMAT or not text.endswith(b"\n") or not _names(record["delta"]):
             raise ValueError(text)
-        first, serial = int(record.get("first", record["serial"])), int(record["serial"])
+        serial = record["serial"]
+        first = record.get("first", serial)
+        if type(first) is not int or type(serial) is not int or not 0 < first <= serial < MOST:
+            raise ValueError(text)
         return cls(serial, str(record["substance"]), text, first)
 
     @property

@@ -33,13 +33,15 @@ class SearchTimeout(Problem):
 
 
 class StorageUnavailable(Problem):
-    """The volume did not take the change (507 when it is full). What was stored before is intact.
+    """The change could not be written (507 when the volume is full). What was stored before is intact.
 
     The detail says so where nothing was changed, and else what may have been.
     """
 
     in_doubt = False
     """Whether a start after a power failure may find the change that was refused."""
+    cause = "the hub can't write to its volume"
+    """Why, as a part of a sentence."""
     slug = "storage-unavailable"
     status = 503
     title = "The hub can't write"

@@ -142,6 +142,6 @@ def _partly(fault: BaseException) -> BaseException:
         return Overloaded(f"{fault.detail} The other sources were checked.", headers=fault.headers)
     if not isinstance(fault, StorageUnavailable):
         return fault
-    says = "The hub can't write to its volume, so what at least one source publishes now could not be kept."
+    says = f"{fault.cause[0].upper()}{fault.cause[1:]}, so what at least one source publishes now could not be kept."
     rest = "The other sources were checked, and what they brought is kept; try again later."
     return StorageUnavailable(f"{says} {rest}", status=fault.answer_status)

@@ -16,7 +16,7 @@ from shared.search import Wanted
 from shared.shortage import cause
 from shared.storage import Author
 from shared.storage.files.directory import DataDirectory
-from tests.builders import Hands, index, registration
+from tests.builders import Hands, capability, index, refresh, register, registration, served, url_of
 
 if TYPE_CHECKING:
     import respx
@@ -202,3 +202,25 @@ def test_opens_on_the_clock_of_the_machine_where_none_is_given(settings: Setting
 
     assert hub.checks()["storage"] == "ok"
     hub.directory.close()
+
+
+FILES = ("registrations.json", "history.jsonl", "sources.json", "federated.json", "content/state-hub.json")
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("leads_to", ["itself", "nowhere"])
+async def test_a_file_that_is_there_and_can_not_be_reached_stops_the_start_instead_of_beginning_anew(
+    settings: Settings, upstream: respx.MockRouter, name: str, leads_to: str
+) -> None:
+    upstream.get(url_of("state-hub")).respond(content=index(capability(1)))
+    async with served(settings) as client:
+        await register(client)
+        await refresh(client, "state-hub")
+    path = settings.data_dir / name
+    path.unlink()
+    path.symlink_to(path if leads_to == "itself" else settings.data_dir / "not-mounted" / name)
+
+    with pytest.raises(StartError, match=f"{name} can't be read: .*It was left untouched"):
+        open_hub(settings)
+
+    assert path.is_symlink()

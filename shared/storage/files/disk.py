@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 PREVIOUS = ".prev"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_HANDLES = {errno.EMFILE, errno.ENFILE}
 _log = logging.getLogger("hub.files")
 
 
@@ -31,10 +32,11 @@ def write_whole(path: Path, content: bytes, *, keep_previous: bool = False) -> N
     """
     draft = path.with_name(f".draft-{path.name}")
     write_draft(draft, content)
+    before: IO[bytes] | None = None
     with contextlib.ExitStack() as stack:
-        with _os_errors_as_problems(draft):
+        with _os_errors_as_problems(draft), contextlib.suppress(FileNotFoundError):
             # Held open, so that it can be read after another file has its name.
-            before = stack.enter_context(path.open("rb")) if path.exists() else None
+            before = stack.enter_context(path.open("rb"))
         if keep_previous and before:
             _keep_if_possible(path)
         with _os_errors_as_problems(draft):
@@ -139,15 +141,18 @@ _IN_DOUBT = (
 def storage_problem(fault: OSError, *, returns_by: str = "") -> StorageUnavailable:
     """Return the problem that *fault* is for a caller: 507 when the volume is full, else 503.
 
+    Its *cause* says whether the volume is full, fails, or was not reached because this process has no file handle left.
     It says that nothing was changed, unless something may bring the change back, which it names then (*returns_by*).
     The log says what the volume answered.
     """
     _log.error("the volume refused a change: %s", fault)
     full = fault.errno in _FULL
-    cause = "The hub's volume is full." if full else "The hub can't write to its volume."
+    cause = "the hub's volume is full" if full else "the hub can't write to its volume"
+    if fault.errno in _HANDLES:
+        cause = "the hub may open no more files at present"
     what = _IN_DOUBT.format(returns_by) if returns_by else _REFUSED
-    problem = StorageUnavailable(f"{cause} {what}", status=507 if full else 503)
-    problem.in_doubt = bool(returns_by)
+    problem = StorageUnavailable(f"{cause[0].upper()}{cause[1:]}. {what}", status=507 if full else 503)
+    problem.cause, problem.in_doubt = cause, bool(returns_by)
     return problem
 
 
@@ -178,6 +183,21 @@ def trusted(path: Path, remedy: str) -> Iterator[None]:
         raise damaged(path, f"is damaged or in a format of another version ({type(fault).__name__})", remedy) from fault
     except OSError as fault:
         raise damaged(path, f"can't be read: {fault.strerror}", remedy) from fault
+
+
+def content_of(path: Path, remedy: str) -> bytes | None:
+    """Return what *path* holds, None where nothing has that name; raise StartError for what can't be read.
+
+    Nobody asks before whether it is there: Path.exists also says no to a link that leads nowhere or in a circle, and
+    from Python 3.14 on to a volume that fails. The hub would begin anew, and write over what it did not see.
+    """
+    with trusted(path, remedy):
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            if path.is_symlink():
+                raise
+            return None
 
 
 def parsed(content: bytes, file_format: int, oldest: int | None = None) -> Any:  # noqa: ANN401 - JSON not yet checked

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from shared.storage import Change
-from shared.storage.files.disk import NewerFormatError, storage_problem, trusted, write_all, write_whole
+from shared.storage.files.disk import NewerFormatError, content_of, storage_problem, trusted, write_all, write_whole
 from shared.storage.files.saved import fitting
 from shared.storage.lines import Lines
 
@@ -25,6 +25,7 @@ FORMAT = 2
 _KIND = "reuse-surface history"
 _HEAD = orjson.dumps({"kind": _KIND, "format": FORMAT}) + b"\n"
 _SLACK = 1000
+_REMEDY = "Put back a good copy, or move the file away to go on with an empty history."
 
 
 class History:
@@ -40,10 +41,11 @@ class History:
         self._read(last_revision)
 
     def _read(self, last_revision: Callable[[str], int]) -> None:
-        if not self._path.exists():
+        content = content_of(self._path, _REMEDY)
+        if content is None:
             return
-        with trusted(self._path, "Put back a good copy, or move the file away to go on with an empty history."):
-            head, *lines = self._path.read_bytes().splitlines(keepends=True)
+        with trusted(self._path, _REMEDY):
+            head, *lines = content.splitlines(keepends=True)
             if head != _HEAD:
                 _check_older(head)
             # Only the last line can be torn, by a crash in the middle of an append that nobody was told had worked.

@@ -8,13 +8,14 @@ import orjson
 
 from shared.sources.memory import Mark, Memory
 from shared.sources.status import Status
-from shared.storage.files.disk import parsed, trusted, write_whole
+from shared.storage.files.disk import content_of, parsed, trusted, write_whole
 from shared.storage.files.saved import fitting
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 FORMAT, OLDEST = 3, 1
+_REMEDY = "Put back a good copy, or remove it: every source is then checked again."
 
 
 class Record(NamedTuple):
@@ -50,10 +51,11 @@ class Journal:
 
     def load(self) -> Saved:
         """Return what was saved, nothing in the beginning; raise StartError for a bad file."""
-        if not self._path.exists():
+        content = content_of(self._path, _REMEDY)
+        if content is None:
             return Saved()
-        with trusted(self._path, "Put back a good copy, or remove it: every source is then checked again."):
-            saved = parsed(self._path.read_bytes(), FORMAT, OLDEST)
+        with trusted(self._path, _REMEDY):
+            saved = parsed(content, FORMAT, OLDEST)
             read = _record_of_format_1 if saved["format"] == OLDEST else _record
             records = {row[0]: _sound(read(*row)) for row in saved["sources"]}
             return fitting(Saved(saved.get("ran", 0.0), saved.get("watched", 0.0), records))

@@ -13,8 +13,9 @@ import orjson
 
 from shared.fetch import Validators
 from shared.model.content import Content, from_document
+from shared.problems import StartError
 from shared.sources.held import Past
-from shared.storage.files.disk import parsed, rename, storage_problem, sync_folder, trusted, write_draft
+from shared.storage.files.disk import content_of, parsed, rename, storage_problem, sync_folder, trusted, write_draft
 from shared.storage.files.saved import fitting
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from shared.registration import Registration
 
 FORMAT = 1
+_REMEDY = "Put back a good copy, or remove it: the source is then read again."
 _INDEX = b',"index":'
 _log = logging.getLogger("hub.sources")
 
@@ -58,9 +60,13 @@ class Shelf:
     """A folder with a file ``<repo>.json`` per source. Drafts start with a dot, which no repo does."""
 
     def __init__(self, folder: Path) -> None:
+        """Make *folder* where it is missing, or raise StartError."""
         self._folder = folder
         self._numbers = count()
-        folder.mkdir(mode=0o700, exist_ok=True)
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+        except OSError as fault:
+            raise StartError(f"The folder {folder} can't be used: {fault.strerror}.") from fault
 
     def load(self, registration: Registration) -> Kept | None:
         """Return what is kept for *registration*, of whatever URL; None for nothing, or what another one left.
@@ -68,10 +74,10 @@ class Shelf:
         Raise StartError for a bad file, one whose content is not what was written included.
         """
         path = self._path(registration.repo)
-        if not path.exists():
+        written = content_of(path, _REMEDY)
+        if written is None:
             return None
-        with trusted(path, "Put back a good copy, or remove it: the source is then read again."):
-            written = path.read_bytes()
+        with trusted(path, _REMEDY):
             kept = _read(parsed(written, FORMAT), written)
         return kept if _read_for(registration, kept) else None
 
@@ -118,7 +124,12 @@ class Shelf:
 
     def drop_all_but(self, repos: set[str]) -> None:
         """Forget what no registration stands behind any more, and drafts that a crash left."""
-        for path in self._folder.iterdir():
+        try:
+            paths = list(self._folder.iterdir())
+        except OSError as fault:
+            _log.warning("%s can't be listed, the next start tries again: %s", self._folder, fault.strerror)
+            return
+        for path in paths:
             if path.stem not in repos:
                 self._remove(path)
 

@@ -10,7 +10,7 @@ import tinydb
 from tinydb.storages import Storage
 from tinydb.table import Table
 
-from shared.storage.files.disk import PREVIOUS, NewerFormatError, damaged, keep_aside, trusted, write_whole
+from shared.storage.files.disk import PREVIOUS, NewerFormatError, content_of, damaged, keep_aside, trusted, write_whole
 from shared.storage.files.saved import fitting
 from shared.version import VERSION
 
@@ -60,12 +60,13 @@ class AtomicStorage(Storage):
 
 
 def _load(path: Path) -> Tables:
-    if not path.exists():
-        if path.with_name(path.name + PREVIOUS).exists():
-            raise damaged(path, "is missing, but its previous generation is there", REMEDY)
-        return {"about": {"1": _about()}}
+    content = content_of(path, REMEDY)
     with trusted(path, REMEDY):
-        tables: Tables = orjson.loads(path.read_bytes())
+        if content is None:
+            if path.with_name(path.name + PREVIOUS) in path.parent.iterdir():
+                raise damaged(path, "is missing, but its previous generation is there", REMEDY)
+            return {"about": {"1": _about()}}
+        tables: Tables = orjson.loads(content)
         found = _format_of(tables["about"]["1"])
         if found < FORMAT:
             tables = _migrated(path, tables, found)

@@ -144,6 +144,67 @@ def test_a_volume_that_refuses_it_is_told_and_left_as_it_was(
     assert sorted(folder.rglob("*")) == before
 
 
+@pytest.mark.parametrize("error", [errno.EACCES, errno.EMFILE, errno.EIO], ids=errno.errorcode.get)
+def test_a_folder_that_can_not_be_listed_is_no_backup_without_its_files(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, error: int
+) -> None:
+    real = os.scandir
+
+    def fail(path: Path) -> Any:
+        if str(path).endswith("content"):
+            raise OSError(error, os.strerror(error), str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", fail)
+    with pytest.raises(StorageUnavailable):
+        Snapshot(folder, AT)
+
+    monkeypatch.undo()
+    assert not list(folder.glob(".snapshot-*"))
+
+
+def test_what_no_hub_calls_a_file_is_left_out_because_a_restore_would_refuse_it(folder: Path) -> None:
+    (folder / "lost+found").mkdir()
+    for name in ("lost+found/#12", "NOTES", "notes 2.txt", "registrations.json~", "content/A.json"):
+        (folder / name).write_bytes(b"")
+
+    names = list(members(taken(folder)))
+
+    assert names == [FIRST, "content/a.json", "history.jsonl", "registrations.json", LAST]
+
+
+def test_a_folder_that_lies_elsewhere_is_part_of_it(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    elsewhere = tmp_path_factory.mktemp("larger") / "content"
+    (folder / "content").rename(elsewhere)
+    (folder / "content").symlink_to(elsewhere)
+
+    assert members(taken(folder))["content/a.json"] == b"x" * 600_000
+
+
+def test_without_handles_it_says_that_there_are_none(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(path: Path) -> Any:
+        raise OSError(errno.EMFILE, "Too many open files", str(path))
+
+    monkeypatch.setattr(os, "scandir", fail)
+    with pytest.raises(StorageUnavailable) as caught:
+        Snapshot(folder, AT)
+
+    says = "The hub may open no more files at present. Nothing was changed; try again later."
+    assert (caught.value.detail, caught.value.answer_status) == (says, 503)
+
+
+def test_a_folder_that_can_not_be_swept_stops_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".restoring-x").mkdir()
+
+    def fail(path: Path) -> Any:
+        raise OSError(errno.EACCES, "Permission denied", str(path))
+
+    for call in ("listdir", "scandir"):
+        monkeypatch.setattr(os, call, fail)
+    with pytest.raises(StartError, match=r"can't be listed: Permission denied"):
+        sweep(tmp_path)
+
+
 def test_what_a_crash_left_of_one_is_swept_and_a_restore_that_did_not_end_stops_the_start(folder: Path) -> None:
     Snapshot(folder, AT)
     assert list(folder.glob(".snapshot-*"))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import io
 import json
 import os
@@ -16,6 +17,7 @@ import pytest
 from shared.backup import FIRST, LAST
 from shared.backup.restore import SERIALS_APART, back_up, restore
 from shared.clock import Clock
+from shared.hub import open_hub
 from shared.problems import StartError
 from shared.storage.files.directory import DataDirectory
 from shared.version import VERSION
@@ -395,6 +397,56 @@ def test_a_full_volume_is_told_and_no_hub_starts_on_the_half(
             restore(io.BytesIO(backup[0]), tmp_path / "fresh")
 
     assert {path.name for path in (tmp_path / "fresh").iterdir()} <= {"hub.lock"}
+
+
+@pytest.mark.parametrize("call", ["mkdir", "unlink"])
+def test_what_the_volume_refuses_is_not_blamed_on_the_backup(
+    tmp_path: Path, backup: tuple[bytes, dict[str, Any]], monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    (tmp_path / "fresh").mkdir()
+    real = getattr(os, call)
+
+    def fail(path: Path, *rest: Any, **named: Any) -> None:
+        # The folder of what is unpacked can be made and removed, those within it can't.
+        if named.get("dir_fd") is None and ".restoring-" in str(Path(path).parent):
+            raise OSError(errno.EDQUOT, "Disk quota exceeded")
+        real(path, *rest, **named)
+
+    with monkeypatch.context() as full:
+        full.setattr(os, call, fail)
+        with pytest.raises(StartError, match=r"^The backup can't be written to .*fresh: Disk quota exceeded\.$"):
+            restore(io.BytesIO(backup[0]), tmp_path / "fresh")
+
+    assert {path.name for path in (tmp_path / "fresh").iterdir()} <= {"hub.lock"}
+
+
+def test_a_volume_without_room_for_a_folder_is_told(
+    tmp_path: Path, backup: tuple[bytes, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "fresh").mkdir()
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "mkdir", fail)
+        with pytest.raises(StartError, match=r"can't be written to .*fresh: No space left on device\.$"):
+            restore(io.BytesIO(backup[0]), tmp_path / "fresh")
+
+
+def test_a_half_restore_that_the_volume_does_not_let_go_keeps_its_reason_and_stops_the_start(
+    settings: Settings, tmp_path: Path, backup: tuple[bytes, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "rmdir", fail)
+        with pytest.raises(StartError, match="The backup is damaged: unexpected end of data"):
+            restore(io.BytesIO(backup[0][:10240]), tmp_path / "fresh")
+
+    with pytest.raises(StartError, match="did not end"):
+        open_hub(replace(settings, data_dir=tmp_path / "fresh"))
 
 
 async def test_a_restore_that_was_killed_half_way_stops_the_start(

@@ -106,3 +106,16 @@ def test_a_line_whose_names_can_not_be_read_is_none(delta: Any) -> None:
 
     with pytest.raises(ValueError, match="format"):
         Line.read(text)
+
+
+@pytest.mark.parametrize(
+    "serials",
+    [{"serial": 0}, {"serial": -1}, {"serial": "7"}, {"serial": 7.0}, {"serial": True}, {"serial": 2**53},
+     {"first": 0, "serial": 7}, {"first": 8, "serial": 7}, {"first": "1", "serial": 7}],
+    ids=str,
+)  # fmt: skip
+def test_a_line_of_serials_that_no_hub_gives_is_none(serials: dict[str, Any]) -> None:
+    record = {"format": 1, "substance": "", "delta": {"sources": {}, "capabilities": {}}}
+
+    with pytest.raises(ValueError, match="format"):
+        Line.read(orjson.dumps(record | serials) + b"\n")

@@ -11,6 +11,7 @@ import pytest
 from shared.problems import StartError, StorageUnavailable
 from shared.storage.files import disk as files
 from shared.storage.files.disk import (
+    content_of,
     damaged,
     keep_aside,
     parsed,
@@ -292,6 +293,28 @@ def test_a_folder_is_let_go_when_it_can_not_be_synced(tmp_path: Path, monkeypatc
 def test_a_problem_of_storage_says_that_nothing_was_changed() -> None:
     assert "full" in storage_problem(OSError(errno.ENOSPC, "")).detail
     assert "can't write" in storage_problem(OSError(errno.EIO, "")).detail
+
+
+@pytest.mark.parametrize("error", [errno.EMFILE, errno.ENFILE])
+def test_where_the_process_has_no_handle_left_the_volume_is_not_blamed(error: int) -> None:
+    problem = storage_problem(OSError(error, ""))
+
+    assert problem.detail == "The hub may open no more files at present. Nothing was changed; try again later."
+    assert (problem.answer_status, problem.cause) == (503, "the hub may open no more files at present")
+
+
+def test_what_a_file_holds_is_none_only_where_nothing_has_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    assert content_of(path, "Mend it.") is None
+    path.write_bytes(b"{}")
+    assert content_of(path, "Mend it.") == b"{}"
+
+    (tmp_path / "circle").symlink_to("circle")
+    (tmp_path / "nowhere").symlink_to("not-mounted/a.json")
+    with pytest.raises(StartError, match=r"circle can't be read: Too many levels of symbolic links.*Mend it"):
+        content_of(tmp_path / "circle", "Mend it.")
+    with pytest.raises(StartError, match=r"nowhere can't be read: No such file or directory.*Mend it"):
+        content_of(tmp_path / "nowhere", "Mend it.")
 
 
 def test_a_damaged_file_is_named_with_its_remedy(tmp_path: Path) -> None:

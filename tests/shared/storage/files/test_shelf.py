@@ -128,6 +128,30 @@ def test_drops_what_no_registration_stands_behind_and_drafts(shelf: Shelf, tmp_p
     assert [path.name for path in (tmp_path / "content").iterdir()] == ["a.json"]
 
 
+def test_a_folder_that_can_not_be_listed_keeps_what_it_holds_for_the_next_start(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    keep(shelf)
+
+    def refuse(path: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error", str(path))
+
+    with monkeypatch.context() as broken:
+        for call in ("listdir", "scandir"):
+            broken.setattr(os, call, refuse)
+        shelf.drop_all_but(set())
+
+    assert "content can't be listed, the next start tries again: Input/output error" in caplog.text
+    assert shelf.load(ROW) == KEPT
+
+
+def test_a_folder_that_can_not_be_made_stops_the_start(tmp_path: Path) -> None:
+    (tmp_path / "content").write_bytes(b"")
+
+    with pytest.raises(StartError, match=r"content can't be used: File exists"):
+        Shelf(tmp_path / "content")
+
+
 def test_a_draft_that_does_not_count_is_forgotten(shelf: Shelf, tmp_path: Path) -> None:
     shelf.discard(shelf.draft("a", KEPT))
     shelf.discard(None)
