@@ -45,7 +45,9 @@ KEPT_BYTES = 8 << 20
 """How much the answers that are kept may take, with what they were made by. Questions are kept as digests."""
 
 _OVERHEAD = 1000
-_REST = 2.0
+_REST = 5.0
+"""While checks go on, an index is not followed further for so many times what it took last: a sixth of the time."""
+
 AGAIN_SECONDS = 1.0
 _log = logging.getLogger("hub.search")
 
@@ -163,11 +165,14 @@ class Search:
     async def follow(self) -> None:
         """Follow the federated index; never returns.
 
-        In between it rests, so that a hub with many checks keeps most of its time for them: not when a write promised
+        Before it takes up another edition it rests, so that a hub with many checks keeps most of its time for them, and
+        an index of all that changed is rarely made for an edition that the next one replaces: not when a write promised
         an edition, nor when the checks have ended. What fails is logged, named by *trouble* and tried again.
         """
+        rest = 0.0
         while True:
             await self._moved.wait()
+            await self._rest(rest)
             self._moved.clear()
             # Whoever asked for hurry before asked for the edition that is taken now.
             self._hurry.clear()
@@ -183,7 +188,7 @@ class Search:
                 self._moved.set()
                 await asyncio.sleep(AGAIN_SECONDS)
                 continue
-            await self._rest((self._clock.monotonic() - started) * _REST)
+            rest = (self._clock.monotonic() - started) * _REST
 
     async def _rest(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

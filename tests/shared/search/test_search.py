@@ -323,28 +323,41 @@ class Slow(index_module.Index):
     """An index that takes a second and a half to make, by the clock of the *hands*."""
 
     hands = Hands()
+    made = 0
 
     def __init__(self, *about: Any) -> None:
         super().__init__(*about)
+        Slow.made += 1
         self.hands.advance(1.5)
 
 
-async def test_it_rests_after_work_so_that_others_get_their_share(
+async def test_it_rests_before_another_edition_so_that_many_that_come_at_once_cost_one_index(
     editions: Editions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rests: list[float] = []
+    resting, go_on = asyncio.Event(), asyncio.Event()
 
     async def rest(_: Search, seconds: float) -> None:
         rests.append(seconds)
-        await asyncio.Event().wait()
+        if seconds:
+            resting.set()
+            await go_on.wait()
 
+    monkeypatch.setattr(index_module, "SMALL_CHANGE", 0)
     monkeypatch.setattr(module, "Index", Slow)
     monkeypatch.setattr(Search, "_rest", rest)
     async with running(editions, Slow.hands) as search:
         await search.caught_up()
-        await asyncio.sleep(0)
+        before = Slow.made
+        for serial in (2, 3, 4):
+            editions.serve(edition(part("ours", capability(serial)), serial=serial))
+            await resting.wait()
+        assert search.version[0] == 1
+        go_on.set()
+        await search.caught_up()
 
-    assert rests == [3.0]
+    assert rests == [0.0, 7.5]
+    assert Slow.made == before + 1
 
 
 async def test_its_rest_ends_with_the_time(editions: Editions, monkeypatch: pytest.MonkeyPatch) -> None:
