@@ -57,13 +57,12 @@ class Announced(AbstractRequestMocker):
 
     name = "exchange"
     targets: ClassVar[list[str]] = ["shared.fetch.exchange.Exchange"]
-    target_methods: ClassVar[list[str]] = ["handle_async_request"]
+    target_methods: ClassVar[list[str]] = ["ask"]
 
     @classmethod
     def to_httpx_request(cls, **asked: Any) -> httpx.Request:
-        """Return what is asked, as it is."""
-        request: httpx.Request = asked["request"]
-        return request
+        """Return what is asked."""
+        return httpx.Request("GET", asked["url"], headers=asked["headers"])
 
     @classmethod
     async def from_async_httpx_response(

@@ -10,7 +10,6 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-import httpx
 from cachetools import LRUCache
 
 from shared.clock import Clock
@@ -22,6 +21,8 @@ from shared.fetch.talk import TalkTime
 from shared.problems import AddressRefused, Overloaded, SourceProblem, SourceRedirect, SourceTimeout
 
 if TYPE_CHECKING:
+    import httpx
+
     from shared.fetch.exchange import Exchange
     from shared.fetch.guard import Guard
     from shared.fetch.lanes import Place
@@ -153,7 +154,7 @@ class Fetcher:
     async def _asked(self, exchange: Exchange, url: httpx.URL, ask: Ask, place: Place) -> Fetched | Redirect:
         conditions = {_CONDITIONS[name]: value for name, value in ask.validators.conditions().items()}
         headers = {**self._headers, "Accept": ask.accept, **conditions}
-        response = await exchange.handle_async_request(httpx.Request("GET", url, headers=headers))
+        response = await exchange.ask(url, headers)
         try:
             return await read(response, url, ask.validators, place)
         except SourceProblem as problem:

@@ -9,7 +9,7 @@ import h11
 import httpx
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from shared.fetch.connection import Connection
 
@@ -21,11 +21,11 @@ MAX_EVENT = 100 * 1024
 _AT_A_TIME = 64 * 1024
 
 
-class Exchange(httpx.AsyncBaseTransport):
+class Exchange:
     """Sends one request, over the connection that *connect* opens, and brings the answer to it.
 
-    httpx's own transport does the same by way of a pool, a lock, and a scope of AnyIO around each step, all of which
-    are for connections that serve several requests; they cost more than the request does.
+    A client of httpx does the same by way of a pool, a lock, and a scope of AnyIO around each step, all of which are
+    for connections that serve several requests; they cost more than the request does.
     """
 
     def __init__(self, connect: Connect) -> None:
@@ -33,27 +33,28 @@ class Exchange(httpx.AsyncBaseTransport):
         self._connection: Connection | None = None
         self._parser = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_EVENT)
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Return the answer to *request*, which has no body, as soon as its head is there.
+    async def ask(self, url: httpx.URL, headers: Mapping[str, str]) -> httpx.Response:
+        """Return the answer to a GET of *url* with *headers*, all but Host, as soon as its head is there.
 
         Raise httpx's LocalProtocolError for a second request, its RemoteProtocolError for what is no HTTP/1.1, and
         what the connection raises.
         """
         if self._connection is not None:
             raise httpx.LocalProtocolError("A connection is for one request.")
-        self._connection = await self._connect(request.url)
+        self._connection = await self._connect(url)
         with contextlib.suppress(httpx.WriteError):
             # A server may answer and end the connection before it has read all of a request (RFC 9112 §9.3).
-            await self._connection.write(self._written(request))
+            await self._connection.write(self._written(url, headers))
         while not isinstance(event := await self._next(), h11.Response):
             pass  # interim answers (RFC 9110 §15.2); 101 is refused, because nothing was proposed to switch to
         self._connection.open()
-        headers = list(event.headers)
-        return httpx.Response(event.status_code, headers=headers, stream=_Body(self._next), request=request)
+        return httpx.Response(event.status_code, headers=list(event.headers), stream=_Body(self._next))
 
-    def _written(self, request: httpx.Request) -> bytes:
-        """Return the bytes of *request*."""
-        head = h11.Request(method=request.method, target=request.url.raw_path, headers=request.headers.raw)
+    def _written(self, url: httpx.URL, headers: Mapping[str, str]) -> bytes:
+        """Return the bytes of the request."""
+        fields: list[tuple[bytes, bytes]] = [(b"Host", url.netloc)]
+        fields += [(name.encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
+        head = h11.Request(method=b"GET", target=url.raw_path, headers=fields)
         return (self._parser.send(head) or b"") + (self._parser.send(h11.EndOfMessage()) or b"")
 
     async def _next(self) -> h11.Event | type[h11.PAUSED]:

@@ -64,6 +64,9 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
 
 
 def _literal(host: str) -> IPv4Address | IPv6Address | None:
+    if ":" not in host and not host[-1:].isdigit():
+        # A name, as nearly all hosts are: finding that out by a failure costs more than what else is decided here.
+        return None
     try:
         return ip_address(host)
     except ValueError:

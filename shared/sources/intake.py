@@ -51,7 +51,7 @@ class Intake:
     async def take(self, source: Source, found: Found, last: Kept | None, duration: int) -> Outcome | None:
         """Decide what becomes of the content that was found; without any it is what was *last*."""
         now, kept, held = self._clock.stamp(), source.kept, source.held
-        status = source.status.checked(now, found.http_status, found.size, duration).succeeded(now)
+        status = source.status.checked(now, found.http_status, found.size, duration)
         row, content = source.registration, found.content or _content(last)
         new = Kept(row.url, found.validators, now, content, row.registered_at, sequence=row.sequence)
         if kept and new.says_the_same(kept):

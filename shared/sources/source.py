@@ -164,7 +164,9 @@ class Source:
             outlived=self.outlived(time, max_stale),
         )
         digest = self.held.kept.content.digest if self.held else None
-        self.status = replace(self.status.settled(state, time.clock.stamp()), held_digest=digest)
+        # Most checks change neither, and there are thousands of them.
+        if (state, digest) != (self.status.state, self.status.held_digest) or self.status.state_since is None:
+            self.status = replace(self.status.settled(state, time.clock.stamp()), held_digest=digest)
         self.stamp(time.clock)
 
     def _doubt(self) -> str | None:

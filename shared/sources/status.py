@@ -40,17 +40,23 @@ class Status:
     held_digest: str | None = None
 
     def checked(self, now: str, http_status: int | None, size: int | None, duration_ms: int) -> Status:
-        """Return the status after the source answered at *now*; *size* is None where nothing new was sent."""
+        """Return the status after a check at *now* that found the content in order: an old error is cleared.
+
+        *size* is None where nothing new was sent.
+        """
         return replace(
             self,
             checked_at=now,
+            succeeded_at=now,
+            consecutive_failures=0,
+            error=None,
             http_status=http_status,
             duration_ms=duration_ms,
             bytes=self.bytes if size is None else size,
         )
 
     def succeeded(self, now: str) -> Status:
-        """Return the status after a check that found the content in order: an old error is cleared."""
+        """Return the status of a source whose content was found in order at *now*: an old error is cleared."""
         return replace(self, succeeded_at=now, consecutive_failures=0, error=None)
 
     def failed(self, now: str, problem: SourceProblem, duration_ms: int) -> Status:
@@ -94,7 +100,8 @@ class Status:
         """
         if self.error is not None and not self.unchecked:
             return self
-        return replace(self, error={"type": SourceUnchecked.slug, "detail": why} if why else None)
+        error = {"type": SourceUnchecked.slug, "detail": why} if why else None
+        return self if error == self.error else replace(self, error=error)
 
     @property
     def unchecked(self) -> bool:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("real_network")
 
-REQUEST = httpx.Request("GET", "http://127.0.0.1/a?b=c", headers={"If-None-Match": '"x"'})
+REQUEST = httpx.URL("http://127.0.0.1:8000/a?b=c"), {"If-None-Match": '"x"'}
 
 
 class Server:
@@ -57,20 +57,20 @@ class Server:
 async def test_a_request_is_written_once_and_its_answer_brought_piece_by_piece() -> None:
     server = Server(b'HTTP/1.1 200 OK\r\nETag: "x"\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\n\r\n')
     async with server.exchange() as exchange:
-        response = await exchange.handle_async_request(REQUEST)
+        response = await exchange.ask(*REQUEST)
         pieces = [piece async for piece in response.aiter_raw()]
 
     assert (response.status_code, response.headers["etag"]) == (200, '"x"')
     assert b"".join(pieces) == b"abc"
     first, *fields = server.asked.split(b"\r\n")
     assert first == b"GET /a?b=c HTTP/1.1"
-    assert fields == [b"Host: 127.0.0.1", b'If-None-Match: "x"', b"", b""]
+    assert fields == [b"Host: 127.0.0.1:8000", b'If-None-Match: "x"', b"", b""]
 
 
 async def test_interim_answers_come_before_the_answer() -> None:
     interim = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n"
     async with Server(interim + b"HTTP/1.1 304 Not Modified\r\n\r\n").exchange() as exchange:
-        response = await exchange.handle_async_request(REQUEST)
+        response = await exchange.ask(*REQUEST)
 
     assert response.status_code == 304
 
@@ -88,13 +88,13 @@ async def test_interim_answers_come_before_the_answer() -> None:
 async def test_what_is_no_answer_is_refused(answer: bytes) -> None:
     async with Server(answer).exchange() as exchange:
         with pytest.raises((httpx.RemoteProtocolError, SourceTooLarge)):
-            await exchange.handle_async_request(REQUEST)
+            await exchange.ask(*REQUEST)
 
 
 
 async def test_a_body_that_is_cut_off_is_no_body() -> None:
     async with Server(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc").exchange() as exchange:
-        response = await exchange.handle_async_request(REQUEST)
+        response = await exchange.ask(*REQUEST)
 
         with pytest.raises(httpx.RemoteProtocolError):
             await response.aread()
@@ -103,11 +103,11 @@ async def test_a_body_that_is_cut_off_is_no_body() -> None:
 async def test_what_follows_an_answer_is_no_part_of_it_and_never_the_answer_to_another_request() -> None:
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabcHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"
     async with Server(answer).exchange() as exchange:
-        response = await exchange.handle_async_request(REQUEST)
+        response = await exchange.ask(*REQUEST)
         assert await response.aread() == b"abc"
 
         with pytest.raises(httpx.LocalProtocolError, match="for one request"):
-            await exchange.handle_async_request(REQUEST)
+            await exchange.ask(*REQUEST)
 
 
 async def test_a_server_that_answers_and_ends_before_it_was_asked_is_heard() -> None:
@@ -120,7 +120,7 @@ async def test_a_server_that_answers_and_ends_before_it_was_asked_is_heard() -> 
         connection._socket.send(b"x")  # the answer to it tells the system that nobody reads at the other end
         exchange = Exchange(lambda _: _made(connection))
 
-        response = await exchange.handle_async_request(REQUEST)
+        response = await exchange.ask(*REQUEST)
 
         await exchange.aclose()
     assert response.status_code == 429
@@ -133,7 +133,7 @@ async def _made(connection: Connection) -> Connection:
 async def test_ending_it_wakes_whoever_waits_for_the_answer() -> None:
     server = Server(b"", stays=True)
     async with server.exchange() as exchange:
-        waiting = asyncio.create_task(exchange.handle_async_request(REQUEST))
+        waiting = asyncio.create_task(exchange.ask(*REQUEST))
         await server.heard.wait()
 
         exchange.end()
@@ -148,7 +148,7 @@ async def test_whoever_gives_up_leaves_no_socket_behind() -> None:
     async with server.exchange() as exchange:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
-                await exchange.handle_async_request(REQUEST)
+                await exchange.ask(*REQUEST)
 
     assert server.gone.is_set(), "the server met the end of the connection"
 
@@ -159,7 +159,7 @@ async def test_one_that_never_connected_ends_and_closes_without_a_word() -> None
 
     exchange = Exchange(refuse)
     with pytest.raises(httpx.ConnectError):
-        await exchange.handle_async_request(REQUEST)
+        await exchange.ask(*REQUEST)
 
     exchange.end()
     await exchange.aclose()

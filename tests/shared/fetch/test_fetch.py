@@ -371,7 +371,7 @@ async def test_never_from_https_to_http(monkeypatch: pytest.MonkeyPatch) -> None
     async def moved(*_: object) -> httpx.Response:
         return httpx.Response(302, headers={"Location": "http://h.example/"})
 
-    monkeypatch.setattr(Exchange, "handle_async_request", moved)
+    monkeypatch.setattr(Exchange, "ask", moved)
     fetcher = Fetcher(Guard(), "tests", HASTE)
 
     await refused(fetcher, "https://h.example/", SourceRedirect, "from https to http")
@@ -383,7 +383,7 @@ async def test_a_phase_that_takes_too_long_is_a_timeout(monkeypatch: pytest.Monk
     async def slow(*_: object) -> httpx.Response:
         raise httpx.ConnectTimeout("")
 
-    monkeypatch.setattr(Exchange, "handle_async_request", slow)
+    monkeypatch.setattr(Exchange, "ask", slow)
     fetcher = Fetcher(Guard(), "tests", HASTE)
 
     await refused(fetcher, "https://h.example/", SourceTimeout, "No connection .* within 0.2 s")

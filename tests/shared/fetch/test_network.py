@@ -126,7 +126,7 @@ async def test_what_the_machine_lacks_for_one_address_is_not_hidden_by_another(
         url = httpx.URL(f"http://h.example:{closed.getsockname()[1]}/")
         async with Origins(Connector(Guard(["127.0.0.0/8", "::/64"])), 4).use(url) as transport:
             with pytest.raises(httpx.ConnectError) as raised:
-                await transport.handle_async_request(httpx.Request("GET", url))
+                await transport.ask(url, {})
 
     problem = explained(raised.value, 10.0)
     assert type(problem) is kind
@@ -147,11 +147,11 @@ async def test_every_request_of_an_origin_has_a_connection_of_its_own(source: Ho
 
     async with origins.use(url) as first, origins.use(url) as second:
         for transport in (first, second):
-            response = await transport.handle_async_request(httpx.Request("GET", url))
+            response = await transport.ask(url, {})
             await response.aread()
             await response.aclose()
         with pytest.raises(httpx.LocalProtocolError, match="for one request"):
-            await first.handle_async_request(httpx.Request("GET", url))
+            await first.ask(url, {})
 
     assert source.connections == 2
 
@@ -190,7 +190,7 @@ async def test_closing_ends_the_connections_of_those_who_still_use_them(source: 
     origins, url = Origins(Connector(TRUSTING), 4), httpx.URL(source.at("/", answer(body=INDEX, length=9999)))
 
     async with origins.use(url) as transport:
-        response = await transport.handle_async_request(httpx.Request("GET", url))
+        response = await transport.ask(url, {})
 
         origins.close()
 

@@ -9,7 +9,7 @@ from shared.sources.status import Status, state_of
 def test_a_success_clears_an_old_error_and_keeps_what_was_not_sent_again() -> None:
     status = Status(consecutive_failures=3, error={"type": "source-timeout", "detail": "Slow."}, bytes=10)
 
-    after = status.checked("T", 304, None, 7).succeeded("T")
+    after = status.checked("T", 304, None, 7)
 
     assert (after.error, after.consecutive_failures, after.bytes) == (None, 0, 10)
     assert (after.checked_at, after.succeeded_at, after.http_status, after.duration_ms) == ("T", "T", 304, 7)
