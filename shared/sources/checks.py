@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from shared.fetch import TalkTime
 from shared.problems import Overloaded, RepoDisabled, RepoNotFound, SourceProblem, StorageUnavailable
 from shared.sources.memory import marked
-from shared.sources.schedule import LEAST_INTERVAL
+from shared.sources.schedule import LEAST_INTERVAL, stamp_all
 from shared.sources.source import Outcome
 
 if TYPE_CHECKING:
@@ -122,8 +122,8 @@ class Checks:
             waiting = self._hosts.cool(source, now + seconds, now)
         else:
             source.due = max(source.due, now + seconds)
-        for one in (source, *waiting):
-            one.stamp(self._clock)
+        source.stamp(self._clock)
+        stamp_all(list(waiting), self._clock)
         return source.status
 
 

@@ -13,7 +13,7 @@ import pytest
 from shared.hub import Hub, open_hub
 from shared.problems import HeldReplaced, NothingHeld, Overloaded, SourceStatus
 from shared.registration import Registration
-from shared.sources import intake
+from shared.sources import intake, schedule
 from shared.sources.held import past_of
 from shared.sources.hosts import AT_A_TIME, IN_ALL
 from shared.storage import Author
@@ -513,6 +513,24 @@ async def test_a_host_that_wants_peace_is_asked_no_more(hub: Hub, hands: Hands, 
     assert await hub.sources.check("r19") is None
     hands.advance(120)
     assert len(hub.sources.schedule.due()) == 20
+
+
+@pytest.mark.usefixtures("crowd")
+async def test_the_sources_of_a_host_that_asks_for_a_pause_get_their_dates_by_slices(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schedule, "AT_ONCE", 5)
+
+    def waiting() -> int:
+        return sum(hub.sources.status(f"r{n}").next_check_at == "2026-11-23T10:02:00Z" for n in range(20))
+
+    status = hub.sources._checks._cool(hub.sources.all()["r0"], busy(), 120.0)
+
+    assert status.next_check_at == "2026-11-23T10:02:00Z"
+    assert waiting() <= 6
+    for _ in range(4):
+        await asyncio.sleep(0)
+    assert waiting() == 20
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
 
 from shared.registration import Registration
 from shared.sources.hosts import AT_A_TIME, Host, Hosts
-from shared.sources.schedule import MOST_SPREAD, Schedule, interval, longest
+from shared.sources.schedule import AT_ONCE, MOST_SPREAD, Schedule, interval, longest, stamp_all
 from shared.sources.source import Source
 from tests.builders import Hands, registration
 
@@ -235,6 +236,32 @@ def test_one_that_is_overdue_begins_at_once_and_a_crowd_within_minutes() -> None
 
     assert one["r0"].spread_to == clock.monotonic()
     assert max(source.spread_to for source in crowd.values()) <= clock.monotonic() + MOST_SPREAD
+
+
+async def test_the_dates_of_thousands_are_stamped_by_slices() -> None:
+    hands = Hands()
+    followed = list(sources(hands.clock(), 2 * AT_ONCE + 1).values())
+
+    stamp_all(followed, hands.clock())
+    dated = []
+    for _ in range(3):
+        dated.append(sum(source.status.next_check_at is not None for source in followed))
+        await asyncio.sleep(0)
+
+    assert dated == [AT_ONCE, 2 * AT_ONCE, 2 * AT_ONCE + 1]
+
+
+async def test_dates_of_thousands_follow_a_wall_clock_that_is_set() -> None:
+    hands = Hands()
+    followed = sources(hands.clock(), 2 * AT_ONCE + 1)
+    schedule, _ = scheduled(followed, hands.clock())
+    hands.jump(3600)
+
+    assert schedule.follow_wall()
+    assert sum(source.status.next_check_at is not None for source in followed.values()) == AT_ONCE
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert all(source.status.next_check_at for source in followed.values())
 
 
 @pytest.mark.parametrize("seconds", [3600, -3600, 86400 * 365])
