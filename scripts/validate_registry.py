@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT))
 
 from shared import schemas  # noqa: E402 - found through the line above
 from shared.formats.capability_index import read_index  # noqa: E402 - the same
-from shared.formats.documents import IndexFaulty  # noqa: E402 - the same
+from shared.formats.documents import DocumentFaulty  # noqa: E402 - the same
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ def faults(folder: Path) -> Iterator[str]:
     try:
         # The hub's own reader, so that what passes here is what the hub takes.
         read_index(content, REPO)
-    except IndexFaulty as fault:
+    except DocumentFaulty as fault:
         yield f"{INDEX}: {fault}"
         return
     entries = yaml.safe_load(content)["capabilities"]

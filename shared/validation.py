@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from shared.formats import Publisher
-from shared.formats.documents import Fault, IndexFaulty
+from shared.formats.documents import DocumentFaulty, Fault
 from shared.problems import SourceNotAnIndex, SourceProblem
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ async def validate_index(reader: Reader, body: bytes, repo: str = "") -> dict[st
     """Return the verdict on an index, published by *repo* where that is known."""
     try:
         content = (await reader.read(body, Publisher(repo))).own()
-    except (IndexFaulty, SourceProblem) as fault:
+    except (DocumentFaulty, SourceProblem) as fault:
         return {"valid": False, "capability_count": 0, "errors": as_json(faults_of(fault))}
     return {"valid": True, "capability_count": len(content.entries), "errors": []}
 
@@ -27,7 +27,7 @@ async def validate_manifest(reader: Reader, body: bytes) -> dict[str, Any]:
     """Return the verdict on a federation manifest, what it says where it is valid, and which entries are in order."""
     try:
         sifted = await reader.sift_manifest(body)
-    except (IndexFaulty, SourceProblem) as fault:
+    except (DocumentFaulty, SourceProblem) as fault:
         return {"valid": False, "errors": as_json(faults_of(fault)), "manifest": None, "sources": [], "refused": []}
     if sifted.manifest is not None:
         return {"valid": True, "errors": [], "manifest": sifted.manifest}
@@ -38,12 +38,12 @@ async def validate_manifest(reader: Reader, body: bytes) -> dict[str, Any]:
 _MARKUP = Fault(1, 1, "", "is a web page or other markup: it begins with <", "Send the YAML or JSON file itself.")
 
 
-def faults_of(fault: IndexFaulty | SourceProblem) -> Iterable[Fault]:
+def faults_of(fault: DocumentFaulty | SourceProblem) -> Iterable[Fault]:
     """Return all faults; what is wrong with a document as a whole stands at its beginning.
 
     What a document is refused for as the answer of a source is told in other words where nobody fetched it.
     """
-    if isinstance(fault, IndexFaulty):
+    if isinstance(fault, DocumentFaulty):
         return fault.faults
     if isinstance(fault, SourceNotAnIndex):
         return [_MARKUP]

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from shared import characters, schemas
-from shared.formats.documents import IndexFaulty, Parsed, placed, read_data
+from shared.formats.documents import DocumentFaulty, Parsed, placed, read_data
 from shared.formats.protocol import Publisher, Reading, SourceFormat
 from shared.model.content import content_of
 from shared.problems import Offence, SourceTooLarge
@@ -28,10 +28,10 @@ _UNSEEN = "must hold something that can be seen"
 def read(parsed: Parsed, publisher: Publisher) -> Reading:
     """Return the content of the index in *parsed*.
 
-    Raise IndexFaulty with all faults, at most 100 of them, or SourceTooLarge for too many capabilities.
+    Raise DocumentFaulty with all faults, at most 100 of them, or SourceTooLarge for too many capabilities.
     """
     if offences := offences_of(parsed.data, publisher.repo):
-        raise IndexFaulty(placed(parsed.text, parsed.data, offences))
+        raise DocumentFaulty(placed(parsed.text, parsed.data, offences))
     return Reading(content_of(parsed.data, publisher.repo, publisher.url))
 
 
@@ -47,7 +47,7 @@ INDEX = SourceFormat(
 def read_index(body: bytes, repo: str, url: str = "") -> Content:
     """Return what the index in *body* (YAML or JSON, UTF-8) says, published by *repo* ("" when unknown) at *url*.
 
-    Raise IndexFaulty with all faults, SourceNotAnIndex for a web page, or SourceTooLarge for too many capabilities.
+    Raise DocumentFaulty with all faults, SourceNotAnIndex for a web page, or SourceTooLarge for too many capabilities.
     """
     return INDEX.reading(body, Publisher(repo, url)).own()
 

@@ -33,7 +33,7 @@ class Parsed(NamedTuple):
     data: Any
 
 
-class IndexFaulty(Exception):  # noqa: N818 - a verdict on a document, not a failure of ours
+class DocumentFaulty(Exception):  # noqa: N818 - a verdict on a document, not a failure of ours
     """The document breaks the rules of what it is read as; *faults* lists how, at most 100 of them."""
 
     def __init__(self, faults: list[Fault]) -> None:
@@ -45,7 +45,7 @@ class IndexFaulty(Exception):  # noqa: N818 - a verdict on a document, not a fai
 
 
 def read_data(body: bytes) -> Parsed:
-    """Return what the document in *body*, YAML or JSON, holds; raise IndexFaulty, or SourceNotAnIndex for markup."""
+    """Return what the document in *body*, YAML or JSON, holds; raise DocumentFaulty, or SourceNotAnIndex for markup."""
     text = _decode(body)
     return Parsed(text, _parse(text))
 
@@ -56,7 +56,7 @@ def _decode(body: bytes) -> str:
     except UnicodeDecodeError as fault:
         start = fault.object[: fault.start].decode("utf-8")
         mark = characters.position(start, len(start))
-        raise IndexFaulty([Fault(*mark, "", "is not UTF-8", "Save the file as UTF-8.")]) from fault
+        raise DocumentFaulty([Fault(*mark, "", "is not UTF-8", "Save the file as UTF-8.")]) from fault
     if text.lstrip()[:1] == "<":
         raise SourceNotAnIndex(
             "The source answered with markup. The hub sends no credentials: publish a raw URL that opens without "
@@ -73,12 +73,12 @@ def _parse(text: str) -> Any:  # noqa: ANN401 - data not yet checked
         except strict_json.NotJson:
             pass
         except strict_json.NotStrictJson as fault:
-            raise IndexFaulty([_placed_strictly(text, fault)]) from fault
+            raise DocumentFaulty([_placed_strictly(text, fault)]) from fault
     try:
         return yaml_events.parse(text)
     except yaml_events.NotPlainYaml as fault:
         mark = (fault.line, fault.column)
-        raise IndexFaulty([Fault(*mark, "", str(fault), hints.for_text(text, mark, fault.begun))]) from fault
+        raise DocumentFaulty([Fault(*mark, "", str(fault), hints.for_text(text, mark, fault.begun))]) from fault
 
 
 def _placed_strictly(text: str, fault: strict_json.NotStrictJson) -> Fault:

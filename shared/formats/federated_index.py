@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared import schemas
 from shared.formats.capability_index import INDEX, offences_of
-from shared.formats.documents import IndexFaulty, Parsed, placed, read_data
+from shared.formats.documents import DocumentFaulty, Parsed, placed, read_data
 from shared.formats.protocol import Publisher, Reading, Relayed, SourceFormat
 from shared.model.capability import Capability
 from shared.model.content import content_of
@@ -31,7 +31,7 @@ Numbered = list[tuple[int, dict[str, Any]]]
 def read(parsed: Parsed, publisher: Publisher) -> Reading:
     """Return what the federated index in *parsed* says of each of its repos, in its order.
 
-    Raise IndexFaulty with all faults, at most 100 of them, or SourceTooLarge for too many capabilities of one repo.
+    Raise DocumentFaulty with all faults, at most 100 of them, or SourceTooLarge for too many capabilities of one repo.
     Of a *required* publisher it must be complete and serve something.
     """
     data = parsed.data
@@ -55,9 +55,9 @@ HUB = SourceFormat(
 
 
 def _refuse(parsed: Parsed, offences: Iterable[Offence]) -> None:
-    """Raise IndexFaulty where there are *offences*; no more of them are looked for than are told."""
+    """Raise DocumentFaulty where there are *offences*; no more of them are looked for than are told."""
     if first := [*islice(offences, schemas.MAX_OFFENCES)]:
-        raise IndexFaulty(placed(parsed.text, parsed.data, first))
+        raise DocumentFaulty(placed(parsed.text, parsed.data, first))
 
 
 def _of_the_whole(data: dict[str, Any], publisher: Publisher) -> Iterator[Offence]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared import schemas
 from shared.fetch import urls
-from shared.formats.documents import Fault, IndexFaulty, placed, read_data
+from shared.formats.documents import DocumentFaulty, Fault, placed, read_data
 from shared.problems import Offence
 
 if TYPE_CHECKING:
@@ -32,10 +32,10 @@ class Sifted(NamedTuple):
 
 
 def read_manifest(body: bytes) -> dict[str, Any]:
-    """Return the manifest in *body* (YAML or JSON), or raise IndexFaulty with all faults, or SourceNotAnIndex."""
+    """Return the manifest in *body* (YAML or JSON), or raise DocumentFaulty with all faults, or SourceNotAnIndex."""
     sifted = sift_manifest(body)
     if sifted.manifest is None:
-        raise IndexFaulty(sifted.faults)
+        raise DocumentFaulty(sifted.faults)
     return sifted.manifest
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from shared.formats.documents import Fault, IndexFaulty, Parsed
+from shared.formats.documents import DocumentFaulty, Fault, Parsed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,9 +58,9 @@ class Reading(NamedTuple):
     skipped: tuple[Fault, ...] = ()
 
     def own(self) -> Content:
-        """Return the publisher's own content, or raise IndexFaulty where the document has none."""
+        """Return the publisher's own content, or raise DocumentFaulty where the document has none."""
         if self.content is None:
-            raise IndexFaulty([Fault(1, 1, "", "speaks for other repos alone, and offers nothing of its own")])
+            raise DocumentFaulty([Fault(1, 1, "", "speaks for other repos alone, and offers nothing of its own")])
         return self.content
 
 
@@ -73,7 +73,7 @@ class SourceFormat:
     document of this format is recognised: never to choose how it is read, only to name it when it is refused.
 
     *parse* makes data of bytes, and *read* capabilities of the data. Both refuse a document as a whole by raising
-    IndexFaulty with every fault, SourceNotAnIndex for a web page, or SourceTooLarge. What *read* leaves out instead
+    DocumentFaulty with every fault, SourceNotAnIndex for a web page, or SourceTooLarge. What *read* leaves out instead
     stands in ``Reading.skipped``.
 
     A source of these formats is one document. One that comes in pages is parsed and read page by page, so that no two

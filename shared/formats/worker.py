@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import orjson
 
 from shared.formats import FORMATS, UNKNOWN, Publisher, Reading, Relayed
-from shared.formats.documents import Fault, IndexFaulty
+from shared.formats.documents import DocumentFaulty, Fault
 from shared.formats.manifest import Sifted, sift_manifest
 from shared.model.capability import Entry
 from shared.model.content import Content
@@ -101,7 +101,7 @@ def answer(body: bytes, kind: str, publisher: Publisher = UNKNOWN) -> list[bytes
             whole, faults, *entries = sift_manifest(body)
             return [orjson.dumps({"sifted": [whole, [tuple(one) for one in faults], *entries]})]
         return _lines(FORMATS[kind].reading(body, publisher))
-    except IndexFaulty as fault:
+    except DocumentFaulty as fault:
         return [orjson.dumps({"faults": [tuple(one) for one in fault.faults]})]
     except SourceProblem as problem:
         return _problem(type(problem), problem.detail)
@@ -136,7 +136,7 @@ def said(answered: bytes) -> Reading | Sifted:
         whole, faults, sources, refused = head["sifted"]
         return Sifted(whole, [Fault(*fault) for fault in faults], sources, refused)
     if "faults" in head:
-        raise IndexFaulty([Fault(*fault) for fault in head["faults"]])
+        raise DocumentFaulty([Fault(*fault) for fault in head["faults"]])
     if "problem" in head:
         kind = PROBLEMS[head["problem"]]
         raise kind(head["detail"])

@@ -15,7 +15,7 @@ from shared.compose import Part, compose
 from shared.fetch import MAX_BYTES, Fetcher, Validators
 from shared.fetch.guard import Guard
 from shared.formats import FORMATS, INDEX
-from shared.formats.documents import IndexFaulty
+from shared.formats.documents import DocumentFaulty
 from shared.formats.manifest import read_manifest
 from shared.offline.cache import Cache, Stored
 from shared.offline.parts import parts_of
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from shared.compose import Composition
     from shared.sources.status import State
 
-_FAILURES = (SourceProblem, IndexFaulty)
+_FAILURES = (SourceProblem, DocumentFaulty)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from shared.compose import Part
 from shared.formats import FORMATS, HUB, Publisher, recognised
-from shared.formats.documents import Fault, IndexFaulty
+from shared.formats.documents import DocumentFaulty, Fault
 
 if TYPE_CHECKING:
     from shared.formats import Relayed
@@ -22,14 +22,14 @@ def parts_of(body: bytes, registration: Registration, state: State, changed_at: 
     """Return the parts in *body*, which the source of *registration* published.
 
     *published* is the format that the manifest gives the source, a name of FORMATS. Never what was sent decides it:
-    whoever publishes one index would speak for every repo. Raise IndexFaulty, SourceNotAnIndex or SourceTooLarge for
+    whoever publishes one index would speak for every repo. Raise DocumentFaulty, SourceNotAnIndex or SourceTooLarge for
     what is not of that format.
     """
     source_format = FORMATS[published]
     parsed = source_format.parse(body)
     federated = recognised(parsed.data) is HUB
     if federated != (source_format is HUB):
-        raise IndexFaulty([Fault(1, 1, "", _FEDERATED if federated else _NOT_FEDERATED)])
+        raise DocumentFaulty([Fault(1, 1, "", _FEDERATED if federated else _NOT_FEDERATED)])
     publisher = Publisher(registration.repo, registration.url, registration.required)
     reading = source_format.read(parsed, publisher)
     own = [Part(registration, state, changed_at, reading.content)] if reading.content else []

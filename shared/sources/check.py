@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from shared.clock import Clock
 from shared.fetch import TalkTime, Validators
 from shared.formats import INDEX, Publisher
-from shared.formats.documents import IndexFaulty
+from shared.formats.documents import DocumentFaulty
 from shared.problems import InvalidIndex, Overloaded, SourceProblem
 from shared.sources.unread import Unread
 
@@ -79,7 +79,7 @@ class Checker:
         try:
             reading = await self._reader.read(fetched.body, Publisher(repo, url), INDEX, owner=owner)
             content = reading.own()
-        except IndexFaulty as fault:
+        except DocumentFaulty as fault:
             raise InvalidIndex(str(fault), source_status=fetched.status, faults=fault.faults) from fault
         except SourceProblem as problem:
             problem.source_status = fetched.status

@@ -8,7 +8,7 @@ import pytest
 
 from shared.formats import capability_index as index_module
 from shared.formats.capability_index import read_index
-from shared.formats.documents import IndexFaulty
+from shared.formats.documents import DocumentFaulty
 from shared.problems import SourceTooLarge
 from tests.builders import capability, index
 
@@ -28,7 +28,7 @@ capabilities:
 
 
 def faults(body: bytes) -> list[tuple[Any, ...]]:
-    with pytest.raises(IndexFaulty) as raised:
+    with pytest.raises(DocumentFaulty) as raised:
         read_index(body, REPO)
     return [tuple(fault) for fault in raised.value.faults]
 

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from shared.formats.documents import Fault, IndexFaulty, read_data
+from shared.formats.documents import DocumentFaulty, Fault, read_data
 from shared.problems import SourceNotAnIndex
 
 
 def test_the_message_names_the_first_fault_and_counts_the_others() -> None:
-    one = IndexFaulty([Fault(3, 7, "/capabilities/0/id", "does not match")])
-    more = IndexFaulty([Fault(1, 1, "", "is not UTF-8"), Fault(2, 1, "", "x"), Fault(3, 1, "", "x")])
+    one = DocumentFaulty([Fault(3, 7, "/capabilities/0/id", "does not match")])
+    more = DocumentFaulty([Fault(1, 1, "", "is not UTF-8"), Fault(2, 1, "", "x"), Fault(3, 1, "", "x")])
 
     assert str(one) == "Line 3, column 7: /capabilities/0/id does not match."
     assert str(more) == "Line 1, column 1: is not UTF-8 (and 2 more)."

@@ -8,7 +8,7 @@ import pytest
 from shared.formats import HUB, Publisher, Relayed
 from shared.formats import capability_index as index_module
 from shared.formats.capability_index import read_index
-from shared.formats.documents import IndexFaulty
+from shared.formats.documents import DocumentFaulty
 from shared.problems import SourceTooLarge
 from tests.builders import capability, index
 from tests.shared.federated import NOW, federated, row
@@ -21,7 +21,7 @@ def relayed(body: bytes, *, required: bool = False) -> dict[str, Relayed]:
 
 
 def faults(body: bytes, *, required: bool = False) -> list[tuple[int, str, str]]:
-    with pytest.raises(IndexFaulty) as raised:
+    with pytest.raises(DocumentFaulty) as raised:
         relayed(body, required=required)
     return [(fault.line, fault.pointer, fault.detail) for fault in raised.value.faults]
 

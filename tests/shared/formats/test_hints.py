@@ -6,13 +6,13 @@ import pytest
 
 from shared.formats import hints
 from shared.formats.capability_index import read_index
-from shared.formats.documents import IndexFaulty
+from shared.formats.documents import DocumentFaulty
 
 ENTRY = {"id": "a", "name": "A"}
 
 
 def first_hint(text: str) -> str | None:
-    with pytest.raises(IndexFaulty) as fault:
+    with pytest.raises(DocumentFaulty) as fault:
         read_index(text.encode(), "state-hub")
     return fault.value.faults[0].hint
 
@@ -217,7 +217,7 @@ def test_faults_carry_their_hints() -> None:
 
 
 def test_another_charset_is_named_at_its_place() -> None:
-    with pytest.raises(IndexFaulty) as fault:
+    with pytest.raises(DocumentFaulty) as fault:
         read_index("a: 1\nname: Bär\n".encode("latin-1"), "state-hub")
 
     assert fault.value.faults == [(2, 8, "", "is not UTF-8", "Save the file as UTF-8.")]
@@ -228,7 +228,7 @@ def test_another_charset_is_named_at_its_place() -> None:
     [("name: ä, 名, \U0001f600 ", (1, 15)), ("a: 1\rb: ", (2, 4)), ("a: 1\r\nb: ", (2, 4)), ("\ufeffa: ", (1, 4))],
 )
 def test_its_column_counts_characters_and_not_bytes(before: str, mark: tuple[int, int]) -> None:
-    with pytest.raises(IndexFaulty) as fault:
+    with pytest.raises(DocumentFaulty) as fault:
         read_index(before.encode() + b"\xff", "state-hub")
 
     assert fault.value.faults[0][:2] == mark

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.formats.documents import IndexFaulty
+from shared.formats.documents import DocumentFaulty
 from shared.formats.manifest import read_manifest, sift_manifest
 from shared.schemas import MAX_OFFENCES
 from tests.builders import registration, url_of
@@ -58,21 +58,21 @@ def test_a_good_manifest_is_given_back(body: bytes) -> None:
     ],
 )
 def test_every_fault_is_named(body: bytes, pointers: list[str]) -> None:
-    with pytest.raises(IndexFaulty) as fault:
+    with pytest.raises(DocumentFaulty) as fault:
         read_manifest(body)
 
     assert sorted(one.pointer for one in fault.value.faults) == pointers
 
 
 def test_faults_have_their_places() -> None:
-    with pytest.raises(IndexFaulty) as fault:
+    with pytest.raises(DocumentFaulty) as fault:
         read_manifest(b"version: 1\nsources:\n- repo: a\n  domain: d\n  url: x\n- {repo: B, domain: d, index: i}\n")
 
     assert [(one.line, one.column) for one in fault.value.faults] == [(5, 8), (6, 10)]
 
 
 def test_a_hundred_faults_are_enough() -> None:
-    with pytest.raises(IndexFaulty) as fault:
+    with pytest.raises(DocumentFaulty) as fault:
         read_manifest(manifest(*[7] * 500))
 
     assert len(fault.value.faults) == MAX_OFFENCES

@@ -14,7 +14,7 @@ import pytest
 
 from shared.formats import Publisher, Reading, SourceFormat, reader, worker
 from shared.formats.capability_index import read_index
-from shared.formats.documents import IndexFaulty
+from shared.formats.documents import DocumentFaulty
 from shared.formats.manifest import sift_manifest
 from shared.formats.reader import LARGE, VISITORS, Line, Reader
 from shared.problems import InvalidIndex, Overloaded, SourceNotAnIndex, SourceTooLarge
@@ -81,7 +81,7 @@ async def test_what_the_process_says_is_an_event_of_the_log(
 
 async def test_small_indexes_are_read_without_a_process(reading: Reader) -> None:
     assert await reading.read(index(), OURS) == Reading(read_index(index(), REPO))
-    with pytest.raises(IndexFaulty):
+    with pytest.raises(DocumentFaulty):
         await reading.read(b"[]", OURS)
 
     assert process_of(reading) is None
@@ -92,7 +92,7 @@ async def test_large_indexes_are_read_in_one_process(reading: Reader) -> None:
 
     contents = await asyncio.gather(*(reading.read(BIG, Publisher(REPO, "https://h.example/")) for _ in range(3)))
     first = process_of(reading)
-    with pytest.raises(IndexFaulty, match="Line 1"):
+    with pytest.raises(DocumentFaulty, match="Line 1"):
         await reading.read(BIG.replace(b'"version": 1', b'"version": 2'), OURS)
     with pytest.raises(SourceNotAnIndex):
         await reading.read(b"<html>" + b" " * LARGE, OURS)
@@ -301,7 +301,7 @@ async def test_a_megabyte_for_visitors_is_refused_within_their_memory() -> None:
     lists = b"version: 1\ncapabilities: [{id: a, name: b, k: [" + b"[]," * 340_000 + b"[]]}]"
 
     for body in (lists, *(body[: 1024 * 1024] for body in HOSTILE.values())):
-        with pytest.raises((IndexFaulty, SourceTooLarge)) as refused:
+        with pytest.raises((DocumentFaulty, SourceTooLarge)) as refused:
             await reading.read(body, OURS)
         assert "memory" not in str(refused.value), body[:100]
     await reading.close()
@@ -372,7 +372,7 @@ def running(pid: int) -> bool:
 async def test_nothing_takes_more_than_its_share(reading: Reader, body: bytes) -> None:
     assert len(body) > LARGE
 
-    with pytest.raises((IndexFaulty, SourceTooLarge)):
+    with pytest.raises((DocumentFaulty, SourceTooLarge)):
         await reading.read(body, OURS)
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from shared.formats import FORMATS, HUB, UNKNOWN, Publisher, Reading, SourceFormat, worker
 from shared.formats.capability_index import read_index
-from shared.formats.documents import Fault, IndexFaulty
+from shared.formats.documents import DocumentFaulty, Fault
 from shared.formats.manifest import sift_manifest
 from shared.problems import InvalidIndex, SourceNotAnIndex, SourceTooLarge
 from tests.builders import capability, index
@@ -78,9 +78,9 @@ def test_what_is_said_is_what_reading_says(monkeypatch: pytest.MonkeyPatch) -> N
 def test_faults_and_problems_come_out_as_they_went_in(monkeypatch: pytest.MonkeyPatch) -> None:
     faulty, markup = run(monkeypatch, b"version: 1\ncapabilities: [{id: A}]\n", b"<html>")
 
-    with pytest.raises(IndexFaulty) as here:
+    with pytest.raises(DocumentFaulty) as here:
         read_index(b"version: 1\ncapabilities: [{id: A}]\n", "state-hub")
-    with pytest.raises(IndexFaulty) as there:
+    with pytest.raises(DocumentFaulty) as there:
         worker.said(faulty)
     assert there.value.faults == here.value.faults
     with pytest.raises(SourceNotAnIndex, match="publish a raw URL"):

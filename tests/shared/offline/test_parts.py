@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.formats.documents import IndexFaulty
+from shared.formats.documents import DocumentFaulty
 from shared.offline.parts import parts_of
 from shared.registration import Registration
 from tests.builders import capability, index, registration
@@ -84,7 +84,7 @@ def test_a_repo_without_content_brings_none() -> None:
     ids=["schema", "stranger", "entry", "a url that runs"],
 )
 def test_a_federated_index_with_a_fault_brings_nothing(document: object) -> None:
-    with pytest.raises(IndexFaulty):
+    with pytest.raises(DocumentFaulty):
         parts(document)
 
 
@@ -92,7 +92,7 @@ def test_an_incomplete_one_does_not_stand_for_a_required_source() -> None:
     document = federated(complete=False, missing_required=["gone"])
 
     assert len(parts(document)) == 1
-    with pytest.raises(IndexFaulty, match="itself incomplete: gone"):
+    with pytest.raises(DocumentFaulty, match="itself incomplete: gone"):
         parts(document, required=True)
 
 
@@ -102,7 +102,7 @@ def test_a_source_that_serves_nothing_does_not_stand_for_a_required_one() -> Non
 
     for document in documents:
         assert all(part.content is None for part in parts(document))
-        with pytest.raises(IndexFaulty, match="none of them has anything to serve"):
+        with pytest.raises(DocumentFaulty, match="none of them has anything to serve"):
             parts(document, required=True)
 
 
@@ -116,5 +116,5 @@ def test_a_source_that_serves_nothing_does_not_stand_for_a_required_one() -> Non
     ids=["a federated index unasked", "an index for a hub", "neither"],
 )
 def test_what_the_manifest_says_decides_what_a_source_is(body: bytes, published: str, said: str) -> None:
-    with pytest.raises(IndexFaulty, match=said):
+    with pytest.raises(DocumentFaulty, match=said):
         parts_of(body, HUB, "fresh", NOW, published)
