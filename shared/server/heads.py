@@ -40,11 +40,12 @@ def check(method: bytes, version: str, fields: Fields) -> None:
     if version not in {"1.0", "1.1"}:
         raise MalformedRequest(f"The hub speaks HTTP/1.1 and HTTP/1.0, and not HTTP/{version}.")
     hosts = [value for name, value in fields if name == b"host"]
+    codings = [value.lower() for name, value in fields if name == b"transfer-encoding"]
     if len(hosts) > 1 or (not hosts and version == "1.1"):
         raise MalformedRequest(f"A request has one Host header; this one has {len(hosts)}.")
     if hosts and not _HOST.fullmatch(hosts[0]):
         raise MalformedRequest("The Host header is no host name or address, with or without a port.")
-    if any(name == b"transfer-encoding" and value.lower() != b"chunked" for name, value in fields):
+    if codings and set(codings) != {b"chunked"}:
         raise MalformedRequest("Transfer-Encoding can only be chunked; the hub reads no other coding.")
 
 
@@ -54,11 +55,13 @@ def routed(method: bytes, target: bytes) -> bytes:
     The absolute form has to be accepted (RFC 9112 §3.2.2). Its empty path is ``/``, but with OPTIONS the whole server
     (RFC 9110 §4.2.3). A URL without a host is refused (§4.2.1), and so are a name and password in front of it (§4.2.4).
     """
+    if target.startswith(b"/") and b"#" not in target:
+        return target
     if b"#" in target:
         raise MalformedRequest("The target of a request has no fragment (# and what follows); leave it out.")
     if target == WHOLE_SERVER and method != b"OPTIONS":
         raise MalformedRequest("The target * goes with OPTIONS only.")
-    if target.startswith((b"/", WHOLE_SERVER)):
+    if target.startswith(WHOLE_SERVER):
         return target
     absolute = _ABSOLUTE.fullmatch(target)
     if absolute is None or absolute["authority"].partition(b":")[0] == b"":
@@ -119,7 +122,8 @@ class CheckedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what comes."""
-        self._first += data[: len(_HANDSHAKE) - len(self._first)]
+        if len(self._first) < len(_HANDSHAKE):
+            self._first += data[: len(_HANDSHAKE) - len(self._first)]
         try:
             self._parse(data)
         except HttpParserCallbackError as fault:
