@@ -1,4 +1,4 @@
-"""The transport below a connection: writes in slices what clients read slowly, and ends in stages (RFC 9112 §9.6).
+"""The transport below a connection: hands on no more than a client reads, and ends in stages (RFC 9112 §9.6).
 
 A socket that is closed answers what the client has sent, or still sends, with a reset, and a client that meets it first
 loses the answer that it had not read yet. So the hub ends its own direction, reads and drops what still comes, and
@@ -8,6 +8,7 @@ closes when the client does.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,7 @@ class ClosingTransport(asyncio.Transport):
         # Whatever a socket does not take at once is counted, and nothing is added to it.
         transport.set_write_buffer_limits(high=0)
         self._transport = transport
+        self._socket = transport.get_extra_info("socket")
         self._protocol: asyncio.Protocol | None = protocol
         self._unread = unread
         self._closing = self._client_ended = False
@@ -64,7 +66,7 @@ class ClosingTransport(asyncio.Transport):
         self._count()
         while self._views and not self._copied:
             view = self._views[0]
-            self._write_slices(view)
+            self._write_some(view)
             self._unread.reads(self)
             # What is copied may be a part of the view, so that it is let go once nothing of it is left there.
             if self._begin == len(view) and not self._copied:
@@ -77,17 +79,36 @@ class ClosingTransport(asyncio.Transport):
             asyncio.get_running_loop().call_soon(self._end_direction)
         return not self._views and not self._copied
 
-    def _write_slices(self, view: memoryview) -> None:
-        """Write slices of *view* while the socket takes them whole, or skip it where the client has gone."""
-        begin, size = self._begin, self._unread.slice_bytes()
-        last = min(len(view), begin + _AT_ONCE)
-        while begin < last and not self._transport.get_write_buffer_size() and not self._transport.is_closing():
-            self._transport.write(view[begin : begin + size])
-            begin += size
-        end = len(view) if self._transport.is_closing() else min(begin, len(view))
+    def _write_some(self, view: memoryview) -> None:
+        """Write what the socket takes of *view*, and a slice to wait with; skip it where the client has gone."""
+        last = min(len(view), self._begin + _AT_ONCE)
+        end = self._begin + self._taken_at_once(view[self._begin : last])
+        if end < last and not self._transport.is_closing():
+            # asyncio copies it, and says when the socket takes more.
+            size = self._unread.slice_bytes()
+            self._transport.write(view[end : end + size])
+            end = min(end + size, len(view))
+        if self._transport.is_closing():
+            end = len(view)
         self._left -= end - self._begin
         self._begin = end
         self._count()
+
+    def _taken_at_once(self, view: memoryview) -> int:
+        """Return how many bytes of *view* the socket takes now, and write these; all where the client has gone.
+
+        asyncio would copy what the socket does not take. It has nothing left to write, so that nothing is overtaken.
+        """
+        if self._transport.is_closing():
+            return len(view)
+        try:
+            return os.write(self._socket.fileno(), view)
+        except BlockingIOError:
+            return 0
+        except OSError:
+            # Later, as asyncio would close a second time what is closed while it says that there is room.
+            asyncio.get_running_loop().call_soon(self._transport.abort)
+            return len(view)
 
     def _next(self) -> None:
         self._views.popleft()

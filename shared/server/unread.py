@@ -1,9 +1,10 @@
 """The bytes of answers that slow readers have not taken yet, counted where they lie and bounded in all.
 
-They lie in two places. What a socket did not take at once asyncio copies, so answers are written in slices, the next
-one when the last is gone. The rest of a body is the object that the application made: readers of one document share it,
-and while the hub keeps it for others as well they cost nothing, however many they are and however large it is. What
-nobody else keeps counts: answers made for one request, and documents that were replaced since.
+They lie in two places. What a socket did not take at once asyncio copies, so it is handed a slice of that, and the next
+one when the last is gone and the socket takes no more. The rest of a body is the object that the application made:
+readers of one document share it, and while the hub keeps it for others as well they cost nothing, however many they are
+and however large it is. What nobody else keeps counts: answers made for one request, and documents that were replaced
+since.
 """
 
 from __future__ import annotations

@@ -89,6 +89,35 @@ async def test_a_large_body_is_written_in_slices_and_not_copied(pair: Pair) -> N
     assert (pair.unread._copied, pair.unread._bytes, pair.transport.get_write_buffer_size()) == (0, 0, 0)
 
 
+async def test_what_the_socket_takes_at_once_is_written_in_one_piece(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair.inner.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 200_000)
+    slices: list[int] = []
+    monkeypatch.setattr(pair.inner, "write", lambda data: slices.append(len(data)))
+
+    pair.transport.write(BODY[: SLICE_BYTES + 1000])
+
+    assert slices == []
+    assert pair.transport.get_write_buffer_size() == 0
+    assert await pair.read(SLICE_BYTES + 1000) == BODY[: SLICE_BYTES + 1000]
+
+
+async def test_what_the_socket_does_not_take_for_now_comes_in_slices(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def take_nothing(_handle: int, _data: memoryview) -> int:
+        raise BlockingIOError
+
+    monkeypatch.setattr("shared.server.transport.os.write", take_nothing)
+
+    pair.transport.write(BODY)
+
+    assert await pair.read(len(BODY)) == BODY
+    await asyncio.wait_for(pair.user.written.wait(), 10)
+    assert (pair.unread._copied, pair.unread._bytes) == (0, 0)
+
+
 async def test_small_pieces_that_are_not_taken_count_too(pair: Pair) -> None:
     written = 0
     while pair.user.written.is_set():
@@ -116,10 +145,15 @@ async def test_a_client_that_reads_as_fast_as_it_comes_leaves_others_their_turn(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[int] = []
-    monkeypatch.setattr(pair.inner, "write", lambda data: sent.append(len(data)))
+
+    def take_all(_handle: int, data: memoryview) -> int:
+        sent.append(len(data))
+        return len(data)
+
+    monkeypatch.setattr("shared.server.transport.os.write", take_all)
 
     pair.transport.write(BODY)
-    assert len(sent) == -(-(2**20) // sent[0]) < 20
+    assert sent == [2**20]
     await asyncio.wait_for(pair.user.written.wait(), 10)
 
     assert sum(sent) == len(BODY)
@@ -149,6 +183,34 @@ async def test_a_client_that_is_gone_is_written_nothing(pair: Pair) -> None:
     pair.transport.lost()
 
     assert (pair.transport.is_closing(), pair.transport.get_write_buffer_size(), pair.unread._bodies) == (True, 0, {})
+
+
+async def test_a_client_that_goes_amid_a_body_is_a_connection_that_is_lost_once(
+    pair: Pair, caplog: pytest.LogCaptureFixture
+) -> None:
+    pair.transport.write(BODY)
+    resume = pair.user.resume_writing
+
+    def break_off() -> None:
+        # The client resets the connection, which the write meets that comes with the word that there is room.
+        if pair.client.fileno() >= 0:
+            pair.client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            pair.client.close()
+        resume()
+
+    async with asyncio.timeout(20):
+        while not pair.inner.get_write_buffer_size():  # noqa: ASYNC110 - the socket tells nobody
+            await asyncio.sleep(0)
+        pair.user.resume_writing = break_off  # type: ignore[method-assign]
+        while pair.client.fileno() >= 0:
+            with contextlib.suppress(BlockingIOError):
+                pair.client.recv(100_000)
+            await asyncio.sleep(0)
+    await asyncio.wait_for(pair.user.lost.wait(), 10)
+    await asyncio.sleep(0)
+
+    assert caplog.records == []
+    assert (pair.transport.get_write_buffer_size(), pair.unread._copied) == (0, 0)
 
 
 async def test_a_connection_that_the_client_has_reset_ends_at_once(pair: Pair) -> None:
