@@ -2051,8 +2051,9 @@ def backup(hub: "Api", args: "Namespace") -> "Result":
     path = args.out
     if folder:
         path += utc("reuse-surface-%Y%m%dT%H%M%SZ.tar")
+    removed = make_room(args.out, len(content)) if args.keep else []
     write_whole(path, content)
-    removed = thin_out(args.out, os.path.basename(path), args.keep) if args.keep else []
+    removed += thin_out(args.out, os.path.basename(path), args.keep) if args.keep else []
     contents = f"{counted(about['registrations'], 'registration')}, serial {about['serial']}"
     message = [f"{path}: {len(content):,} bytes, {contents}", *(f"{args.out}{name}: removed" for name in removed)]
     return Result({"out": path, "bytes": len(content), "removed": removed, **about}, *message, aside=aside)
@@ -2076,6 +2077,31 @@ def _backed_up(content: bytes) -> "Json":
     except (tarfile.TarError, ValueError, KeyError, TypeError, OSError):
         pass
     raise Failure("The backup did not arrive whole; nothing was written.", UNREACHABLE)
+
+
+ROOM = 1 << 16  # what a file system takes for the name of a file, and for where its parts lie
+
+
+def make_room(folder: str, size: int) -> "list[str]":
+    """Remove the oldest backups in *folder* until *size* bytes fit on its volume; return the names; raise Failure.
+
+    The newest stays. Where all the others are not enough none is removed: something else has filled the volume.
+    """
+    import shutil
+
+    going: list[str] = []
+    try:
+        lacking = size + ROOM - shutil.disk_usage(folder).free
+        others = sorted(name for name in os.listdir(folder) if _TAKEN.fullmatch(name))[:-1]
+        while lacking > 0 and others:
+            going.append(others.pop(0))
+            lacking -= os.path.getsize(os.path.join(folder, going[-1]))
+        going = going if lacking <= 0 else []
+        for name in going:
+            os.unlink(os.path.join(folder, name))
+    except OSError as fault:
+        raise Failure(f"{folder} has no room for the new backup, and can't be given any: {fault.strerror}.") from fault
+    return going
 
 
 def thin_out(folder: str, new: str, keep: int) -> "list[str]":

@@ -6,7 +6,9 @@ import http.server
 import io
 import os
 import re
+import shutil
 import tarfile
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -124,6 +126,47 @@ def test_a_folder_that_can_not_be_listed_is_named(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(os, "listdir", refused)
     with pytest.raises(client.Failure, match="can't be listed: Permission denied"):
         client.thin_out(str(tmp_path), "new", 1)
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> list[Path]:
+    """Four backups of 100 kB, the oldest first."""
+    paths = [tmp_path / f"reuse-surface-2026010{day}T000000Z.tar" for day in (1, 2, 3, 4)]
+    for path in paths:
+        path.write_bytes(b"x" * 100_000)
+    return paths
+
+
+@pytest.mark.parametrize(
+    ("free", "removed"),
+    [(300_000, 0), (200_000, 1), (0, 3), (-100_000, 0)],
+    ids=["there is room", "one is enough", "all but the newest", "something else fills it"],
+)
+def test_on_a_full_volume_the_oldest_make_room_but_not_the_newest_and_not_for_nothing(
+    tmp_path: Path, old: list[Path], monkeypatch: pytest.MonkeyPatch, free: int, removed: int
+) -> None:
+    (tmp_path / "notes.txt").write_bytes(b"x" * 100_000)
+    # What a file system takes for the file itself is beside this.
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free + client.ROOM))
+
+    names = client.make_room(str(tmp_path), 300_000)
+
+    assert names == [path.name for path in old[:removed]]
+    assert sorted(tmp_path.iterdir()) == [tmp_path / "notes.txt", *old[removed:]]
+
+
+def test_backups_that_can_not_make_room_are_told(
+    tmp_path: Path, old: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+    monkeypatch.setattr(os, "unlink", refused)
+    with pytest.raises(client.Failure, match="has no room for the new backup, and can't be given any: Permission"):
+        client.make_room(str(tmp_path), 100_000)
+
+    assert all(path.exists() for path in old)
 
 
 @pytest.mark.parametrize("argv", [("--keep", "3"), ("--keep", "0", "--out", "x/")], ids=["no folder", "nothing kept"])
