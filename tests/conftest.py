@@ -8,23 +8,24 @@ import os
 import resource
 import sys
 import threading
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING
 
 import httpx
 import hypothesis
 import pytest
-import respx
-from respx.mocks import AbstractRequestMocker
 
 from router import ENDPOINTS, application
 from shared.hub import Hub, open_hub
 from shared.settings import Settings
+from tests.announced import announcing
 from tests.builders import TOKEN, Hands
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
+
+    import respx
 
 # The same examples in every run, however busy the machine is; make fuzz asks for many more, and new ones each time.
 hypothesis.settings.register_profile("checks", derandomize=True, deadline=None, database=None, max_examples=60)
@@ -52,27 +53,6 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-class Announced(AbstractRequestMocker):
-    """Answers in the place of the hub's own exchanges what a test announced, and fails for every other URL."""
-
-    name = "exchange"
-    targets: ClassVar[list[str]] = ["shared.fetch.exchange.Exchange"]
-    target_methods: ClassVar[list[str]] = ["ask"]
-
-    @classmethod
-    def to_httpx_request(cls, **asked: Any) -> httpx.Request:
-        """Return what is asked."""
-        return httpx.Request("GET", asked["url"], headers=asked["headers"])
-
-    @classmethod
-    async def from_async_httpx_response(
-        cls, httpx_response: httpx.Response, target: object, **asked: object  # noqa: ARG003 - respx's
-    ) -> httpx.Response:
-        """Return what is answered, unread."""
-        answered = httpx_response
-        return httpx.Response(answered.status_code, headers=answered.headers.raw, stream=answered.stream)
-
-
 @pytest.fixture(autouse=True)
 def upstream(request: pytest.FixtureRequest) -> Iterator[respx.MockRouter | None]:
     """Stand in for every source: a URL that no test announced is a failure.
@@ -82,7 +62,7 @@ def upstream(request: pytest.FixtureRequest) -> Iterator[respx.MockRouter | None
     if "real_network" in request.fixturenames:
         yield None
         return
-    with respx.mock(assert_all_called=False, using=Announced.name) as mock:
+    with announcing() as mock:
         yield mock
 
 

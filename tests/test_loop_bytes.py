@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import orjson
 import pytest
-import respx
 
 from router import ENDPOINTS, application
 from shared.hub import open_hub
@@ -22,6 +21,7 @@ from shared.registration import Wanted
 from shared.settings import Settings
 from shared.storage import Author
 from shared.web import answers
+from tests.announced import announcing
 from tests.builders import TOKEN, Hands, capability, index
 from tests.test_loop_steps import PLACES, SELECTIONS, Steps, requested
 
@@ -123,7 +123,7 @@ async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
     """A hub of the worst sources that may be published, and many small ones."""
     settings = Settings(data_dir=tmp_path / "data", token=TOKEN, refresh=False, public_url="http://hub")
     opened = open_hub(settings, Hands().clock())
-    with respx.mock(assert_all_called=False) as upstream:
+    with announcing() as upstream:
         for repo, content in BEFORE.items():
             upstream.get(f"https://a.example/{repo}").respond(content=content)
         upstream.route().mock(side_effect=_small)

@@ -12,14 +12,13 @@ import contextlib
 import sys
 from typing import TYPE_CHECKING, Any
 
-import respx
-
 from router import ENDPOINTS, application
 from shared.hub import open_hub
 from shared.registration import Wanted
 from shared.settings import Settings
 from shared.storage import Author
 from tests import builders
+from tests.announced import announcing
 from tests.builders import TOKEN, Hands, capability, index
 
 if TYPE_CHECKING:
@@ -119,7 +118,7 @@ async def filled(folder: Path, size: int) -> AsyncIterator[Starlette]:
     """Run a hub of *size* registrations: one publishes as many capabilities, the others can't be found."""
     settings = Settings(data_dir=folder, token=TOKEN, refresh=False, public_url="http://hub")
     hub = open_hub(settings, Hands().clock())
-    with respx.mock(assert_all_called=False) as upstream:
+    with announcing() as upstream:
         upstream.get("https://a.example/0").respond(content=index(*map(capability, range(size))))
         upstream.route().respond(404)
         async with hub.running():

@@ -13,8 +13,8 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import respx
 
+from tests.announced import announcing
 from tests.builders import WRITER, Hands, capability, index, refresh, register, served, tag, url_of
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Hubs:
         """Do two things, the second after so many turns of the loop or, for None, after the first one is answered."""
         self._number += 1
         settings = replace(self._settings, data_dir=self._folder / str(self._number))
-        with respx.mock(assert_all_called=False) as sources:
+        with announcing() as sources:
             source = sources.get(url_of("state-hub")).respond(content=index(*map(capability, range(4))))
             sources.get(url_of("moved")).respond(content=index(*map(capability, range(5))))
             async with served(settings, Hands()) as client:

@@ -16,9 +16,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import respx
-
 from shared.settings import Settings
+from tests.announced import announcing
 from tests.builders import TOKEN, WRITER, Hands, capability, index, served, url_of
 from tests.chaos.faults.sitecustomize import PAGE, Page, replace_files, replace_writing
 
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     import httpx
+    import respx
 
 REPOS = ("first", "second")
 WHOLE, LESS, MORE = ((1, 2, 3, 4), (8, 9), (1, 2, 3, 4, 5))
@@ -94,7 +94,7 @@ def settings(data: Path) -> Settings:
 async def live(data: Path, tell: Callable[[object], None]) -> None:
     """Carry out every step, and *tell* after each what is shown."""
     hands = Hands()
-    with respx.mock(assert_all_called=False) as routes:
+    with announcing() as routes:
         async with served(settings(data), hands) as client:
             tell(await view(client))
             for method, path, content, published in STEPS:
