@@ -8,9 +8,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import http.client
+import io
 import json
 import os
 import random
+import shutil
 import signal
 import threading
 import time
@@ -19,6 +21,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import pytest
 
+from shared.backup.restore import restore
+from shared.problems import StartError
+from tests.builders import WRITER
 from tests.chaos.book import Book, Row
 from tests.chaos.conftest import FULL
 from tests.chaos.faulty import ALWAYS, Faults, limit_files
@@ -54,7 +59,11 @@ PLANS = {
     "removing fails": Plan(("unlink",), (errno.EIO, errno.EROFS, errno.EACCES)),
     "renaming fails": Plan(("rename",), (errno.EIO, errno.ENOSPC, errno.EXDEV)),
     "nothing is cut or removed": Plan(("truncate", "unlink", "fsync", "fsync_folder")),
-    "the volume is gone": Plan(("open", "write", "fsync", "fsync_folder", "link", "unlink", "rename", "truncate")),
+    "folders can't be listed": Plan(("list",), (errno.EIO, errno.EACCES, errno.EMFILE)),
+    "no folder can be made": Plan(("mkdir",), (errno.ENOSPC, errno.EIO)),
+    "the volume is gone": Plan(
+        ("list", "mkdir", "open", "write", "fsync", "fsync_folder", "link", "unlink", "rename", "truncate")
+    ),
     "threads and processes are refused": Plan(("thread", "process"), (errno.EAGAIN,)),
 }
 CLOCKS = (-40 * 365 * DAY, -DAY, -7200.0, 0.0, 7200.0, DAY, 70 * 365 * DAY, 8000 * 365.0 * DAY)
@@ -101,7 +110,7 @@ class Course:
 
     def __init__(self, data: Path, faults: Faults, book: Book, chance: random.Random) -> None:
         self.data, self.faults, self.book, self.chance = data, faults, book, chance
-        self.rounds = 0
+        self.rounds = self.backups = 0
         self.repos: list[str] = []
 
     def begin(self) -> None:
@@ -134,13 +143,42 @@ class Course:
         with Watch(server) as watch:
             self.act(server, 8)
             self.book.compare(server, self.repos, meanwhile=True)
+            backup = self.back_up(server)
             said = server.ask("GET", "/ready").json()["checks"]["storage"]
         # One fault may be over by now; where all go on, readiness says so.
         silent = count == ALWAYS and self.book.unwritten > before and said == "ok"
         self.book.expect(not silent, f"{kinds}: the volume refuses, and readiness says {said}")
         self.settle(server)
         self.book.expect(watch.fault is None and set(watch.alive) <= {200}, f"health: {watch.fault} {watch.alive}")
+        self.restore(*backup)
         self.act(server, 2)
+
+    def back_up(self, server: Server) -> tuple[int, bytes, set[str]]:
+        """Ask for a backup; return the status and body of the answer, and the repos that are served meanwhile."""
+        served = {entry["source_repo"] for entry in server.ask("GET", "/v1/federated").json()["capabilities"]}
+        with contextlib.closing(server.connect()) as line:
+            line.request("GET", "/v1/backup", headers=WRITER)
+            answer = line.getresponse()
+            try:
+                return answer.status, answer.read(), served
+            except http.client.HTTPException:
+                # It broke off, which the client sees: this is none.
+                return 503, b"", served
+
+    def restore(self, status: int, backup: bytes, served: set[str]) -> None:
+        """Expect of a backup amid faults that it was refused, or brings back what was served then."""
+        if status != 200:
+            self.book.expect(status in {503, 507}, f"a backup was answered {status} {backup!r}")
+            return
+        folder = self.data.with_name("restored")
+        try:
+            restore(io.BytesIO(backup), folder)
+        except StartError as fault:
+            self.book.notes.append(f"a backup that was answered 200 can't be restored: {fault}")
+        lacking = served - {path.stem for path in folder.glob("content/*.json")}
+        self.book.expect(not lacking, f"a backup lacks what {lacking} published")
+        shutil.rmtree(folder)
+        self.backups += 1
 
     def run_without_files(self, server: Server) -> None:
         """Let no handle be had, of files and sockets, while writes go on."""
@@ -263,8 +301,10 @@ def test_whatever_fails_nothing_that_was_answered_is_lost_and_it_recovers_by_its
     with hub(course) as server:
         course.settle(server)
     assert course.book.refusals > 0
+    assert course.backups > 0
     assert sizes[-1] < sizes[0] + 64 * MEGABYTE
-    tell(rounds=course.rounds, answers=course.book.answers, serial=course.book.serial, files=max(files), losses=0)
+    figures = {"files": max(files), "backups": course.backups, "losses": 0}
+    tell(rounds=course.rounds, answers=course.book.answers, serial=course.book.serial, **figures)
 
 
 @pytest.mark.timeout(3000)

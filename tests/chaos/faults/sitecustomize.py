@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PAGE = 4096
-KINDS = ("open", "write", "fsync", "fsync_folder", "link", "unlink", "rename", "truncate", "thread", "process", "step")
+KINDS = (
+    "open", "write", "fsync", "fsync_folder", "link", "unlink", "rename", "truncate", "list", "mkdir", "thread",
+    "process", "step",
+)  # fmt: skip
 COUNT = struct.Struct("<q")
 
 
@@ -116,7 +119,8 @@ def failing(page: Page, kind: str, call: Callable[..., Any]) -> Callable[..., An
 def replace_files(page: Page) -> None:
     """Let calls of the system on files of the data go wrong."""
     for name, kind in {"open": "open", "link": "link", "unlink": "unlink", "remove": "unlink", "rename": "rename",
-                       "replace": "rename", "truncate": "truncate"}.items():  # fmt: skip
+                       "replace": "rename", "truncate": "truncate", "scandir": "list", "listdir": "list",
+                       "mkdir": "mkdir"}.items():  # fmt: skip
         setattr(os, name, failing(page, kind, getattr(os, name)))
     sync = os.fsync
 
