@@ -53,13 +53,16 @@ class Limits:
 
     @contextlib.contextmanager
     def admission(self, request: Request) -> Iterator[Admission]:
-        """Yield what *request* takes of places and bytes, and give it back at the end."""
+        """Yield what *request* takes of places and bytes, in its scope as well, and give it back at the end."""
         # The address of thousands of requests a second is looked for only where something is taken.
         admission = Admission(request.scope, self.writers, self.others, lambda: self.clients.of(request))
+        request.scope["admission"] = admission
         try:
             yield admission
         finally:
             admission.close()
+            # They refer to each other: the request would stay, with all that was sent, until a collection finds it.
+            del request.scope["admission"]
 
     @contextlib.contextmanager
     def validation(self, request: Request) -> Iterator[None]:

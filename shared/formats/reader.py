@@ -107,6 +107,8 @@ class Reader:
         except MemoryError as fault:
             # This is the hub's own process: what a document takes here is bounded by its size.
             raise shortage(fault, "memory") from fault
+        finally:
+            del reading  # It holds the failure, whose traceback leads here: only a collection would find them.
 
     async def _in_process(self, request: Iterable[bytes], owner: str = "") -> Reading | Sifted:
         self._reading += 1
@@ -123,8 +125,7 @@ class Reader:
         try:
             process = await self._started()
         except (OSError, RuntimeError) as fault:
-            # The command is always the same: what it, or the thread that waits for its end, was refused is the
-            # machine's to give.
+            # The command is always the same: what it, or the thread waiting for it, was refused is the machine's.
             raise shortage(fault, "processes") from fault
         try:
             async with asyncio.timeout(self._line.seconds):

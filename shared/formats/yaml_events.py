@@ -9,7 +9,7 @@ Lines end as YAML 1.2 and editors have it (section 5.4): libyaml, of YAML 1.1, w
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import yaml
 from yaml.events import (
@@ -26,6 +26,9 @@ from yaml.events import (
 
 from shared.characters import position, refused
 from shared.strict_json import MAX_DEPTH, finite, integer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MAX_NODES = 500_000
 _PLAIN = {
@@ -90,7 +93,27 @@ class _Builder:
         self._key: str | None = None
         self._nodes = 0
         self._documents = 0
-        self._handlers = {
+
+    def build(self, text: str) -> Any:  # noqa: ANN401 - data not yet checked
+        if refusal := refused(text):
+            _refuse(refusal.detail, position(text, refusal.offset))
+        if "\u2028" in text or "\u2029" in text:
+            text = self._covered(text)
+        root: list[Any] = []
+        self._container = root
+        handlers, next_event = self._handlers(), yaml.CSafeLoader(text).get_event
+        try:
+            while (kind := type(event := next_event())) is not StreamEndEvent:
+                if handler := handlers.get(kind):
+                    handler(event)
+        except yaml.MarkedYAMLError as fault:
+            begun = _counted(fault.context_mark) if fault.context_mark else None
+            raise NotPlainYaml(f"not YAML: {fault.problem}", _mark_of(fault), begun) from fault
+        return root[0] if root else None
+
+    def _handlers(self) -> dict[type, Callable[[Any], None]]:
+        # Not kept: with what refers back to it a builder, and all that it built, would wait for a collection.
+        return {
             ScalarEvent: self._scalar,
             MappingStartEvent: self._start_mapping,
             SequenceStartEvent: self._start_sequence,
@@ -100,23 +123,6 @@ class _Builder:
             DocumentStartEvent: self._start_document,
             DocumentEndEvent: self._end_document,
         }
-
-    def build(self, text: str) -> Any:  # noqa: ANN401 - data not yet checked
-        if refusal := refused(text):
-            _refuse(refusal.detail, position(text, refusal.offset))
-        if "\u2028" in text or "\u2029" in text:
-            text = self._covered(text)
-        root: list[Any] = []
-        self._container = root
-        handlers, next_event = self._handlers, yaml.CSafeLoader(text).get_event
-        try:
-            while (kind := type(event := next_event())) is not StreamEndEvent:
-                if handler := handlers.get(kind):
-                    handler(event)
-        except yaml.MarkedYAMLError as fault:
-            begun = _counted(fault.context_mark) if fault.context_mark else None
-            raise NotPlainYaml(f"not YAML: {fault.problem}", _mark_of(fault), begun) from fault
-        return root[0] if root else None
 
     def _covered(self, text: str) -> str:
         """Return *text* with a stand-in for each character that libyaml alone takes for the end of a line."""

@@ -46,6 +46,9 @@ class ClosingProtocol(CheckedProtocol):
         """Let go of the requests: they refer back to this, and nothing but a collection would find them."""
         self.transport.lost()
         super().connection_lost(exc)
+        if self._current is not None:
+            # Nobody is given what was not read of it, and what goes on for it may take a while.
+            self._current.body = bytearray()
         self._begins_later = None
         self.cycle = self._current = None  # type: ignore[assignment]  # as it was before the first request
         self.pipeline.clear()
@@ -96,6 +99,7 @@ class ClosingProtocol(CheckedProtocol):
         if cycle is self._current:
             # Whatever reads its body learns that the rest will not come.
             cycle.disconnected, self._current, self._begins_later = True, None, None
+            cycle.body = bytearray()
             cycle.message_event.set()
         else:
             self.pipeline.popleft()

@@ -62,7 +62,7 @@ class Resource:
     def _admitting(self, handle: Handle) -> ASGIApp:
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:
             request = Request(scope, receive)
-            with self._hub.limits.admission(request) as scope["admission"]:
+            with self._hub.limits.admission(request):
                 response = await handle(self._hub, request)
             await response(scope, receive, send)
 

@@ -9,6 +9,7 @@ import pytest
 from shared import limits as limits_module
 from shared.auth import Author, Grant
 from shared.limits import CLIENTS, MOST_HOPS, TRIALS, TRIALS_EACH, VALIDATING, Clients, Limits
+from shared.places import admission_of
 from shared.problems import Overloaded, TooManyRequests
 from shared.settings import Settings
 from tests.shared.asking import asking
@@ -143,6 +144,15 @@ def test_what_a_request_took_is_given_back_whatever_became_of_it(hands: Hands) -
         with pytest.raises(ZeroDivisionError):
             fail()
         assert (limits.others.bytes.in_use, limits.others.places.in_use) == (0, 0)
+
+
+def test_what_a_request_takes_stands_in_its_scope_for_as_long_as_that(hands: Hands) -> None:
+    request = asking(client="192.0.2.1")
+
+    with Limits(Settings(), hands.clock()).admission(request) as admission:
+        assert admission_of(request) is admission
+
+    assert "admission" not in request.scope
 
 
 def test_writers_and_others_take_nothing_from_each_other(hands: Hands) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import struct
 from typing import TYPE_CHECKING
 
 import pytest
@@ -228,6 +229,25 @@ async def test_no_body_stays_with_a_connection_that_waits_for_the_next_request(s
     (one,) = server.state.connections
     assert isinstance(one, GuardedProtocol)
     assert (one.is_idle(), len(one.cycle.body)) == (True, 0)
+
+
+@pytest.mark.parametrize("size", [60_000, 90_000], ids=["the whole of it", "a part of it"])
+async def test_no_body_stays_for_a_client_that_has_gone_while_the_hub_works_for_it(server: Served, size: int) -> None:
+    _, writer = await server.connect()
+    writer.write(WAIT[:-2] + b"Content-Length: %d\r\n\r\n" % size + b"x" * 60_000)
+    await server.has(1)
+    [one] = server.state.connections
+    assert isinstance(one, GuardedProtocol)
+    async with asyncio.timeout(5):
+        while one.cycle is None or len(one.cycle.body) < 60_000:  # noqa: ASYNC110 - the server tells nobody
+            await asyncio.sleep(0)
+    cycle = one.cycle
+    # With a reset, and not only an end.
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+    await server.has(0)
+
+    assert (len(cycle.body), len(server.state.tasks)) == (0, 1)
 
 
 async def test_a_client_that_ends_its_direction_still_gets_its_answers(server: Served) -> None:
