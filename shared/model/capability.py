@@ -144,14 +144,14 @@ class Entry:
     json: bytes
 
     @classmethod
-    def of(cls, members: Mapping[str, Any], repo: str, entry_url: str | None = None) -> Self:
+    def of(cls, members: dict[str, Any], repo: str, entry_url: str | None = None) -> Self:
         """Return the entry of *repo* that says *members*, in their order; they have no more than publishers may write.
 
         *entry_url* is where its document lies, None where nothing tells.
         """
         added = {"source_repo": repo} if entry_url is None else {"entry_url": entry_url, "source_repo": repo}
         # Copied to its size: what orjson returns stays in the 4 KiB that it was written to, and this is kept for long.
-        return cls(members["id"], bytes(memoryview(orjson.dumps({**members, **added}))))
+        return cls(members["id"], bytes(memoryview(orjson.dumps(members | added))))
 
     @classmethod
     def encoded(cls, line: bytes) -> Self:

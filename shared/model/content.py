@@ -42,16 +42,12 @@ def content_of(
     domain, base_url = index.get("domain"), index.get("base_url")
     root = root_of(url, base_url)
     if places is None:
-        entries = tuple(_placed(in_order(one), repo, root) for one in by_id)
+        entries = tuple(Entry.of(in_order(one), repo, entry_url(root, one.get("path"))) for one in by_id)
     else:
         entries = tuple(Entry.of(in_order(one), repo, places.get(one["id"])) for one in by_id)
     head = orjson.dumps([repo, domain, base_url])
     digest = hashlib.sha256(b"\n".join([head, *(entry.bare for entry in entries)])).hexdigest()
     return Content(f"sha256:{digest}", domain, base_url, entries)
-
-
-def _placed(members: dict[str, Any], repo: str, root: str | None) -> Entry:
-    return Entry.of(members, repo, entry_url(root, members.get("path")))
 
 
 def from_document(document: dict[str, Any], url: str = "") -> Content:
@@ -64,4 +60,4 @@ def from_document(document: dict[str, Any], url: str = "") -> Content:
 def _again(members: dict[str, Any], root: str | None) -> Entry:
     # Made anew: another version of the hub may have found the place by other rules.
     members.pop("entry_url", None)
-    return _placed(members, members.pop("source_repo"), root)
+    return Entry.of(members, members.pop("source_repo"), entry_url(root, members.get("path")))
