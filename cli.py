@@ -863,10 +863,10 @@ def write_whole(path: str, content: bytes) -> bool:
     if is_stdout(path):
         write_stdout(content)
         return False
-    there = is_file = False
+    exists = is_file = False
     try:
-        there = os.path.exists(path)
-        is_file = not there or os.path.isfile(path)
+        exists = os.path.exists(path)
+        is_file = not exists or os.path.isfile(path)
         if is_file:
             _replace(os.path.realpath(path), content)
         else:
@@ -874,7 +874,7 @@ def write_whole(path: str, content: bytes) -> bool:
             with open(os.open(path, os.O_WRONLY), "wb") as file:
                 file.write(content)
     except (OSError, ValueError) as fault:
-        raise _unwritable(path, fault, kept=there and is_file) from fault
+        raise _unwritable(path, fault, kept=exists and is_file) from fault
     return is_file
 
 
@@ -1086,12 +1086,12 @@ def status_blocks(data: "Json", sources: "list[Json]") -> "Iterator[Block]":
     yield f"reuse-surface hub {data['version']} at {data['url']}"
     failing = [f"{name}: {state}" for name, state in dict_of(data, "checks").items() if str(state) not in {"ok", "off"}]
     missing = data["missing_required"] if isinstance(data["missing_required"], list) else []
-    claimed = f", {data['conflicts']:,} of them claimed by several repos" if data["conflicts"] else ""
+    conflicts = f", {data['conflicts']:,} of them claimed by several repos" if data["conflicts"] else ""
     yield [
         ("ready", "yes" if data["ready"] else f"no ({', '.join(failing) or 'it does not say why'})"),
         ("complete", "yes" if data["complete"] is True else f"no: nothing to serve from {few([*map(str, missing)])}"),
         ("serial", f"{data['serial']}, changed {age(data['generated_at'] or None)}"),
-        ("capabilities", f"{data['capabilities']:,}{claimed}"),
+        ("capabilities", f"{data['capabilities']:,}{conflicts}"),
         ("sources", f"{sum(data['sources'].values()):,}"),
     ]
     names = {state: [str(row.get("repo")) for row in sources if row.get("state") == state] for state in TROUBLED}
@@ -1208,10 +1208,10 @@ def served_text(source: "Mapping[str, object]", all_of_them: str = " served") ->
     if served is None or served == count:
         return counted(count) + (all_of_them if served == count else "")
     lost = [(other.get("count"), other.get("repo")) for other in list_of(source, "served_elsewhere")[:5]]
-    claimed = ", ".join(f"{'all' if ids == count else f'{number(ids):,}'} claimed by {repo}" for ids, repo in lost)
+    claims = ", ".join(f"{'all' if ids == count else f'{number(ids):,}'} claimed by {repo}" for ids, repo in lost)
     if count == 1:
         return "1 capability, not served" + (f": its id is claimed by {lost[0][1]}" if lost else "")
-    return f"{counted(count)}, {number(served):,} of them served" + (f": {claimed}" if claimed else "")
+    return f"{counted(count)}, {number(served):,} of them served" + (f": {claims}" if claims else "")
 
 
 @command("hub history", *REPO, arg("--limit N", "at most so many changes"))
@@ -1366,12 +1366,12 @@ def trial(url: str, answer: "Json") -> "Result":
     # The fetch tells the first fault of an index, which stands among its faults with its place.
     lines = [*faults(url, answer)] or [trouble_of(dict_of(answer, "fetch"))]
     trouble = [*filter(None, [str(refusal.get("detail") or ""), *lines])]
-    claimed = [f"{conflict.get('id')} is published by {conflict.get('repo')} already" for conflict in conflicts]
+    claims = [f"{conflict.get('id')} is published by {conflict.get('repo')} already" for conflict in conflicts]
     by = [str(conflict.get("repo")) for conflict in conflicts]
     winners = [{"repo": repo, "count": by.count(repo)} for repo in sorted({*by}, key=by.count, reverse=True)]
     would = "The index holds" if refusal else "It would bring"
     message = f"Nothing was stored. {would} {served_text({**answer, 'served_elsewhere': winners}, '')}."
-    return Result(answer, *trouble, *claimed, message, code=REFUSED if trouble else DONE)
+    return Result(answer, *trouble, *claims, message, code=REFUSED if trouble else DONE)
 
 
 def check_now(hub: "Api", repo: str, row: "Registration", done: str) -> "Result":
@@ -1609,8 +1609,8 @@ def _is_whole(answer: "Answer", form: str) -> bool:
         document = read_json(body)
         return isinstance(document, dict) and all(isinstance(document.get(name), list) for name in lists)
     end = _CONFLICTS.fullmatch(body, max(body.rfind(b'\n"conflicts":'), 0))
-    there = all(b'\n"%s":' % name.encode() in body for name in lists)
-    return there and end is not None and (answer.framed or end[0].endswith(b" []\n"))
+    has_lists = all(b'\n"%s":' % name.encode() in body for name in lists)
+    return has_lists and end is not None and (answer.framed or end[0].endswith(b" []\n"))
 
 
 @command(
@@ -1630,9 +1630,10 @@ def sync(hub: "Api", args: "Namespace") -> "Result":
     texts = [row.get(name) for row in entries for name in ("repo", "url", "domain")]
     if entries != answer.get("sources") or not all(isinstance(text, str) for text in texts):
         raise no_hub("its /v1/sources is not a federation manifest")
-    entries_there, refused = read_manifest(hub, args.out, old) if args.keep_local and old else ([], [])
-    if refused:
-        raise Failure("\n".join([f"{args.out} is left as it is, for these entries:", *(wrong for _, wrong in refused)]))
+    entries_there, refusals = read_manifest(hub, args.out, old) if args.keep_local and old else ([], [])
+    if refusals:
+        wrong = [text for _, text in refusals]
+        raise Failure("\n".join([f"{args.out} is left as it is, for these entries:", *wrong]))
     # What composing without a hub needs, and no hub knows.
     local = [entry for entry in entries_there if "index" in entry or entry.get("format") == "hub"]
     names = {entry.get("repo") for entry in local}
@@ -1671,10 +1672,10 @@ def read_manifest(hub: "Api", path: str, content: bytes) -> "Manifest":
     rows = document.get("sources")
     if document.get("version") != 1 or not isinstance(rows, list):
         raise Failure(f"{path} is not a federation manifest: it needs version: 1 and a list of sources.")
-    named = [isinstance(row, dict) and _NAME.fullmatch(str(row.get("repo"))) is not None for row in rows]
+    legible = [isinstance(row, dict) and _NAME.fullmatch(str(row.get("repo"))) is not None for row in rows]
     wrong = f"has no name: repo is {A_NAME}"
-    nameless = [("", f"{path}: /sources/{place} {wrong}") for place, good in enumerate(named) if not good]
-    return [row for row, good in zip(rows, named) if good], nameless
+    nameless = [("", f"{path}: /sources/{place} {wrong}") for place, good in enumerate(legible) if not good]
+    return [row for row, good in zip(rows, legible) if good], nameless
 
 
 def _own_yaml(text: str) -> "Json | None":
@@ -1690,17 +1691,17 @@ def _own_yaml(text: str) -> "Json | None":
 
 def _read_by_the_hub(hub: "Api", path: str, content: bytes) -> "Manifest":
     answer = check(hub, content, kind="manifest")
-    refused = []
+    refusals = []
     for entry in list_of(answer, "refused"):
         place = str(entry.get("pointer"))
         within = [fault for fault in list_of(answer, "errors") if f"{fault.get('pointer')}/".startswith(f"{place}/")]
         wrong = "; ".join(faults(path, {"errors": within}))
         wrong = wrong or f"{path}: {place} was not checked: too many faults before it"
-        refused.append((str(entry.get("repo") or ""), wrong))
-    if answer.get("valid") is not True and not refused:
+        refusals.append((str(entry.get("repo") or ""), wrong))
+    if answer.get("valid") is not True and not refusals:
         raise Failure("\n".join([f"{path} is not a federation manifest.", *faults(path, answer)]))
     rows = list_of(dict_of(answer, "manifest") or answer, "sources")
-    return [row for row in rows if _NAME.fullmatch(str(row.get("repo")))], refused
+    return [row for row in rows if _NAME.fullmatch(str(row.get("repo")))], refusals
 
 
 @command(
@@ -1712,28 +1713,28 @@ def _read_by_the_hub(hub: "Api", path: str, content: bytes) -> "Manifest":
 )
 def apply(hub: "Api", args: "Namespace") -> "Result":
     """Register or update every source of a manifest; safe to repeat. One that fails does not stop the others."""
-    listing, refused = read_manifest(hub, args.file, read_file(args.file))
+    listing, refusals = read_manifest(hub, args.file, read_file(args.file))
     entries = {str(entry.get("repo")): entry for entry in listing}
-    names = sorted([str(entry.get("repo")) for entry in listing] + [name for name, _ in refused if name])
+    names = sorted([str(entry.get("repo")) for entry in listing] + [name for name, _ in refusals if name])
     twice = sorted({name for name, following in zip(names, names[1:]) if name == following})
     if twice:
         raise Failure(f"{args.file} names {', '.join(twice)} more than once.")
-    if not entries and not refused:
+    if not entries and not refusals:
         raise Failure(f"{args.file} lists no source, so nothing was done; --prune takes no empty list either.")
     rows = hub.rows("/v1/repos", "repos")
     registered = {str(row.get("repo")): row for row in rows if _NAME.fullmatch(str(row.get("repo")))}
     # A name that can't be read may be that of any repo: then none is taken for one that the manifest leaves out.
-    surplus = [] if refused or not args.prune else [repo for repo in registered if repo not in entries]
+    surplus = [] if refusals or not args.prune else [repo for repo in registered if repo not in entries]
     off = [repo for repo, entry in entries.items() if entry.get("enabled") is False]
     losses = surplus + [repo for repo in off if registered.get(repo, {}).get("enabled") is True]
     if losses and not args.dry_run and may_ask(args):
         whose = "Its" if len(losses) == 1 else "Their"
         confirm(f"Deregister or disable {few(losses)}? {whose} entries leave the federated index.")
-    results = [{"repo": repo, "outcome": "failed", "detail": detail} for repo, detail in refused]
+    results = [{"repo": repo, "outcome": "failed", "detail": detail} for repo, detail in refusals]
     # What is to go goes first: a new name may take over the URL of an old one.
     changes: list[tuple[str, Json]] = [(repo, {}) for repo in surplus] + [*entries.items()]
     results += apply_all(hub, changes, registered, dry=args.dry_run)
-    return _applied(results, args, halted=bool(args.prune and refused))
+    return _applied(results, args, halted=bool(args.prune and refusals))
 
 
 def apply_all(
