@@ -17,11 +17,7 @@ from shared.problems.base import Problem, StartError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from starlette.applications import Starlette
-
-    from shared.settings import Settings
-
-    Factory = Callable[[Settings], Starlette]
+    from shared.server import Factory
 
 REFUSALS = (StartError, Problem)
 """What a command raises where it can't be done, with a sentence for people."""

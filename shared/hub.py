@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from shared.auth import Auth
 from shared.backup import Snapshot, sweep
 from shared.capacity import Capacity
 from shared.clock import Clock, RunningTime
@@ -19,7 +18,6 @@ from shared.federation import Federation
 from shared.fetch import Fetcher
 from shared.fetch.guard import Guard
 from shared.formats.reader import VISITORS, Reader
-from shared.limits import Limits
 from shared.present import Findings
 from shared.problems import NotShownYet, StorageUnavailable
 from shared.reads import Reads
@@ -39,6 +37,8 @@ from shared.storage.files.tiny import TinyStore
 from shared.tally import WRITTEN, Tally
 from shared.threads import Threads
 from shared.version import VERSION
+from shared.web.auth import Auth
+from shared.web.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from starlette.applications import Starlette
 
+    Factory = Callable[[Settings], Starlette]
+
 SHUTDOWN_SECONDS = 8
 """How long a server that was told to stop waits for the answers under way."""
 
@@ -52,7 +54,7 @@ class _Server(uvicorn.Server):
             return self.should_exit
 
 
-def run_server(create_app: Callable[[Settings], Starlette], host: str, port: int, data_dir: str | None) -> str:
+def run_server(create_app: Factory, host: str, port: int, data_dir: str | None) -> str:
     """Serve the hub that the environment describes until it is told to stop; return its public URL.
 
     *data_dir* outranks the environment. Raise StartError when the hub can't start.
@@ -111,7 +113,7 @@ def _config(app: Starlette, bounds: Bounds) -> uvicorn.Config:
         access_log=False,
         log_config=None,
         server_header=False,
-        # Who stands behind a proxy is told by shared.limits, from the proxies that the operator named.
+        # Who stands behind a proxy is told by shared.web.limits, from the proxies that the operator named.
         proxy_headers=False,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Protocol
 
-from shared.limits import Clients
+from shared.web.limits import Clients
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from shared import strict_json
-from shared.places import admission_of
 from shared.problems import BodyTooLarge, MalformedBody, UnsupportedMediaType
+from shared.web.places import admission_of
 from shared.web.query import header_list, parameters_of, split
 
 if TYPE_CHECKING:

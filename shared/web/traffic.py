@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from shared.clock import Clock
-    from shared.limits import Clients
     from shared.tally import Tally
+    from shared.web.limits import Clients
 
 QUIET = frozenset({"/v1/federated", "/health", "/ready", "/metrics"})
 """Routes that are asked so often that their successes are only counted."""

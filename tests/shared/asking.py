@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 
-from shared.places import Admission, Room
+from shared.web.places import Admission, Room
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.limits import VALIDATING
+from shared.web.limits import VALIDATING
 from tests.builders import capability, index, problem, refresh, register, registration, served, url_of, world
 
 if TYPE_CHECKING:

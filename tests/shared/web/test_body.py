@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.places import Admission, Room, admission_of
 from shared.problems import BodyTooLarge, MalformedBody, Overloaded, UnsupportedMediaType
 from shared.web.body import JSON, MERGE_PATCH, leave_body, read_bytes, read_json
+from shared.web.places import Admission, Room, admission_of
 from tests.shared.asking import asking
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from router import ENDPOINTS, application
-from shared.limits import Clients
 from shared.pages import PAGE
 from shared.tally import Tally
+from shared.web.limits import Clients
 from shared.web.traffic import Traffic
 from tests.builders import TOKEN, WRITER, Hands, register, registration
 

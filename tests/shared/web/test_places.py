@@ -4,8 +4,8 @@ from typing import NoReturn
 
 import pytest
 
-from shared.places import Admission, Pool, Room, admission_of
 from shared.problems import Overloaded
+from shared.web.places import Admission, Pool, Room, admission_of
 from tests.shared.asking import asking
 
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared import limits as limits_module
-from shared.auth import Author, Grant
-from shared.limits import CLIENTS, MOST_HOPS, TRIALS, TRIALS_EACH, VALIDATING, Clients, Limits
-from shared.places import admission_of
+from shared.auth.author import Author, Grant
 from shared.problems import Overloaded, TooManyRequests
 from shared.settings import Settings
+from shared.web import limits as limits_module
+from shared.web.limits import CLIENTS, MOST_HOPS, TRIALS, TRIALS_EACH, VALIDATING, Clients, Limits
+from shared.web.places import admission_of
 from tests.shared.asking import asking
 
 if TYPE_CHECKING:

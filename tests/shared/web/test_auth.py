@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.auth import Auth, Author, Grant
-from shared.limits import Limits
+from shared.auth.author import Author, Grant
 from shared.problems import BadQuery, Forbidden, ReadOnly, TooManyRequests, Unauthorized
 from shared.settings import Settings
+from shared.web.auth import Auth
+from shared.web.limits import Limits
 from tests.builders import TOKEN, Hands
 from tests.shared.asking import asking
 

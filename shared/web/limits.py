@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from cachetools import TTLCache
 
-from shared.places import Admission, Pool, Room
 from shared.problems import TooManyRequests
+from shared.web.places import Admission, Pool, Room
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
