@@ -204,6 +204,13 @@ def test_what_to_read_first_is_as_short_as_its_heading_says() -> None:
     assert lines == pytest.approx(int(section[1]), rel=0.2)
 
 
+def test_starlette_is_known_where_http_is_spoken_and_nowhere_else_in_what_is_shared() -> None:
+    users = {name for name in MODULES if any(m.split(".")[0] == "starlette" for m in imported(name))}
+
+    folders = {"/".join(name.split("/")[:2]) for name in users if name.startswith("shared/")}
+    assert folders == {"shared/pages", "shared/server", "shared/web"}
+
+
 def texts() -> dict[str, str]:
     """Return every text file (all but pictures) of the project, as git knows them or, without git, as they lie."""
     listed = subprocess.run(
