@@ -103,6 +103,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
     settings = settings or Settings.from_environment()
     refuse_own(settings.public_path, (path for _, path, *_ in ENDPOINTS))
     hub = open_hub(settings)
+    hub.prepare()
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from shared.backup import Snapshot, sweep
+from shared.background import Background
 from shared.capacity import Capacity
 from shared.clock import Clock, RunningTime
 from shared.contract import Contract
@@ -22,7 +22,7 @@ from shared.present import Findings
 from shared.problems import NotShownYet, StorageUnavailable
 from shared.reads import Reads
 from shared.search import Search
-from shared.shortage import cause, log_failure
+from shared.shortage import log_failure
 from shared.sources.check import Checker
 from shared.sources.life import Sources
 from shared.sources.refresher import Refresher
@@ -30,27 +30,23 @@ from shared.sources.room import Room
 from shared.sources.timeline import Timeline
 from shared.sources.trial import Trial
 from shared.storage import Bounds
-from shared.storage.files.directory import DataDirectory
-from shared.storage.files.journal import Journal
-from shared.storage.files.shelf import Shelves
-from shared.storage.files.tiny import TinyStore
-from shared.tally import WRITTEN, Tally
+from shared.storage.files import FilesEngine
+from shared.tally import Tally
 from shared.threads import Threads
 from shared.version import VERSION
 from shared.web.auth import Auth
 from shared.web.limits import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator
 
     from shared.federation import Document
     from shared.settings import Settings
     from shared.storage import Store
+    from shared.storage.engine import Engine, Snapshot
 
 THREADS = 8
 """For what is written and composed; of what readers cause, one search index at a time and once the OpenAPI document."""
-AGAIN_SECONDS = 1.0
-_FILES = {"states": "states of sources", "federation": "the federated index"}
 _log = logging.getLogger("hub")
 
 
@@ -60,10 +56,7 @@ def _threads() -> Threads:
 
 @dataclass(frozen=True)
 class Hub:
-    """The hub's parts. Handlers act through them; nothing else is shared between requests.
-
-    *troubles* says by the name of a background task why it ended; it is started again.
-    """
+    """The hub's parts. Handlers act through them; nothing else is shared between requests."""
 
     settings: Settings
     guard: Guard
@@ -77,12 +70,11 @@ class Hub:
     search: Search
     findings: Findings
     refresher: Refresher
-    directory: DataDirectory
+    engine: Engine
     clock: Clock
     tally: Tally
     timeline: Timeline
-    tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
-    troubles: dict[str, str] = field(default_factory=dict)
+    background: Background = field(default_factory=Background)
     threads: Threads = field(default_factory=_threads)
     reads: Reads = field(default_factory=Reads)
 
@@ -101,15 +93,29 @@ class Hub:
         """The OpenAPI document; the router says which operations it describes."""
         return Contract(self.settings.public)
 
+    def prepare(self) -> None:
+        """Let what the sources say be what is served, under a serial of its own where it is not what was served last.
+
+        Everything before only read; to do it again is harmless. Raise StartError where the engine can't write, or
+        StorageUnavailable.
+        """
+        self.engine.prepare()
+        self.sources.tidy()
+        self.federation.begin()
+
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Run the background tasks; on exit finish every write and release the lock of the data directory."""
+        self.prepare()
         asyncio.get_running_loop().set_default_executor(self.threads)
-        tasks = {"federation": self.federation.follow, "search": self.search.follow, "timeline": self.timeline.follow}
-        tasks |= {"states": self.sources.keeper.run}
-        tasks |= {"refresher": self.refresher.run} if self.settings.refresh else {}
-        for name, run in tasks.items():
-            self.tasks[name] = asyncio.create_task(self._run(name, run))
+        runs = {
+            "federation": self.federation.follow,
+            "search": self.search.follow,
+            "timeline": self.timeline.follow,
+            "states": self.sources.keeper.run,
+        }
+        runs |= {"refresher": self.refresher.run} if self.settings.refresh else {}
+        self.background.start(runs)
         try:
             yield
         finally:
@@ -129,56 +135,34 @@ class Hub:
         return document
 
     async def snapshot(self) -> Snapshot:
-        """Return all that is on disk, as of one moment between two writes; raise StorageUnavailable."""
+        """Return all that is durable, as of one moment between two writes; raise StorageUnavailable."""
         await self.sources.save()
-        async with self.store.quiet(), self.federation.quiet():
-            about = {"serial": self.federation.document.serial, "registrations": len(await self.store.registrations())}
-            return await asyncio.to_thread(Snapshot, self.directory.path, self.clock.stamp(), **about)
+        return await self.engine.snapshot(self.clock.stamp())
 
     def checks(self) -> dict[str, str]:
         """Return how each part does: ``ok``, ``off`` or what is wrong."""
         checks = {
-            "storage": self._storage(),
-            "federation": self._task("federation", self.federation.trouble),
-            "search": self._task("search", self.search.trouble),
+            "storage": self.engine.health(),
+            "federation": self.background.state("federation", self.federation.trouble),
+            "search": self.background.state("search", self.search.trouble),
         }
-        checks["refresher"] = self._task("refresher", self.refresher.health()) if self.settings.refresh else "off"
+        health = self.refresher.health()
+        checks["refresher"] = self.background.state("refresher", health) if self.settings.refresh else "off"
         return checks | self.auth.checks()
 
-    def _storage(self) -> str:
-        failing = ", ".join(_FILES.get(what, what) for what in WRITTEN if what in self.tally.failing)
-        return f"the last write of {failing} failed, the log says why; reading goes on" if failing else "ok"
-
-    def _task(self, name: str, health: str) -> str:
-        running = name in self.tasks and not self.tasks[name].done()
-        return self.troubles.get(name) or health or "ok" if running else "not running"
-
-    async def _run(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
-        """Run a task that never ends by itself, and again where it ends all the same."""
-        while True:
-            try:
-                await run()
-            except (Exception, asyncio.CancelledError) as fault:
-                task = asyncio.current_task()
-                # What the task waited for may be cancelled as well, and is no reason to end.
-                if isinstance(fault, asyncio.CancelledError) and task is not None and task.cancelling():
-                    raise
-                log_failure(_log, f"the task {name} ended, and is started again", fault)
-                self.troubles[name] = f"ended ({cause(fault)}); it is started again"
-            await asyncio.sleep(AGAIN_SECONDS)
-            self.troubles.pop(name, None)
-
     async def _close(self) -> None:
-        for task in self.tasks.values():
-            task.cancel()
-        await asyncio.gather(*self.tasks.values(), return_exceptions=True)
+        await self.background.end()
         parts = (self.sources, self.reader, self.timeline, self.store, self.federation, self.search, self.reads)
         for part in parts:
             try:
                 await part.close()
             except Exception as fault:  # noqa: BLE001 - it keeps no other part from ending, nor the next process out
                 log_failure(_log, f"ending {type(part).__name__} failed", fault)
-        self.directory.close()
+        self.close()
+
+    def close(self) -> None:
+        """Let the next process in; of a hub that runs, ``running`` does it."""
+        self.engine.release()
 
 
 def _not_shown(done: str, fault: Exception) -> NotShownYet:
@@ -193,32 +177,34 @@ def _not_shown(done: str, fault: Exception) -> NotShownYet:
     return NotShownYet(f"{done} The federated index does not show it yet: {why}. {rest}", status=status)
 
 
-def open_hub(settings: Settings, clock: Clock | None = None) -> Hub:
-    """Open the hub that *settings* describe, ready to serve what it served last; raise StartError."""
-    clock = clock or Clock()
-    directory = DataDirectory(settings.data_dir)
+def open_hub(settings: Settings, clock: Clock | None = None, engine: Engine | None = None) -> Hub:
+    """Open the hub that *settings* describe on *engine*, or on the files of its data directory; raise StartError.
+
+    Nothing that is kept changes by it; ``running`` or ``prepare`` makes it ready to serve.
+    """
+    clock, tally = clock or Clock(), Tally()
+    bounds = Bounds(settings.max_registrations, settings.max_registrations_per_token)
+    engine = engine or FilesEngine(settings.data_dir, clock, tally, bounds)
+    engine.open()
     try:
-        sweep(directory.path)
-        return _opened(settings, clock, directory)
+        return _opened(settings, clock, tally, engine)
     except BaseException:
-        directory.close()
+        engine.release()
         raise
 
 
-def _opened(settings: Settings, clock: Clock, directory: DataDirectory) -> Hub:
-    folder, tally = directory.path, Tally()
+def _opened(settings: Settings, clock: Clock, tally: Tally, engine: Engine) -> Hub:
     tally.moments["start"] = clock.now().timestamp()
-    store = TinyStore(folder, clock, tally, Bounds(settings.max_registrations, settings.max_registrations_per_token))
     guard = Guard(settings.allow_networks, settings.allow_ports)
     fetcher = Fetcher(guard, f"reuse-surface-hub/{VERSION} (+{settings.public})")
-    journal, room = Journal(folder / "sources.json"), Room(settings.max_capabilities, settings.max_mib)
+    room = Room(settings.max_capabilities, settings.max_mib)
     stale = settings.max_stale_seconds
     checker = Checker(fetcher, Reader())
     trial = Trial(checker, room, clock)
     time = RunningTime(clock, scheduled=settings.refresh)
-    sources = Sources(checker, Shelves(folder), journal, room, time, tally, max_stale_seconds=stale)
-    sources.load(store.all())
-    federation = Federation(folder / "federated.json", sources, clock, tally)
+    sources = Sources(checker, engine.shelves, engine.journal, room, time, tally, max_stale_seconds=stale)
+    sources.load(engine.registrations.all())
+    federation = Federation(engine.editions, sources, clock, tally)
     limits = Limits(settings, clock)
     auth = Auth(settings.token, clock, limits, settings.tokens_file)
     refresher = Refresher(sources, clock)
@@ -226,13 +212,13 @@ def _opened(settings: Settings, clock: Clock, directory: DataDirectory) -> Hub:
     reads = Reads()
     capacity = Capacity(sources, room, settings.max_registrations, clock)
     findings = Findings(sources, federation, capacity, reads)
-    timeline = Timeline(folder / "timeline.json", sources, clock)
+    timeline = Timeline(engine.past, sources, clock)
     return Hub(
         settings,
         guard,
         auth,
         limits,
-        store,
+        engine.registrations,
         Reader(VISITORS),
         sources,
         trial,
@@ -240,7 +226,7 @@ def _opened(settings: Settings, clock: Clock, directory: DataDirectory) -> Hub:
         search,
         findings,
         refresher,
-        directory,
+        engine,
         clock,
         tally,
         timeline,

@@ -14,7 +14,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 from shared.findings import KINDS
-from shared.sources.status import STATES
+from shared.model.status import STATES
 from shared.version import VERSION
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from shared.findings import Finding
     from shared.hub import Hub
-    from shared.registration import Registration
+    from shared.model.registration import Registration
+    from shared.model.status import Status
     from shared.sources.source import Source
-    from shared.sources.status import Status
     from shared.tally import Durations
 
 MEDIA_TYPE = CONTENT_TYPE_PLAIN_0_0_4
@@ -74,7 +74,7 @@ def families(hub: Hub, counts: Counts) -> list[Metric]:
     return [*_Hub(hub, counts).read()]
 
 
-def exposition(metrics: Iterable[Metric], folder: Path) -> bytes:
+def exposition(metrics: Iterable[Metric], folder: Path | None) -> bytes:
     """Return *metrics*, those of the volume of *folder* and of the process in the text format of Prometheus.
 
     To be called in a thread: there may be a line for each source, and a volume may take its time to answer.
@@ -156,9 +156,11 @@ class _Hub:
         yield _gauge("last_backup_timestamp_seconds", about, {(): backup})
 
 
-def _volume(folder: Path) -> Iterator[Metric]:
-    """Yield the free bytes of the volume of *folder* and its size; no samples where it fails, as a broken disk."""
+def _volume(folder: Path | None) -> Iterator[Metric]:
+    """Yield the free bytes of the volume of *folder*, if there is one, and its size; no samples where it fails."""
     free, size = dict[tuple[str, ...], float](), dict[tuple[str, ...], float]()
+    if folder is None:
+        return
     with contextlib.suppress(OSError):
         space = os.statvfs(folder)
         free, size = {(): space.f_bavail * space.f_frsize}, {(): space.f_blocks * space.f_frsize}

@@ -17,7 +17,7 @@ import pytest
 
 from router import ENDPOINTS, application
 from shared.hub import open_hub
-from shared.registration import Wanted
+from shared.model.registration import Wanted
 from shared.settings import Settings
 from shared.storage import Author
 from shared.web import answers

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from router import ENDPOINTS, application
 from shared.hub import open_hub
-from shared.registration import Wanted
+from shared.model.registration import Wanted
 from shared.settings import Settings
 from shared.storage import Author
 from tests import builders

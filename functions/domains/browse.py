@@ -19,7 +19,7 @@ from shared.web.query import read_query
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shared.registration import Registration
+    from shared.model.registration import Registration
     from shared.search import Answer, Found
     from shared.web import Hub, Parameters, Readers, Request, Response
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shared.federation import Document
-    from shared.federation.lines import Line
+    from shared.model.lines import Line
     from shared.web import Hub, Readers, Request, Response
 
 QUERY: Readers = {

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import StreamingResponse
 
-from shared.backup import MEDIA_TYPE
+from shared.storage.files.snapshot import MEDIA_TYPE
 from shared.web.answers import OPEN
 from shared.web.query import read_query
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
-    from shared.backup import Snapshot
+    from shared.storage.engine import Snapshot
     from shared.web import Hub, Request
 
 

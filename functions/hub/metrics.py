@@ -19,5 +19,5 @@ async def handle(hub: Hub, _request: Request) -> Response:
     findings, sources = await hub.findings.made(), list(hub.sources.all().values())
     missing, now = hub.federation.document.missing_required, hub.clock.monotonic()
     counts = await hub.reads.always("metrics", look, sources, findings, missing, now)
-    text = await hub.reads.always("exposition", exposition, families(hub, counts), hub.directory.path)
+    text = await hub.reads.always("exposition", exposition, families(hub, counts), hub.engine.folder)
     return answer(text, MEDIA_TYPE)

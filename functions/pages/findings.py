@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shared.findings import Finding
+    from shared.model.registration import Registration
     from shared.pages.summary import Row
-    from shared.registration import Registration
     from shared.web import Hub, Readers, Request, Response
 
 QUERY: Readers = {

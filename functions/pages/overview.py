@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shared.findings import Finding
-    from shared.registration import Registration
+    from shared.model.registration import Registration
     from shared.web import Hub, Readers, Request, Response
 
 _OFFERS = {

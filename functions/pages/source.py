@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shared.federation import Edition
-    from shared.federation.lines import Line
     from shared.findings import Finding
     from shared.model.capability import Entry
+    from shared.model.lines import Line
     from shared.sources.source import Source
     from shared.web import Hub, Request, Response
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from shared.model.status import STATES
 from shared.pages import asked_of, page, typed
 from shared.pages.listing import ORDERS, ROWS_A_PAGE, View
 from shared.pages.summary import rows_of
-from shared.sources.status import STATES
 from shared.web.parameters import one_of, slug, whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shared.registration import Registration
+    from shared.model.registration import Registration
     from shared.web import Hub, Readers, Request, Response
 
 QUERY: Readers = {

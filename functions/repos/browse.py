@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from shared.sources.status import STATES
+from shared.model.status import STATES
 from shared.web.answers import json_answer, page
 from shared.web.parameters import cursor, flag, one_of, slug, whole
 from shared.web.query import read_query
@@ -16,8 +16,8 @@ from shared.web.query import read_query
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from shared.registration import Registration
-    from shared.sources.status import Status
+    from shared.model.registration import Registration
+    from shared.model.status import Status
     from shared.web import Hub, Parameters, Readers, Request, Response
 
 QUERY: Readers = {

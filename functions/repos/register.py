@@ -17,7 +17,7 @@ from shared.web.query import read_query
 
 if TYPE_CHECKING:
     from shared.auth.author import Author
-    from shared.registration import Wanted
+    from shared.model.registration import Wanted
     from shared.web import Hub, Readers, Request, Response
 
 QUERY: Readers = {"dry_run": flag.otherwise(default=False)}

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from shared.registration import Registration
+    from shared.model.registration import Registration
     from shared.web import Hub, Request, Response
 
 

@@ -11,7 +11,7 @@ from shared.problems import Forbidden
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from shared.registration import Wanted
+    from shared.model.registration import Wanted
 
 CHALLENGE = 'Bearer realm="reuse-surface"'
 

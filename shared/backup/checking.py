@@ -17,7 +17,7 @@ from shared.web.query import JSON
 if TYPE_CHECKING:
     from shared.hub import Hub
     from shared.model.content import Content
-    from shared.registration import Registration
+    from shared.model.registration import Registration
 
 
 def must_be_sound(hub: Hub) -> None:

@@ -19,15 +19,17 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from shared.backup import FIRST, FORMAT, KIND, LAST, LOCK, NAME, RESTORING, Snapshot
 from shared.backup.checking import must_be_sound
 from shared.clock import Clock
 from shared.hub import open_hub
 from shared.problems import StartError, StorageUnavailable
 from shared.settings import Settings
+from shared.storage.files import FilesEngine
 from shared.storage.files.directory import DataDirectory
 from shared.storage.files.disk import sync_folder, write_draft
 from shared.storage.files.saved import fitting
+from shared.storage.files.snapshot import FIRST, FORMAT, KIND, LAST, LOCK, NAME, RESTORING
+from shared.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -176,7 +178,7 @@ def _checked(unpacked: _Unpacked, draft: Path) -> Restored:
         raise StartError(f"The backup is damaged: {', '.join(wrong[:5])} is not what was backed up.")
     with _as_damage():
         hub = open_hub(Settings(data_dir=draft, refresh=False))
-        with contextlib.closing(hub.directory):
+        with contextlib.closing(hub):
             count = len(hub.sources.followed())
             must_be_sound(hub)
     if count != about["registrations"]:
@@ -191,7 +193,9 @@ def _move_on(draft: Path, clock: Clock) -> None:
     A reader that saw one of them is told to read the whole document, instead of changes to one that it never saw.
     """
     path = draft / "federated.json"
-    saved = orjson.loads(path.read_bytes())
+    saved: dict[str, Any] = {"format": 1, "serial": 0, "generated_at": clock.stamp(), "substance": ""}
+    if path.exists():
+        saved = orjson.loads(path.read_bytes())
     write_draft(path, orjson.dumps(saved | {"serial": _unused_after(saved["serial"], clock.now())}))
     (draft / "changes.jsonl").unlink(missing_ok=True)
 
@@ -226,12 +230,14 @@ def _place(draft: Path, folder: Path) -> None:
 def back_up(folder: Path) -> bytes:
     """Return the backup of the hub whose data directory is *folder*.
 
-    Raise StartError when nothing of a hub is there, when a hub runs on it, or when it is damaged.
+    Nothing in it changes. Raise StartError when nothing of a hub is there, a hub runs on it, or it is damaged.
     """
     if not os.path.lexists(folder / "registrations.json"):
         raise StartError(f"{folder} holds nothing of a hub.")
-    hub = open_hub(Settings(data_dir=folder, refresh=False))
-    with contextlib.closing(hub.directory):
-        about = {"serial": hub.federation.document.serial, "registrations": len(hub.sources.followed())}
-        with contextlib.closing(Snapshot(folder, hub.clock.stamp(), **about)) as snapshot:
-            return b"".join(snapshot.stream())
+    engine = FilesEngine(folder, Clock(), Tally())
+    engine.open()
+    try:
+        engine.must_be_readable()
+        return b"".join(engine.copy().stream())
+    finally:
+        engine.release()

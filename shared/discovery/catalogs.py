@@ -21,10 +21,10 @@ from shared.web.answers import tag_of_body
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from shared.compose import Part
     from shared.discovery.naming import Naming
     from shared.federation import Edition, Federation
     from shared.model.capability import Entry
+    from shared.model.compose import Part
     from shared.reads import Reads
 
 __all__ = ["AI_CATALOG", "Catalogs"]

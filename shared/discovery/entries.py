@@ -10,9 +10,9 @@ from shared import schemas
 from shared.search.facts import LETTERS, domain_of, levels
 
 if TYPE_CHECKING:
-    from shared.compose import Part
     from shared.discovery.naming import Naming
     from shared.model.capability import Capability, Entry
+    from shared.model.compose import Part
 
 AI_CATALOG = "application/ai-catalog+json"
 AI_REGISTRY = "application/ai-registry+json"

@@ -9,8 +9,8 @@ from urllib.parse import quote, urlsplit
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from shared.compose import Part
     from shared.model.capability import Capability
+    from shared.model.compose import Part
 
 # What all readers take for a URN with a publisher's domain name in it: the strictest of their rules together.
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"

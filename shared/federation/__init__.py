@@ -7,30 +7,26 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING, NamedTuple
 
-import orjson
-
-from shared.compose import compose
 from shared.federation.changes import Changes
 from shared.federation.document import Document, Press, substance
 from shared.federation.edition import Edition, dated
-from shared.federation.lines import Delta, Line
+from shared.model.compose import compose
+from shared.model.lines import Delta, Line
 from shared.problems import Problem
 from shared.shortage import cause, log_failure
-from shared.storage.files.disk import PREVIOUS, content_of, parsed, trusted, write_whole
-from shared.storage.files.saved import fitting, is_moment
+from shared.storage.engine import Head
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
     from shared.clock import Clock
-    from shared.compose import Part
+    from shared.model.compose import Composition, Part
     from shared.sources.life import Sources
+    from shared.storage.engine import Editions, Turn
     from shared.tally import Tally
 
 __all__ = ["Document", "Edition", "Federation"]
 
-FORMAT = 1
 GATHER_SECONDS = (0.1, 1.0)
 """The least and the most that news are gathered for; in between as long as GATHER_TIMES the last composition."""
 GATHER_TIMES = 5
@@ -39,99 +35,87 @@ REST_TIMES = 2
 _log = logging.getLogger("hub.federation")
 
 
-class _Saved(NamedTuple):
-    """What is kept of the document that was served last: *since* when its troubles last, see ``dates``."""
+class _Next(NamedTuple):
+    """What is to be served next: its *head* and *line*, and all change *lines* with it."""
 
-    serial: int = 0
-    generated_at: str = ""
-    substance: str = ""
-    since: dict[str, str] = {}  # noqa: RUF012 - never changed
+    head: Head
+    edition: Edition
+    line: Line
+    lines: Sequence[Line]
 
 
 class Federation:
     """Serves the document of *edition*, which always says what some moment of the sources amounted to.
 
-    On disk lie only its serial, time and digest, and *since* when its troubles last (see ``dates``): the content and
-    states that it was made of are written before it is served, so that a restart makes the same document again, before
-    any fetch. *on_change* are called, in the event loop, right after another edition is served. *trouble* says what
-    keeps it from following the sources.
+    Serials are given within a turn of *editions*, one composition at a time: the content and states that an edition is
+    made of are durable before it is served. *on_change* are called, in the event loop, right after another edition is
+    served. *trouble* says what keeps it from following the sources.
     """
 
-    def __init__(self, path: Path, sources: Sources, clock: Clock, tally: Tally) -> None:
-        """Make the document that was served last, or the next one if the sources went on; raise StartError."""
-        self._path = path
+    def __init__(self, editions: Editions, sources: Sources, clock: Clock, tally: Tally) -> None:
+        """Make the document of what the sources say now; nothing is written. Raise StartError.
+
+        Where that is not what was served last, it may be looked at but not served before ``begin``.
+        """
+        self._editions = editions
         self._sources = sources
         self._clock = clock
         self._tally = tally
-        self.since: dict[str, str] = {}
         self.trouble = ""
         self._press = Press()
-        self.changes = Changes(path.with_name("changes.jsonl"))
+        self.changes = Changes()
         self._turn: asyncio.Task[None] | None = None
-        self._composing = asyncio.Lock()
         self._version = sources.version
         self.on_change: list[Callable[[], None]] = []
-        self.edition = self._first(sources.parts())
+        self._head, lines = editions.load()
+        self.changes.start(self._head.serial, lines)
+        self.edition = self._edition(sources.parts(), self._head)
+
+    @property
+    def since(self) -> dict[str, str]:
+        """Since when each trouble of what is served lasts."""
+        return self._head.since
+
+    def begin(self) -> None:
+        """Give a serial to what the sources say, where it is not what was served last; raise StorageUnavailable."""
+        document = self.edition.document
+        if document.substance == self._head.substance:
+            return
+        before, composition = self._head.serial, document.composition
+        head = self._next_head(composition, document.substance)
+        # Before the first serial there was nothing; what another was is not here to be compared with.
+        line = None if before else Line.of(1, head.substance, Delta.between(compose([]), composition))
+        lines = [line] if line else []
+        self._editions.begin(head, lines)
+        self.changes.start(head.serial, lines)
+        self._head, self.edition = head, self._edition(self.edition.parts, head)
 
     @property
     def document(self) -> Document:
         """The document that is served."""
         return self.edition.document
 
-    def _load(self) -> _Saved:
-        remedy = f"Put back a good copy, such as {self._path.name}{PREVIOUS}: without it the serial would go back."
-        content = content_of(self._path, remedy)
-        if content is None:
-            return _Saved()
-        with trusted(self._path, remedy):
-            saved = parsed(content, FORMAT)
-            since = saved.get("since", {})
-            loaded = fitting(_Saved(saved["serial"], saved["generated_at"], saved["substance"], since))
-            if not all(map(is_moment, loaded.since.values())):
-                raise ValueError("since")
-            return loaded
-
-    def _first(self, parts: list[Part]) -> Edition:
-        """Return what was served last, or the next edition where the sources say something else by now."""
-        serial, generated_at, saved, self.since = self._load()
+    def _edition(self, parts: list[Part], head: Head) -> Edition:
         composition = compose(parts)
-        digest = substance(composition)
-        self.changes.load(serial, saved)
-        if digest == saved:
-            return Edition(self._press.document(composition, digest, serial, generated_at), composition, parts)
-        document = self._press.document(composition, digest, serial + 1, max(generated_at, self._clock.stamp()))
-        # Before the first serial there was nothing; what another was is not here to be compared with.
-        line = None if serial else Line.of(1, digest, Delta.between(compose([]), composition))
-        self.changes.start_anew(serial + (line is None))
-        self._save(document, line)
-        if line is not None:
-            self.changes.keep(line)
+        document = self._press.document(composition, substance(composition), head.serial, head.generated_at)
         return Edition(document, composition, parts)
 
-    def _next(self, parts: list[Part]) -> tuple[Edition, Line] | None:
-        """Return the next edition, its serial on disk, or None when the sources say what they said before."""
+    def _next_head(self, composition: Composition, digest: str) -> Head:
+        # A wall clock that was set back dates no serial before the one that it follows; RFC 3339 sorts as text.
+        generated_at = max(self._head.generated_at, self._clock.stamp())
+        since = dated(composition, self._head.since, generated_at)
+        return Head(self._head.serial + 1, generated_at, digest, since)
+
+    def _next(self, parts: list[Part]) -> _Next | None:
+        """Return what is to be served next, or None when the sources say what they said before."""
         before, composition = self.edition, compose(parts)
         digest = substance(composition)
         if digest == before.document.substance:
             return None
-        serial = before.document.serial + 1
-        # A wall clock that was set back dates no serial before the one that it follows; RFC 3339 sorts as text.
-        generated_at = max(before.document.generated_at, self._clock.stamp())
-        document = self._press.document(composition, digest, serial, generated_at)
-        edition = Edition(document, composition, parts)
-        line = Line.of(serial, digest, Delta.between(before.composition, composition))
-        self._save(document, line)
-        return edition, line
-
-    def _save(self, document: Document, line: Line | None) -> None:
-        """Make the serial of *document* one that is never given again."""
-        if line is not None:
-            self.changes.write(line)
-        since = dated(document.composition, self.since, document.generated_at)
-        record = {"format": FORMAT, "serial": document.serial, "generated_at": document.generated_at}
-        record |= {"substance": document.substance, "since": since}
-        write_whole(self._path, orjson.dumps(record), keep_previous=True)
-        self.since = since
+        head = self._next_head(composition, digest)
+        document = self._press.document(composition, digest, head.serial, head.generated_at)
+        line = Line.of(head.serial, digest, Delta.between(before.composition, composition))
+        return _Next(head, Edition(document, composition, parts), line, self.changes.with_line(line))
 
     async def shown(self) -> Document:
         """Return the document once it holds the present content of the sources; callers at one time share one turn.
@@ -147,38 +131,40 @@ class Federation:
         return self.document
 
     async def _take_turn(self) -> None:
-        async with self._composing:
+        async with self._editions.turn() as turn:
             # Whoever asks from here on may know of later changes: for them there will be another turn.
             self._turn = None
             parts, version = self._sources.parts(), self._sources.version
             await self._sources.secure()
             started = self._clock.monotonic()
-            following = await self._written(parts)
+            following = await self._written(turn, parts)
             self._tally.compositions.note(self._clock.monotonic() - started)
             if following is not None:
-                self._publish(*following)
+                self._publish(following)
             self._version = version
 
-    def _publish(self, edition: Edition, line: Line) -> None:
-        # Both in one step of the loop: what is told about a serial is never ahead of it or behind.
-        self.edition = edition
-        self.changes.keep(line)
-        for tell in self.on_change:
-            try:
-                tell()
-            except Exception:  # noqa: BLE001 - logged; the others have to hear of it all the same
-                _log.exception("serial %d is served, and one who follows it could not be told", line.serial)
-
-    async def _written(self, parts: list[Part]) -> tuple[Edition, Line] | None:
-        """Return the next edition, or None, as ``_next`` does."""
+    async def _written(self, turn: Turn, parts: list[Part]) -> _Next | None:
+        """Return what is to be served next, its serial durable, or None when nothing changed."""
         try:
             following = await asyncio.to_thread(self._next, parts)
+            if following is not None:
+                await turn.publish(following.head, following.lines)
         except Problem:
             self._tally.wrote("federation", "failed")
             raise
         if following is not None:
             self._tally.wrote("federation", "done")
         return following
+
+    def _publish(self, following: _Next) -> None:
+        # All in one step of the loop: what is told about a serial is never ahead of it or behind.
+        self._head, self.edition = following.head, following.edition
+        self.changes.keep(following.line)
+        for tell in self.on_change:
+            try:
+                tell()
+            except Exception:  # noqa: BLE001 - logged; the others have to hear of it all the same
+                _log.exception("serial %d is served, and one who follows it could not be told", following.head.serial)
 
     async def follow(self) -> None:
         """Compose whenever the sources have news; never returns.
@@ -223,13 +209,9 @@ class Federation:
         """Whether no check is under way and none is due, so that what is served stays as it is for a while."""
         return self._sources.idle.is_set()
 
-    def quiet(self) -> contextlib.AbstractAsyncContextManager[None]:
-        """Return a context in which nothing is composed: a composition under way ends first, others wait."""
-        return self._composing
-
     async def close(self) -> None:
         """Compose what came last, so that the next start serves it under the same serial; return when that is done."""
         with contextlib.suppress(Problem):
             await self.shown()
-        async with self._composing:
+        async with self._editions.turn():
             await asyncio.to_thread(self._press.close)

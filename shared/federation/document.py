@@ -20,8 +20,8 @@ from shared.web.query import JSON, YAML
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from shared.compose import Composition
     from shared.model.capability import Entry
+    from shared.model.compose import Composition
 
     Text = tuple[tuple[Entry, ...], bytes | memoryview]
 

@@ -8,14 +8,14 @@ from functools import cached_property
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from shared.sources.status import Status
+from shared.model.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from shared.compose import Composition, Part
     from shared.federation.document import Document
     from shared.model.capability import Entry
+    from shared.model.compose import Composition, Part
     from shared.sources.source import Outcome
 
 MOST_REPOS = 20

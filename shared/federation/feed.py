@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from shared.federation.lines import union
+from shared.model.lines import union
 from shared.web.parameters import cursor, cursor_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from shared.federation.document import Document
-    from shared.federation.lines import Line
     from shared.model.capability import Entry
+    from shared.model.lines import Line
 
 MOST_SERIAL = 2**53 - 1
 """Up to here every reader of JSON knows whole numbers (RFC 8259 §6)."""

@@ -11,22 +11,22 @@ import orjson
 
 from shared import yaml_out
 from shared.clock import Clock
-from shared.compose import Part, compose
 from shared.fetch import MAX_BYTES, Fetcher, Validators
 from shared.fetch.guard import Guard
 from shared.formats import FORMATS, INDEX
 from shared.formats.documents import DocumentFaulty
 from shared.formats.manifest import read_manifest
+from shared.model.compose import Part, compose
+from shared.model.registration import Registration
 from shared.offline.cache import Cache, Stored
 from shared.offline.parts import parts_of
 from shared.problems import SourceProblem, SourceTooLarge, StartError
-from shared.registration import Registration
 from shared.settings import Settings
 from shared.version import VERSION
 
 if TYPE_CHECKING:
-    from shared.compose import Composition
-    from shared.sources.status import State
+    from shared.model.compose import Composition
+    from shared.model.status import State
 
 _FAILURES = (SourceProblem, DocumentFaulty)
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
-from shared.compose import Part
 from shared.formats import FORMATS, HUB, Publisher, recognised
 from shared.formats.documents import DocumentFaulty, Fault
+from shared.model.compose import Part
 
 if TYPE_CHECKING:
     from shared.formats import Relayed
-    from shared.registration import Registration
-    from shared.sources.status import State
+    from shared.model.registration import Registration
+    from shared.model.status import State
 
 _NOT_FEDERATED = "is no federated index; for an index leave out format: hub in the manifest"
 _FEDERATED = "is a federated index; if this source may speak for other repos, say format: hub in the manifest"

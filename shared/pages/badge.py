@@ -9,7 +9,7 @@ from shared.pages.words import count
 
 if TYPE_CHECKING:
     from shared.federation.edition import Standing
-    from shared.sources.status import State
+    from shared.model.status import State
 
 _LABEL = "reuse-surface"
 _COLOURS: dict[State, str] = {

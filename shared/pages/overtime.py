@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from shared.sources.spans import Span, coarse
-from shared.sources.status import STATES
+from shared.model.spans import Span, coarse
+from shared.model.status import STATES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shared.sources.status import State
+    from shared.model.status import State
 
 _DAY = 86400
 WINDOWS: dict[str, int] = {"day": _DAY, "week": 7 * _DAY, "month": 30 * _DAY}

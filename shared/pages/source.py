@@ -9,7 +9,7 @@ from shared.sources.held import vanishing
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shared.federation.lines import Line
+    from shared.model.lines import Line
     from shared.sources.source import Source
 
 MOST_TURNS = 8

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
+from shared.model.status import STATES
 from shared.pages.words import count
-from shared.sources.status import STATES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from shared.federation.edition import Standing
     from shared.hub import Hub
-    from shared.registration import Registration
-    from shared.sources.status import State, Status
+    from shared.model.registration import Registration
+    from shared.model.status import State, Status
 
 
 class Row(NamedTuple):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from shared.sources.status import State
+    from shared.model.status import State
 
 STATES: dict[State, str] = {
     "fresh": "The last check found it in order.",

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shared.clock import Clock
-    from shared.compose import Part
     from shared.federation import Edition, Federation
     from shared.model.capability import Capability
+    from shared.model.compose import Part
     from shared.search.index import More
 
     Render = Callable[[Found], bytes]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from shared.compose import Part
     from shared.model.capability import Capability
+    from shared.model.compose import Part
 
 LETTERS = {"definition": "D", "availability": "A", "consumption": "C", "reliability": "R"}
 """The kinds of fact that the maturity vector states, and the letter of each."""

@@ -15,9 +15,9 @@ from shared.search.table import Query, Row, Table
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from shared.compose import Part
     from shared.federation import Edition
     from shared.model.capability import Capability
+    from shared.model.compose import Part
 
     More = Callable[[Part, Capability], Iterable[tuple[str, str]]]
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from shared.compose import Part
     from shared.model.capability import Entry
+    from shared.model.compose import Part
 
 _WORD = re.compile(r"[^\W_]+")
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from shared.compose import Part
     from shared.federation import Edition
     from shared.model.capability import Entry
+    from shared.model.compose import Part
     from shared.model.content import Content
 
 

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from shared.clock import RunningTime
+    from shared.model.status import Status
     from shared.sources.check import Checker
     from shared.sources.hosts import Hosts, Share
     from shared.sources.intake import Intake
     from shared.sources.source import Source
-    from shared.sources.status import Status
 
 BEGUN_AT_ONCE = 64
 

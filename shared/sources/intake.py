@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
     from shared.clock import RunningTime
     from shared.model.content import Content
+    from shared.model.status import Status
     from shared.sources.check import Found
     from shared.sources.held import Loss
     from shared.sources.room import Room
     from shared.sources.source import Ending, Source
-    from shared.sources.status import Status
     from shared.storage.files.shelf import Shelf, Shelves
     from shared.tally import Tally
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from shared.model.status import Status
 from shared.problems import RepoNotFound
 from shared.sources.checks import Checks, must_be_readable
 from shared.sources.hosts import Hosts
@@ -13,15 +14,14 @@ from shared.sources.keeper import Keeper
 from shared.sources.restoring import admit, restored
 from shared.sources.schedule import Schedule
 from shared.sources.source import Source
-from shared.sources.status import Status
 
 if TYPE_CHECKING:
     import contextlib
     from collections.abc import Awaitable, Iterable, Mapping
 
     from shared.clock import RunningTime
-    from shared.compose import Part
-    from shared.registration import Registration
+    from shared.model.compose import Part
+    from shared.model.registration import Registration
     from shared.sources.check import Checker
     from shared.sources.room import Room
     from shared.sources.source import Outcome
@@ -64,8 +64,11 @@ class Sources:
         admit(sources, self._room, self._time)
         for source in sources:
             self._follow(source)
-        self._shelves.drop_all_but(set(self._sources))
         self.schedule.spread()
+
+    def tidy(self) -> None:
+        """Remove what a crash or an older registration left behind of contents."""
+        self._shelves.tidy(self._sources.keys())
 
     def _follow(self, source: Source) -> None:
         self._sources[source.registration.repo] = source

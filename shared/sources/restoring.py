@@ -11,18 +11,18 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from shared.model.status import Status
 from shared.problems import HubFull
 from shared.sources.held import PATIENCE_SECONDS, Held, measured
 from shared.sources.memory import Memory
 from shared.sources.schedule import longest
 from shared.sources.source import Source, describing
-from shared.sources.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from shared.clock import RunningTime
-    from shared.registration import Registration
+    from shared.model.registration import Registration
     from shared.sources.room import Room
     from shared.storage.files.journal import Record
     from shared.storage.files.shelf import Kept, Shelves
@@ -32,7 +32,7 @@ _log = logging.getLogger("hub.sources")
 
 
 def restored(registration: Registration, record: Record | None, shelves: Shelves, time: RunningTime) -> Source:
-    """Return the source of *registration* as the files tell; remove from the *shelves* what does not count.
+    """Return the source of *registration* as the files tell; let the *shelves* ignore what does not count.
 
     Raise StartError for content that can't be read. What was checked a short while ago is not due yet.
     """
@@ -41,9 +41,9 @@ def restored(registration: Registration, record: Record | None, shelves: Shelves
     if held is not None and not _waits(held, registration, kept):
         held = None
     if kept is None:
-        shelves.good.drop(registration.repo)
+        shelves.good.ignore(registration.repo)
     if held is None:
-        shelves.held.drop(registration.repo)
+        shelves.held.ignore(registration.repo)
     usable = record if record is not None and _counts(record, registration, kept) else None
     source = Source(registration, _status(usable, registration, kept), kept)
     _remember(source, usable.memory if usable else Memory(), time)

@@ -6,16 +6,16 @@ import asyncio
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from shared.compose import Part
+from shared.model.compose import Part
+from shared.model.status import SERVED, Status, state_of
 from shared.sources.hosts import Host
 from shared.sources.memory import Memory
 from shared.sources.schedule import patience
-from shared.sources.status import SERVED, Status, state_of
 
 if TYPE_CHECKING:
     from shared.clock import Clock, RunningTime
     from shared.model.content import Content
-    from shared.registration import Registration
+    from shared.model.registration import Registration
     from shared.sources.held import Held
     from shared.sources.hosts import Share
     from shared.sources.memory import Mark

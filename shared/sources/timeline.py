@@ -1,58 +1,52 @@
-"""How fresh the federation was over the last 30 days: the sources by state, to the minute, in a file of its own.
+"""How fresh the federation was over the last 30 days: the sources by state, to the minute.
 
-The past of a picture is worth less than anything else the hub does: a file that can't be read begins anew, one that
-can't be written is tried again a minute later.
+The past of a picture is worth less than anything else the hub does: one that can't be read begins anew, one that can't
+be written is tried again a minute later.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import threading
 from collections import Counter
 from typing import TYPE_CHECKING
 
-import orjson
-
+from shared.model.spans import seen, thinned
+from shared.model.status import STATES
 from shared.problems import Problem
 from shared.shortage import log_failure
-from shared.sources.spans import Span, seen, thinned
-from shared.sources.status import STATES
-from shared.storage.files.disk import PREVIOUS, parsed, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from shared.clock import Clock
+    from shared.model.spans import Span
+    from shared.model.status import State
     from shared.sources.life import Sources
-    from shared.sources.status import State
+    from shared.storage.engine import Past
 
-FORMAT = 1
 LOOK_SECONDS = 60.0
 SAVE_SECONDS = 600.0
 _log = logging.getLogger("hub.timeline")
 
 
 class Timeline:
-    """The file ``timeline.json``, and what was seen since it was written.
+    """What was seen of the states of the sources.
 
     It is written when the counts changed, at most once a minute, else every ten minutes, and in the end: a process
     that is killed leaves a gap that is up to ten minutes longer than it was away.
     """
 
-    def __init__(self, path: Path, sources: Sources, clock: Clock) -> None:
+    def __init__(self, past: Past, sources: Sources, clock: Clock) -> None:
         """Take up what was recorded, or begin anew where that can't be read."""
-        self._path = path
+        self._past = past
         self._sources = sources
         self._clock = clock
         self._first = True
         self._counted: tuple[int, tuple[int, ...]] = (-1, ())
         self._saved = clock.monotonic()
         self._trouble = ""
-        self._writing = threading.Lock()
-        self._spans = self._load()
+        self._spans = past.load()
 
     def spans(self, counts: Mapping[State, int]) -> Sequence[Span]:
         """Return what was seen of the last 30 days, up to this moment, at which the sources are as *counts* tells."""
@@ -100,7 +94,7 @@ class Timeline:
     async def _save(self) -> None:
         self._saved = self._clock.monotonic()
         try:
-            await asyncio.to_thread(self._write, self._spans)
+            await asyncio.to_thread(self._past.save, self._spans)
         except Problem as fault:
             if not self._trouble:
                 _log.warning("recording how fresh the sources are: %s", fault.detail)
@@ -108,44 +102,8 @@ class Timeline:
         else:
             self._trouble = ""
 
-    def _write(self, spans: Sequence[Span]) -> None:
-        rows = [[span.since, span.until, span.counts] for span in spans]
-        content = orjson.dumps({"format": FORMAT, "states": STATES, "spans": rows})
-        # A write whose caller was cancelled may still be under way.
-        with self._writing:
-            write_whole(self._path, content)
-
-    def _load(self) -> list[Span]:
-        try:
-            content = self._path.read_bytes()
-        except FileNotFoundError:
-            return []
-        except OSError as fault:
-            _log.warning("%s can't be read (%s): recorded anew from here on", self._path, fault.strerror)
-            return []
-        try:
-            return _read(content)
-        except (ValueError, TypeError, KeyError, AttributeError):
-            aside = self._path.with_name(self._path.name + PREVIOUS)
-            _log.warning("%s can't be understood: recorded anew from here on", self._path)
-            with contextlib.suppress(OSError):
-                self._path.replace(aside)
-            return []
-
     async def close(self) -> None:
         """Look a last time, and write it down."""
         self._looked()
         if self._spans:
             await self._save()
-
-
-def _read(content: bytes) -> list[Span]:
-    """Return the spans in *content*, or raise ValueError, TypeError or KeyError for what was not written here."""
-    saved = parsed(content, FORMAT)
-    if saved["states"] != list(STATES):
-        raise ValueError(saved["states"])
-    spans = [Span(int(since), int(until), tuple(map(int, counts))) for since, until, counts in saved["spans"]]
-    ends = [0, *(end for span in spans for end in span[:2])]
-    if sorted(ends) != ends or any(len(one.counts) != len(STATES) or min(one.counts) < 0 for one in spans):
-        raise ValueError("out of order")
-    return spans

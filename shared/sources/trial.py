@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from shared.clock import Clock
-    from shared.compose import Part
+    from shared.model.compose import Part
     from shared.model.content import Content
-    from shared.registration import Wanted
+    from shared.model.registration import Wanted
     from shared.sources.check import Checker, Found
     from shared.sources.room import Room
 

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from shared.auth.author import Author
 
 if TYPE_CHECKING:
-    import contextlib
     from collections.abc import Callable, Sequence
 
+    from shared.model.registration import Registration, Wanted
     from shared.problems import Problem
-    from shared.registration import Registration, Wanted
 
 __all__ = ["Author", "Change", "Edited", "Store"]
 
@@ -76,6 +75,10 @@ class Store(Protocol):
         """Return all registrations in the order of their names: the same object until one changes, to look at."""
         ...
 
+    def all(self) -> Sequence[Registration]:
+        """Return what ``registrations`` does, for the start, before there is an event loop."""
+        ...
+
     async def add(self, wanted: Wanted, author: Author) -> Registration:
         """Register *wanted*, or raise RepoExists, UrlRegistered or RegistrationsFull."""
         ...
@@ -117,10 +120,6 @@ class Store(Protocol):
         lines there are 10,000, in 16 MiB: what is more is taken from the token that has most of them, the oldest first.
         Raise RepoNotFound for a repo that was never registered, or so long ago that nothing is left of it.
         """
-        ...
-
-    def quiet(self) -> contextlib.AbstractAsyncContextManager[None]:
-        """Give a time in which nothing reaches the files: writes under way end before, others wait until after."""
         ...
 
     async def close(self) -> None:

@@ -10,16 +10,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from shared.fetch import urls
+from shared.model.registration import Registration
 from shared.problems import PreconditionFailed, RegistrationsFull, RepoExists, RepoNotFound, UrlRegistered
-from shared.registration import Registration
 from shared.storage import Bounds, Change
 from shared.web.answers import tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from shared.model.registration import Wanted
     from shared.problems import Problem
-    from shared.registration import Wanted
     from shared.storage import Author, Facts
 
     Edit = Callable[[Registration | None], Wanted | None]

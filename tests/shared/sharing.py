@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from shared.compose import Part
+from shared.model.compose import Part
 from shared.model.content import content_of
-from shared.registration import Registration
+from shared.model.registration import Registration
 
 if TYPE_CHECKING:
-    from shared.sources.status import State
+    from shared.model.status import State
 
 EARLY, LATER, LAST = (f"2026-11-23T10:00:0{second}.000000Z" for second in range(3))
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared import hub as hub_module
-from shared import search
+from shared import background, search
 from shared.hub import Hub, open_hub
 from shared.problems import StartError
 from shared.registration import wanted
@@ -40,8 +39,8 @@ async def test_the_refresher_counts_where_it_is_on(settings: Settings, hands: Ha
 
     async with hub.running():
         assert hub.checks()["refresher"] == "ok"
-        hub.tasks["refresher"].cancel()
-        await asyncio.wait([hub.tasks["refresher"]])
+        hub.background.tasks["refresher"].cancel()
+        await asyncio.wait([hub.background.tasks["refresher"]])
         assert hub.checks()["refresher"] == "not running"
 
 
@@ -116,7 +115,7 @@ async def test_a_task_that_ends_is_named_and_started_again(  # noqa: PLR0917 - f
     name: str,
     fault: BaseException,
 ) -> None:
-    monkeypatch.setattr(hub_module, "AGAIN_SECONDS", 0.05)
+    monkeypatch.setattr(background, "AGAIN_SECONDS", 0.05)
     hub = open_hub(replace(settings, refresh=True), hands.clock())
     part = getattr(hub, name)
     follow = "run" if name == "refresher" else "follow"
@@ -132,11 +131,11 @@ async def test_a_task_that_ends_is_named_and_started_again(  # noqa: PLR0917 - f
     monkeypatch.setattr(part, follow, end_once)
     async with hub.running():
         async with asyncio.timeout(10):
-            while not hub.troubles:  # noqa: ASYNC110 - what is waited for tells nobody
+            while not hub.background.troubles:  # noqa: ASYNC110 - what is waited for tells nobody
                 await asyncio.sleep(0.001)
             if name != "timeline":
                 assert hub.checks()[name] == f"ended ({cause(fault)}); it is started again"
-            while hub.troubles or len(begun) < 2:  # noqa: ASYNC110 - the same
+            while hub.background.troubles or len(begun) < 2:  # noqa: ASYNC110 - the same
                 await asyncio.sleep(0.001)
         assert set(hub.checks().values()) == {"ok"}
     assert f"the task {name} ended, and is started again: {cause(fault)}" in caplog.text
@@ -201,7 +200,7 @@ def test_opens_on_the_clock_of_the_machine_where_none_is_given(settings: Setting
     hub = open_hub(settings)
 
     assert hub.checks()["storage"] == "ok"
-    hub.directory.close()
+    hub.close()
 
 
 FILES = ("registrations.json", "history.jsonl", "sources.json", "federated.json", "content/state-hub.json")

@@ -1,14 +1,14 @@
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from shared.fetch.guard import Guard
+from shared.model.registration import Registration, Wanted
 from shared.problems import InvalidRegistration
-from shared.registration import Registration, Wanted, merged, wanted
+from shared.registration import merged, wanted
 from tests.builders import registration
 
 GUARD = Guard((), (80, 443))
@@ -29,16 +29,6 @@ def test_reads_what_is_wanted_and_adds_the_defaults() -> None:
     assert wanted(registration(), GUARD).as_json() == {
         **registration(), "enabled": True, "required": False, "cache_ttl_seconds": 3600, "description": "",
     }  # fmt: skip
-
-
-def test_a_registration_is_read_back_as_it_was_written() -> None:
-    assert Registration.from_json(ROW.as_json()) == ROW
-    others = [replace(ROW, domain="other"), replace(ROW, url="https://b.example/"), replace(ROW, updated_at="t2")]
-
-    assert re.fullmatch('"4-[0-9a-f]{16}"', ROW.etag)
-    assert ROW.etag == Registration.from_json(ROW.as_row()).etag
-    assert len({ROW.etag, *(other.etag for other in others)}) == 4
-    assert ROW.wanted() == Wanted(**registration(required=True, description="about", cache_ttl_seconds=60))
 
 
 def test_a_whole_number_may_be_written_with_a_point() -> None:

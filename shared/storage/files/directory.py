@@ -31,7 +31,7 @@ class DataDirectory:
     """
 
     def __init__(self, path: Path) -> None:
-        """Make *path* where it is missing, lock it and try what its volume must be able to do, or raise StartError."""
+        """Make *path* where it is missing, and lock it; raise StartError."""
         self.path = path
         try:
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -40,7 +40,6 @@ class DataDirectory:
             raise StartError(f"The data directory {path} can't be used: {fault.strerror}.") from fault
         try:
             self._take_lock()
-            _try_volume(path)
         except StartError:
             self._lock.close()
             raise
@@ -55,6 +54,10 @@ class DataDirectory:
                 f"Another process holds the data directory {self.path}. Stop it first, or choose another folder "
                 "with --data-dir or REUSE_SURFACE_DATA_DIR."
             ) from fault
+
+    def try_volume(self) -> None:
+        """Raise StartError where the volume can't do what durable writes need."""
+        _try_volume(self.path)
 
     def close(self) -> None:
         """Let the next process in."""

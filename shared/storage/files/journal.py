@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
+from shared.model.status import Status
 from shared.sources.memory import Mark, Memory
-from shared.sources.status import Status
 from shared.storage.files.disk import content_of, parsed, trusted, write_whole
 from shared.storage.files.saved import fitting
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
+import os
+import stat
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from itertools import count
@@ -19,9 +22,10 @@ from shared.storage.files.disk import content_of, parsed, rename, storage_proble
 from shared.storage.files.saved import fitting
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
-    from shared.registration import Registration
+    from shared.model.registration import Registration
 
 FORMAT = 1
 _REMEDY = "Put back a good copy, or remove it: the source is then read again."
@@ -60,13 +64,26 @@ class Shelf:
     """A folder with a file ``<repo>.json`` per source. Drafts start with a dot, which no repo does."""
 
     def __init__(self, folder: Path) -> None:
-        """Make *folder* where it is missing, or raise StartError."""
+        """Know where it lies; ``make`` makes the folder where it is missing."""
         self._folder = folder
         self._numbers = count()
+        self._stray: set[str] = set()
+
+    def make(self) -> None:
+        """Make the folder where it is missing, or raise StartError."""
         try:
-            folder.mkdir(mode=0o700, exist_ok=True)
+            self._folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as fault:
-            raise StartError(f"The folder {folder} can't be used: {fault.strerror}.") from fault
+            raise self._unusable(fault) from fault
+
+    def must_be_usable(self) -> None:
+        """Raise StartError for something of the folder's name that is no folder: what it held would not be seen."""
+        with contextlib.suppress(FileNotFoundError):
+            if not stat.S_ISDIR(os.lstat(self._folder).st_mode) and not self._folder.is_dir():
+                raise self._unusable(NotADirectoryError(0, "Not a directory"))
+
+    def _unusable(self, fault: OSError) -> StartError:
+        return StartError(f"The folder {self._folder} can't be used: {fault.strerror}.")
 
     def load(self, registration: Registration) -> Kept | None:
         """Return what is kept for *registration*, of whatever URL; None for nothing, or what another one left.
@@ -122,16 +139,21 @@ class Shelf:
         """Forget *repo*; a file that the volume does not let go is removed by the next start."""
         self._remove(self._path(repo))
 
-    def drop_all_but(self, repos: set[str]) -> None:
-        """Forget what no registration stands behind any more, and drafts that a crash left."""
+    def ignore(self, repo: str) -> None:
+        """Let what a start found of *repo*, and what does not count, be removed when ``tidy`` is called."""
+        self._stray.add(repo)
+
+    def tidy(self, repos: Collection[str]) -> None:
+        """Forget what no registration of *repos* stands behind, what was ignored, and drafts that a crash left."""
         try:
             paths = list(self._folder.iterdir())
         except OSError as fault:
             _log.warning("%s can't be listed, the next start tries again: %s", self._folder, fault.strerror)
             return
         for path in paths:
-            if path.stem not in repos:
+            if path.stem not in repos or path.stem in self._stray:
                 self._remove(path)
+        self._stray.clear()
 
     def _remove(self, path: Path) -> None:
         # What is on the volume too long takes room; the registration that decides what is served is gone already.
@@ -183,10 +205,20 @@ class Shelves:
         self.good.drop(repo)
         self.held.drop(repo)
 
-    def drop_all_but(self, repos: set[str]) -> None:
-        """Forget what no registration stands behind any more, on both."""
-        self.good.drop_all_but(repos)
-        self.held.drop_all_but(repos)
+    def make(self) -> None:
+        """Make both folders where they are missing, or raise StartError."""
+        self.good.make()
+        self.held.make()
+
+    def must_be_usable(self) -> None:
+        """Raise StartError where something else has the name of a folder."""
+        self.good.must_be_usable()
+        self.held.must_be_usable()
+
+    def tidy(self, repos: Collection[str]) -> None:
+        """Forget what no registration of *repos* stands behind and what does not count, on both."""
+        self.good.tidy(repos)
+        self.held.tidy(repos)
 
     def sync(self) -> None:
         """Make what was placed and dropped survive a power cut. For any thread."""

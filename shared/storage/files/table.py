@@ -41,37 +41,50 @@ class Gone(NamedTuple):
 class AtomicStorage(Storage):
     """TinyDB's view of one file: read once, then kept in memory; written as draft, fsync, rename, fsync of the folder.
 
-    TinyDB's own JSONStorage writes in place and loses everything when the process dies in between.
+    TinyDB's own JSONStorage writes in place and loses everything when the process dies in between. A file of an older
+    format is brought to the present one by ``upgrade`` or the first write, and kept aside then.
     """
 
     def __init__(self, path: Path) -> None:
         """Read *path*, or start empty where there is none; raise StartError when it is foreign or damaged."""
         self._path = path
-        self._tables = _load(path)
+        self._tables, self._found = _load(path)
 
     def read(self) -> Tables:
         """Return all tables; the outer dictionary is the caller's to change."""
         return dict(self._tables)
 
+    def upgrade(self) -> None:
+        """Bring a file of an older format to the present one; raise StorageUnavailable and keep what was there."""
+        if self._found < FORMAT:
+            self.write(self._tables)
+
     def write(self, data: Tables) -> None:
         """Make *data* the content of the file, or raise StorageUnavailable and keep what was there."""
+        if self._found < FORMAT:
+            keep_aside(self._path, f".format-{self._found}")
         write_whole(self._path, orjson.dumps(data), keep_previous=True)
+        if self._found < FORMAT:
+            said = "%s was brought from format %d to %d; the old file is kept beside it"
+            _log.warning(said, self._path, self._found, FORMAT)
+            self._found = FORMAT
         self._tables = data
 
 
-def _load(path: Path) -> Tables:
+def _load(path: Path) -> tuple[Tables, int]:
+    """Return the tables in *path* as the present format has them, and the format that they were found in."""
     content = content_of(path, REMEDY)
     with trusted(path, REMEDY):
         if content is None:
             if path.with_name(path.name + PREVIOUS) in path.parent.iterdir():
                 raise damaged(path, "is missing, but its previous generation is there", REMEDY)
-            return {"about": {"1": _about()}}
+            return {"about": {"1": _about()}}, FORMAT
         tables: Tables = orjson.loads(content)
         found = _format_of(tables["about"]["1"])
-        if found < FORMAT:
-            tables = _migrated(path, tables, found)
+        for number in range(found, FORMAT):
+            tables = _MIGRATIONS[number](tables)
         tables["about"] = {"1": _about()}
-        return tables
+        return tables, found
 
 
 def _about() -> Row:
@@ -86,16 +99,6 @@ def _format_of(about: Row) -> int:
     if found > FORMAT:
         raise NewerFormatError(found, FORMAT, about.get("written_by"))
     return found
-
-
-def _migrated(path: Path, tables: Tables, found: int) -> Tables:
-    """Bring *tables*, of the format *found*, to the present one on disk as well; the old file is kept aside."""
-    keep_aside(path, f".format-{found}")
-    for number in range(found, FORMAT):
-        tables = _MIGRATIONS[number](tables)
-    write_whole(path, orjson.dumps(tables), keep_previous=True)
-    _log.warning("%s was brought from format %d to %d; the old file is kept beside it", path, found, FORMAT)
-    return tables
 
 
 def _say_who_writes(tables: Tables) -> Tables:
@@ -146,6 +149,7 @@ class Database(tinydb.TinyDB):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, storage=AtomicStorage)
+        self.upgrade = cast("AtomicStorage", self.storage).upgrade
         self._repos = cast("_BatchTable", self.table("repos"))
 
     def load(self) -> tuple[dict[str, Row], Gone]:

@@ -6,8 +6,8 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
+from shared.model.registration import Registration, is_name
 from shared.problems import Problem, RepoNotFound, StorageUnavailable
-from shared.registration import Registration, is_name
 from shared.shortage import log_failure
 from shared.storage import Author, Bounds, Change, Edited, Store
 from shared.storage.files.disk import trusted
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from shared.clock import Clock
-    from shared.registration import Wanted
+    from shared.model.registration import Wanted
     from shared.storage import Facts
     from shared.storage.ledger import Edit
     from shared.tally import Tally
@@ -50,6 +50,10 @@ class TinyStore(Store):
         self._waiting: list[_Write] = []
         self._writer: asyncio.Task[None] | None = None
         self._files = asyncio.Lock()
+
+    def upgrade(self) -> None:
+        """Bring files of an older format to the present one; raise StorageUnavailable."""
+        self._database.upgrade()
 
     async def get(self, repo: str) -> Registration:
         return self._ledger.get(repo)
@@ -109,6 +113,7 @@ class TinyStore(Store):
         return changes
 
     def quiet(self) -> contextlib.AbstractAsyncContextManager[None]:
+        """Return a context in which nothing is written: a write under way ends first, others wait."""
         return self._files
 
     async def close(self) -> None:

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
-from shared.federation import feed, window
+from shared.federation import feed
+from shared.model import window
 from shared.web.parameters import cursor_to
 from tests.builders import WRITER, capability, federated, index, problem, refresh, register, served, url_of
 

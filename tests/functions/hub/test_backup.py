@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.backup import FIRST, Snapshot
+from shared.storage.files.snapshot import FIRST
+from shared.storage.files.snapshot import FilesSnapshot as Snapshot
 from tests.builders import WRITER, problem, register, url_of
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ async def test_takes_no_parameters_and_offers_a_tar_only(
 
 async def test_leaves_nothing_on_the_volume(client: httpx.AsyncClient, hub: Hub) -> None:
     def everything() -> list[Path]:
-        return sorted(hub.directory.path.rglob("*"))
+        return sorted(hub.settings.data_dir.rglob("*"))
 
     await client.get("/v1/backup", headers=WRITER)
     before = everything()

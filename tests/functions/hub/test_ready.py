@@ -42,8 +42,8 @@ async def test_is_ready_when_every_check_is_ok_or_off(settings: Settings, refres
 async def test_is_not_ready_when_a_task_in_the_background_died(settings: Settings, name: str) -> None:
     hub = open_hub(replace(settings, refresh=True))
     async with hub.running():
-        hub.tasks[name].cancel()
-        await asyncio.wait([hub.tasks[name]])
+        hub.background.tasks[name].cancel()
+        await asyncio.wait([hub.background.tasks[name]])
         answer = await ask(hub)
 
     assert (answer.status_code, answer.json()["ready"]) == (503, False)

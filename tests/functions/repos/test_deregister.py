@@ -64,7 +64,7 @@ async def test_forgets_what_was_fetched(client: httpx.AsyncClient, upstream: res
     await register(client)
 
     assert (await client.get("/v1/repos/state-hub")).json()["source"]["state"] == "never"
-    assert list((hub.directory.path / "content").iterdir()) == []
+    assert list((hub.settings.data_dir / "content").iterdir()) == []
 
 
 async def test_knows_no_repo_that_is_not_registered(client: httpx.AsyncClient) -> None:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from shared.auth.author import Author, Grant
+from shared.model.registration import Wanted
 from shared.problems import Forbidden
-from shared.registration import Wanted
 from tests.builders import registration
 
 

@@ -14,10 +14,10 @@ from router import ENDPOINTS, operations
 from shared import schemas
 from shared.contract import Contract, Operation, document
 from shared.findings import KINDS
+from shared.model.status import STATES
 from shared.pages.listing import ORDERS
 from shared.problems import PROBLEMS
 from shared.search.facts import KINDS as FACTS
-from shared.sources.status import STATES
 
 CONTRACT = document(operations(ENDPOINTS))
 

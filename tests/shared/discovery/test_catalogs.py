@@ -19,8 +19,8 @@ from tests.shared.search.editions import edition
 from tests.shared.sharing import LATER, part
 
 if TYPE_CHECKING:
-    from shared.compose import Part
     from shared.federation import Federation
+    from shared.model.compose import Part
 
 HUB = Naming("https://reuse.example.org")
 

@@ -12,9 +12,9 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.compose import Composition, compose
 from shared.federation import document as module
 from shared.federation.document import CODINGS, Document, Form, Press, substance
+from shared.model.compose import Composition, compose
 from shared.web.query import JSON, YAML
 from shared.yaml_out import list_item
 from tests.builders import capability

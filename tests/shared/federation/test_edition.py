@@ -4,15 +4,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.compose import Composition, compose
 from shared.federation.document import Press, substance
 from shared.federation.edition import MOST_REPOS, Edition, Standing, dated, disputed, missing
-from shared.sources.status import Status
+from shared.model.compose import Composition, compose
+from shared.model.status import Status
 from tests.builders import capability
 from tests.shared.sharing import LATER, part
 
 if TYPE_CHECKING:
-    from shared.compose import Part
+    from shared.model.compose import Part
 
 IDS = [capability(number)["id"] for number in range(10)]
 

@@ -12,6 +12,8 @@ import shared.federation as module
 from shared.federation import Federation
 from shared.federation.document import Form
 from shared.problems import SerialGone, StartError, StorageUnavailable
+from shared.storage.files import editions
+from shared.storage.files.editions import FileEditions
 from shared.tally import Tally
 from shared.web.query import JSON
 from tests.builders import Hands, capability
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from shared.compose import Part
+    from shared.model.compose import Part
     from shared.sources.life import Sources
 
 
@@ -69,8 +71,10 @@ def path(tmp_path: Path) -> Path:
 
 
 def opened(path: Path, shares: Shares, hands: Hands | None = None) -> Federation:
-    """Return the federation that a start would open."""
-    return Federation(path, cast("Sources", shares), (hands or Hands()).clock(), Tally())
+    """Return the federation that a start would open, ready to serve."""
+    federation = Federation(FileEditions(path.parent), cast("Sources", shares), (hands or Hands()).clock(), Tally())
+    federation.begin()
+    return federation
 
 
 def names(federation: Federation) -> list[str]:
@@ -120,7 +124,7 @@ async def test_a_turn_that_was_broken_off_while_it_waited_keeps_no_other_from_it
 ) -> None:
     federation = opened(path, shares)
     shares.shares = []
-    async with federation.quiet():
+    async with federation._editions.turn():
         first = asyncio.create_task(federation.shown())
         await asyncio.sleep(0)
         turn = federation._turn
@@ -406,7 +410,7 @@ async def test_a_crash_between_the_two_files_leaves_nothing_wrong(
         raise StorageUnavailable("No.")
 
     with monkeypatch.context() as broken:
-        broken.setattr(module, "write_whole", full)
+        broken.setattr(editions, "write_whole", full)
         with pytest.raises(StorageUnavailable):
             await federation.shown()
     assert (federation.document.serial, since(federation, 1)) == (1, [])

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.compose import compose
 from shared.federation import feed
 from shared.federation.changes import Changes
 from shared.federation.document import Document, Form, Press, substance
 from shared.federation.feed import Place, page
-from shared.federation.lines import Delta, Line
+from shared.model.compose import compose
+from shared.model.lines import Delta, Line
 from shared.web.parameters import cursor_to
 from shared.web.query import JSON
 from tests.builders import capability
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from shared.compose import Part
-    from shared.sources.status import State
+    from shared.model.compose import Part
+    from shared.model.status import State
 
 STATES: tuple[State, ...] = ("never", "fresh", "stale", "failed", "held", "disabled")
 
@@ -31,8 +31,8 @@ STATES: tuple[State, ...] = ("never", "fresh", "stale", "failed", "held", "disab
 class Hub:
     """A federation in memory: what is served, and what changed."""
 
-    def __init__(self, path: Path) -> None:
-        self.press, self.changes = Press(), Changes(path)
+    def __init__(self) -> None:
+        self.press, self.changes = Press(), Changes()
         self.document = self.made([], 0)
 
     def made(self, parts: list[Part], serial: int) -> Document:
@@ -45,7 +45,7 @@ class Hub:
         following = self.made(parts, self.document.serial + 1)
         delta = Delta.between(self.document.composition, following.composition)
         line = Line.of(following.serial, following.substance, delta)
-        self.changes.write(line)
+        self.changes.with_line(line)
         self.changes.keep(line)
         self.document = following
 
@@ -124,9 +124,9 @@ def federations(draw: st.DrawFn) -> list[Part]:
 
 @given(st.data(), st.lists(federations(), min_size=1, max_size=8))
 def test_a_copy_that_applies_the_changes_is_what_is_served(
-    path: Path, data: st.DataObject, history: list[list[Part]]
+    data: st.DataObject, history: list[list[Part]]
 ) -> None:
-    hub, copy = Hub(path), Copy()
+    hub, copy = Hub(), Copy()
     limits = st.integers(1, 12)
     for parts in history:
         hub.serve(parts)
@@ -144,8 +144,8 @@ def test_a_copy_that_applies_the_changes_is_what_is_served(
 
 
 @given(st.lists(federations(), min_size=1, max_size=4), st.integers(1, 5))
-def test_every_name_is_told_once(path: Path, history: list[list[Part]], limit: int) -> None:
-    hub = Hub(path)
+def test_every_name_is_told_once(history: list[list[Part]], limit: int) -> None:
+    hub = Hub()
     for parts in history:
         hub.serve(parts)
 
@@ -163,8 +163,8 @@ def test_every_name_is_told_once(path: Path, history: list[list[Part]], limit: i
     assert {one["serial"] for one in pages} == {len(history)}
 
 
-def test_a_page_has_the_documented_shape(path: Path) -> None:
-    hub = Hub(path)
+def test_a_page_has_the_documented_shape() -> None:
+    hub = Hub()
     hub.serve([part("a", capability(1), capability(2)), part("b", capability(3))])
     hub.serve([part("a", capability(1, name="Other"))])
 
@@ -194,8 +194,8 @@ def test_what_is_no_place_is_refused(text: str) -> None:
         Place.read(text)
 
 
-def test_a_page_holds_no_more_conflicts_than_names_would_fit(path: Path) -> None:
-    hub, copy = Hub(path), Copy()
+def test_a_page_holds_no_more_conflicts_than_names_would_fit() -> None:
+    hub, copy = Hub(), Copy()
     entries = [capability(number) for number in range(10, 60)]
     hub.serve([part("ours", *entries), part("theirs", *entries, at=LATER)])
 
@@ -212,8 +212,8 @@ def test_a_page_holds_no_more_conflicts_than_names_would_fit(path: Path) -> None
     assert copy.document()["conflicts"] == told
 
 
-def test_pages_that_end_with_their_bytes_lead_to_what_is_served(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    hub, copy = Hub(path), Copy()
+def test_pages_that_end_with_their_bytes_lead_to_what_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    hub, copy = Hub(), Copy()
     entries = [capability(number, summary="x" * 100 * number) for number in range(1, 40)]
     hub.serve([part("ours", *entries), part("theirs", *entries, at=LATER), part("gone")])
     hub.serve([part("ours", *entries[::-2]), part("theirs", *entries, at=LATER)])

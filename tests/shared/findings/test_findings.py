@@ -8,7 +8,7 @@ import pytest
 
 from shared.findings import KINDS, SEVERITIES, Finding, by_repo
 from shared.hub import Hub, open_hub
-from shared.registration import Registration
+from shared.model.registration import Registration
 from shared.storage import Author
 from tests.builders import Hands, capability, index, registration, url_of
 

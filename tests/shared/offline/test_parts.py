@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shared.formats.documents import DocumentFaulty
+from shared.model.registration import Registration
 from shared.offline.parts import parts_of
-from shared.registration import Registration
 from tests.builders import capability, index, registration
 
 if TYPE_CHECKING:
-    from shared.compose import Part
-    from shared.sources.status import State
+    from shared.model.compose import Part
+    from shared.model.status import State
 
 NOW = "2026-11-23T10:00:00Z"
 FACTS: dict[str, Any] = registration()

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 from shared.federation.edition import Standing
+from shared.model.registration import Registration
+from shared.model.status import Status
 from shared.pages.summary import Row
-from shared.registration import Registration
-from shared.sources.status import Status
 from tests.builders import url_of
 
 

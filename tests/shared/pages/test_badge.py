@@ -5,8 +5,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from shared.federation.edition import Standing
+from shared.model.status import STATES, State
 from shared.pages.badge import badge
-from shared.sources.status import STATES, State
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from shared.model.spans import Span
+from shared.model.status import STATES, State
 from shared.pages.overtime import HEIGHT, TOP, Box, picture
-from shared.sources.spans import Span
-from shared.sources.status import STATES, State
 
 NOW = datetime(2026, 11, 23, 10, 0, 0, tzinfo=UTC)
 END = int(NOW.timestamp())

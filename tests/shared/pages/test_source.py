@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.federation.lines import Delta, Line
+from shared.model.lines import Delta, Line
 from shared.pages.source import MOST_TURNS, recent, waiting
 from tests.builders import capability, index, refresh, register, url_of
 

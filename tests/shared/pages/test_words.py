@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from shared.model import status
 from shared.pages.words import NEEDS_A_LOOK, STATES, ago, count, moment, span, web_address
-from shared.sources import status
 
 NOW = datetime(2026, 11, 23, 10, 0, 0, tzinfo=UTC)
 

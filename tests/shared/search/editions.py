@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.compose import compose
 from shared.federation.document import Press, substance
 from shared.federation.edition import Edition
+from shared.model.compose import compose
 
 if TYPE_CHECKING:
-    from shared.compose import Part
+    from shared.model.compose import Part
 
 
 def edition(*parts: Part, serial: int = 1) -> Edition:

@@ -19,7 +19,7 @@ from tests.shared.search.editions import edition
 from tests.shared.sharing import EARLY, LATER, part
 
 if TYPE_CHECKING:
-    from shared.compose import Part
+    from shared.model.compose import Part
     from shared.search.query import Found
 
 NOTHING = Wanted()

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from shared.hub import Hub, open_hub
+from shared.model.registration import Registration
 from shared.problems import HeldReplaced, NothingHeld, Overloaded, SourceStatus
-from shared.registration import Registration
 from shared.sources import intake, schedule
 from shared.sources.held import past_of
 from shared.sources.hosts import AT_A_TIME, IN_ALL
@@ -611,7 +611,7 @@ async def test_what_waits_for_its_host_for_long_is_not_fresh_and_has_a_finding(
     assert (await sources.refresh_all("a"))[0].source.error is None
     assert sources.status("a").state == "fresh"
     await sources.close()
-    hub.directory.close()
+    hub.close()
 
 
 async def test_who_is_asked_for_by_name_is_asked_all_the_same(hub: Hub, crowd: list[str]) -> None:

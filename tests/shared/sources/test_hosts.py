@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from shared.registration import Registration
+from shared.model.registration import Registration
 from shared.sources import hosts as module
 from shared.sources.hosts import Hosts
 from shared.sources.source import Source

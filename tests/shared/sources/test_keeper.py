@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from shared.model.registration import Registration
+from shared.model.status import Status
 from shared.problems import StorageUnavailable
-from shared.registration import Registration
 from shared.sources import keeper as module
 from shared.sources.keeper import Keeper
 from shared.sources.source import Source
-from shared.sources.status import Status
 from shared.storage.files.journal import Journal, Record
 from shared.storage.files.shelf import Shelves
 from shared.tally import Tally
@@ -29,6 +29,7 @@ class Volume:
 
     def __init__(self, folder: Path) -> None:
         self.shelves, self.journal = Shelves(folder), Journal(folder / "sources.json")
+        self.shelves.make()
         self.calls: list[str] = []
         self.refusals = 0
 

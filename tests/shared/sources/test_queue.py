@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-from shared.registration import Registration
+from shared.model.registration import Registration
 from shared.sources.hosts import AT_A_TIME, IN_ALL, Host
 from shared.sources.queue import Queue
 from shared.sources.source import Source

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from shared.model.registration import Registration
 from shared.problems import RepoNotFound, StorageUnavailable
-from shared.registration import Registration
 from shared.sources import refresher as module
 from shared.sources.hosts import AT_A_TIME
 from shared.sources.refresher import Refresher

@@ -7,13 +7,13 @@ import pytest
 
 from shared.fetch import Validators
 from shared.formats.capability_index import read_index
-from shared.registration import Registration
+from shared.model.registration import Registration
+from shared.model.status import Status
 from shared.sources.held import Held
 from shared.sources.memory import Memory
 from shared.sources.restoring import admit, restored
 from shared.sources.room import Room
 from shared.sources.source import Source
-from shared.sources.status import Status
 from shared.storage.files.journal import Record
 from shared.storage.files.shelf import Kept, Shelves
 from tests.builders import Hands, capability, index, registration
@@ -42,6 +42,7 @@ def record(*, memory: Memory = memory(), **changes: Any) -> Record:  # noqa: B00
 def shelves(tmp_path: Path) -> Shelves:
     """Shelves with content number 1 that is served, and number 2 that is held."""
     made = Shelves(tmp_path)
+    made.make()
     for shelf, number in ((made.good, 1), (made.held, 2)):
         shelf.place(shelf.draft(ROW.repo, kept(number)), ROW.repo)
     return made
@@ -98,6 +99,7 @@ def test_what_an_acceptance_left_on_the_other_shelf_is_not_held(shelves: Shelves
     shelves.good.place(shelves.good.draft(ROW.repo, kept(2)), ROW.repo)
 
     assert restored(ROW, None, shelves, Hands().running()).held is None
+    shelves.tidy({ROW.repo})
     assert shelves.held.load(ROW) is None
 
 

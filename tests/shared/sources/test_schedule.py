@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.registration import Registration
+from shared.model.registration import Registration
 from shared.sources.hosts import AT_A_TIME, Host, Hosts
 from shared.sources.schedule import AT_ONCE, MOST_SPREAD, Schedule, interval, longest, stamp_all
 from shared.sources.source import Source

@@ -9,8 +9,8 @@ import orjson
 import pytest
 
 from shared.hub import open_hub
-from shared.sources.spans import Span
-from shared.sources.status import STATES
+from shared.model.spans import Span
+from shared.model.status import STATES
 from tests.builders import START, client_of, index, refresh, register, url_of
 
 if TYPE_CHECKING:

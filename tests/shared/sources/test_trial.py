@@ -7,8 +7,8 @@ import orjson
 import pytest
 
 from shared.formats.capability_index import read_index
+from shared.model.registration import Wanted
 from shared.problems import Overloaded
-from shared.registration import Wanted
 from shared.sources.room import Size
 from shared.sources.trial import conflicts
 from tests.builders import capability, index, registration

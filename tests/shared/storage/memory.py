@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
 from shared.problems import RepoNotFound
@@ -14,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from shared.clock import Clock
+    from shared.model.registration import Registration, Wanted
     from shared.problems import Problem
-    from shared.registration import Registration, Wanted
     from shared.storage import Facts
     from shared.storage.ledger import Decision, Edit
 
@@ -34,6 +33,10 @@ class MemoryStore(Store):
         return self._ledger.get(repo)
 
     async def registrations(self) -> Sequence[Registration]:
+        """Keep the promise."""
+        return self.all()
+
+    def all(self) -> Sequence[Registration]:
         """Keep the promise."""
         return [self._ledger.rows[repo] for repo in sorted(self._ledger.rows)]
 
@@ -83,10 +86,6 @@ class MemoryStore(Store):
         if not (lines := self._lines.of(repo)):
             raise RepoNotFound(f"{repo} was never registered.")
         return lines
-
-    def quiet(self) -> contextlib.AbstractAsyncContextManager[None]:
-        """Keep the promise: there are no files."""
-        return contextlib.nullcontext()
 
     async def close(self) -> None:
         """Keep the promise: there is nothing to let go of."""

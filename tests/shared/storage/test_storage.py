@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shared.auth.author import Grant
+from shared.model.registration import Wanted
 from shared.problems import PreconditionFailed, RegistrationsFull, RepoExists, RepoNotFound, UrlRegistered
-from shared.registration import Wanted
 from shared.storage import PER_REPO, Author, Bounds, Change, Store
 from shared.storage import lines as lines_module
 from shared.storage.files.tiny import TinyStore
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    from shared.registration import Registration
+    from shared.model.registration import Registration
     from tests.builders import Hands
 
 ANNA, BERT = Author("anna", "request-1"), Author("bert")

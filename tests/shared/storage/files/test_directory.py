@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -21,6 +22,12 @@ HOLD = (
     "import pathlib, sys; from shared.storage.files.directory import DataDirectory; "
     "held = DataDirectory(pathlib.Path(sys.argv[1])); "
 )
+
+
+def tried(folder: Path) -> None:
+    """Take *folder*, try its volume, and let go of it."""
+    with contextlib.closing(DataDirectory(folder)) as directory:
+        directory.try_volume()
 
 
 def failing(number: int) -> Callable[..., Any]:
@@ -99,18 +106,18 @@ def test_a_volume_that_lacks_what_writes_need_stops_the_start_and_says_what(
     with monkeypatch.context() as odd:
         odd.setattr(module, call, failing(errno.EOPNOTSUPP))
         with pytest.raises(StartError, match=f"data directory {tmp_path} can't {says}.*local file system") as refusal:
-            DataDirectory(tmp_path)
+            tried(tmp_path)
 
     assert "Another process" not in str(refusal.value)
     assert [path.name for path in tmp_path.iterdir()] == ["hub.lock"]
-    DataDirectory(tmp_path).close()
+    tried(tmp_path)
 
 
 def test_a_volume_that_does_not_sync_folders_stops_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", fails_for_folders(errno.EINVAL))
 
     with pytest.raises(StartError, match=r"can't sync a folder \(fsync\): Invalid argument"):
-        DataDirectory(tmp_path)
+        tried(tmp_path)
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EROFS])
@@ -119,15 +126,14 @@ def test_what_may_pass_does_not_keep_the_hub_from_serving_what_it_has(
 ) -> None:
     with monkeypatch.context() as full:
         full.setattr(os, "open", failing(number))
-        directory = DataDirectory(tmp_path)
+        tried(tmp_path)
 
-    directory.close()
     assert "could not be tried out: it does not write files" in caplog.text
 
 
 def test_a_volume_without_hard_links_is_good_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "link", failing(errno.EPERM))
 
-    DataDirectory(tmp_path).close()
+    tried(tmp_path)
 
     assert [path.name for path in tmp_path.iterdir()] == ["hub.lock"]

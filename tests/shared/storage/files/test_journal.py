@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from shared.model.status import Status
 from shared.problems import StartError
 from shared.sources.memory import Mark, Memory
-from shared.sources.status import Status
 from shared.storage.files.journal import Journal, Record, Saved
 
 if TYPE_CHECKING:

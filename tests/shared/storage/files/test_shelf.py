@@ -10,8 +10,8 @@ import pytest
 
 from shared.fetch import Validators
 from shared.formats.capability_index import read_index
+from shared.model.registration import Registration
 from shared.problems import StartError, StorageUnavailable
-from shared.registration import Registration
 from shared.sources.held import Past
 from shared.storage.files.shelf import Kept, Shelf
 from tests.builders import capability, index, registration
@@ -31,6 +31,7 @@ KEPT = Kept(URL, Validators('"1"', "Mon"), "2026-11-23T10:00:00Z", CONTENT, ROW.
 
 @pytest.fixture
 def shelf(tmp_path: Path) -> Shelf:
+    (tmp_path / "content").mkdir()
     return Shelf(tmp_path / "content")
 
 
@@ -123,7 +124,7 @@ def test_drops_what_no_registration_stands_behind_and_drafts(shelf: Shelf, tmp_p
     shelf.draft("a", KEPT)
     (tmp_path / "content" / "gone.json").write_text("{}")
 
-    shelf.drop_all_but({"a"})
+    shelf.tidy({"a"})
 
     assert [path.name for path in (tmp_path / "content").iterdir()] == ["a.json"]
 
@@ -139,7 +140,7 @@ def test_a_folder_that_can_not_be_listed_keeps_what_it_holds_for_the_next_start(
     with monkeypatch.context() as broken:
         for call in ("listdir", "scandir"):
             broken.setattr(os, call, refuse)
-        shelf.drop_all_but(set())
+        shelf.tidy(set())
 
     assert "content can't be listed, the next start tries again: Input/output error" in caplog.text
     assert shelf.load(ROW) == KEPT
@@ -149,7 +150,7 @@ def test_a_folder_that_can_not_be_made_stops_the_start(tmp_path: Path) -> None:
     (tmp_path / "content").write_bytes(b"")
 
     with pytest.raises(StartError, match=r"content can't be used: File exists"):
-        Shelf(tmp_path / "content")
+        Shelf(tmp_path / "content").make()
 
 
 def test_a_draft_that_does_not_count_is_forgotten(shelf: Shelf, tmp_path: Path) -> None:

@@ -118,8 +118,12 @@ UPGRADED = {
 
 def test_an_old_file_is_brought_to_the_present_format_and_kept_aside(path: Path) -> None:
     path.write_bytes(OLD)
+    database = Database(path)
+    assert database.load() == (UPGRADED, Gone(7))
+    assert [one.name for one in path.parent.iterdir()] == ["registrations.json"]
+    assert path.read_bytes() == OLD
 
-    assert Database(path).load() == (UPGRADED, Gone(7))
+    database.upgrade()
 
     assert orjson.loads(path.read_bytes())["about"]["1"] == {
         "kind": "reuse-surface registrations",
@@ -132,11 +136,13 @@ def test_an_old_file_is_brought_to_the_present_format_and_kept_aside(path: Path)
 
 def test_a_second_upgrade_keeps_the_file_of_the_last_one(path: Path) -> None:
     path.write_bytes(OLD)
-    Database(path)
+    Database(path).upgrade()
     newer = OLD.replace(b'"u"', b'"w"')
     path.write_bytes(newer)
 
-    assert Database(path).load()[0]["late"]["url"] == "w"
+    database = Database(path)
+    assert database.load()[0]["late"]["url"] == "w"
+    database.upgrade()
 
     assert path.with_name("registrations.json.format-1").read_bytes() == newer
 
@@ -153,7 +159,7 @@ def test_an_upgrade_that_the_volume_refuses_leaves_the_old_file(
     with monkeypatch.context() as full:
         full.setattr(os, broken, fail)
         with pytest.raises(StorageUnavailable):
-            Database(path)
+            Database(path).upgrade()
 
     assert path.read_bytes() == OLD
     assert Database(path).load() == (UPGRADED, Gone(7))

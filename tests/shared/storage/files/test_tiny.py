@@ -10,8 +10,8 @@ import orjson
 import pytest
 
 from shared.clock import Clock
+from shared.model.registration import Wanted
 from shared.problems import RepoExists, RepoNotFound, StartError, StorageUnavailable
-from shared.registration import Wanted
 from shared.shortage import cause
 from shared.storage import Author
 from shared.storage.files.tiny import TinyStore
@@ -275,6 +275,7 @@ async def test_names_that_are_gone_take_no_room(
     path.write_bytes(orjson.dumps(tables))
 
     again = reopen()
+    again.upgrade()
 
     assert path.stat().st_size < 1000
     assert [row.repo for row in again.all()] == ["stays"]

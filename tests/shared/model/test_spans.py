@@ -3,7 +3,7 @@ from __future__ import annotations
 import random
 from itertools import pairwise
 
-from shared.sources.spans import KEPT_SECONDS, Span, coarse, seen, thinned
+from shared.model.spans import KEPT_SECONDS, Span, coarse, seen, thinned
 
 FINE, BAD, WORSE = (0, 3, 0, 0, 0, 0), (0, 2, 1, 0, 0, 0), (0, 1, 1, 1, 0, 0)
 NOW = 1_800_000_000

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from shared.sources.status import STATES
+from shared.model.status import STATES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

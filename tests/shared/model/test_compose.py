@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.compose import compose
+from shared.model.compose import compose
 from tests.builders import capability
 from tests.shared.sharing import EARLY, LAST, LATER, part
 
 if TYPE_CHECKING:
     import random
 
-    from shared.compose import Composition, Part
-    from shared.sources.status import State
+    from shared.model.compose import Composition, Part
+    from shared.model.status import State
 
 STATES: tuple[State, ...] = ("never", "fresh", "stale", "failed", "held", "disabled")
 REPOS = ("alpha", "beta", "gamma", "delta")

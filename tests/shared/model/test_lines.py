@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
-from shared.compose import compose
-from shared.federation.lines import Delta, Line, union
+from shared.model.compose import compose
+from shared.model.lines import Delta, Line, union
 from tests.builders import capability
 from tests.shared.sharing import LATER, part
 
 if TYPE_CHECKING:
-    from shared.compose import Part
+    from shared.model.compose import Part
 
 ONE, TWO, THREE = (capability(number)["id"] for number in (1, 2, 3))
 

@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import orjson
 
-from shared.storage.files.saved import MOST
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from shared.compose import Composition
     from shared.model.capability import Entry
+    from shared.model.compose import Composition
 
 FORMAT = 1
+_MOST = 2**53
 
 
 @dataclass(slots=True)
@@ -101,7 +100,7 @@ class Line(NamedTuple):
             raise ValueError(text)
         serial = record["serial"]
         first = record.get("first", serial)
-        if type(first) is not int or type(serial) is not int or not 0 < first <= serial < MOST:
+        if type(first) is not int or type(serial) is not int or not 0 < first <= serial < _MOST:
             raise ValueError(text)
         return cls(serial, str(record["substance"]), text, first)
 

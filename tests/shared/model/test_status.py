@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from shared.model.status import Status, state_of
 from shared.problems import SourceStatus
-from shared.sources.status import Status, state_of
 
 
 def test_a_success_clears_an_old_error_and_keeps_what_was_not_sent_again() -> None:

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
     from shared.model.capability import Entry
     from shared.model.content import Content
-    from shared.registration import Registration
-    from shared.sources.status import State
+    from shared.model.registration import Registration
+    from shared.model.status import State
 
 
 @dataclass(frozen=True, slots=True)

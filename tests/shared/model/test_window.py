@@ -6,9 +6,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared.federation import window as module
-from shared.federation.lines import Delta, Line, union
-from shared.federation.window import Window
+from shared.model import window as module
+from shared.model.lines import Delta, Line, union
+from shared.model.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

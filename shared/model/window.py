@@ -9,7 +9,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from shared.federation.lines import Line
+from shared.model.lines import Line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

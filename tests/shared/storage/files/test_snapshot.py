@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.backup import FIRST, LAST, Snapshot, sweep
 from shared.problems import StartError, StorageUnavailable
+from shared.storage.files.snapshot import FIRST, LAST, About, FilesSnapshot, must_be_whole, sweep
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 AT = "2026-11-23T10:00:00Z"
+ABOUT = About(AT, 1, 0)
 
 
 @pytest.fixture
@@ -42,8 +43,8 @@ def members(backup: bytes) -> dict[str, bytes]:
         return {one.name: (tar.extractfile(one) or io.BytesIO()).read() for one in tar}
 
 
-def taken(folder: Path, **about: Any) -> bytes:
-    snapshot = Snapshot(folder, AT, **about)
+def taken(folder: Path, serial: int = 1, *, linked: bool = True) -> bytes:
+    snapshot = FilesSnapshot(folder, About(AT, serial, 0), linked=linked)
     try:
         return b"".join(snapshot.stream())
     finally:
@@ -71,7 +72,7 @@ def test_gives_its_links_back_whatever_stops_it(folder: Path, monkeypatch: pytes
     monkeypatch.setattr(os, "link", fail)
 
     with pytest.raises(MemoryError):
-        Snapshot(folder, AT)
+        FilesSnapshot(folder, ABOUT)
     assert sorted(folder.rglob("*")) == before
 
 
@@ -86,7 +87,7 @@ def test_holds_every_file_that_counts_between_what_it_is_and_the_sums(folder: Pa
 
 
 def test_is_of_its_moment_whatever_is_written_while_it_is_sent(folder: Path) -> None:
-    snapshot = Snapshot(folder, AT)
+    snapshot = FilesSnapshot(folder, ABOUT)
     (folder / "new").write_bytes(b"new")
     (folder / "new").rename(folder / "registrations.json")
     with (folder / "history.jsonl").open("ab") as history:
@@ -100,10 +101,11 @@ def test_is_of_its_moment_whatever_is_written_while_it_is_sent(folder: Path) -> 
     assert len(found["content/a.json"]) == 600_000
 
 
-def test_leaves_nothing_behind(folder: Path) -> None:
+@pytest.mark.parametrize("linked", [True, False])
+def test_leaves_nothing_behind(folder: Path, *, linked: bool) -> None:
     before = sorted(folder.rglob("*"))
 
-    taken(folder)
+    assert members(taken(folder, linked=linked)).keys() == members(taken(folder)).keys()
 
     assert sorted(folder.rglob("*")) == before
 
@@ -115,7 +117,7 @@ def test_on_a_volume_without_hard_links_it_holds_copies_of_its_moment(
         raise OSError(errno.EPERM, "")
 
     monkeypatch.setattr(os, "link", refuse)
-    snapshot = Snapshot(folder, AT)
+    snapshot = FilesSnapshot(folder, ABOUT)
     with (folder / "history.jsonl").open("ab") as history:
         history.write(b"another line\n")
 
@@ -139,7 +141,7 @@ def test_a_volume_that_refuses_it_is_told_and_left_as_it_was(
         for module, call in broken:
             full.setattr(module, call, fail)
         with pytest.raises(StorageUnavailable):
-            Snapshot(folder, AT)
+            FilesSnapshot(folder, ABOUT)
 
     assert sorted(folder.rglob("*")) == before
 
@@ -157,7 +159,7 @@ def test_a_folder_that_can_not_be_listed_is_no_backup_without_its_files(
 
     monkeypatch.setattr(os, "scandir", fail)
     with pytest.raises(StorageUnavailable):
-        Snapshot(folder, AT)
+        FilesSnapshot(folder, ABOUT)
 
     monkeypatch.undo()
     assert not list(folder.glob(".snapshot-*"))
@@ -187,7 +189,7 @@ def test_without_handles_it_says_that_there_are_none(folder: Path, monkeypatch: 
 
     monkeypatch.setattr(os, "scandir", fail)
     with pytest.raises(StorageUnavailable) as caught:
-        Snapshot(folder, AT)
+        FilesSnapshot(folder, ABOUT)
 
     says = "The hub may open no more files at present. Nothing was changed; try again later."
     assert (caught.value.detail, caught.value.answer_status) == (says, 503)
@@ -202,11 +204,11 @@ def test_a_folder_that_can_not_be_swept_stops_the_start(tmp_path: Path, monkeypa
     for call in ("listdir", "scandir"):
         monkeypatch.setattr(os, call, fail)
     with pytest.raises(StartError, match=r"can't be listed: Permission denied"):
-        sweep(tmp_path)
+        must_be_whole(tmp_path)
 
 
 def test_what_a_crash_left_of_one_is_swept_and_a_restore_that_did_not_end_stops_the_start(folder: Path) -> None:
-    Snapshot(folder, AT)
+    FilesSnapshot(folder, ABOUT)
     assert list(folder.glob(".snapshot-*"))
 
     sweep(folder)
@@ -214,11 +216,11 @@ def test_what_a_crash_left_of_one_is_swept_and_a_restore_that_did_not_end_stops_
     assert not list(folder.glob(".snapshot-*"))
     (folder / ".restoring-x").mkdir()
     with pytest.raises(StartError, match="did not end"):
-        sweep(folder)
+        must_be_whole(folder)
 
 
 def test_a_file_that_became_shorter_ends_the_backup_with_an_error(folder: Path) -> None:
-    snapshot = Snapshot(folder, AT)
+    snapshot = FilesSnapshot(folder, ABOUT)
     os.truncate(folder / "content" / "a.json", 300_000)  # a hard link shares the bytes
     with pytest.raises(OSError, match=r"a\.json became shorter while it was backed up: 300000 bytes are missing"):
         list(islice(snapshot.stream(), 100))

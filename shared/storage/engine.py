@@ -1,0 +1,127 @@
+"""The storage port: everything durable, behind one interface. What lies above knows no file, no folder and no lock.
+
+An engine decides nothing: which write is allowed, what is let in and what a federated index says is decided above it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
+
+    from shared.model.lines import Line
+    from shared.model.spans import Span
+    from shared.storage import Store
+    from shared.storage.files.journal import Journal
+    from shared.storage.files.shelf import Shelves
+
+
+class Head(NamedTuple):
+    """What is kept of the edition that was served last.
+
+    Its serial, when it was generated (RFC 3339), the digest of all that it says, and *since* when its troubles last
+    (see ``shared.federation.dates``). Serial 0 is that of a hub that has served nothing yet.
+    """
+
+    serial: int = 0
+    generated_at: str = ""
+    substance: str = ""
+    since: dict[str, str] = {}  # noqa: RUF012 - never changed
+
+
+class Shown(NamedTuple):
+    """The head of the last edition, and the change lines that lead to it, the oldest first; some may be missing."""
+
+    head: Head
+    lines: Sequence[Line]
+
+
+class Turn(Protocol):
+    """One composition, while nobody else composes."""
+
+    async def publish(self, head: Head, lines: Sequence[Line]) -> None:
+        """Make the serial of *head* one that is never given again; raise StorageUnavailable and change nothing.
+
+        *lines* are all change lines from now on, that of *head* the last; empty where what led to it is not known.
+        """
+        ...
+
+
+class Editions(Protocol):
+    """The editions of the federated index: serial, change lines, one composition at a time."""
+
+    def load(self) -> Shown:
+        """Return what was served last; raise StartError for what can't be trusted. Nothing is written."""
+        ...
+
+    def begin(self, head: Head, lines: Sequence[Line]) -> None:
+        """Do what ``Turn.publish`` does, at a start, while there is no event loop yet."""
+        ...
+
+    def turn(self) -> AbstractAsyncContextManager[Turn]:
+        """Return a context in which nobody else composes."""
+        ...
+
+
+class Past(Protocol):
+    """How many sources were in each state over the last 30 days. It is worth less than anything else that is kept."""
+
+    def load(self) -> list[Span]:
+        """Return what was recorded; nothing, and a warning in the log, where that can't be read."""
+        ...
+
+    def save(self, spans: Sequence[Span]) -> None:
+        """Record *spans* in the place of what was; raise StorageUnavailable. For any thread."""
+        ...
+
+
+class Snapshot(Protocol):
+    """Everything durable as of one moment, until it is closed."""
+
+    about: dict[str, Any]
+
+    def stream(self) -> Iterator[bytes]:
+        """Yield it as a tar; for any thread."""
+        ...
+
+    def close(self) -> None:
+        """Let go of it."""
+        ...
+
+
+class Engine(Protocol):
+    """All that is durable. The parts are there once it is open."""
+
+    registrations: Store
+    editions: Editions
+    past: Past
+    shelves: Shelves
+    journal: Journal
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder whose volume everything lies on; None where the engine has none."""
+        ...
+
+    def open(self) -> None:
+        """Read what is kept, and keep other processes out; raise StartError. Nothing that is kept changes by it."""
+        ...
+
+    def prepare(self) -> None:
+        """Make sure that writing is possible and clear away what a crash left behind; raise StartError."""
+        ...
+
+    def health(self) -> str:
+        """Return ``ok``, or what is wrong, in words for people."""
+        ...
+
+    async def snapshot(self, made_at: str) -> Snapshot:
+        """Return everything as of one moment between two writes, *made_at* (RFC 3339); raise StorageUnavailable."""
+        ...
+
+    def release(self) -> None:
+        """Let the next process in. Every part is closed by then."""
+        ...
