@@ -56,7 +56,7 @@ class Application(Starlette):
     def build_middleware_stack(self) -> ASGIApp:
         """Return the whole application."""
         ids, settings = RequestIds(), self._hub.settings
-        whole = Edge(super().build_middleware_stack(), ids, settings.max_body_bytes)
+        whole = Edge(super().build_middleware_stack(), ids)
         served = Shortcut(whole, self._ready, ids, self._hub.tally, self._hub.clock)
         return PublicPath(served, settings.public_path) if settings.public_path else served
 

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-USUAL_BYTES = 64 * 1024
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 MAX_DOCUMENT_BYTES = 1024 * 1024
@@ -33,7 +32,7 @@ async def read_json(request: Request, media_types: Collection[str] = (JSON,)) ->
     Raise UnsupportedMediaType, BodyTooLarge (more than REUSE_SURFACE_MAX_BODY_BYTES) or MalformedBody.
     """
     _check_type(request, media_types)
-    content = await read_bytes(request, request.scope.get("max_body_bytes", USUAL_BYTES))
+    content = await read_bytes(request, admission_of(request).most_bytes)
     try:
         return strict_json.parse(content)
     except strict_json.NotStrictJson as fault:

@@ -1,4 +1,4 @@
-"""What holds for every request before any endpoint sees it: its path, its id, and how large its body may be."""
+"""What holds for every request before any endpoint sees it: its path and its id."""
 
 from __future__ import annotations
 
@@ -76,15 +76,11 @@ class RequestIds:
 
 
 class Edge:
-    """The layer around all endpoints. A request's id is in ``scope["request_id"]`` and the answer's ``X-Request-ID``.
+    """The layer around all endpoints. The id of a request is in ``scope["request_id"]`` and in ``X-Request-ID``."""
 
-    ``scope["max_body_bytes"]`` is for those who read the body.
-    """
-
-    def __init__(self, app: ASGIApp, ids: RequestIds, max_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, ids: RequestIds) -> None:
         self._app = app
         self._ids = ids
-        self._max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, and its id back."""
@@ -93,7 +89,6 @@ class Edge:
             return
         request_id = self._ids.of(scope)
         scope["request_id"] = request_id.decode()
-        scope["max_body_bytes"] = self._max_body_bytes
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -42,8 +42,8 @@ class Limits:
         self.clients = Clients(settings.trusted_proxies)
         # In two halves, so that no number of strangers takes what writers need.
         size = settings.max_bodies_bytes // 2
-        self.writers = Room(settings.max_requests, size, "writers")
-        self.others = Room(settings.max_requests, size, "clients without a token")
+        self.writers = Room(settings.max_requests, size, "writers", settings.max_body_bytes)
+        self.others = Room(settings.max_requests, size, "clients without a token", settings.max_body_bytes)
         self._validating = Pool(VALIDATING, "documents to validate")
         self._trials = Pool(TRIALS, "sources to try out", TRIALS_EACH)
         self._wrong_tokens = _Counter(settings.wrong_tokens_per_minute, clock, "wrong tokens from one address")

@@ -75,9 +75,10 @@ class Pool:
 
 
 class Room:
-    """The places and bytes of one kind of client: *who* are writers, or all others."""
+    """The places and bytes of one kind of client: *who* are writers, or all others. A body has *most* bytes."""
 
-    def __init__(self, places: int, size: int, who: str) -> None:
+    def __init__(self, places: int, size: int, who: str, most: int = 64 * 1024) -> None:
+        self.most = most
         self.places = Pool(places, f"requests of {who}")
         self.bytes = Pool(size, f"bytes of bodies from {who}")
 
@@ -100,6 +101,11 @@ class Admission:
     def _place(self) -> tuple[Room, str]:
         name = self._scope.get("token_name")
         return (self._others, self._address()) if name is None else (self._writers, name)
+
+    @property
+    def most_bytes(self) -> int:
+        """How many bytes a body of JSON may have."""
+        return self._place[0].most
 
     def foresee(self, size: int) -> None:
         """Raise Overloaded where a body of *size* bytes, as it is announced, has no room at this moment."""

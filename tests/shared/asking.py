@@ -31,7 +31,6 @@ def asking(
         "query_string": query.encode(),
         "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers],
         "client": (client, 50000) if client else None,
-        "max_body_bytes": 65536,
         "server": ("hub", 80),
         "scheme": "http",
     }

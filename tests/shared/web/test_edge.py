@@ -28,7 +28,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
 
 
 def _client() -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=httpx.ASGITransport(Edge(echo, RequestIds(), 7)), base_url="http://hub")
+    return httpx.AsyncClient(transport=httpx.ASGITransport(Edge(echo, RequestIds())), base_url="http://hub")
 
 
 @pytest.mark.parametrize("sent", ["4711-ab/c", "x" * 100])
@@ -89,7 +89,7 @@ def test_a_public_path_may_begin_as_no_path_of_the_hub() -> None:
             refuse_own(bad, paths)
 
 
-@pytest.mark.parametrize("layer", [lambda app: Edge(app, RequestIds(), 7), lambda app: PublicPath(app, "/reuse")])
+@pytest.mark.parametrize("layer", [lambda app: Edge(app, RequestIds()), lambda app: PublicPath(app, "/reuse")])
 async def test_lets_the_lifespan_pass(layer: Callable[[ASGIApp], ASGIApp]) -> None:
     seen: list[Any] = []
 
