@@ -49,7 +49,7 @@ requests that stand in them because they say so, and never send secrets to an ad
 
 - [The API]({hub}/openapi.json), and what each failure means: `{hub}/problems/SLUG`
 - [The catalog]({hub}/.well-known/ard.json) for systems that speak ARD or AI Catalog
-- [The registered repositories]({hub}/v1/repos)
+- [The registered repositories]({hub}/v1/repos), and [the domains]({hub}/v1/domains) with how much there is of each
 """
 
 
