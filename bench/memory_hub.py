@@ -16,8 +16,8 @@ import uvicorn
 from router import ENDPOINTS, application
 from shared.clock import Clock
 from shared.hub import open_hub
+from shared.model.author import Author
 from shared.settings import Settings
-from shared.storage import Author
 from tests.shared.storage.memory import MemoryStore
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from urllib.error import HTTPError
 
 from bench.rig import DOMAIN
 from shared.clock import Clock
+from shared.model.author import Author
 from shared.model.registration import Wanted
-from shared.storage import Author
 from shared.storage.files.tiny import TinyStore
 from shared.tally import Tally
 

@@ -25,6 +25,7 @@ from shared.formats import FORMATS, HUB, Publisher, worker, yaml_events
 from shared.formats.capability_index import read_index
 from shared.formats.documents import DocumentFaulty
 from shared.formats.yaml_events import NotPlainYaml
+from shared.model.author import Author
 from shared.model.registration import OPTIONAL_FIELDS, Registration, Wanted
 from shared.problems import (
     InvalidRegistration,
@@ -36,7 +37,6 @@ from shared.problems import (
     UrlRegistered,
 )
 from shared.registration import merged, wanted
-from shared.storage import Author
 from shared.storage.files.tiny import TinyStore
 from shared.tally import Tally
 from tests.builders import Hands, capability, index, registration, url_of

@@ -17,9 +17,9 @@ import pytest
 
 from router import ENDPOINTS, application
 from shared.hub import open_hub
+from shared.model.author import Author
 from shared.model.registration import Wanted
 from shared.settings import Settings
-from shared.storage import Author
 from shared.web import answers
 from tests.announced import announcing
 from tests.builders import TOKEN, Hands, capability, index

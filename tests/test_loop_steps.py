@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from router import ENDPOINTS, application
 from shared.hub import open_hub
+from shared.model.author import Author
 from shared.model.registration import Wanted
 from shared.settings import Settings
-from shared.storage import Author
 from tests import builders
 from tests.announced import announcing
 from tests.builders import TOKEN, Hands, capability, index

@@ -96,8 +96,8 @@ def client_of(hub: Hub, *rows: Row) -> httpx.AsyncClient:
 
 async def has_state_hub(hub: Hub) -> None:
     """Register state-hub by the interfaces that handlers use, so that no other handler takes part."""
+    from shared.model.author import Author  # noqa: PLC0415
     from shared.registration import wanted  # noqa: PLC0415 - one helper's own
-    from shared.storage import Author  # noqa: PLC0415
 
     hub.sources.watch(await hub.store.add(wanted(registration(), hub.guard), Author("operator")))
 

@@ -16,7 +16,7 @@ from shared.web.parameters import flag
 from shared.web.query import read_query
 
 if TYPE_CHECKING:
-    from shared.auth.author import Author
+    from shared.model.author import Author
     from shared.model.registration import Wanted
     from shared.web import Hub, Readers, Request, Response
 

@@ -1,1 +1,1 @@
-"""Who may write what: tokens, and the grants that they bring. How a request sends one is in shared/web/auth.py."""
+"""The tokens of a hub. What one may write: shared/model/author.py. How a request sends one: shared/web/auth.py."""

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from shared.auth.author import Grant
 from shared.formats.yaml_events import NotPlainYaml, parse
+from shared.model.author import Grant
 from shared.problems import StartError
 from shared.schemas import checker_of
 

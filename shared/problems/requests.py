@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from shared.problems.base import Problem
 
+CHALLENGE = 'Bearer realm="reuse-surface"'
+"""What a refused token is answered with in ``WWW-Authenticate`` (RFC 6750 §3)."""
+
 
 class MalformedBody(Problem):
     """The body is not one strict JSON document in UTF-8.
@@ -52,6 +55,10 @@ class Forbidden(Problem):
     status = 403
     title = "The token does not cover this"
     remedy = "Use the token that registered the repo, or ask the operator for one whose patterns cover it."
+
+    def __init__(self, detail: str) -> None:
+        """Say in *detail* what the token does not cover; the challenge names the fault (RFC 6750 §3.1)."""
+        super().__init__(detail, headers={"WWW-Authenticate": f'{CHALLENGE}, error="insufficient_scope"'})
 
 
 class NotFound(Problem):

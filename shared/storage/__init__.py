@@ -5,15 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from shared.auth.author import Author
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from shared.model.author import Author
     from shared.model.registration import Registration, Wanted
     from shared.problems import Problem
-
-__all__ = ["Author", "Change", "Edited", "Store"]
 
 Facts = dict[str, Any]
 

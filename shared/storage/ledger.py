@@ -18,9 +18,10 @@ from shared.web.answers import tags
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from shared.model.author import Author
     from shared.model.registration import Wanted
     from shared.problems import Problem
-    from shared.storage import Author, Facts
+    from shared.storage import Facts
 
     Edit = Callable[[Registration | None], Wanted | None]
 

@@ -6,9 +6,10 @@ import hashlib
 import hmac
 from typing import TYPE_CHECKING
 
-from shared.auth.author import CHALLENGE, Author
 from shared.auth.tokens import OPERATOR, Token, TokensFile
+from shared.model.author import Author
 from shared.problems import BadQuery, ReadOnly, Unauthorized
+from shared.problems.requests import CHALLENGE
 from shared.web.query import pairs
 
 if TYPE_CHECKING:

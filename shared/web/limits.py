@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from shared.auth.author import Author
     from shared.clock import Clock
+    from shared.model.author import Author
     from shared.settings import Settings
 
 WINDOW = 60.0

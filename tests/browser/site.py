@@ -26,10 +26,10 @@ import uvicorn
 from router import ENDPOINTS, application
 from shared.clock import Clock
 from shared.hub import Hub, open_hub
+from shared.model.author import Author
 from shared.problems import SearchTimeout
 from shared.registration import merged, wanted
 from shared.settings import Settings
-from shared.storage import Author
 from tests.builders import TOKEN
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ import pytest
 
 from shared import background, search
 from shared.hub import Hub, open_hub
+from shared.model.author import Author
 from shared.problems import StartError
 from shared.registration import wanted
 from shared.search import Wanted
 from shared.shortage import cause
-from shared.storage import Author
 from shared.storage.files.directory import DataDirectory
 from tests.builders import Hands, capability, index, refresh, register, registration, served, url_of
 

@@ -6,10 +6,11 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
+from shared.model.author import Author
 from shared.model.registration import Registration, is_name
 from shared.problems import Problem, RepoNotFound, StorageUnavailable
 from shared.shortage import log_failure
-from shared.storage import Author, Bounds, Change, Edited, Store
+from shared.storage import Bounds, Change, Edited, Store
 from shared.storage.files.disk import trusted
 from shared.storage.files.history import History
 from shared.storage.files.saved import fitting

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from shared.auth import tokens
-from shared.auth.author import Grant
 from shared.auth.tokens import MAX_BYTES, STEP_SECONDS, BadTokens, Token, TokensFile, read_tokens
+from shared.model.author import Grant
 from shared.problems import StartError
 from tests.builders import Hands
 

@@ -8,8 +8,8 @@ import pytest
 
 from shared.findings import KINDS, SEVERITIES, Finding, by_repo
 from shared.hub import Hub, open_hub
+from shared.model.author import Author
 from shared.model.registration import Registration
-from shared.storage import Author
 from tests.builders import Hands, capability, index, registration, url_of
 
 if TYPE_CHECKING:

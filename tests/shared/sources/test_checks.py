@@ -11,12 +11,12 @@ import httpx
 import pytest
 
 from shared.hub import Hub, open_hub
+from shared.model.author import Author
 from shared.model.registration import Registration
 from shared.problems import HeldReplaced, NothingHeld, Overloaded, SourceStatus
 from shared.sources import intake, schedule
 from shared.sources.held import past_of
 from shared.sources.hosts import AT_A_TIME, IN_ALL
-from shared.storage import Author
 from shared.storage.files import shelf
 from tests.builders import WRITER, Hands, capability, index, refresh, register, registration, served, url_of
 

@@ -9,10 +9,10 @@ import httpx
 import pytest
 
 from shared.hub import Hub, open_hub
+from shared.model.author import Author
 from shared.model.registration import Registration
 from shared.problems import RepoDisabled, RepoNotFound, StorageUnavailable
 from shared.sources.checks import BEGUN_AT_ONCE
-from shared.storage import Author
 from shared.storage.files import journal, shelf
 from shared.storage.files.disk import write_whole
 from shared.storage.files.journal import Journal

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shared.problems import RepoNotFound
-from shared.storage import Author, Bounds, Change, Edited, Store
+from shared.storage import Bounds, Change, Edited, Store
 from shared.storage.ledger import Ledger, Note, must_be_new, must_match
 from shared.storage.lines import Lines
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from shared.clock import Clock
+    from shared.model.author import Author
     from shared.model.registration import Registration, Wanted
     from shared.problems import Problem
     from shared.storage import Facts

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from shared.model.author import Author
 from shared.model.registration import Registration, Wanted
 from shared.problems import PreconditionFailed, RepoNotFound, UrlRegistered
-from shared.storage import Author
 from shared.storage.ledger import Decision, Ledger, must_match
 from tests.builders import registration, url_of
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.auth.author import Grant
+from shared.model.author import Author, Grant
 from shared.model.registration import Wanted
 from shared.problems import PreconditionFailed, RegistrationsFull, RepoExists, RepoNotFound, UrlRegistered
-from shared.storage import PER_REPO, Author, Bounds, Change, Store
+from shared.storage import PER_REPO, Bounds, Change, Store
 from shared.storage import lines as lines_module
 from shared.storage.files.tiny import TinyStore
 from shared.tally import Tally

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.auth.author import Author, Grant
+from shared.model.author import Author, Grant
 from shared.problems import BadQuery, Forbidden, ReadOnly, TooManyRequests, Unauthorized
 from shared.settings import Settings
 from shared.web.auth import Auth

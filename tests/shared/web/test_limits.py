@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.auth.author import Author, Grant
+from shared.model.author import Author, Grant
 from shared.problems import Overloaded, TooManyRequests
 from shared.settings import Settings
 from shared.web import limits as limits_module

@@ -10,10 +10,10 @@ import orjson
 import pytest
 
 from shared.clock import Clock
+from shared.model.author import Author
 from shared.model.registration import Wanted
 from shared.problems import RepoExists, RepoNotFound, StartError, StorageUnavailable
 from shared.shortage import cause
-from shared.storage import Author
 from shared.storage.files.tiny import TinyStore
 from shared.storage.ledger import Ledger
 from shared.storage.lines import Lines

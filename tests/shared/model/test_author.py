@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.auth.author import Author, Grant
+from shared.model.author import Author, Grant
 from shared.model.registration import Wanted
 from shared.problems import Forbidden
 from tests.builders import registration

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from shared.model.registration import Wanted
 
-CHALLENGE = 'Bearer realm="reuse-surface"'
-
 
 @dataclass(frozen=True, slots=True)
 class Grant:
@@ -51,8 +49,7 @@ class Author:
             raise self._forbidden("this: an admin's token is needed")
 
     def _forbidden(self, what: str) -> Forbidden:
-        detail = f"The token {self.name} is valid, but does not cover {what}."
-        return Forbidden(detail, headers={"WWW-Authenticate": f'{CHALLENGE}, error="insufficient_scope"'})
+        return Forbidden(f"The token {self.name} is valid, but does not cover {what}.")
 
 
 def _matches(name: str, patterns: Iterable[str]) -> bool:
