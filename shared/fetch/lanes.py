@@ -206,33 +206,40 @@ class Lanes:
     def _look(self) -> None:
         self._timer = None
         now = asyncio.get_running_loop().time()
-        for place in [place for place in self._fast if now - place.since >= self._patience(place)]:
-            if place.received < PROGRESS and len(self._slow) < self._widths.slow and self._may_keep(place):
-                self._fast.remove(place)
-                self._slow.add(place)
+        waiting = sum(len(line) for lines in self._waiting.values() for line in lines.values())
+        # Those that go on with what they have come first: then fewer are ended for the others who wait.
+        overdue = [place for place in self._fast if now - place.since >= self._patience(place)]
+        for place in sorted(overdue, key=lambda one: (one.kept > LIGHT, one.since)):
+            if place.received < PROGRESS and len(self._slow) < self._widths.slow:
+                if self._would_end_one(place) and waiting <= 0:
+                    continue
+                self._make_way(place)
+                waiting -= 1
             place.since, place.received = now, 0
         self._turns = max(self._widths.turns, 1)
         self._admit()
         self._watch()
 
-    def _may_keep(self, place: Place) -> bool:
-        """Tell whether *place* may keep in the slow lane what it has; where too many do, end one, perhaps itself.
+    def _would_end_one(self, place: Place) -> bool:
+        """Tell whether the slow lane has no room for what *place* has of its document."""
+        return place.kept > LIGHT and len(self._heavy) >= self._widths.heavy
+
+    def _make_way(self, place: Place) -> None:
+        """Have *place* go on in the slow lane; where too many keep a part of a document there, end one, perhaps itself.
 
         That is one of the owner with most of them, so that nobody's sources end those of others, and of these the one
         that brought least since it stopped.
         """
-        if place.kept <= LIGHT:
-            return True
-        if len(self._heavy) >= self._widths.heavy:
-            candidates = [*self._heavy, place]
-            shares = Counter(one.owner for one in candidates)
-            last = min(candidates, key=lambda one: (-shares[one.owner], one.received))
+        full = self._would_end_one(place)
+        self._fast.remove(place)
+        self._slow.add(place)
+        if place.kept > LIGHT:
+            self._heavy[place] = None
+        if full:
+            shares = Counter(one.owner for one in self._heavy)
+            last = min(self._heavy, key=lambda one: (-shares[one.owner], one.received))
             last.end.reschedule(asyncio.get_running_loop().time())
-            if last is place:
-                return False
             del self._heavy[last]
-        self._heavy[place] = None
-        return True
 
     def _patience(self, place: Place) -> float:
         return self._widths.patience if place.known else self._widths.patience_with_strangers
