@@ -18,7 +18,7 @@ from shared.clock import Clock
 from shared.hub import open_hub
 from shared.model.author import Author
 from shared.settings import Settings
-from tests.shared.storage.memory import MemoryStore
+from shared.storage.memory import MemoryStore
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette

@@ -18,6 +18,7 @@ from shared.federation import Federation
 from shared.fetch import Fetcher
 from shared.fetch.guard import Guard
 from shared.formats.reader import VISITORS, Reader
+from shared.model.rules import RegistrationBounds
 from shared.present import Findings
 from shared.problems import NotShownYet, StorageUnavailable
 from shared.reads import Reads
@@ -29,7 +30,6 @@ from shared.sources.refresher import Refresher
 from shared.sources.room import Room
 from shared.sources.timeline import Timeline
 from shared.sources.trial import Trial
-from shared.storage import Bounds
 from shared.storage.files import FilesEngine
 from shared.tally import Tally
 from shared.threads import Threads
@@ -183,7 +183,7 @@ def open_hub(settings: Settings, clock: Clock | None = None, engine: Engine | No
     Nothing that is kept changes by it; ``running`` or ``prepare`` makes it ready to serve.
     """
     clock, tally = clock or Clock(), Tally()
-    bounds = Bounds(settings.max_registrations, settings.max_registrations_per_token)
+    bounds = RegistrationBounds(settings.max_registrations, settings.max_registrations_per_token)
     engine = engine or FilesEngine(settings.data_dir, clock, tally, bounds)
     engine.open()
     try:

@@ -15,6 +15,7 @@ import httpx
 from router import ENDPOINTS, application
 from shared.clock import Clock, RunningTime
 from shared.hub import open_hub
+from shared.model.rules import Precondition
 from shared.problems import PROBLEMS
 
 if TYPE_CHECKING:
@@ -37,6 +38,11 @@ def registration(**changes: Any) -> dict[str, Any]:
     """Return the body of a valid registration; a change to None leaves the field out."""
     whole = {"repo": "state-hub", "url": "https://git.example.org/state-hub/capabilities.yaml", "domain": "helix_forge"}
     return {name: value for name, value in (whole | changes).items() if value is not None}
+
+
+def demand(*tags: str) -> Precondition:
+    """Return the precondition that names these entity tags; ``*`` is met by any registration."""
+    return Precondition(frozenset(tags) - {"*"}, exist="*" in tags)
 
 
 def capability(number: int = 1, **changes: Any) -> dict[str, Any]:

@@ -39,7 +39,7 @@ from shared.problems import (
 from shared.registration import merged, wanted
 from shared.storage.files.tiny import TinyStore
 from shared.tally import Tally
-from tests.builders import Hands, capability, index, registration, url_of
+from tests.builders import Hands, capability, demand, index, registration, url_of
 from tests.shared.federated import federated, row
 
 if TYPE_CHECKING:
@@ -255,7 +255,7 @@ class StoreMachine(RuleBasedStateMachine):
     def replace(self, repo: str, url: str, required: bool, tag: str | None) -> None:
         """Replace, or register."""
         one, tag = Wanted(**registration(repo=repo, url=url, required=required)), self.condition(repo, tag)
-        refusal = self.run(self.store.replace(one, Author("anna"), tag))
+        refusal = self.run(self.store.replace(one, Author("anna"), None if tag is None else demand(tag)))
         if not self.held(repo, tag):
             assert isinstance(refusal, PreconditionFailed)
         elif self.known.get(repo) == one.as_json():
@@ -270,7 +270,7 @@ class StoreMachine(RuleBasedStateMachine):
     def remove(self, repo: str, tag: str | None) -> None:
         """Deregister."""
         tag = self.condition(repo, tag)
-        refusal = self.run(self.store.remove(repo, Author("anna"), tag))
+        refusal = self.run(self.store.remove(repo, Author("anna"), None if tag is None else demand(tag)))
         if repo not in self.known:
             assert isinstance(refusal, RepoNotFound)
         elif not self.held(repo, tag):

@@ -163,8 +163,8 @@ def test_the_client_needs_nothing_of_ours_at_the_top() -> None:
     assert {module.split(".")[0] for module in ours("cli.py")} <= {"router", "shared"}
 
 
-def test_composing_does_no_input_or_output() -> None:
-    name = "shared/model/compose.py"
+@pytest.mark.parametrize("name", ["shared/model/compose.py", "shared/model/rules.py"])
+def test_what_decides_does_no_input_or_output(name: str) -> None:
     reached, todo = set[str](), [name]
     while todo:
         names = imported(todo.pop(), types_too=False)

@@ -9,7 +9,7 @@ from shared.web.parameters import cursor, whole
 from shared.web.query import read_query
 
 if TYPE_CHECKING:
-    from shared.storage import Change
+    from shared.model.history import Change
     from shared.web import Hub, Readers, Request, Response
 
 _NEWEST = 10**12

@@ -1,52 +1,24 @@
-"""Registrations and their history, durable. Handlers know this interface only; TinyStore keeps it on TinyDB."""
+"""Registrations and their history, durable. Handlers know this interface only; TinyStore keeps it on TinyDB.
+
+What a write may do is decided by ``shared.model.rules``, the same for every store.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from shared.model.author import Author
+    from shared.model.history import Change, Facts
     from shared.model.registration import Registration, Wanted
+    from shared.model.rules import Precondition
     from shared.problems import Problem
-
-Facts = dict[str, Any]
 
 PER_REPO = 50
 IN_ALL = 10_000
 IN_ALL_BYTES = 16 << 20
-
-
-class Bounds(NamedTuple):
-    """How many registrations there may be *in_all*, and how many that one token made which is no admin's."""
-
-    in_all: int = 20_000
-    per_token: int = 2_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """One line of history. *before* and *after* hold the changed fields; one is None at the ends of a life.
-
-    A line that changes no registration has the revision of the line before it. *number* orders all lines of a store,
-    whatever the clock said.
-    """
-
-    repo: str
-    at: str
-    by: str
-    action: str
-    revision: int
-    before: dict[str, Any] | None
-    after: dict[str, Any] | None
-    request_id: str | None = None
-    number: int = field(default=0, compare=False)
-
-    def as_json(self) -> dict[str, Any]:
-        """Return what callers see of it."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "number"}
 
 
 class Edited(NamedTuple):
@@ -84,25 +56,28 @@ class Store(Protocol):
         """Return the problem that ``add`` would raise now, or None; raise Forbidden as it would."""
         ...
 
-    async def replace(self, wanted: Wanted, author: Author, if_match: str | None = None) -> Edited:
+    async def replace(self, wanted: Wanted, author: Author, precondition: Precondition | None = None) -> Edited:
         """Make the registration of ``wanted.repo`` say what *wanted* says, registering it where it is new.
 
-        Raise UrlRegistered, RegistrationsFull, or PreconditionFailed when *if_match* (a field value of RFC 9110
-        §13.1.1) does not hold.
+        Raise UrlRegistered, RegistrationsFull, or PreconditionFailed where *precondition* does not hold.
         Where it says that already, nothing changes, not even ``updated_at``.
         """
         ...
 
     async def update(
-        self, repo: str, edit: Callable[[Registration], Wanted], author: Author, if_match: str | None = None
+        self,
+        repo: str,
+        change: Callable[[Registration], Wanted],
+        author: Author,
+        precondition: Precondition | None = None,
     ) -> Edited:
-        """Make the registration of *repo* say what *edit* makes of it; *edit* may raise, and then nothing changes.
+        """Make the registration of *repo* say what *change* makes of it; *change* may raise, and then nothing changes.
 
         Raise RepoNotFound, UrlRegistered or PreconditionFailed.
         """
         ...
 
-    async def remove(self, repo: str, author: Author, if_match: str | None = None) -> Registration:
+    async def remove(self, repo: str, author: Author, precondition: Precondition | None = None) -> Registration:
         """Deregister *repo* and return what was registered; raise RepoNotFound or PreconditionFailed."""
         ...
 

@@ -1,44 +1,24 @@
-"""The registrations as one value: which writes are allowed, and what each does. No files, no tasks.
-
-A second store behind the same interface keeps these rules by deciding through a Ledger of its own.
-"""
+"""All registrations in memory, with who holds which URL: what the rules ask of a store that keeps them there."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections import Counter
-from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from shared.fetch import urls
-from shared.model.registration import Registration
-from shared.problems import PreconditionFailed, RegistrationsFull, RepoExists, RepoNotFound, UrlRegistered
-from shared.storage import Bounds, Change
-from shared.web.answers import tags
+from shared.model import rules
+from shared.model.rules import DEFAULT_BOUNDS, Note, RegistrationBounds, Standing
+from shared.storage import Edited, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from shared.model.author import Author
-    from shared.model.registration import Wanted
+    from shared.model.history import Facts
+    from shared.model.registration import Registration, Wanted
+    from shared.model.rules import Decision, Edit, Precondition
     from shared.problems import Problem
-    from shared.storage import Facts
-
-    Edit = Callable[[Registration | None], Wanted | None]
-
-
-class Decision(NamedTuple):
-    """A registration before and after a write: None where there is none, the same object where nothing changes."""
-
-    before: Registration | None
-    after: Registration | None
-
-
-class Note(NamedTuple):
-    """A line of history that changes no registration."""
-
-    action: str
-    before: Facts
-    after: Facts
 
 
 class Ledger:
@@ -52,7 +32,7 @@ class Ledger:
         self,
         rows: Iterable[Registration],
         retired: int = 0,
-        bounds: Bounds = Bounds(),  # noqa: B008 - immutable
+        bounds: RegistrationBounds = DEFAULT_BOUNDS,
         sequence: int = 0,
     ) -> None:
         self.rows = {row.repo: row for row in rows}
@@ -62,105 +42,64 @@ class Ledger:
         self._by_token = Counter(row.registered_by for row in self.rows.values())
         self.sequence = max((row.sequence for row in self.rows.values()), default=0)
         self.sequence = max(self.sequence, sequence)
+        self._in_order: Sequence[Registration] | None = None
 
     def get(self, repo: str) -> Registration:
         """Return the registration of *repo*, or raise RepoNotFound."""
-        if repo not in self.rows:
-            raise RepoNotFound(f"{repo} is not registered.")
-        return self.rows[repo]
+        return rules.must_be_registered(self.rows.get(repo), repo)
+
+    def all(self) -> Sequence[Registration]:
+        """Return all registrations in the order of their names: the same object until one changes, to look at."""
+        if self._in_order is None:
+            self._in_order = [self.rows[repo] for repo in sorted(self.rows)]
+        return self._in_order
 
     def last_revision(self, repo: str) -> int:
         """Return the revision of *repo*, or where it is not registered one that was never passed by it."""
         return self.rows[repo].revision if repo in self.rows else self.retired
 
-    def decide(self, repo: str, edit: Edit | Note, author: Author, now: str) -> tuple[Decision, Change | None]:
-        """Return what *edit* makes of *repo* and the line of history, or None where nothing changes.
-
-        *edit* gets the registration or None, and returns what is wanted or None; it may raise. Raise Forbidden where
-        *author* may not write the one or the other, UrlRegistered or RegistrationsFull. Nothing is kept yet. A note is
-        only a line.
-        """
+    def decide(self, repo: str, edit: Edit | Note, author: Author, now: str) -> Decision:
+        """Return what *edit* makes of *repo* by the rules, or raise what they refuse it by. Nothing is kept yet."""
         if isinstance(edit, Note):
-            return self._noted(self.get(repo), edit, author, now)
-        before = self.rows.get(repo)
-        holder = None if before is None else before.registered_by
-        if before is not None:
-            author.must_own(before, holder)
-        wanted = edit(before)
-        if before is not None and wanted == before.wanted():
-            return Decision(before, before), None
-        if wanted is not None:
-            author.must_own(wanted, holder)
-            self._check_url(repo, wanted.url)
-        revision = self.last_revision(repo) + 1
-        if before is None and wanted is not None:
-            self._check_room(author)
-            decision = Decision(None, self._new(wanted, revision, author, now))
-        elif before is not None and wanted is not None:
-            decision = Decision(before, replace(before, **wanted.as_json(), updated_at=now, revision=revision))
-        else:
-            decision = Decision(before, None)
-        return decision, _change(decision, revision, author, now)
-
-    def _new(self, wanted: Wanted, revision: int, author: Author, now: str) -> Registration:
-        fields = {"registered_at": now, "updated_at": now, "registered_by": author.name, "revision": revision}
-        return Registration.from_json(wanted.as_json() | fields | {"sequence": self.sequence + 1})
-
-    def _check_room(self, author: Author) -> None:
-        in_all, per_token = self.bounds
-        if len(self.rows) >= in_all:
-            raise RegistrationsFull(f"This hub takes {in_all:,} registrations, and has as many.")
-        if author.grant is not None and self._by_token[author.name] >= per_token:
-            says = f"The token {author.name} has registered {per_token:,} repos that are still registered"
-            raise RegistrationsFull(f"{says}, and this hub takes no more of one token.")
+            return rules.annotate(self.get(repo), edit, author, now)
+        target = rules.target(self.rows.get(repo), edit, author)
+        return rules.decide(self._standing(repo, target, author), target, author, now)
 
     def refusal(self, wanted: Wanted, author: Author) -> Problem | None:
         """Return why *wanted* could not be registered now, or None; raise Forbidden where *author* may not."""
+        return rules.refusal(self._standing(wanted.repo, wanted, author), wanted, author)
 
-        def edit(current: Registration | None) -> Wanted:
-            must_be_new(current)
-            return wanted
-
-        try:
-            self.decide(wanted.repo, edit, author, "")
-        except (RepoExists, UrlRegistered, RegistrationsFull) as problem:
-            return problem
-        return None
-
-    def _noted(self, row: Registration, note: Note, author: Author, now: str) -> tuple[Decision, Change]:
-        author.must_own(row, row.registered_by)
-        line = Change(
-            repo=row.repo,
-            at=now,
-            by=author.name,
-            action=note.action,
-            revision=row.revision,
-            before=note.before,
-            after=note.after,
-            request_id=author.request_id,
+    def _standing(self, repo: str, target: Wanted | None, author: Author) -> Standing:
+        holder = None if target is None else self._urls.get(urls.normal(target.url))
+        return Standing(
+            current=self.rows.get(repo),
+            last_revision=self.last_revision(repo),
+            url_holder=None if holder is None else self.rows[holder],
+            sequence=self.sequence,
+            in_all=len(self.rows),
+            of_author=self._by_token[author.name],
+            bounds=self.bounds,
         )
-        return Decision(row, row), line
 
-    def _check_url(self, repo: str, url: str) -> None:
-        holder = self._urls.get(urls.normal(url), repo)
-        if holder != repo:
-            raise UrlRegistered(f"{holder} is registered with this URL, by {self.rows[holder].registered_by}.")
-
-    def apply(self, repo: str, edited: Decision, revision: int) -> None:
+    def apply(self, decision: Decision) -> None:
         """Keep what was decided."""
-        if edited.before is not None:
+        before, after, line = decision
+        if line is None or after is before:
+            return
+        self._in_order = None
+        if before is not None:
             # Of two that say the same by now, because the rule what is the same URL has changed, one holds it.
-            if self._urls.get(held := urls.normal(edited.before.url)) == repo:
+            if self._urls.get(held := urls.normal(before.url)) == before.repo:
                 del self._urls[held]
-            self._by_token[edited.before.registered_by] -= 1
-        if edited.after is None:
-            self.rows.pop(repo, None)
-            self.retired = max(self.retired, revision)
+            self._by_token[before.registered_by] -= 1
+        if after is None:
+            self.rows.pop(line.repo, None)
+            self.retired = max(self.retired, line.revision)
         else:
-            self.rows[repo] = edited.after
-            self._urls[urls.normal(edited.after.url)] = repo
-            self._by_token[edited.after.registered_by] += 1
-            self.sequence = max(self.sequence, edited.after.sequence)
+            self.rows[line.repo] = after
+            self._urls[urls.normal(after.url)] = line.repo
+            self._by_token[after.registered_by] += 1
+            self.sequence = max(self.sequence, after.sequence)
 
     def copy(self) -> Ledger:
         """Return a ledger that changes independently of this one."""
@@ -168,49 +107,69 @@ class Ledger:
         twin.rows = dict(self.rows)
         twin._urls = dict(self._urls)
         twin._by_token = +self._by_token
+        twin._in_order = self._in_order
         return twin
 
 
-def _change(decision: Decision, revision: int, author: Author, now: str) -> Change:
-    before, after = decision
-    named = after or before
-    assert named is not None  # noqa: S101 - a change is of something
-    old = None if before is None else before.wanted().as_json()
-    new = None if after is None else after.wanted().as_json()
-    if old is not None and new is not None:
-        changed = [name for name in old if old[name] != new[name]]
-        old, new = ({name: fields[name] for name in changed} for fields in (old, new))
-    return Change(
-        repo=named.repo,
-        at=now,
-        by=author.name,
-        action="register" if old is None else "deregister" if new is None else "update",
-        revision=revision,
-        before=old,
-        after=new,
-        request_id=author.request_id,
-    )
+class LedgerStore(Store):
+    """What stores have in common whose registrations are all in memory: reads, and what each write is.
+
+    How a write is decided and kept, one after the other, is *_write*: it changes *_ledger*, or puts another in its
+    place.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    @abstractmethod
+    async def _write(self, repo: str, edit: Edit | Note, author: Author) -> Decision:
+        """Decide *edit* on what the write before it left, and return the decision once it is kept."""
+
+    async def get(self, repo: str) -> Registration:
+        """Keep the promise of Store, as all of these do."""
+        return self._ledger.get(repo)
+
+    async def registrations(self) -> Sequence[Registration]:
+        """Keep the promise."""
+        return self.all()
+
+    def all(self) -> Sequence[Registration]:
+        """Keep the promise."""
+        return self._ledger.all()
+
+    async def add(self, wanted: Wanted, author: Author) -> Registration:
+        """Keep the promise."""
+        return _edited(await self._write(wanted.repo, rules.to_add(wanted), author)).after
+
+    async def refusal(self, wanted: Wanted, author: Author) -> Problem | None:
+        """Keep the promise."""
+        return self._ledger.refusal(wanted, author)
+
+    async def replace(self, wanted: Wanted, author: Author, precondition: Precondition | None = None) -> Edited:
+        """Keep the promise."""
+        return _edited(await self._write(wanted.repo, rules.to_replace(wanted, precondition), author))
+
+    async def update(
+        self,
+        repo: str,
+        change: Callable[[Registration], Wanted],
+        author: Author,
+        precondition: Precondition | None = None,
+    ) -> Edited:
+        """Keep the promise."""
+        return _edited(await self._write(repo, rules.to_update(repo, change, precondition), author))
+
+    async def remove(self, repo: str, author: Author, precondition: Precondition | None = None) -> Registration:
+        """Keep the promise."""
+        decision = await self._write(repo, rules.to_remove(repo, precondition), author)
+        return rules.must_be_registered(decision.before, repo)
+
+    async def note(self, repo: str, action: str, author: Author, before: Facts, after: Facts) -> None:
+        """Keep the promise."""
+        await self._write(repo, Note(action, before, after), author)
 
 
-def must_be_new(current: Registration | None) -> None:
-    """Raise RepoExists if *current* is a registration."""
-    if current is not None:
-        raise RepoExists(f"{current.repo} is registered already, with the URL {current.url}.")
-
-
-def must_match(current: Registration | None, if_match: str | None) -> None:
-    """Raise PreconditionFailed unless ``If-Match`` holds for *current* (RFC 9110 §13.1.1, strong comparison)."""
-    if if_match is None:
-        return
-    # Made once: a header may name thousands of tags, and each making digests the whole registration.
-    names = set() if current is None else {"*", current.etag}
-    held = any(not weak and tag in names for weak, tag in tags(if_match))
-    if not held:
-        raise PreconditionFailed(f"If-Match does not hold: {_now(current)}")
-
-
-def _now(current: Registration | None) -> str:
-    if current is None:
-        return "the repo is not registered."
-    then = "Read it again, and if the change is still wanted send the ETag of that answer"
-    return f"the repo is at revision {current.revision}, with another ETag. {then}; a revision alone is none."
+def _edited(decision: Decision) -> Edited:
+    """Return the decision about an edit that always wants a registration."""
+    assert decision.after is not None  # noqa: S101 - such an edit never returns None
+    return Edited(decision.before, decision.after)

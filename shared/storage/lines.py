@@ -14,7 +14,7 @@ from shared.storage import IN_ALL, IN_ALL_BYTES, PER_REPO
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from shared.storage import Change
+    from shared.model.history import Change
 
 _SLACK = 100
 

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import orjson
 from starlette.responses import Response
 
+from shared.model.rules import Precondition
 from shared.version import VERSION
 from shared.web.edge import public_path
 from shared.web.parameters import cursor_to
@@ -127,10 +128,16 @@ def tags(header: str) -> list[tuple[bool, str]]:
     return [(bool(found[1]), found[2]) for found in _TAG.finditer(header)]
 
 
-def if_match(request: Request) -> str | None:
-    """Return ``If-Match``, all its lines as one, or None where it was not sent."""
+def if_match(request: Request) -> Precondition | None:
+    """Return what ``If-Match`` demands, all its lines as one, or None where it was not sent.
+
+    Tags are compared strongly (RFC 9110 §13.1.1), so that a weak one stands for nothing.
+    """
     lines = request.headers.getlist("if-match")
-    return ",".join(lines) if lines else None
+    if not lines:
+        return None
+    strong = frozenset(tag for weak, tag in tags(",".join(lines)) if not weak)
+    return Precondition(strong - {"*"}, exist="*" in strong)
 
 
 def not_modified(request: Request, etag: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from shared.storage import Bounds
+from shared.model.rules import DEFAULT_BOUNDS, RegistrationBounds
 from shared.storage.engine import Engine
 from shared.storage.files.directory import DataDirectory
 from shared.storage.files.editions import FileEditions
@@ -30,7 +30,7 @@ class FilesEngine(Engine):
 
     registrations: TinyStore
 
-    def __init__(self, folder: Path, clock: Clock, tally: Tally, bounds: Bounds = Bounds()) -> None:  # noqa: B008 - immutable
+    def __init__(self, folder: Path, clock: Clock, tally: Tally, bounds: RegistrationBounds = DEFAULT_BOUNDS) -> None:
         """Know where it lies; ``open`` reads it."""
         self._folder = folder
         self._clock = clock

@@ -8,24 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 from shared.model.author import Author
 from shared.model.registration import Registration, is_name
+from shared.model.rules import DEFAULT_BOUNDS, Decision, RegistrationBounds
 from shared.problems import Problem, RepoNotFound, StorageUnavailable
 from shared.shortage import log_failure
-from shared.storage import Bounds, Change, Edited, Store
 from shared.storage.files.disk import trusted
 from shared.storage.files.history import History
 from shared.storage.files.saved import fitting
 from shared.storage.files.table import REMEDY, Database, Gone
-from shared.storage.ledger import Decision, Ledger, Note, must_be_new, must_match
+from shared.storage.ledger import Ledger, LedgerStore
 
 if TYPE_CHECKING:
     import contextlib
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from shared.clock import Clock
-    from shared.model.registration import Wanted
-    from shared.storage import Facts
-    from shared.storage.ledger import Edit
+    from shared.model.history import Change
+    from shared.model.rules import Edit, Note
     from shared.tally import Tally
 
 _REGISTRATIONS = "registrations.json"
@@ -37,17 +36,16 @@ _Write = tuple[str, "Edit | Note", Author, "asyncio.Future[Decision]"]
 _Outcome = Decision | Exception
 
 
-class TinyStore(Store):
+class TinyStore(LedgerStore):
     """Keeps the promises of Store. Only the event loop's thread touches the memory, only one thread the files."""
 
-    def __init__(self, folder: Path, clock: Clock, tally: Tally, bounds: Bounds = Bounds()) -> None:  # noqa: B008 - immutable
+    def __init__(self, folder: Path, clock: Clock, tally: Tally, bounds: RegistrationBounds = DEFAULT_BOUNDS) -> None:
         """Read what *folder* holds, or raise StartError when it can't be trusted."""
         self._clock = clock
         self._tally = tally
         self._database = Database(folder / _REGISTRATIONS)
-        self._ledger = _ledger(self._database, folder / _REGISTRATIONS, bounds)
+        super().__init__(_ledger(self._database, folder / _REGISTRATIONS, bounds))
         self._history = History(folder / _HISTORY, self._ledger.last_revision)
-        self._in_order: tuple[Ledger | None, Sequence[Registration]] = (None, ())
         self._waiting: list[_Write] = []
         self._writer: asyncio.Task[None] | None = None
         self._files = asyncio.Lock()
@@ -55,57 +53,6 @@ class TinyStore(Store):
     def upgrade(self) -> None:
         """Bring files of an older format to the present one; raise StorageUnavailable."""
         self._database.upgrade()
-
-    async def get(self, repo: str) -> Registration:
-        return self._ledger.get(repo)
-
-    async def registrations(self) -> Sequence[Registration]:
-        return self.all()
-
-    def all(self) -> Sequence[Registration]:
-        """Return what ``registrations`` does, for the start, before there is an event loop."""
-        ledger, in_order = self._in_order
-        if ledger is not self._ledger:
-            # Each batch of writes leaves another ledger; reads in between share one list.
-            in_order = [self._ledger.rows[repo] for repo in sorted(self._ledger.rows)]
-            self._in_order = self._ledger, in_order
-        return in_order
-
-    async def add(self, wanted: Wanted, author: Author) -> Registration:
-        def edit(current: Registration | None) -> Wanted:
-            must_be_new(current)
-            return wanted
-
-        return _edited(await self._write(wanted.repo, edit, author)).after
-
-    async def refusal(self, wanted: Wanted, author: Author) -> Problem | None:
-        return self._ledger.refusal(wanted, author)
-
-    async def replace(self, wanted: Wanted, author: Author, if_match: str | None = None) -> Edited:
-        def edit(current: Registration | None) -> Wanted:
-            must_match(current, if_match)
-            return wanted
-
-        return _edited(await self._write(wanted.repo, edit, author))
-
-    async def update(
-        self, repo: str, edit: Callable[[Registration], Wanted], author: Author, if_match: str | None = None
-    ) -> Edited:
-        def checked(current: Registration | None) -> Wanted:
-            known = _known(current, repo)
-            must_match(known, if_match)
-            return edit(known)
-
-        return _edited(await self._write(repo, checked, author))
-
-    async def remove(self, repo: str, author: Author, if_match: str | None = None) -> Registration:
-        def edit(current: Registration | None) -> None:
-            must_match(_known(current, repo), if_match)
-
-        return _known((await self._write(repo, edit, author)).before, repo)
-
-    async def note(self, repo: str, action: str, author: Author, before: Facts, after: Facts) -> None:
-        await self._write(repo, Note(action, before, after), author)
 
     async def history(self, repo: str) -> Sequence[Change]:
         changes = self._history.lines.of(repo)
@@ -181,7 +128,7 @@ class TinyStore(Store):
             raise
 
 
-def _ledger(database: Database, path: Path, bounds: Bounds) -> Ledger:
+def _ledger(database: Database, path: Path, bounds: RegistrationBounds) -> Ledger:
     with trusted(path, REMEDY):
         rows, gone = database.load()
         registrations = {repo: fitting(Registration.from_json(row)) for repo, row in rows.items()}
@@ -191,32 +138,20 @@ def _ledger(database: Database, path: Path, bounds: Bounds) -> Ledger:
         return Ledger(registrations.values(), gone.revision, bounds, gone.sequence)
 
 
-def _edited(decision: Decision) -> Edited:
-    """Return the decision about an edit that always wants a registration."""
-    assert decision.after is not None  # noqa: S101 - such an edit never returns None
-    return Edited(decision.before, decision.after)
-
-
 def _row(ledger: Ledger, repo: str) -> dict[str, Any] | None:
     return ledger.rows[repo].as_row() if repo in ledger.rows else None
-
-
-def _known(current: Registration | None, repo: str) -> Registration:
-    if current is None:
-        raise RepoNotFound(f"{repo} is not registered.")
-    return current
 
 
 def _decided(staged: Ledger, write: _Write, now: str, changes: list[Change]) -> _Outcome:
     """Apply one write to *staged* and note its line of history; return why where it is refused."""
     repo, edit, author, _ = write
     try:
-        decision, change = staged.decide(repo, edit, author, now)
+        decision = staged.decide(repo, edit, author, now)
     except Exception as refusal:  # noqa: BLE001 - one writer's fault is told to that writer, the batch goes on
         return refusal
-    if change is not None:
-        staged.apply(repo, decision, change.revision)
-        changes.append(change)
+    if decision.line is not None:
+        staged.apply(decision)
+        changes.append(decision.line)
     return decision
 
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from shared.storage import IN_ALL, PER_REPO, Change
+from shared.model.history import Change
+from shared.storage import IN_ALL, PER_REPO
 from shared.storage import lines as module
 from shared.storage.lines import Lines
 

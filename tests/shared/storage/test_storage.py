@@ -9,20 +9,23 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shared.model.author import Author, Grant
+from shared.model.history import Change
 from shared.model.registration import Wanted
-from shared.problems import PreconditionFailed, RegistrationsFull, RepoExists, RepoNotFound, UrlRegistered
-from shared.storage import PER_REPO, Bounds, Change, Store
+from shared.model.rules import DEFAULT_BOUNDS, RegistrationBounds
+from shared.problems import Forbidden, PreconditionFailed, RegistrationsFull, RepoExists, RepoNotFound, UrlRegistered
+from shared.storage import PER_REPO, Store
 from shared.storage import lines as lines_module
 from shared.storage.files.tiny import TinyStore
+from shared.storage.memory import MemoryStore
 from shared.tally import Tally
-from tests.builders import registration, url_of
-from tests.shared.storage.memory import MemoryStore
+from tests.builders import demand, registration, url_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from shared.model.registration import Registration
+    from shared.model.rules import Precondition
     from tests.builders import Hands
 
 ANNA, BERT = Author("anna", "request-1"), Author("bert")
@@ -43,7 +46,7 @@ def required(current: Registration) -> Wanted:
 async def store(request: pytest.FixtureRequest, tmp_path: Path, hands: Hands) -> AsyncIterator[Store]:
     """Every store, one after the other."""
     clock = hands.clock()
-    bounds = Bounds(in_all=3, per_token=2) if "so_many" in request.node.name else Bounds()
+    bounds = RegistrationBounds(in_all=3, per_token=2) if "so_many" in request.node.name else DEFAULT_BOUNDS
     tiny = request.param == "tiny"
     opened: Store = TinyStore(tmp_path, clock, Tally(), bounds) if tiny else MemoryStore(clock, bounds)
     yield opened
@@ -112,6 +115,50 @@ async def test_a_url_is_free_again_once_its_repo_has_another_or_is_gone(store: S
     await store.remove("b", ANNA)
 
     assert (await store.add(wanted("c", url=url_of("a")), ANNA)).repo == "c"
+
+
+async def test_all_are_one_object_until_one_changes(store: Store) -> None:
+    await store.add(wanted("b"), ANNA)
+    before = await store.registrations()
+    await store.replace(wanted("b"), ANNA)
+    await store.note("b", "accept", ANNA, {}, {})
+    with pytest.raises(RepoExists):
+        await store.add(wanted("b"), ANNA)
+
+    assert await store.registrations() is before is store.all()
+    made = await store.add(wanted("a"), ANNA)
+    assert list(await store.registrations()) == [made, *before]
+
+
+async def test_a_note_is_a_line_that_changes_no_registration(store: Store) -> None:
+    made = await store.add(wanted(), ANNA)
+
+    await store.note("state-hub", "accept", BERT, {"served": 2}, {"served": 1})
+
+    assert (await store.history("state-hub"))[0] == Change(
+        repo="state-hub", at=NOW, by="bert", action="accept", revision=1, before={"served": 2}, after={"served": 1}
+    )
+    assert await store.get("state-hub") == made
+    with pytest.raises(RepoNotFound, match="other is not registered"):
+        await store.note("other", "accept", BERT, {}, {})
+
+
+async def test_nobody_learns_by_a_refusal_what_they_may_not_write(store: Store) -> None:
+    await store.add(wanted(), ANNA)
+    before, narrow = await everything(store), Author("ci", grant=Grant(("ci-*",)))
+
+    for write in (
+        lambda: store.add(wanted(url=url_of("other")), narrow),
+        lambda: store.replace(wanted(), narrow, demand('"9"')),
+        lambda: store.update("state-hub", required, narrow, demand('"9"')),
+        lambda: store.remove("state-hub", narrow, demand('"9"')),
+        lambda: store.note("state-hub", "accept", narrow, {}, {}),
+        lambda: store.refusal(wanted(), narrow),
+    ):
+        with pytest.raises(Forbidden):
+            await write()
+
+    assert await everything(store) == before
 
 
 async def test_replaces_and_says_what_was_before(store: Store, hands: Hands) -> None:
@@ -194,42 +241,42 @@ async def test_only_what_is_registered_can_be_changed(store: Store, write: str) 
     assert await everything(store) == before
 
 
-CONDITIONAL: dict[str, Callable[[Store, str], Any]] = {
-    "replace": lambda store, tag: store.replace(wanted(required=True), BERT, tag),
-    "update": lambda store, tag: store.update("state-hub", required, BERT, tag),
-    "remove": lambda store, tag: store.remove("state-hub", BERT, tag),
+CONDITIONAL: dict[str, Callable[[Store, Precondition], Any]] = {
+    "replace": lambda store, condition: store.replace(wanted(required=True), BERT, condition),
+    "update": lambda store, condition: store.update("state-hub", required, BERT, condition),
+    "remove": lambda store, condition: store.remove("state-hub", BERT, condition),
 }
 
 
 @pytest.mark.parametrize("write", CONDITIONAL.values(), ids=CONDITIONAL)
-@pytest.mark.parametrize("tag", ['"2"', 'W/"1"', "1", ""])
+@pytest.mark.parametrize("condition", [demand('"2"'), demand('"1"', '"2"'), demand("1"), demand()])
 async def test_a_condition_that_does_not_hold_changes_nothing(
-    store: Store, write: Callable[[Store, str], Any], tag: str
+    store: Store, write: Callable[[Store, Precondition], Any], condition: Precondition
 ) -> None:
     await store.add(wanted(), ANNA)
     before = await everything(store)
 
     with pytest.raises(PreconditionFailed, match="revision 1"):
-        await write(store, tag)
+        await write(store, condition)
 
     assert await everything(store) == before
 
 
 @pytest.mark.parametrize("write", CONDITIONAL.values(), ids=CONDITIONAL)
-@pytest.mark.parametrize("tag", ["{}", '"9", {}', "*"])
+@pytest.mark.parametrize("tags", [["{}"], ['"9"', "{}"], ["*"], ["*", '"9"']])
 async def test_a_condition_that_holds_lets_the_write_in(
-    store: Store, write: Callable[[Store, str], Any], tag: str
+    store: Store, write: Callable[[Store, Precondition], Any], tags: list[str]
 ) -> None:
     made = await store.add(wanted(), ANNA)
 
-    await write(store, tag.format(made.etag))
+    await write(store, demand(*(tag.format(made.etag) for tag in tags)))
 
     assert len(await store.history("state-hub")) == 2
 
 
 async def test_a_condition_on_what_is_not_there_does_not_hold(store: Store) -> None:
     with pytest.raises(PreconditionFailed, match="is not registered"):
-        await store.replace(wanted(), ANNA, "*")
+        await store.replace(wanted(), ANNA, demand("*"))
 
     assert list(await store.registrations()) == []
 
@@ -273,7 +320,7 @@ async def test_no_condition_from_an_earlier_life_of_a_name_holds_again(store: St
     assert revisions == [6, 6, 6]
     for tag in ('"1"', '"2"', '"3"', '"4"', '"5"'):
         with pytest.raises(PreconditionFailed):
-            await store.remove("a", ANNA, tag)
+            await store.remove("a", ANNA, demand(tag))
 
 
 async def test_registrations_are_numbered_in_their_order_whatever_the_clock_says(store: Store, hands: Hands) -> None:
@@ -356,7 +403,8 @@ async def test_of_many_who_saw_one_revision_one_writes(store: Store) -> None:
     seen = (await store.add(wanted(), ANNA)).etag
 
     outcomes = await asyncio.gather(
-        *(store.replace(wanted(cache_ttl_seconds=number), ANNA, seen) for number in range(20)), return_exceptions=True
+        *(store.replace(wanted(cache_ttl_seconds=number), ANNA, demand(seen)) for number in range(20)),
+        return_exceptions=True,
     )
 
     assert [type(outcome) for outcome in outcomes].count(PreconditionFailed) == 19

@@ -2,17 +2,22 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.requests import Request
 
-from shared.web.answers import answer, json_answer, next_page, not_modified, page, tag_of, tags, versioned
+from shared.web.answers import answer, if_match, json_answer, next_page, not_modified, page, tag_of, tags, versioned
 from shared.web.parameters import cursor, slug, whole
 from shared.web.query import Parameters, read_query
+from tests.builders import demand
 from tests.shared.asking import asking
+
+if TYPE_CHECKING:
+    from shared.model.rules import Precondition
 
 
 @dataclass
@@ -144,6 +149,24 @@ def test_a_page_uses_only_what_was_asked() -> None:
 )
 def test_reads_entity_tags(header: str, found: list[tuple[bool, str]]) -> None:
     assert tags(header) == found
+
+
+@pytest.mark.parametrize(
+    ("lines", "precondition"),
+    [
+        pytest.param([], None, id="not sent"),
+        pytest.param([""], demand(), id="sent empty"),
+        pytest.param(["1"], demand(), id="no quotes"),
+        pytest.param(["*"], demand("*"), id="any"),
+        pytest.param(['"*"'], demand('"*"'), id="a star in quotes"),
+        pytest.param(['"1", W/"2"', '"3"'], demand('"1"', '"3"'), id="two lines with a weak one"),
+        pytest.param(['W/"1"'], demand(), id="a weak one"),
+    ],
+)
+def test_reads_what_a_write_demands_of_a_registration(lines: list[str], precondition: Precondition | None) -> None:
+    headers = [(b"if-match", line.encode()) for line in lines]
+
+    assert if_match(Request({"type": "http", "headers": headers})) == precondition
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from shared.model.history import Change
 from shared.problems import StartError, StorageUnavailable
-from shared.storage import PER_REPO, Change
+from shared.storage import PER_REPO
 from shared.storage.files.history import History
 
 if TYPE_CHECKING:
