@@ -6,7 +6,7 @@ JOBS ?= 2
 FUZZ := $(addprefix tests/,test_fuzz.py test_schemathesis.py test_every_kill.py test_two_at_once.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve bench screenshots test check lint types unit fuzz chaos image-test manifests validate-registry release clean
+.PHONY: help demo serve bench screenshots test lint types unit fuzz chaos image-test manifests validate-registry release clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
