@@ -97,11 +97,15 @@ class Hub:
         """Let what the sources say be what is served, under a serial of its own where it is not what was served last.
 
         Everything before only read; to do it again is harmless. Raise StartError where the engine can't write, or
-        StorageUnavailable.
+        StorageUnavailable, and let the next process in.
         """
-        self.engine.prepare()
-        self.sources.tidy()
-        self.federation.begin()
+        try:
+            self.engine.prepare()
+            self.sources.tidy()
+            self.federation.begin()
+        except BaseException:
+            self.close()
+            raise
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

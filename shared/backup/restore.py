@@ -25,10 +25,10 @@ from shared.hub import open_hub
 from shared.problems import StartError, StorageUnavailable
 from shared.settings import Settings
 from shared.storage.files import FilesEngine
-from shared.storage.files.directory import DataDirectory
+from shared.storage.files.directory import LOCK, DataDirectory
 from shared.storage.files.disk import sync_folder, write_draft
 from shared.storage.files.saved import fitting
-from shared.storage.files.snapshot import FIRST, FORMAT, KIND, LAST, LOCK, NAME, RESTORING
+from shared.storage.files.snapshot import FIRST, FORMAT, KIND, LAST, NAME, RESTORING
 from shared.tally import Tally
 
 if TYPE_CHECKING:
@@ -65,8 +65,9 @@ def restore(backup: IO[bytes], folder: Path, clock: Clock | None = None) -> Rest
         _must_be_empty(folder)
         draft = Path(tempfile.mkdtemp(prefix=RESTORING, dir=folder))
         try:
-            restored = _checked(_unpacked(backup, draft), draft)
-            _move_on(draft, clock or Clock())
+            clock = clock or Clock()
+            restored = _checked(_unpacked(backup, draft), draft, clock)
+            _move_on(draft, clock)
         except BaseException:
             # What the volume does not let go keeps every hub from starting there, and the start says why.
             shutil.rmtree(draft, ignore_errors=True)
@@ -168,8 +169,8 @@ def _about(first: tuple[str, bytes] | None) -> dict[str, Any]:
     return about
 
 
-def _checked(unpacked: _Unpacked, draft: Path) -> Restored:
-    """Return what was restored, after every sum and after opening it as the hub will."""
+def _checked(unpacked: _Unpacked, draft: Path, clock: Clock) -> Restored:
+    """Return what was restored, after every sum, and after making of it what the hub will serve."""
     about, sums, expected = unpacked
     if not isinstance(expected, dict):
         raise StartError(f"The backup is damaged: {LAST} holds no sums.")
@@ -177,8 +178,10 @@ def _checked(unpacked: _Unpacked, draft: Path) -> Restored:
     if wrong:
         raise StartError(f"The backup is damaged: {', '.join(wrong[:5])} is not what was backed up.")
     with _as_damage():
-        hub = open_hub(Settings(data_dir=draft, refresh=False))
+        hub = open_hub(Settings(data_dir=draft, refresh=False), clock)
         with contextlib.closing(hub):
+            # Where the file of the serial was lost there is none before this, and no document without one is sound.
+            hub.federation.begin()
             count = len(hub.sources.followed())
             must_be_sound(hub)
     if count != about["registrations"]:
@@ -193,9 +196,7 @@ def _move_on(draft: Path, clock: Clock) -> None:
     A reader that saw one of them is told to read the whole document, instead of changes to one that it never saw.
     """
     path = draft / "federated.json"
-    saved: dict[str, Any] = {"format": 1, "serial": 0, "generated_at": clock.stamp(), "substance": ""}
-    if path.exists():
-        saved = orjson.loads(path.read_bytes())
+    saved = orjson.loads(path.read_bytes())
     write_draft(path, orjson.dumps(saved | {"serial": _unused_after(saved["serial"], clock.now())}))
     (draft / "changes.jsonl").unlink(missing_ok=True)
 
@@ -230,14 +231,10 @@ def _place(draft: Path, folder: Path) -> None:
 def back_up(folder: Path) -> bytes:
     """Return the backup of the hub whose data directory is *folder*.
 
-    Nothing in it changes. Raise StartError when nothing of a hub is there, a hub runs on it, or it is damaged.
+    Nothing in it changes. Raise StartError when nothing of a hub is there, a hub runs on it, or it is damaged or can't
+    be read.
     """
     if not os.path.lexists(folder / "registrations.json"):
         raise StartError(f"{folder} holds nothing of a hub.")
-    engine = FilesEngine(folder, Clock(), Tally())
-    engine.open()
-    try:
-        engine.must_be_readable()
-        return b"".join(engine.copy().stream())
-    finally:
-        engine.release()
+    with FilesEngine(folder, Clock(), Tally()).at_rest() as snapshot:
+        return b"".join(snapshot.stream())

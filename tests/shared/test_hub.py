@@ -199,6 +199,16 @@ def test_a_start_that_fails_lets_go_of_the_data_directory(settings: Settings, na
     assert (settings.data_dir / name).read_bytes() == b"something else"
 
 
+def test_a_hub_that_can_not_be_made_ready_lets_go_of_the_data_directory(settings: Settings) -> None:
+    hub = open_hub(settings)
+    (settings.data_dir / "held").write_bytes(b"")
+
+    with pytest.raises(StartError, match="held can't be used"):
+        hub.prepare()
+
+    DataDirectory(settings.data_dir).close()
+
+
 def test_opens_on_the_clock_of_the_machine_where_none_is_given(settings: Settings) -> None:
     with contextlib.closing(open_hub(settings)) as hub:
         assert abs(hub.clock.now() - datetime.now(UTC)) < timedelta(minutes=1)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 from shared.model.rules import DEFAULT_BOUNDS, RegistrationBounds
+from shared.problems import StartError
 from shared.storage.engine import Engine
-from shared.storage.files.directory import DataDirectory
+from shared.storage.files.directory import DataDirectory, reading
 from shared.storage.files.editions import FileEditions
 from shared.storage.files.journal import Journal
 from shared.storage.files.past import FilePast
@@ -17,6 +19,7 @@ from shared.storage.files.tiny import TinyStore
 from shared.tally import WRITTEN
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from shared.clock import Clock
@@ -50,12 +53,15 @@ class FilesEngine(Engine):
         """Keep the promise, as all of these do."""
         self._directory = DataDirectory(self._folder)
         try:
-            must_be_whole(self._folder)
-            self.shelves.must_be_usable()
-            self.registrations = TinyStore(self._folder, self._clock, self._tally, self._bounds)
+            self._read()
         except BaseException:
             self.release()
             raise
+
+    def _read(self) -> None:
+        must_be_whole(self._folder)
+        self.shelves.must_be_usable()
+        self.registrations = TinyStore(self._folder, self._clock, self._tally, self._bounds)
 
     def prepare(self) -> None:
         """Keep the promise."""
@@ -74,17 +80,27 @@ class FilesEngine(Engine):
         async with self.registrations.quiet(), self.editions.turn():
             return await asyncio.to_thread(FilesSnapshot, self._folder, self._about(made_at))
 
-    def must_be_readable(self) -> None:
-        """Raise StartError for the first file that can't be trusted, as a start would."""
+    @contextlib.contextmanager
+    def at_rest(self) -> Iterator[FilesSnapshot]:
+        """Yield everything as it lies there, in the place of ``open``, and write nothing.
+
+        A hub that runs is asked for a snapshot instead. Raise StartError where one runs on the folder or began within,
+        and for what can't be read or trusted, as a start would.
+        """
+        with reading(self._folder):
+            self._read()
+            self._must_be_readable()
+            try:
+                yield FilesSnapshot(self._folder, self._about(self._clock.stamp()), linked=False)
+            except OSError as fault:
+                raise StartError(f"The data directory {self._folder} can't be read: {fault}.") from fault
+
+    def _must_be_readable(self) -> None:
         self.journal.load()
         self.editions.load()
         for registration in self.registrations.all():
             self.shelves.good.load(registration)
             self.shelves.held.load(registration)
-
-    def copy(self) -> FilesSnapshot:
-        """Return everything as it lies there, while nothing is written; a hub that runs is asked for a snapshot."""
-        return FilesSnapshot(self._folder, self._about(self._clock.stamp()), linked=False)
 
     def _about(self, made_at: str) -> About:
         return About(made_at, self.editions.head.serial, len(self.registrations.all()))

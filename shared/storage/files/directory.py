@@ -7,16 +7,18 @@ import errno
 import fcntl
 import logging
 import os
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from shared.problems import StartError
 from shared.storage.files.disk import sync_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _log = logging.getLogger("hub.files")
 
+LOCK = "hub.lock"
 # What a lock that somebody holds is answered with.
 _HELD = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}
 # What a file system answers to a call that it does not have. All else, a full volume above all, may pass.
@@ -33,27 +35,10 @@ class DataDirectory:
     def __init__(self, path: Path) -> None:
         """Make *path* where it is missing, and lock it; raise StartError."""
         self.path = path
-        try:
+        with _as_unusable(path):
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._lock = (path / "hub.lock").open("a+b")
-        except OSError as fault:
-            raise StartError(f"The data directory {path} can't be used: {fault.strerror}.") from fault
-        try:
-            self._take_lock()
-        except StartError:
-            self._lock.close()
-            raise
-
-    def _take_lock(self) -> None:
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as fault:
-            if fault.errno not in _HELD:
-                raise _unfit(self.path, "lock files", fault) from fault
-            raise StartError(
-                f"Another process holds the data directory {self.path}. Stop it first, or choose another folder "
-                "with --data-dir or REUSE_SURFACE_DATA_DIR."
-            ) from fault
+            self._lock = (path / LOCK).open("a+b")
+        _take(path, self._lock, fcntl.LOCK_EX)
 
     def try_volume(self) -> None:
         """Raise StartError where the volume can't do what durable writes need."""
@@ -62,6 +47,47 @@ class DataDirectory:
     def close(self) -> None:
         """Let the next process in."""
         self._lock.close()
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Keep every hub from starting on *path* within, and change nothing there: the volume may be mounted read-only.
+
+    Raise StartError where a hub runs on it. A folder without the file to lock, as a copy of one may be, is not locked;
+    then raise StartError at the end where a hub began within, which makes that file before it changes anything.
+    """
+    lock: IO[bytes] | None = None
+    with contextlib.ExitStack() as stack:
+        with _as_unusable(path), contextlib.suppress(FileNotFoundError):
+            lock = stack.enter_context((path / LOCK).open("rb"))
+        if lock is not None:
+            # Shared, because some file systems lock a file exclusively only for those who may write to it.
+            _take(path, lock, fcntl.LOCK_SH)
+        yield
+        if lock is None and os.path.lexists(path / LOCK):
+            raise StartError(f"A hub was started on {path} while it was read. Stop it, and begin again.")
+
+
+def _take(path: Path, lock: IO[bytes], kind: int) -> None:
+    """Lock the file of *path*, or close it and raise StartError."""
+    try:
+        fcntl.flock(lock, kind | fcntl.LOCK_NB)
+    except OSError as fault:
+        lock.close()
+        if fault.errno not in _HELD:
+            raise _unfit(path, "lock files", fault) from fault
+        raise StartError(
+            f"Another process holds the data directory {path}. Stop it first, or choose another folder "
+            "with --data-dir or REUSE_SURFACE_DATA_DIR."
+        ) from fault
+
+
+@contextlib.contextmanager
+def _as_unusable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as fault:
+        raise StartError(f"The data directory {path} can't be used: {fault.strerror}.") from fault
 
 
 def _try_volume(folder: Path) -> None:

@@ -22,6 +22,7 @@ import orjson
 
 from shared.problems import StartError
 from shared.storage.engine import Snapshot
+from shared.storage.files.directory import LOCK
 from shared.storage.files.disk import PREVIOUS, storage_problem
 from shared.version import VERSION
 
@@ -32,7 +33,6 @@ MEDIA_TYPE = "application/x-tar"
 KIND = "reuse-surface backup"
 FORMAT = 1
 FIRST, LAST = "backup.json", "checksums.json"
-LOCK = "hub.lock"
 NAME = re.compile(r"[a-z0-9][A-Za-z0-9._-]*(/[a-z0-9][A-Za-z0-9._-]*)*")
 """What files of a hub are called, with their folder."""
 SNAPSHOT, RESTORING = ".snapshot-", ".restoring-"
@@ -54,7 +54,8 @@ class FilesSnapshot(Snapshot):
     def __init__(self, folder: Path, about: About, *, linked: bool = True) -> None:
         """Take it; nothing may be written meanwhile. Raise StorageUnavailable where the volume has no room.
 
-        Without *linked* nothing is written at all, and nothing may be until it is closed.
+        Without *linked* nothing is written at all, and nothing may be until it is closed; raise OSError for a file or
+        folder that can't be read.
         """
         self.about = {"kind": KIND, "format": FORMAT, "version": VERSION, **about._asdict()}
         self._links: Path | None = None
@@ -68,7 +69,7 @@ class FilesSnapshot(Snapshot):
             self._files = [(name, link) for name, link in links if link]
         except BaseException as fault:
             self.close()
-            if isinstance(fault, OSError):
+            if linked and isinstance(fault, OSError):
                 raise storage_problem(fault) from fault
             raise
 

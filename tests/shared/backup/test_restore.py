@@ -485,6 +485,21 @@ async def test_a_stopped_hub_is_backed_up_and_comes_back(settings: Settings, tmp
     assert made == again == still
 
 
+async def test_a_stopped_hub_that_lost_the_file_of_its_serial_comes_back(settings: Settings, tmp_path: Path) -> None:
+    async with served(settings) as client:
+        await register(client)
+    (settings.data_dir / "federated.json").unlink()
+
+    backup = back_up(settings.data_dir)
+    restored = restore(io.BytesIO(backup), tmp_path / "fresh")
+
+    assert (restored.about["serial"], restored.registrations) == (0, 1)
+    async with served(replace(settings, data_dir=tmp_path / "fresh")) as client:
+        document = (await client.get("/v1/federated")).json()
+    assert [source["repo"] for source in document["sources"]] == ["state-hub"]
+    assert document["serial"] > SERIALS_APART
+
+
 async def test_a_hub_that_runs_is_asked_and_not_looked_into(settings: Settings) -> None:
     async with served(settings) as client:
         await register(client)

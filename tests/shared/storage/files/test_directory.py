@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shared.problems import StartError
-from shared.storage.files.directory import DataDirectory
+from shared.storage.files.directory import DataDirectory, reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,6 +69,55 @@ def test_a_data_directory_is_held_against_other_processes_until_its_holder_ends(
         other.kill()
         other.wait()
         DataDirectory(tmp_path).close()
+
+
+def test_while_one_reads_others_may_read_and_no_hub_starts(tmp_path: Path) -> None:
+    DataDirectory(tmp_path).close()
+
+    with reading(tmp_path), reading(tmp_path), pytest.raises(StartError, match="Another process holds"):
+        DataDirectory(tmp_path)
+
+    DataDirectory(tmp_path).close()
+
+
+def test_a_folder_that_a_hub_holds_is_not_read(tmp_path: Path) -> None:
+    with (
+        contextlib.closing(DataDirectory(tmp_path)),
+        pytest.raises(StartError, match=f"Another process holds the data directory {tmp_path}[.]"),
+        reading(tmp_path),
+    ):
+        pytest.fail("it was read")
+
+
+def test_a_folder_on_a_read_only_volume_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    DataDirectory(tmp_path).close()
+    real = Path.open
+
+    def read_only(path: Path, mode: str = "r") -> Any:
+        if mode != "rb":
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+        return real(path, mode)
+
+    monkeypatch.setattr(Path, "open", read_only)
+    with reading(tmp_path):
+        pass
+    with pytest.raises(StartError, match="can't be used: Read-only file system"):
+        DataDirectory(tmp_path)
+
+
+def test_reading_a_folder_without_a_lock_makes_none_and_notices_a_hub_that_starts(tmp_path: Path) -> None:
+    with reading(tmp_path):
+        assert list(tmp_path.iterdir()) == []
+
+    with pytest.raises(StartError, match=f"A hub was started on {tmp_path} while it was read"), reading(tmp_path):
+        DataDirectory(tmp_path).close()
+
+
+def test_a_lock_that_can_not_be_opened_is_told(tmp_path: Path) -> None:
+    (tmp_path / "hub.lock").mkdir()
+
+    with pytest.raises(StartError, match="can't be used: Is a directory"), reading(tmp_path):
+        pytest.fail("it was read")
 
 
 def test_a_data_directory_that_is_a_file_stops_the_start(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ import contextlib
 import errno
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,12 +17,9 @@ from shared.tally import Tally
 from tests.builders import Hands, capability, index, refresh, register, served, url_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import respx
 
     from shared.settings import Settings
-
 
 
 def everything(folder: Path) -> dict[str, tuple[bytes | None, int]]:
@@ -53,6 +51,38 @@ async def test_opening_a_hub_and_backing_it_up_change_nothing_in_its_folder(
     assert back_up(folder)
 
     assert everything(folder) == before
+
+
+async def test_a_copy_without_a_lock_is_backed_up_and_stays_as_it_is(
+    settings: Settings, upstream: respx.MockRouter
+) -> None:
+    await filled(settings, upstream)
+    (settings.data_dir / "hub.lock").unlink()
+    before = everything(settings.data_dir)
+
+    assert back_up(settings.data_dir)
+
+    assert everything(settings.data_dir) == before
+
+
+@pytest.mark.parametrize("name", ["timeline.json", "content"])
+async def test_what_a_backup_can_not_read_is_named_in_its_refusal(
+    settings: Settings, upstream: respx.MockRouter, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    await filled(settings, upstream)
+
+    def refusing(real: Any) -> Any:
+        def fail(path: Path, *rest: Any, **options: Any) -> Any:
+            if path.name == name:
+                raise OSError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+            return real(path, *rest, **options)
+
+        return fail
+
+    monkeypatch.setattr(os, "scandir", refusing(os.scandir))
+    monkeypatch.setattr(Path, "open", refusing(Path.open))
+    with pytest.raises(StartError, match=f"can't be read: .*Permission denied: '{settings.data_dir}/{name}'"):
+        back_up(settings.data_dir)
 
 
 async def test_a_hub_that_serves_has_cleared_away_what_a_crash_left(
