@@ -49,6 +49,9 @@ class ClosingProtocol(CheckedProtocol):
         if self._current is not None:
             # Nobody is given what was not read of it, and what goes on for it may take a while.
             self._current.body = bytearray()
+            # uvicorn says so only to the request that came last, and this one is answered before those behind it.
+            self._current.disconnected = not self._current.response_complete
+            self._current.message_event.set()
         self._begins_later = None
         self.cycle = self._current = None  # type: ignore[assignment]  # as it was before the first request
         self.pipeline.clear()

@@ -175,7 +175,11 @@ class GuardedProtocol(ClosingProtocol, asyncio.BufferedProtocol):
 
     def is_worked_for(self) -> bool:
         """Tell whether the hub works for it, or its client reads."""
-        return self._place_now() == "works"
+        if self._place_now() != "works":
+            return False
+        # Who asks forgets it until it waits again, also where that begins as it did before.
+        self._place = "works"
+        return True
 
     def _place_now(self) -> str:
         """Return what goes on: "works", "closes", or that it is waited for its client, "idle", "sends" or "unread"."""

@@ -179,10 +179,15 @@ class CheckedProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""
-        self.cycle.keep_alive = self._keeps_alive
+        self._keep_as_asked()
         super().on_body(body)
 
     def on_message_complete(self) -> None:
         """End the request."""
-        self.cycle.keep_alive = self._keeps_alive
+        self._keep_as_asked()
         super().on_message_complete()
+
+    def _keep_as_asked(self) -> None:
+        # An answer that has begun has said already whether the connection ends with it (RFC 9112 §9.6).
+        if not self.cycle.response_started:
+            self.cycle.keep_alive = self._keeps_alive

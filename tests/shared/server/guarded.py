@@ -33,7 +33,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer with the body that was sent; at /large with more than sockets hold, at /kept with what is kept for all.
 
     At /wait it comes after a while. At /fields the answer is the number of header fields, at /target what was asked
-    for. At /early it comes before the body, at /slow it begins before and ends after a while.
+    for. At /early it comes before the body, at /slow it begins before and ends after a while, at /endless never.
     """
     if scope["path"] in _EARLY:
         await _EARLY[scope["path"]]()(scope, receive, send)
@@ -56,9 +56,16 @@ async def _slowly() -> AsyncIterator[str]:
     yield " and ended"
 
 
+async def _endlessly() -> AsyncIterator[bytes]:
+    while True:
+        yield b"x" * 10_000
+        await asyncio.sleep(0)
+
+
 _EARLY: dict[str, Callable[[], Response]] = {
     "/early": lambda: PlainTextResponse("early"),
     "/slow": lambda: StreamingResponse(_slowly(), headers={"content-length": str(len("begun and ended"))}),
+    "/endless": lambda: StreamingResponse(_endlessly()),
 }
 
 

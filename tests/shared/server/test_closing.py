@@ -250,6 +250,19 @@ async def test_no_body_stays_for_a_client_that_has_gone_while_the_hub_works_for_
     assert (len(cycle.body), len(server.state.tasks)) == (0, 1)
 
 
+@pytest.mark.parametrize("behind", [b"", GET, UP + b"Content-Length: 9\r\n\r\nabc"], ids=["none", "one", "a part"])
+async def test_an_answer_ends_with_its_client_also_where_requests_wait_behind_it(server: Served, behind: bytes) -> None:
+    reader, writer = await server.connect()
+    writer.write(b"GET /endless HTTP/1.1\r\nHost: hub\r\n\r\n" + behind)
+    await reader.readuntil(b"xxx")
+    writer.transport.abort()
+
+    await server.has(0)
+    async with asyncio.timeout(5):
+        while server.state.tasks:  # noqa: ASYNC110 - the server tells nobody
+            await asyncio.sleep(0.005)
+
+
 async def test_a_client_that_ends_its_direction_still_gets_its_answers(server: Served) -> None:
     for sent, count in ((CLOSING, 1), (WAIT, 1), (WAIT + GET + GET, 3)):
         reader, writer = await server.connect()
@@ -293,6 +306,17 @@ async def test_an_answer_instead_of_the_word_to_go_on_ends_the_connection(server
     assert bodies(answer + await server.rest(reader)) == [b"early"]
     # A body that came all the same leaves no doubt.
     assert bodies(await server.say(early + b"x" * 70 + CLOSING)) == [b"early", b"hello"]
+
+
+async def test_an_answer_that_said_that_the_connection_ends_ends_it_whatever_came_meanwhile(server: Served) -> None:
+    reader, writer = await server.connect()
+    writer.write(UP.replace(b"/", b"/slow", 1) + b"Expect: 100-continue\r\nContent-Length: 3\r\n\r\n")
+    answer = await reader.readuntil(b"begun")
+    writer.write(b"abc" + GET)
+
+    _, _, answer = answer.rpartition(b"HTTP/1.1 100 Continue\r\n\r\n")
+    assert b"\r\nconnection: close\r\n" in answer
+    assert bodies(answer + await server.rest(reader)) == [b"begun and ended"]
 
 
 async def test_a_server_that_stops_answers_what_is_under_way_and_ends_what_is_idle(server: Served) -> None:

@@ -525,6 +525,21 @@ async def test_a_request_that_has_not_arrived_makes_room_and_one_that_is_worked_
     assert len(server.state.connections) <= 20
 
 
+async def test_one_that_was_answered_before_its_body_came_makes_room_afterwards(server: Served) -> None:
+    server.bounds.receive_seconds = server.bounds.tick = 60
+    reader, writer = await server.connect()
+    writer.write(UP.replace(b"/", b"/slow", 1) + b"Content-Length: 3\r\n\r\na")
+    await reader.readuntil(b"begun")
+    # Room is made meanwhile, and the one that is being answered stays.
+    for _ in range(20):
+        await server.connect()
+    await reader.readuntil(b" and ended")
+    for _ in range(20):
+        await server.connect()
+
+    assert await server.rest(reader) == b""
+
+
 async def test_one_that_does_not_read_makes_room(server: Served) -> None:
     server.bounds.receive_seconds = server.bounds.send_seconds = 60
     for _ in range(20):
