@@ -20,8 +20,9 @@ from shared.fetch.guard import Guard
 from shared.formats.reader import VISITORS, Reader
 from shared.model.rules import RegistrationBounds
 from shared.present import Findings
-from shared.problems import NotShownYet, StorageUnavailable
+from shared.quotas import Quotas
 from shared.reads import Reads
+from shared.registry import Registry
 from shared.search import Search
 from shared.shortage import log_failure
 from shared.sources.check import Checker
@@ -40,7 +41,6 @@ from shared.web.limits import Limits
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from shared.federation import Document
     from shared.settings import Settings
     from shared.storage import Store
     from shared.storage.engine import Engine, Snapshot
@@ -70,6 +70,7 @@ class Hub:
     search: Search
     findings: Findings
     refresher: Refresher
+    registry: Registry
     engine: Engine
     clock: Clock
     tally: Tally
@@ -125,19 +126,6 @@ class Hub:
         finally:
             await self._close()
 
-    async def shown(self, done: str) -> Document:
-        """Return the document once it, and every search from now on, shows what was written; raise NotShownYet.
-
-        Every write that changes what is served awaits this before it answers. *done* is the sentence that says what
-        was written: it can't be taken back where the document can't be made, and the answer says so.
-        """
-        try:
-            document = await self.federation.shown()
-        except Exception as fault:
-            raise _not_shown(done, fault) from fault
-        await self.search.promise()
-        return document
-
     async def snapshot(self) -> Snapshot:
         """Return all that is durable, as of one moment between two writes; raise StorageUnavailable."""
         await self.sources.save()
@@ -156,7 +144,11 @@ class Hub:
 
     async def _close(self) -> None:
         await self.background.end()
-        parts = (self.sources, self.reader, self.timeline, self.store, self.federation, self.search, self.reads)
+        # First what was begun: it needs the store and the sources to come to its end.
+        parts = (
+            self.registry, self.sources, self.reader, self.timeline, self.store, self.federation, self.search,
+            self.reads,
+        )  # fmt: skip
         for part in parts:
             try:
                 await part.close()
@@ -167,18 +159,6 @@ class Hub:
     def close(self) -> None:
         """Let the next process in; of a hub that runs, ``running`` does it."""
         self.engine.release()
-
-
-def _not_shown(done: str, fault: Exception) -> NotShownYet:
-    """Return what is told of a write that is *done*, and that *fault* keeps from being shown."""
-    status, why = None, "composing it failed"
-    if isinstance(fault, StorageUnavailable):
-        status = fault.answer_status
-        why = fault.cause
-    else:
-        log_failure(_log, "composing failed", fault)
-    rest = "It will as soon as that works again; until then reading shows what was served before."
-    return NotShownYet(f"{done} The federated index does not show it yet: {why}. {rest}", status=status)
 
 
 def open_hub(settings: Settings, clock: Clock | None = None, engine: Engine | None = None) -> Hub:
@@ -213,6 +193,7 @@ def _opened(settings: Settings, clock: Clock, tally: Tally, engine: Engine) -> H
     auth = Auth(settings.token, clock, limits, settings.tokens_file)
     refresher = Refresher(sources, clock)
     search = Search(federation, clock, Naming(settings.public).facts)
+    registry = Registry(engine.registrations, sources, federation, search, trial, Quotas(settings, clock))
     reads = Reads()
     capacity = Capacity(sources, room, settings.max_registrations, clock)
     findings = Findings(sources, federation, capacity, reads)
@@ -230,6 +211,7 @@ def _opened(settings: Settings, clock: Clock, tally: Tally, engine: Engine) -> H
         search,
         findings,
         refresher,
+        registry,
         engine,
         clock,
         tally,

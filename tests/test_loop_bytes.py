@@ -131,7 +131,7 @@ async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
             await _fill(opened)
             upstream.get("https://a.example/shrunk").respond(content=SHRUNK)
             assert (await opened.sources.refresh("shrunk")).outcome == "held"
-            await opened.shown("The sources were read.")
+            await opened.registry.shown("The sources were read.")
             yield opened
 
 
@@ -146,7 +146,7 @@ async def _fill(hub: Hub) -> None:
     outcomes = await hub.sources.refresh_all(BEFORE)
     assert [one.repo for one in outcomes if one.outcome != "changed"] == ["faulty"]
     await hub.sources.refresh_all(hub.sources.schedule.due())
-    await hub.shown("The sources were read.")
+    await hub.registry.shown("The sources were read.")
 
 
 async def held_up(app: Starlette, target: str, sizes: Sizes, body: bytes = b"") -> dict[str, Any]:

@@ -131,7 +131,7 @@ async def _register(hub: Hub, size: int) -> None:
     for one in await asyncio.gather(*(hub.store.add(one, Author("operator")) for one in wanted)):
         hub.sources.watch(one)
     await hub.sources.refresh_all(hub.sources.schedule.due())
-    await hub.shown("The sources were read.")
+    await hub.registry.shown("The sources were read.")
 
 
 async def counted(folder: Path, size: int) -> dict[str, int]:

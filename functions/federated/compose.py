@@ -30,17 +30,9 @@ async def handle(hub: Hub, request: Request) -> Response:
     """Answer the new serial and what became of each source."""
     author = hub.auth.require_writer(request)
     query = read_query(request, **QUERY)
-    if query.get("force"):
-        author.must_be_admin()
-    hub.limits.count_refresh(author)
     leave_body(request)
 
-    schedule = hub.sources.schedule
-    due = schedule.forced() if query.get("force") else schedule.due()
-    repos = {*due, *hub.sources.under_way()}
-    outcomes = await hub.sources.refresh_all(repos)
-    checked = "1 source was" if len(outcomes) == 1 else f"{len(outcomes):,} sources were"
-    await hub.shown(f"{checked} checked; what was let in is kept.")
+    outcomes = await hub.registry.compose(author, force=query["force"])
 
     # Beside the event loop: thousands of results take a while, and what was done is not refused for want of a place.
     return await asyncio.to_thread(_answer, hub.federation.edition, outcomes)

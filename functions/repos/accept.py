@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from shared.problems import HeldReplaced, MalformedBody
+from shared.problems import MalformedBody
 from shared.web.answers import json_answer
 from shared.web.body import has_body, leave_body, read_json
 from shared.web.query import read_query
@@ -24,20 +24,9 @@ async def handle(hub: Hub, request: Request) -> Response:
     """Answer the outcome and the state of the source, as a refresh does."""
     author = hub.auth.require_writer(request)
     read_query(request)
-    hub.limits.count_write(author)
     digest = await _digest_named(request)
-    registration = await hub.store.get(request.path_params["repo"])
-    author.must_own(registration, registration.registered_by)
-    repo = registration.repo
 
-    async with hub.sources.deciding(repo):
-        served, held = hub.sources.held(repo)
-        if digest not in {None, held.content.digest}:
-            raise HeldReplaced(f"What is held of {repo} now has the digest {held.content.digest}. Nothing was let in.")
-        # Written ahead: of an acceptance that a full disk stops there is a line, but none is without one.
-        await hub.store.note(repo, "accept", author, served.facts(), held.facts())
-        outcome = await hub.sources.accept(repo, served, held)
-    await hub.shown(f"What was held of {repo} is let in.")
+    outcome = await hub.registry.accept(request.path_params["repo"], author, digest)
 
     return json_answer(hub.federation.edition.outcome(outcome))
 

@@ -21,12 +21,8 @@ async def handle(hub: Hub, request: Request) -> Response:
     """Answer 204."""
     author = hub.auth.require_writer(request)
     read_query(request)
-    hub.limits.count_write(author)
     leave_body(request)
-    repo = request.path_params["repo"]
 
-    await hub.store.remove(repo, author, if_match(request))
-    hub.sources.forget(repo)
-    await hub.shown(f"{repo} is deregistered.")
+    await hub.registry.deregister(request.path_params["repo"], author, if_match(request))
 
     return Response(status_code=204, headers=OPEN)

@@ -21,11 +21,7 @@ async def handle(hub: Hub, request: Request) -> Response:
     author = hub.auth.require_writer(request)
     read_query(request)
     leave_body(request)
-    registration = await hub.store.get(request.path_params["repo"])
-    author.must_own(registration, registration.registered_by)
-    hub.limits.count_refresh(author)
 
-    outcome = await hub.sources.refresh(registration.repo)
-    await hub.shown(f"{registration.repo} was checked: {outcome.outcome}.")
+    outcome = await hub.registry.refresh(request.path_params["repo"], author)
 
     return json_answer(hub.federation.edition.outcome(outcome))

@@ -32,20 +32,13 @@ async def handle(hub: Hub, request: Request) -> Response:
         # Encoded in a thread: the answer holds all that the index says, up to 5 MiB.
         return await asyncio.to_thread(json_answer, await _tried(hub, new, author))
 
-    hub.limits.count_write(author)
-    registration = await hub.store.add(new, author)
-    hub.sources.watch(registration)
+    registration = await hub.registry.register(new, author)
 
     headers = {"Location": f"{hub.settings.public_path}/v1/repos/{registration.repo}", "ETag": registration.etag}
     return json_answer(registration.as_json(), 201, headers)
 
 
 async def _tried(hub: Hub, new: Wanted, author: Author) -> dict[str, Any]:
-    refusal = await hub.store.refusal(new, author)
-    hub.limits.count_refresh(author)
+    refusal, verdict = await hub.registry.try_out(new, author)
     problem = {"type": refusal.slug, "status": refusal.status, "detail": refusal.detail} if refusal else None
-    with hub.limits.trial(author):
-        tried = await hub.trial.run(new, hub.sources.parts(), author.name)
-    if refusal:
-        tried["served_count"] = 0
-    return {"registration": new.as_json(), "refusal": problem} | tried
+    return {"registration": new.as_json(), "refusal": problem} | verdict

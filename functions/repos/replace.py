@@ -20,13 +20,10 @@ async def handle(hub: Hub, request: Request) -> Response:
     """Answer 201 where the repo is new, else 200, with the registration."""
     author = hub.auth.require_writer(request)
     read_query(request)
-    hub.limits.count_write(author)
     repo = request.path_params["repo"]
     new = wanted(await read_json(request), hub.guard, repo)
 
-    before, after = await hub.store.replace(new, author, if_match(request))
-    if hub.sources.watch(after):
-        await hub.shown(f"The registration of {repo} is replaced, and at revision {after.revision}.")
+    before, after = await hub.registry.replace(new, author, if_match(request))
 
     headers = {"ETag": after.etag} | ({} if before else {"Location": f"{hub.settings.public_path}/v1/repos/{repo}"})
     return json_answer(after.as_json(), 200 if before else 201, headers)

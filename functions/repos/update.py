@@ -20,14 +20,11 @@ async def handle(hub: Hub, request: Request) -> Response:
     """Answer 200 with the registration as it is now."""
     author = hub.auth.require_writer(request)
     read_query(request)
-    hub.limits.count_write(author)
     repo = request.path_params["repo"]
     patch = await read_json(request, (MERGE_PATCH, JSON))
 
-    edited = await hub.store.update(
+    _, after = await hub.registry.update(
         repo, lambda current: merged(current, patch, hub.guard), author, if_match(request)
     )
-    if hub.sources.watch(edited.after):
-        await hub.shown(f"The registration of {repo} is changed, and at revision {edited.after.revision}.")
 
-    return json_answer(edited.after.as_json(), headers={"ETag": edited.after.etag})
+    return json_answer(after.as_json(), headers={"ETag": after.etag})

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import math
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING
 
-from cachetools import TTLCache
-
-from shared.problems import TooManyRequests
-from shared.web.places import Admission, Pool, Room
+from shared.quotas import PerMinute, Pool
+from shared.web.places import Admission, Room
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -21,13 +18,8 @@ if TYPE_CHECKING:
     from shared.model.author import Author
     from shared.settings import Settings
 
-WINDOW = 60.0
-CLIENTS = 10_000
 VALIDATING = 32
 """Documents that are validated or wait for it: at a quarter of a second each the last of them waits for 8 s."""
-
-TRIALS, TRIALS_EACH = 64, 8
-"""Sources that are tried out at a time, in all and for one token: each may hang for as long as a check may."""
 
 MOST_HOPS = 32
 """The proxies that one request is followed back through; an honest one has two or three."""
@@ -45,11 +37,8 @@ class Limits:
         self.writers = Room(settings.max_requests, size, "writers", settings.max_body_bytes)
         self.others = Room(settings.max_requests, size, "clients without a token", settings.max_body_bytes)
         self._validating = Pool(VALIDATING, "documents to validate")
-        self._trials = Pool(TRIALS, "sources to try out", TRIALS_EACH)
-        self._wrong_tokens = _Counter(settings.wrong_tokens_per_minute, clock, "wrong tokens from one address")
-        self._writes = _Counter(settings.writes_per_minute, clock, "writes of one token")
-        self._refreshes = _Counter(settings.refreshes_per_minute, clock, "fetches for one token")
-        self._validations = _Counter(settings.validations_per_minute, clock, "validations for one address")
+        self._wrong_tokens = PerMinute(settings.wrong_tokens_per_minute, clock, "wrong tokens from one address")
+        self._validations = PerMinute(settings.validations_per_minute, clock, "validations for one address")
 
     @contextlib.contextmanager
     def admission(self, request: Request) -> Iterator[Admission]:
@@ -67,23 +56,8 @@ class Limits:
     @contextlib.contextmanager
     def validation(self, request: Request) -> Iterator[None]:
         """Take one of the few places for documents that wait for their validation, or raise Overloaded."""
-        with self._taking(self._validating, self.clients.of(request)):
+        with self._validating.taken(self.clients.of(request)):
             yield
-
-    @contextlib.contextmanager
-    def trial(self, author: Author) -> Iterator[None]:
-        """Take one of the few places for sources that are tried out (dry_run), or raise Overloaded."""
-        with self._taking(self._trials, author.name):
-            yield
-
-    @staticmethod
-    @contextlib.contextmanager
-    def _taking(pool: Pool, client: str) -> Iterator[None]:
-        pool.take(client)
-        try:
-            yield
-        finally:
-            pool.give_back(client, 1)
 
     def count_wrong_token(self, request: Request) -> None:
         """Count a wrong token, or raise TooManyRequests; right ones are never counted, and so never refused."""
@@ -92,33 +66,6 @@ class Limits:
     def count_validation(self, request: Request) -> None:
         """Count an index that is to be validated, or raise TooManyRequests."""
         self._validations.count(self.clients.of(request))
-
-    def count_write(self, author: Author) -> None:
-        """Count a write that *author* asks for, or raise TooManyRequests; those of admins are not counted."""
-        if author.grant is not None:
-            self._writes.count(author.name)
-
-    def count_refresh(self, author: Author) -> None:
-        """Count a fetch that *author* asks for, or a ``compose`` of whatever is due, or raise TooManyRequests."""
-        self._refreshes.count(author.name)
-
-
-class _Counter:
-    """Counts per key; the minute of a key starts with what is counted first."""
-
-    def __init__(self, most: int, clock: Clock, what: str) -> None:
-        self._most, self._clock, self._what = most, clock, what
-        self._counted: TTLCache[str, list[float]] = TTLCache(CLIENTS, WINDOW, timer=clock.monotonic)
-
-    def count(self, key: str) -> None:
-        now = self._clock.monotonic()
-        # The entry is changed in place: storing it again would begin its minute anew.
-        started = self._counted.setdefault(key, [now, 0])
-        if started[1] >= self._most:
-            wait = max(1, math.ceil(started[0] + WINDOW - now))
-            says = f"This hub takes {self._most:,} {self._what} a minute. Ask again in {wait} s."
-            raise TooManyRequests(says, headers={"Retry-After": str(wait)})
-        started[1] += 1
 
 
 class Clients:

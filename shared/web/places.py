@@ -10,68 +10,13 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from shared.problems import Overloaded
+from shared.quotas import Pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from starlette.requests import Request
     from starlette.types import Scope
-
-
-class Pool:
-    """So many units of *what*, in use by clients. It keeps a number for each client that has units, and no other."""
-
-    def __init__(self, most: int, what: str, each: int | None = None) -> None:
-        """Offer *most* units in all; *each* is how many one client may have, where that is bounded further."""
-        self._most, self._what, self._each = most, what, each
-        self._in_use: dict[str, int] = {}
-        self._sum = 0
-
-    def take(self, client: str, units: int = 1) -> None:
-        """Take *units* for *client*, or raise Overloaded and take none.
-
-        A client may have as many as stay free beside it: alone it gets half of them, and whoever comes then gets half
-        of the rest, so that only many clients together can leave another without any.
-        """
-        self.require(client, units)
-        if not units:
-            # A body may end with a part of no bytes: a client that took none is not in the books.
-            return
-        self._in_use[client] = self._in_use.get(client, 0) + units
-        self._sum += units
-
-    def require(self, client: str, units: int) -> None:
-        """Raise Overloaded where *client* can't take *units* now; none at all can always be taken."""
-        if not units:
-            return
-        has, free = self._in_use.get(client, 0) + units, self._most - self._sum - units
-        if free < 0:
-            raise self._refusal(f"This hub takes {self._most:,} {self._what} at a time, and has no room for more now.")
-        # The last one is for whoever has none.
-        most = max(free, 1)
-        if has > min(most, self._each or most):
-            raise self._refusal(
-                f"This client has as many {self._what} under way as this hub lets one client have beside the others."
-            )
-
-    @staticmethod
-    def _refusal(why: str) -> Overloaded:
-        return Overloaded(f"{why} Send the request again in a second.", headers={"Retry-After": "1"})
-
-    def give_back(self, client: str, units: int) -> None:
-        """Give *units* of *client* back, of those that it took."""
-        if not units:
-            return
-        self._sum -= units
-        self._in_use[client] -= units
-        if not self._in_use[client]:
-            del self._in_use[client]
-
-    @property
-    def in_use(self) -> int:
-        """How many units are taken."""
-        return self._sum
 
 
 class Room:

@@ -103,7 +103,7 @@ async def test_threads_that_are_refused_later_are_not_needed(
         refused.update({"search_", "hub_", "index_"})
         hub.sources.watch(await hub.store.add(wanted(registration(), hub.guard), Author("anna")))
         await hub.sources.refresh("state-hub")
-        await hub.shown("It is read.")
+        await hub.registry.shown("It is read.")
 
         assert (await hub.search.answer(Wanted(), lambda found: str(found.total).encode())).body == b"1"
 

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.model.author import Author, Grant
 from shared.problems import Overloaded, TooManyRequests
 from shared.settings import Settings
 from shared.web import limits as limits_module
-from shared.web.limits import CLIENTS, MOST_HOPS, TRIALS, TRIALS_EACH, VALIDATING, Clients, Limits
+from shared.web.limits import MOST_HOPS, VALIDATING, Clients, Limits
 from shared.web.places import admission_of
 from tests.shared.asking import asking
 
@@ -21,10 +20,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def limits(hands: Hands) -> Limits:
     """Limits of two a minute."""
-    settings = Settings(
-        wrong_tokens_per_minute=2, refreshes_per_minute=2, validations_per_minute=2, writes_per_minute=2
-    )
-    return Limits(settings, hands.clock())
+    return Limits(Settings(wrong_tokens_per_minute=2, validations_per_minute=2), hands.clock())
 
 
 def refused(limits: Limits, client: str) -> TooManyRequests:
@@ -51,28 +47,10 @@ def test_counts_a_minute_from_the_first_on(limits: Limits, hands: Hands) -> None
 def test_one_client_does_not_spend_what_another_has(limits: Limits) -> None:
     for _ in range(2):
         limits.count_validation(asking(client="192.0.2.1"))
-        limits.count_refresh(Author("anna"))
 
     limits.count_validation(asking(client="192.0.2.2"))
     limits.count_wrong_token(asking(client="192.0.2.1"))
-    limits.count_refresh(Author("bert"))
-    with pytest.raises(TooManyRequests):
-        limits.count_refresh(Author("anna"))
-
-
-def test_writes_are_counted_for_each_token_and_those_of_admins_are_not(limits: Limits, hands: Hands) -> None:
-    narrow, other, admin = Author("ci", grant=Grant()), Author("other", grant=Grant()), Author("anna")
-    for _ in range(2):
-        limits.count_write(narrow)
-
-    with pytest.raises(TooManyRequests, match="takes 2 writes of one token a minute") as refusal:
-        limits.count_write(narrow)
-    assert refusal.value.headers == {"Retry-After": "60"}
-    limits.count_write(other)
-    for _ in range(10_000):
-        limits.count_write(admin)
-    hands.advance(60)
-    limits.count_write(narrow)
+    refused(limits, "192.0.2.1")
 
 
 def test_a_clock_that_is_set_changes_nothing(limits: Limits, hands: Hands) -> None:
@@ -83,21 +61,6 @@ def test_a_clock_that_is_set_changes_nothing(limits: Limits, hands: Hands) -> No
     refused(limits, "192.0.2.1")
     hands.jump(2 * 86400)
     refused(limits, "192.0.2.1")
-
-
-def test_what_is_counted_is_bounded(limits: Limits) -> None:
-    for number in range(CLIENTS + 10):
-        limits.count_validation(asking(client=f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"))
-
-    assert len(limits._validations._counted) == CLIENTS
-
-
-@pytest.mark.parametrize("settings", [{"refreshes_per_minute": 600}, {}], ids=["as promised", "by default"])
-def test_an_honest_client_is_not_hindered(hands: Hands, settings: dict[str, int]) -> None:
-    limits = Limits(Settings(**settings), hands.clock())  # type: ignore[arg-type]
-
-    for _ in range(600):
-        limits.count_refresh(Author("anna"))
 
 
 @pytest.mark.parametrize(
@@ -182,19 +145,6 @@ def test_documents_that_wait_for_their_validation_are_bounded(hands: Hands) -> N
             pass
     with limits.validation(asking(client="192.0.2.1")):
         pass
-
-
-def test_sources_that_are_tried_out_are_bounded_for_each_token_and_in_all(hands: Hands) -> None:
-    limits = Limits(Settings(), hands.clock())
-
-    with contextlib.ExitStack() as stack:
-        for token in range(TRIALS // TRIALS_EACH - 1):
-            for _ in range(TRIALS_EACH):
-                stack.enter_context(limits.trial(Author(f"token-{token}")))
-            with pytest.raises(Overloaded, match="lets one client have"), limits.trial(Author(f"token-{token}")):
-                raise AssertionError
-        with limits.trial(Author("another")):
-            pass
 
 
 def test_thousands_of_proxies_are_not_followed_back() -> None:

@@ -1,0 +1,213 @@
+"""What can be done to the registered repositories and their sources, each as one call that keeps the one right order.
+
+First it is stored, then the sources follow it, then the federated index shows it, then every search does. Handlers say
+who asks and for what; whether that one may, and how often, is decided here and in the store, so that no other way to
+ask (a hook, a tool for agents) can leave it out. Nothing here knows HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from shared.problems import HeldReplaced, NotShownYet, Problem, StorageUnavailable
+from shared.shortage import log_failure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from shared.auth.author import Author
+    from shared.federation import Document, Federation
+    from shared.model.registration import Registration, Wanted
+    from shared.quotas import Quotas
+    from shared.search import Search
+    from shared.sources.life import Sources
+    from shared.sources.source import Outcome
+    from shared.sources.trial import Trial
+    from shared.storage import Edited, Store
+
+_Result = TypeVar("_Result")
+_log = logging.getLogger("hub")
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Changes what is registered and what is served of it.
+
+    Each method may raise TooManyRequests (the token asked too often), Forbidden (it does not cover the repo) and
+    StorageUnavailable; nothing is changed then but what their details say. Those that return when the federated index
+    shows what was done raise NotShownYet where it can't: what was done stays. *if_match* is a field value of RFC 9110
+    §13.1.1 as the store takes it; where it does not hold, PreconditionFailed.
+
+    What a call stores is followed up to its end though the task that called is cancelled meanwhile, as a server does
+    with requests that outlast its stop: a registration that is stored and not followed would not be fetched, and one
+    that is removed and still followed would be served, until the next start. A call that is refused has begun nothing.
+    """
+
+    store: Store
+    sources: Sources
+    federation: Federation
+    search: Search
+    trial: Trial
+    quotas: Quotas
+    _under_way: set[asyncio.Task[Any]] = field(default_factory=set, init=False)
+
+    async def register(self, new: Wanted, author: Author) -> Registration:
+        """Register *new*; its source is due at once. Raise RepoExists, UrlRegistered or RegistrationsFull."""
+        self.quotas.count_write(author)
+
+        async def steps() -> Registration:
+            registration = await self.store.add(new, author)
+            self.sources.watch(registration)
+            return registration
+
+        return await self._to_its_end(steps())
+
+    async def try_out(self, new: Wanted, author: Author) -> tuple[Problem | None, dict[str, Any]]:
+        """Return why ``register`` would refuse *new* now, or None, and what its source says (``Trial.run``).
+
+        It counts as a fetch and stores nothing. Raise Overloaded where too many are tried out already.
+        """
+        refusal = await self.store.refusal(new, author)
+        self.quotas.count_refresh(author)
+        with self.quotas.trial(author):
+            verdict = await self.trial.run(new, self.sources.parts(), author.name)
+        if refusal is not None:
+            verdict["served_count"] = 0
+        return refusal, verdict
+
+    async def replace(self, new: Wanted, author: Author, if_match: str | None = None) -> Edited:
+        """Make the registration of ``new.repo`` say what *new* says, or register it; return when that is shown.
+
+        Raise UrlRegistered, RegistrationsFull or PreconditionFailed. Where it says that already, nothing changes. What
+        is new has nothing to show yet.
+        """
+        self.quotas.count_write(author)
+        return await self._edit(self.store.replace(new, author, if_match), "replaced")
+
+    async def update(
+        self, repo: str, edit: Callable[[Registration], Wanted], author: Author, if_match: str | None = None
+    ) -> Edited:
+        """Make the registration of *repo* say what *edit* makes of it; return when that is shown.
+
+        *edit* may raise, and then nothing changes. Raise RepoNotFound, UrlRegistered or PreconditionFailed.
+        """
+        self.quotas.count_write(author)
+        return await self._edit(self.store.update(repo, edit, author, if_match), "changed")
+
+    async def _edit(self, write: Coroutine[Any, Any, Edited], participle: str) -> Edited:
+        async def steps() -> tuple[Edited, bool]:
+            edited = await write
+            return edited, self.sources.watch(edited.after)
+
+        edited, to_show = await self._to_its_end(steps())
+        if to_show:
+            repo, revision = edited.after.repo, edited.after.revision
+            await self.shown(f"The registration of {repo} is {participle}, and at revision {revision}.")
+        return edited
+
+    async def deregister(self, repo: str, author: Author, if_match: str | None = None) -> None:
+        """Remove the registration of *repo* and all that was kept of its source; return when that is shown.
+
+        Raise RepoNotFound or PreconditionFailed.
+        """
+        self.quotas.count_write(author)
+
+        async def steps() -> None:
+            await self.store.remove(repo, author, if_match)
+            self.sources.forget(repo)
+
+        await self._to_its_end(steps())
+        await self.shown(f"{repo} is deregistered.")
+
+    async def refresh(self, repo: str, author: Author) -> Outcome:
+        """Check the source of *repo* now, whatever its schedule says; return the outcome when it is shown.
+
+        It counts as a fetch of *author*, who must own the repo. Raise RepoNotFound or RepoDisabled.
+        """
+        registration = await self.store.get(repo)
+        author.must_own(registration, registration.registered_by)
+        self.quotas.count_refresh(author)
+        # A check goes on without whoever asked for it: Sources sees to that.
+        outcome = await self.sources.refresh(repo)
+        await self.shown(f"{repo} was checked: {outcome.outcome}.")
+        return outcome
+
+    async def accept(self, repo: str, author: Author, digest: str | None = None) -> Outcome:
+        """Let in the content that the shrink guard holds of *repo*, whose owner says so; return when it is shown.
+
+        *digest* is that of the content which the caller saw; where another is held by now, raise HeldReplaced. Raise
+        RepoNotFound or NothingHeld.
+        """
+        self.quotas.count_write(author)
+        registration = await self.store.get(repo)
+        author.must_own(registration, registration.registered_by)
+
+        async def steps() -> Outcome:
+            async with self.sources.deciding(repo):
+                served, held = self.sources.held(repo)
+                if digest not in {None, held.content.digest}:
+                    now = f"What is held of {repo} now has the digest {held.content.digest}."
+                    raise HeldReplaced(f"{now} Nothing was let in.")
+                # Written ahead: of an acceptance that a full disk stops there is a line, but none is without one.
+                await self.store.note(repo, "accept", author, served.facts(), held.facts())
+                return await self.sources.accept(repo, served, held)
+
+        outcome = await self._to_its_end(steps())
+        await self.shown(f"What was held of {repo} is let in.")
+        return outcome
+
+    async def compose(self, author: Author, *, force: bool = False) -> list[Outcome]:
+        """Check every source that is due, or with *force* every enabled one whose host is in no cool-down.
+
+        Checks under way are joined; the outcomes are returned by repo when they are shown. However many there are, it
+        counts as one fetch of *author*, who must be an admin to force it.
+        """
+        if force:
+            author.must_be_admin()
+        self.quotas.count_refresh(author)
+        schedule = self.sources.schedule
+        due = schedule.forced() if force else schedule.due()
+        outcomes = await self.sources.refresh_all({*due, *self.sources.under_way()})
+        checked = "1 source was" if len(outcomes) == 1 else f"{len(outcomes):,} sources were"
+        await self.shown(f"{checked} checked; what was let in is kept.")
+        return outcomes
+
+    async def shown(self, done: str) -> Document:
+        """Return the document once it, and every search from now on, shows what was written; raise NotShownYet.
+
+        *done* is the sentence that says what was written: it can't be taken back where the document can't be made, and
+        the problem says so.
+        """
+        try:
+            document = await self.federation.shown()
+        except Exception as fault:
+            raise _not_shown(done, fault) from fault
+        await self.search.promise()
+        return document
+
+    async def close(self) -> None:
+        """Return when whatever was begun has come to its end; before the store and the sources are closed."""
+        while self._under_way:
+            await asyncio.wait(self._under_way)
+
+    async def _to_its_end(self, steps: Coroutine[Any, Any, _Result]) -> _Result:
+        """Return what *steps* return; they go on though the caller is cancelled while they do."""
+        task = asyncio.create_task(steps)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return await asyncio.shield(task)
+
+
+def _not_shown(done: str, fault: Exception) -> NotShownYet:
+    """Return what is told of a write that is *done*, and that *fault* keeps from being shown."""
+    status, why = None, "composing it failed"
+    if isinstance(fault, StorageUnavailable):
+        status = fault.answer_status
+        why = fault.cause
+    else:
+        log_failure(_log, "composing failed", fault)
+    rest = "It will as soon as that works again; until then reading shows what was served before."
+    return NotShownYet(f"{done} The federated index does not show it yet: {why}. {rest}", status=status)
