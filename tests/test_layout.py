@@ -119,6 +119,43 @@ def test_handlers_know_neither_each_other_nor_the_router(name: str) -> None:
     assert {module for module in ours(name) if module.split(".")[0] != "shared"} == set()
 
 
+READS = {"store": {"get", "history", "registrations"}, "sources": {"all", "status"}, "trial": set[str]()}
+"""What a handler may ask of the parts that writing goes through: whatever changes them is a call of the registry."""
+
+
+def reached_past_the_registry(code: ast.AST) -> list[str]:
+    """Return each use of a part that writes which is no reading of it, as ``hub.store.add`` or ``hub.store`` alone."""
+    attributes = [node for node in ast.walk(code) if isinstance(node, ast.Attribute)]
+    reading = [
+        node.value
+        for node in attributes
+        if isinstance(node.value, ast.Attribute) and node.attr in READS.get(node.value.attr, set())
+    ]
+    parts = [node for node in attributes if node.attr in READS and ast.unparse(node.value).endswith("hub")]
+    waits = [node for node in attributes if node.attr in {"shown", "promise"}]
+    return [ast.unparse(node) for node in (*parts, *waits) if node not in reading]
+
+
+@pytest.mark.parametrize("name", HANDLERS)
+def test_handlers_write_through_the_registry(name: str) -> None:
+    assert reached_past_the_registry(tree(name)) == []
+
+
+def test_a_write_past_the_registry_is_noticed_by_whatever_name() -> None:
+    code = "await hub.store.add(new)\nstore = hub.store\nself._hub.sources.watch(row)\nawait hub.federation.shown()\n"
+
+    assert sorted(reached_past_the_registry(ast.parse(code))) == [
+        "hub.federation.shown", "hub.store", "hub.store", "self._hub.sources"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["shared/registry.py", "shared/quotas.py"])
+def test_what_decides_about_writes_knows_no_http(name: str) -> None:
+    http = ("shared.web", "shared.pages", "shared.fetch")
+
+    assert {module for module in ours(name) if module.startswith(http)} == set()
+
+
 UNDER_MODEL = {"shared.model", "shared.problems", "shared.yaml_out"}
 UNDER_FORMATS = {
     *UNDER_MODEL, "shared.formats", "shared.characters", "shared.schemas", "shared.shortage", "shared.strict_json",
