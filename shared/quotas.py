@@ -16,8 +16,8 @@ from shared.problems import Overloaded, TooManyRequests
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from shared.auth.author import Author
     from shared.clock import Clock
+    from shared.model.author import Author
     from shared.settings import Settings
 
 WINDOW = 60.0

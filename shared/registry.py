@@ -18,9 +18,10 @@ from shared.shortage import log_failure
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from shared.auth.author import Author
     from shared.federation import Document, Federation
+    from shared.model.author import Author
     from shared.model.registration import Registration, Wanted
+    from shared.model.rules import Precondition
     from shared.quotas import Quotas
     from shared.search import Search
     from shared.sources.life import Sources
@@ -38,8 +39,7 @@ class Registry:
 
     Each method may raise TooManyRequests (the token asked too often), Forbidden (it does not cover the repo) and
     StorageUnavailable; nothing is changed then but what their details say. Those that return when the federated index
-    shows what was done raise NotShownYet where it can't: what was done stays. *if_match* is a field value of RFC 9110
-    §13.1.1 as the store takes it; where it does not hold, PreconditionFailed.
+    shows what was done raise NotShownYet where it can't: what was done stays.
 
     What a call stores is followed up to its end though the task that called is cancelled meanwhile, as a server does
     with requests that outlast its stop: a registration that is stored and not followed would not be fetched, and one
@@ -78,24 +78,28 @@ class Registry:
             verdict["served_count"] = 0
         return refusal, verdict
 
-    async def replace(self, new: Wanted, author: Author, if_match: str | None = None) -> Edited:
+    async def replace(self, new: Wanted, author: Author, precondition: Precondition | None = None) -> Edited:
         """Make the registration of ``new.repo`` say what *new* says, or register it; return when that is shown.
 
         Raise UrlRegistered, RegistrationsFull or PreconditionFailed. Where it says that already, nothing changes. What
         is new has nothing to show yet.
         """
         self.quotas.count_write(author)
-        return await self._edit(self.store.replace(new, author, if_match), "replaced")
+        return await self._edit(self.store.replace(new, author, precondition), "replaced")
 
     async def update(
-        self, repo: str, edit: Callable[[Registration], Wanted], author: Author, if_match: str | None = None
+        self,
+        repo: str,
+        change: Callable[[Registration], Wanted],
+        author: Author,
+        precondition: Precondition | None = None,
     ) -> Edited:
-        """Make the registration of *repo* say what *edit* makes of it; return when that is shown.
+        """Make the registration of *repo* say what *change* makes of it; return when that is shown.
 
-        *edit* may raise, and then nothing changes. Raise RepoNotFound, UrlRegistered or PreconditionFailed.
+        *change* may raise, and then nothing changes. Raise RepoNotFound, UrlRegistered or PreconditionFailed.
         """
         self.quotas.count_write(author)
-        return await self._edit(self.store.update(repo, edit, author, if_match), "changed")
+        return await self._edit(self.store.update(repo, change, author, precondition), "changed")
 
     async def _edit(self, write: Coroutine[Any, Any, Edited], participle: str) -> Edited:
         async def steps() -> tuple[Edited, bool]:
@@ -108,7 +112,7 @@ class Registry:
             await self.shown(f"The registration of {repo} is {participle}, and at revision {revision}.")
         return edited
 
-    async def deregister(self, repo: str, author: Author, if_match: str | None = None) -> None:
+    async def deregister(self, repo: str, author: Author, precondition: Precondition | None = None) -> None:
         """Remove the registration of *repo* and all that was kept of its source; return when that is shown.
 
         Raise RepoNotFound or PreconditionFailed.
@@ -116,7 +120,7 @@ class Registry:
         self.quotas.count_write(author)
 
         async def steps() -> None:
-            await self.store.remove(repo, author, if_match)
+            await self.store.remove(repo, author, precondition)
             self.sources.forget(repo)
 
         await self._to_its_end(steps())

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from shared.clock import Clock
-    from shared.model.author import Author
     from shared.settings import Settings
 
 VALIDATING = 32

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
-from shared.auth.author import Author, Grant
+from shared.model.author import Author, Grant
 from shared.problems import Overloaded, TooManyRequests
 from shared.quotas import CLIENTS, TRIALS, TRIALS_EACH, PerMinute, Pool, Quotas
 from shared.settings import Settings

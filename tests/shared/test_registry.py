@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.auth.author import Author, Grant
 from shared.hub import Hub, open_hub
+from shared.model.author import Author, Grant
 from shared.model.registration import Wanted
+from shared.model.rules import Precondition
 from shared.problems import (
     Forbidden,
     HeldReplaced,
@@ -238,9 +239,9 @@ async def test_a_write_on_another_state_than_the_caller_saw_changes_nothing(hub:
     before = await facts(hub)
 
     for call in (
-        hub.registry.deregister(REPO, ADMIN, '"other"'),
-        hub.registry.update(REPO, elsewhere, ADMIN, '"other"'),
-        hub.registry.replace(replace(NEW, domain="elsewhere"), ADMIN, '"other"'),
+        hub.registry.deregister(REPO, ADMIN, Precondition(frozenset({'"other"'}))),
+        hub.registry.update(REPO, elsewhere, ADMIN, Precondition(frozenset({'"other"'}))),
+        hub.registry.replace(replace(NEW, domain="elsewhere"), ADMIN, Precondition(frozenset({'"other"'}))),
     ):
         with pytest.raises(PreconditionFailed):
             await call
