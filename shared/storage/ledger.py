@@ -111,39 +111,16 @@ class Ledger:
         return twin
 
 
-class LedgerStore(Store):
-    """What stores have in common whose registrations are all in memory: reads, and what each write is.
-
-    How a write is decided and kept, one after the other, is *_write*: it changes *_ledger*, or puts another in its
-    place.
-    """
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+class RulesStore(Store):
+    """A store whose writes are decided by the rules; how one is decided and kept is *_write*."""
 
     @abstractmethod
     async def _write(self, repo: str, edit: Edit | Note, author: Author) -> Decision:
         """Decide *edit* on what the write before it left, and return the decision once it is kept."""
 
-    async def get(self, repo: str) -> Registration:
-        """Keep the promise of Store, as all of these do."""
-        return self._ledger.get(repo)
-
-    async def registrations(self) -> Sequence[Registration]:
-        """Keep the promise."""
-        return self.all()
-
-    def all(self) -> Sequence[Registration]:
-        """Keep the promise."""
-        return self._ledger.all()
-
     async def add(self, wanted: Wanted, author: Author) -> Registration:
-        """Keep the promise."""
+        """Keep the promise of Store, as all of these do."""
         return _edited(await self._write(wanted.repo, rules.to_add(wanted), author)).after
-
-    async def refusal(self, wanted: Wanted, author: Author) -> Problem | None:
-        """Keep the promise."""
-        return self._ledger.refusal(wanted, author)
 
     async def replace(self, wanted: Wanted, author: Author, precondition: Precondition | None = None) -> Edited:
         """Keep the promise."""
@@ -167,6 +144,29 @@ class LedgerStore(Store):
     async def note(self, repo: str, action: str, author: Author, before: Facts, after: Facts) -> None:
         """Keep the promise."""
         await self._write(repo, Note(action, before, after), author)
+
+
+class LedgerStore(RulesStore):
+    """A store whose registrations are all in memory. *_write* changes *_ledger*, or puts another in its place."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    async def get(self, repo: str) -> Registration:
+        """Keep the promise of Store, as all of these do."""
+        return self._ledger.get(repo)
+
+    async def registrations(self) -> Sequence[Registration]:
+        """Keep the promise."""
+        return self.all()
+
+    def all(self) -> Sequence[Registration]:
+        """Keep the promise."""
+        return self._ledger.all()
+
+    async def refusal(self, wanted: Wanted, author: Author) -> Problem | None:
+        """Keep the promise."""
+        return self._ledger.refusal(wanted, author)
 
 
 def _edited(decision: Decision) -> Edited:

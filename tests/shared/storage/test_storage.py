@@ -19,6 +19,7 @@ from shared.storage.files.tiny import TinyStore
 from shared.storage.memory import MemoryStore
 from shared.tally import Tally
 from tests.builders import demand, registration, url_of
+from tests.shared.storage.rows import RowStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -42,13 +43,17 @@ def required(current: Registration) -> Wanted:
     return replace(current.wanted(), required=True)
 
 
-@pytest.fixture(params=["tiny", "memory"])
+@pytest.fixture(params=["tiny", "memory", "rows"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path, hands: Hands) -> AsyncIterator[Store]:
     """Every store, one after the other."""
     clock = hands.clock()
     bounds = RegistrationBounds(in_all=3, per_token=2) if "so_many" in request.node.name else DEFAULT_BOUNDS
-    tiny = request.param == "tiny"
-    opened: Store = TinyStore(tmp_path, clock, Tally(), bounds) if tiny else MemoryStore(clock, bounds)
+    openers: dict[str, Callable[[], Store]] = {
+        "tiny": lambda: TinyStore(tmp_path, clock, Tally(), bounds),
+        "memory": lambda: MemoryStore(clock, bounds),
+        "rows": lambda: RowStore(clock, bounds),
+    }
+    opened = openers[request.param]()
     yield opened
     await opened.close()
 
