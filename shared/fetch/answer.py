@@ -26,6 +26,7 @@ MAX_PIECES = MAX_BYTES // 20
 RETRY_AFTER = 30.0, 3600.0
 """The least and the most seconds for which a host is left alone when it asks for it."""
 
+_WITHOUT_PAUSE, _SMALL = 64, 1024  # pieces of a body, and bytes of a gzip, that are read without letting others act
 _REDIRECTS = {301, 302, 303, 307, 308}
 _NOT_NOW = {429, 503}
 _VALIDATOR_LENGTH = 256
@@ -146,8 +147,9 @@ async def _bounded(response: httpx.Response, place: Place) -> AsyncIterator[byte
             raise SourceTooLarge(f"The source sends its document in more than {MAX_PIECES:,} chunks. Send larger ones.")
         place.received += len(raw)
         place.kept = unpacked
-        if pieces % 64 == 0:
-            # A body of tiny chunks comes without ever waiting for the network.
+        if pieces % _WITHOUT_PAUSE == 0 or (gunzip and len(raw) > _SMALL):
+            # What has come already is read without ever waiting for the network: tiny chunks, or a gzip of so many
+            # empty members that undoing 64 KiB of it takes milliseconds.
             await asyncio.sleep(0)
         yield piece
     if gunzip:

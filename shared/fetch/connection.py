@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 from typing import TYPE_CHECKING
 
 import httpx
 
-from shared.problems import SourceTooLarge
+from shared.problems import SourceTooLarge, SourceUnreachable
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Iterator
 
 MAX_HEAD = 96 * 1024
@@ -20,6 +20,14 @@ MAX_HEAD = 96 * 1024
 
 The parser gives up beyond 100 KiB of one head; below that this bound alone decides.
 """
+
+
+class HandshakeFailed(httpx.ConnectError):
+    """The server accepted the connection, and the TLS handshake failed."""
+
+
+class HandshakeTimeout(httpx.ConnectTimeout):
+    """The server accepted the connection, and the TLS handshake took too long."""
 
 
 class Connection:
@@ -38,7 +46,7 @@ class Connection:
         self._given_to_tls = False
         self._tls: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._left: float = MAX_HEAD
-        self._answering = False
+        self._answering = self._ended = False
 
     @classmethod
     async def to(cls, address: str, port: int, seconds: float | None) -> Connection:
@@ -58,10 +66,13 @@ class Connection:
         return cls(connecting)
 
     async def start_tls(self, context: ssl.SSLContext, name: str, seconds: float | None = None) -> None:
-        """Speak TLS from here on, with the *name* that the certificate must be for; raise as ``to``."""
+        """Speak TLS from here on, with the *name* that the certificate must be for.
+
+        Raise HandshakeTimeout after *seconds*, HandshakeFailed for any other failure.
+        """
         # From here on it is asyncio that closes the socket, also when the handshake fails.
         self._given_to_tls = True
-        with _raised_as(httpx.ConnectTimeout, httpx.ConnectError):
+        with _raised_as(HandshakeTimeout, HandshakeFailed):
             async with asyncio.timeout(seconds):
                 self._tls = await asyncio.open_connection(sock=self._socket, ssl=context, server_hostname=name)
 
@@ -82,7 +93,8 @@ class Connection:
     async def read(self, most: int) -> bytes:
         """Return what has come, nothing at its end; raise SourceTooLarge when a head needs more than MAX_HEAD.
 
-        Raise httpx's ReadError when the connection broke.
+        Raise httpx's ReadError when the connection broke, or was ended by ``end``, and SourceUnreachable when TLS ended
+        without its closing alert: then nobody knows whether that is the end of the answer (RFC 9112 §9.8).
         """
         self._answering = True
         if self._left <= 0:
@@ -93,15 +105,28 @@ class Connection:
                 received = await asyncio.get_running_loop().sock_recv(self._socket, most)
             else:
                 received = await self._tls[0].read(most)
+        if not received:
+            self._require_end()
         self._left -= len(received)
         return received
+
+    def _require_end(self) -> None:
+        """Raise unless it is the server that ended the connection, and TLS before it: else an answer was cut off."""
+        if self._ended:
+            raise httpx.ReadError("The hub ended the connection.")
+        if self._tls is not None and not _was_closed(self._tls[1].get_extra_info("ssl_object")):
+            raise SourceUnreachable(
+                "The TLS connection ended without its closing alert (close_notify), so its answer may be cut off. "
+                "A complete answer that announces its length needs no such alert."
+            )
 
     def open(self) -> None:
         """Let a body of any size come; whoever reads it counts."""
         self._left = float("inf")
 
     def end(self) -> None:
-        """End both directions: whoever waits for something to come finds that nothing comes any more."""
+        """End both directions: whoever waits for something to come finds the connection broken."""
+        self._ended = True
         if self._tls is None:
             with contextlib.suppress(OSError):  # the other end may have ended it
                 self._socket.shutdown(socket.SHUT_RDWR)
@@ -116,6 +141,16 @@ class Connection:
             self._tls[1].transport.abort()
             # The event loop closes the socket in its next round.
             await asyncio.sleep(0)
+
+
+def _was_closed(tls: ssl.SSLObject) -> bool:
+    """Tell whether the other end closed *tls*, of which all that came was read."""
+    try:
+        return not tls.read(1)
+    except ssl.SSLZeroReturnError:
+        return True
+    except ssl.SSLError:  # it waits for more
+        return False
 
 
 @contextlib.contextmanager

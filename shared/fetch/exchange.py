@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import TYPE_CHECKING, cast
 
@@ -45,8 +46,12 @@ class Exchange:
         with contextlib.suppress(httpx.WriteError):
             # A server may answer and end the connection before it has read all of a request (RFC 9112 §9.3).
             await self._connection.write(self._written(url, headers))
-        while not isinstance(event := await self._next(), h11.Response):
-            pass  # interim answers (RFC 9110 §15.2); 101 is refused, because nothing was proposed to switch to
+        event = await self._next()
+        while not isinstance(event, h11.Response):
+            # Interim answers (RFC 9110 §15.2); 101 is refused, because nothing was proposed to switch to. Thousands may
+            # have come already, and are read without ever waiting for the network.
+            await asyncio.sleep(0)
+            event = await self._next()
         self._connection.open()
         return httpx.Response(event.status_code, headers=list(event.headers), stream=_Body(self._next))
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from shared.fetch import urls
-from shared.fetch.connection import Connection
+from shared.fetch.connection import Connection, HandshakeFailed, HandshakeTimeout
 from shared.fetch.exchange import Exchange
 from shared.problems import SourceTimeout, SourceUnreachable
 from shared.shortage import causes, shortage
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from shared.problems import Problem, SourceProblem
 
 _TRIED = 4  # addresses of one name
+_SPEAK_TLS = "The port must speak https, with TLS 1.2 or newer."
 # X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH: the only texts of OpenSSL that hold a name, which
 # may be one that only a redirect told the hub.
 _MISMATCHES = {62: "it is for another name", 64: "it is for another address"}
@@ -46,7 +47,8 @@ class Connector:
     async def connect(self, url: httpx.URL, talk: TalkTime | None = None) -> Connection:
         """Connect to where *url* lies; the name stays the one that TLS checks.
 
-        Raise AddressRefused, what the resolver raises, or httpx's ConnectError and ConnectTimeout.
+        Raise AddressRefused, what the resolver raises, httpx's ConnectError and ConnectTimeout, and of these two the
+        kinds that ``Connection.start_tls`` raises.
         """
         scheme, host, port = urls.origin(url)
         connection = await self._to(host, port, talk)
@@ -170,6 +172,11 @@ def explained(fault: Exception, connect_seconds: float) -> Problem:
     """
     if problem := shortage(fault) or _tls(causes(fault)):
         return problem
+    if isinstance(fault, HandshakeTimeout):
+        says = f"The server accepted the connection, but completed no TLS handshake within {connect_seconds:g} s."
+        return SourceTimeout(f"{says} {_SPEAK_TLS}")
+    if isinstance(fault, HandshakeFailed):
+        return SourceUnreachable(f"The server ended the connection during the TLS handshake. {_SPEAK_TLS}")
     if isinstance(fault, httpx.ConnectTimeout):
         return SourceTimeout(f"No connection to the URL's host and port within {connect_seconds:g} s.")
     if isinstance(fault, httpx.ConnectError):
@@ -183,7 +190,7 @@ def _tls(found: list[BaseException]) -> SourceProblem | None:
             why = _MISMATCHES.get(cause.verify_code) or cause.verify_message
             return SourceUnreachable(f"The server's certificate is not valid: {why}.")
         if isinstance(cause, ssl.SSLError):
-            return SourceUnreachable("The TLS connection failed. The port must speak https, with TLS 1.2 or newer.")
+            return SourceUnreachable(f"The TLS connection failed. {_SPEAK_TLS}")
     return None
 
 

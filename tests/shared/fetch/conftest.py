@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,21 @@ async def source() -> AsyncIterator[Hostile]:
     server = Hostile()
     async with server.running():
         yield server
+
+
+@pytest.fixture
+async def turns() -> AsyncIterator[list[None]]:
+    """The turns that the event loop gives to another task, as many as there were."""
+    counted: list[None] = []
+
+    async def count() -> None:
+        while True:
+            counted.append(None)
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count())
+    yield counted
+    counting.cancel()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import tracemalloc
 from typing import TYPE_CHECKING
 
@@ -80,3 +81,20 @@ async def test_a_body_of_tiny_chunks_takes_little_more_than_its_bytes() -> None:
     assert isinstance(fetched, Fetched)
     assert fetched.body == bytes(400_000)
     assert peak < 3 * 400_000
+
+
+class Members(httpx.AsyncByteStream):
+    """A gzip of empty members, as much at a time as is read at most, all of which has come."""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for _ in range(60):
+            yield gzip.compress(b"") * 3276
+
+
+async def test_a_gzip_of_many_members_holds_up_nobody(turns: list[None]) -> None:
+    response = httpx.Response(200, stream=Members(), headers={"Content-Encoding": "gzip"})
+    place = Place(Lanes(Widths()), known=False)
+
+    await read(response, httpx.URL("https://git.example.org/c.yaml"), Validators(), place)
+
+    assert len(turns) >= 60

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from shared.fetch.connection import MAX_HEAD, Connection
-from shared.problems import SourceTooLarge
+from shared.fetch.connection import MAX_HEAD, Connection, HandshakeFailed, HandshakeTimeout
+from shared.problems import SourceTooLarge, SourceUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -128,7 +128,48 @@ async def test_ending_it_ends_tls_too(serving: ssl.SSLContext, trusting: ssl.SSL
 
         connection.end()
 
-        assert await connection.read(1) == b""
+        with pytest.raises(httpx.ReadError):
+            await connection.read(1)
+
+
+@needs_openssl
+async def test_tls_that_ends_without_its_closing_alert_is_not_the_end_of_an_answer(
+    serving: ssl.SSLContext, trusting: ssl.SSLContext
+) -> None:
+    """RFC 9112 §9.8: whoever can end the connection could else cut an answer off."""
+
+    async def cuts(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await sends(b"half")(reader, writer)
+        writer.get_extra_info("socket").shutdown(socket.SHUT_WR)
+        await reader.read()
+
+    async with connected(cuts, serving) as connection:
+        await connection.start_tls(trusting, "h.example", 5)
+        await connection.write(b"GET\n")
+        assert await connection.read(100) == b"half"
+        with pytest.raises(SourceUnreachable, match=r"closing alert \(close_notify\), so .* cut off"):
+            await connection.read(100)
+
+
+@needs_openssl
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=lambda one: one.name)
+@pytest.mark.parametrize("waits", [True, False], ids=["waits for the client's", "and for nothing more"])
+async def test_tls_that_ends_with_its_closing_alert_is_the_end_of_an_answer(
+    serving: ssl.SSLContext, trusting: ssl.SSLContext, version: ssl.TLSVersion, *, waits: bool
+) -> None:
+    async def ends(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await sends(b"whole" * 100_000)(reader, writer)
+        writer.close()
+        if not waits:
+            writer.get_extra_info("socket").shutdown(socket.SHUT_WR)
+
+    trusting.maximum_version = version
+    async with connected(ends, serving) as connection:
+        await connection.start_tls(trusting, "h.example", 5)
+        await connection.write(b"GET\n")
+        connection.open()
+
+        assert await all_of(connection) == b"whole" * 100_000
 
 
 @needs_openssl
@@ -163,8 +204,17 @@ async def test_a_handshake_has_the_time_of_connecting() -> None:
         await reader.read()
 
     async with connected(says_nothing) as connection:
-        with pytest.raises(httpx.ConnectTimeout):
+        with pytest.raises(HandshakeTimeout):
             await connection.start_tls(ssl.create_default_context(), "h.example", 0.05)
+
+
+async def test_a_server_that_ends_the_connection_in_the_handshake_was_there() -> None:
+    async def ends(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.read(1 << 16)
+
+    async with connected(ends) as connection:
+        with pytest.raises(HandshakeFailed):
+            await connection.start_tls(ssl.create_default_context(), "h.example", 5)
 
 
 async def test_a_connection_that_breaks_is_told_apart_from_one_that_ends() -> None:

@@ -75,6 +75,14 @@ async def test_interim_answers_come_before_the_answer() -> None:
     assert response.status_code == 304
 
 
+async def test_many_interim_answers_hold_up_nobody(turns: list[None]) -> None:
+    server = Server(b"HTTP/1.1 100\r\n\r\n" * 4000 + b"HTTP/1.1 304\r\n\r\n")
+    async with server.exchange() as exchange:
+        assert (await exchange.ask(*REQUEST)).status_code == 304
+
+    assert len(turns) > 4000
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -139,7 +147,7 @@ async def test_ending_it_wakes_whoever_waits_for_the_answer() -> None:
         exchange.end()
 
         async with asyncio.timeout(5):
-            with pytest.raises(httpx.RemoteProtocolError):
+            with pytest.raises(httpx.ReadError):
                 await waiting
 
 

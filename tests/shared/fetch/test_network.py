@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from shared.fetch.connection import HandshakeFailed, HandshakeTimeout
 from shared.fetch.guard import Guard
 from shared.fetch.network import Connector, Origins, explained
 from shared.fetch.talk import TalkTime
 from shared.problems import AddressRefused, Overloaded, Problem, SourceTimeout, SourceUnreachable
 from tests.builders import Hands
-from tests.shared.fetch.hostile import INDEX, Hostile, answer
+from tests.shared.fetch.hostile import INDEX, Hostile, answer, head
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -194,8 +195,22 @@ async def test_closing_ends_the_connections_of_those_who_still_use_them(source: 
 
         origins.close()
 
-        with pytest.raises(httpx.RemoteProtocolError):
+        with pytest.raises(httpx.ReadError):
             await response.aread()
+
+
+async def test_closing_makes_no_whole_answer_of_one_that_ends_with_its_connection(source: Hostile) -> None:
+    origins, url = Origins(Connector(TRUSTING), 4), httpx.URL(source.at("/", head() + INDEX))
+
+    async with origins.use(url) as transport:
+        response = await transport.ask(url, {})
+        pieces = response.aiter_raw()
+        assert await anext(pieces) == INDEX
+
+        origins.close()
+
+        with pytest.raises(httpx.ReadError):
+            await anext(pieces)
 
 
 def expired() -> ssl.SSLCertVerificationError:
@@ -224,6 +239,9 @@ def mismatched(code: int) -> ssl.SSLCertVerificationError:
         (httpx.ConnectError, mismatched(62), SourceUnreachable, "is not valid: it is for another name."),
         (httpx.ConnectError, mismatched(64), SourceUnreachable, "is not valid: it is for another address."),
         (httpx.ConnectTimeout, None, SourceTimeout, "No connection to the URL's host and port within 10 s."),
+        (HandshakeTimeout, None, SourceTimeout, "completed no TLS handshake within 10 s. The port must speak https"),
+        (HandshakeFailed, OSError(errno.ECONNRESET, ""), SourceUnreachable, "during the TLS handshake. The port"),
+        (HandshakeFailed, OSError(errno.ENOBUFS, ""), Overloaded, "has no memory left"),
         (httpx.ReadTimeout, None, SourceTimeout, "took too long"),
         (httpx.RemoteProtocolError, None, SourceUnreachable, "is not HTTP/1.1"),
         (httpx.ReadError, OSError(errno.ECONNRESET, ""), SourceUnreachable, "broke before the answer was complete"),
