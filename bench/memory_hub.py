@@ -23,13 +23,21 @@ from shared.storage.memory import MemoryStore
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
+    from shared.hub import Hub
+    from shared.storage import Store
+
 
 async def _filled(data_dir: Path) -> Starlette:
     settings = replace(Settings.from_environment(), data_dir=data_dir)
     hub, store = open_hub(settings), MemoryStore(Clock())
     for registration in await hub.store.registrations():
         await store.add(registration.wanted(), Author("operator"))
-    return application(replace(hub, store=store), ENDPOINTS, lambda _: hub.running())
+    return application(over(hub, store), ENDPOINTS, lambda _: hub.running())
+
+
+def over(hub: Hub, store: Store) -> Hub:
+    """Return *hub* with its registrations in *store*, for reads and for writes."""
+    return replace(hub, store=store, registry=replace(hub.registry, store=store))
 
 
 def main() -> None:

@@ -1,14 +1,30 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
+from bench.memory_hub import over
 from shared.clock import Clock
 from shared.model.author import Author
 from shared.model.registration import Wanted
 from shared.storage.memory import MemoryStore
 from tests.builders import registration
 
+if TYPE_CHECKING:
+    from shared.hub import Hub
+
 ANNA = Author("anna")
+
+
+async def test_a_hub_over_it_registers_and_writes_nothing_of_it(hub: Hub) -> None:
+    store, kept = MemoryStore(Clock()), hub.store
+    in_memory = over(hub, store)
+
+    made = await in_memory.registry.register(Wanted(**registration()), ANNA)
+
+    assert list(await in_memory.store.registrations()) == [made]
+    assert list(await kept.registrations()) == []
 
 
 async def test_two_stores_share_nothing() -> None:
