@@ -79,7 +79,7 @@ class GuardedProtocol(ClosingProtocol, asyncio.BufferedProtocol):
         self._received += len(data)
         super().data_received(data)
         if self._refused:
-            self._received = 0
+            self._begun, self._received = False, 0
         elif self._ended:
             # What came after the end belongs to the next request.
             self._ended, self._received = False, int(self._begun)
@@ -149,8 +149,11 @@ class GuardedProtocol(ClosingProtocol, asyncio.BufferedProtocol):
         self.refuse(HeadTooLarge(f"A request may have {MOST_FIELDS} header fields."))
 
     def is_idle(self) -> bool:
-        """Tell whether nothing is under way: no answer, and not a byte of a request."""
-        return self._received == 0 and not self._owes_answers()
+        """Tell whether nothing is under way: no answer, and not a byte of a request.
+
+        The empty lines before a request are none of it: old clients send one after a body (RFC 9112 §2.2).
+        """
+        return not (self._begun or self._owes_answers())
 
     def on_response_complete(self) -> None:
         """Wait for the next request, or go on with the one that waits."""
@@ -190,7 +193,7 @@ class GuardedProtocol(ClosingProtocol, asyncio.BufferedProtocol):
         if self.transport.is_closing():
             return "closes"
         if not self._owes_answers():
-            return "sends" if self._received else "idle"
+            return "sends" if self._begun else "idle"
         arrives = self._current is self.cycle and self.cycle.more_body and not self.cycle.response_started
         return "sends" if arrives else "works"
 
@@ -229,14 +232,14 @@ class GuardedProtocol(ClosingProtocol, asyncio.BufferedProtocol):
             # The time counts anew after each answer.
             return "begin", self.cycle
         # Where the hub itself reads no more for now, nothing can arrive.
-        return ("send", self.cycle) if self._received and not self.flow.read_paused else None
+        return ("send", self.cycle) if self._begun and not self.flow.read_paused else None
 
     def _patience(self) -> float:
         """Return for how many seconds a client may send nothing: before a request, the first too, it has longer."""
-        return self._bounds.receive_seconds if self._received else self._bounds.idle_seconds
+        return self._bounds.receive_seconds if self._begun else self._bounds.idle_seconds
 
     def _end_the_wait(self) -> None:
-        if self._received:
+        if self._begun:
             self.refuse(RequestTimeout("The request did not arrive in time."))
         else:
             self.transport.end()

@@ -82,7 +82,6 @@ async def test_takes_time_for_what_the_hub_does_itself(server: Served) -> None:
     [
         pytest.param([b"GET / HT"], id="a line that is cut off"),
         pytest.param([b"GET / HTTP/1.1\r\nHost: hub\r\n"], id="a head that is cut off"),
-        pytest.param([b"\r\n"], id="an empty line"),
         pytest.param([b"POST / HTTP/1.1\r\nHost: hub\r\nContent-Length: 9\r\n\r\n"], id="a body that is missing"),
         pytest.param([b"POST / HTTP/1.1\r\nHost: hub\r\nContent-Length: 9\r\n\r\nabc"], id="a body that is cut off"),
         pytest.param([b"POST / HTTP/1.1\r\nHost: hub\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"], id="chunks"),
@@ -140,6 +139,23 @@ async def test_an_idle_connection_has_its_time_after_each_answer(server: Served)
 
     assert await server.rest(reader) == b""
     await server.has(0)
+
+
+@pytest.mark.parametrize("asked", [b"", GET, UP + b"Content-Length: 5\r\n\r\nhello"], ids=["first", "later", "a body"])
+async def test_an_empty_line_is_no_request_that_has_to_arrive(server: Served, asked: bytes) -> None:
+    reader, writer = await server.connect()
+    writer.write(asked)
+    if asked:
+        await reader.readuntil(b"hello")
+    writer.write(b"\r\n")
+    await asyncio.sleep(3 * SOON)
+    writer.write(CLOSING)
+
+    assert bodies(await server.rest(reader)) == [b"hello"]
+
+
+async def test_empty_lines_without_end_are_refused(server: Served) -> None:
+    problem(await server.say(b"\r\n" * 2000), "head-too-large")
 
 
 async def test_a_connection_that_says_nothing_ends(server: Served) -> None:
