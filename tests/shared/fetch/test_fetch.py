@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 import tracemalloc
 from typing import TYPE_CHECKING
 
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from tests.shared.fetch.hostile import Behaviour
 
 NOT_READ = r"^The source redirects to a host, an address or a port that the hub does not read from\.$"
-PATIENCE = Bounds(total_seconds=60, connect_seconds=60)
+PATIENCE = Bounds(total_seconds=600, connect_seconds=600)
 HASTE = Bounds(total_seconds=0.4, connect_seconds=0.2)
 NONE = Validators()
 
@@ -59,10 +58,9 @@ async def hasty() -> AsyncIterator[Fetcher]:
 
 async def refused(fetcher: Fetcher, url: str, kind: type[SourceProblem], says: str = ".") -> SourceProblem:
     """Fetch, and return the problem, of exactly this *kind*; whatever came of it, it was in time."""
-    started = time.monotonic()
     with pytest.raises(SourceProblem, match=says) as fault:
-        await fetcher.fetch(url, NONE)
-    assert time.monotonic() - started < PATIENCE.total_seconds / 2
+        async with asyncio.timeout(PATIENCE.total_seconds / 2):
+            await fetcher.fetch(url, NONE)
     assert type(fault.value) is kind
     return fault.value
 
