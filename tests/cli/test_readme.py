@@ -25,3 +25,14 @@ def test_the_demo_prints_what_the_readme_shows(cli: Shell, publisher: Publisher)
 
     assert len(said) == 6
     assert [alike(one) for one in said] == [alike(shown) for _, shown in steps]
+
+
+def test_what_its_commands_make_in_a_clone_is_no_change_for_git() -> None:
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    made = re.findall(r"-m venv (\S+)|--data-dir (?:\./)?(\S+)|stored in `(\S+)/`", page)
+
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+
+    folders = {f"/{name}/" for names in made for name in names if name}
+    assert folders == {"/.venv-hub/", "/data/", "/.demo/"}
+    assert folders <= set(ignored)
