@@ -12,7 +12,7 @@ from urllib.error import HTTPError
 from bench.rig import DOMAIN
 from shared.clock import Clock
 from shared.model.author import Author
-from shared.model.registration import Wanted
+from shared.model.registration import RegistrationFields
 from shared.storage.files.tiny import TinyStore
 from shared.tally import Tally
 
@@ -36,7 +36,7 @@ async def _register(folder: Path, urls: dict[str, str]) -> None:
     store = TinyStore(folder, Clock(), Tally())
     author = Author("operator")
     await asyncio.gather(
-        *(store.add(Wanted(repo=repo, url=url, domain=DOMAIN), author) for repo, url in urls.items())
+        *(store.add(RegistrationFields(repo=repo, url=url, domain=DOMAIN), author) for repo, url in urls.items())
     )
     await store.close()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from shared.clock import Clock
     from shared.sources.life import Sources
-    from shared.sources.room import Room
+    from shared.sources.room import ContentRoom
 
 NEAR = 0.8
 CGROUP = Path("/sys/fs/cgroup")
@@ -41,7 +41,7 @@ class Near(NamedTuple):
 class Capacity:
     """Reads how much is in use whenever somebody asks; remembers only since when a limit is neared."""
 
-    def __init__(self, sources: Sources, room: Room, registrations: int, clock: Clock) -> None:
+    def __init__(self, sources: Sources, room: ContentRoom, registrations: int, clock: Clock) -> None:
         self._sources = sources
         self._room = room
         self._registrations = registrations

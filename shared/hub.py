@@ -17,7 +17,7 @@ from shared.discovery import Catalogs, Naming
 from shared.federation import Federation
 from shared.fetch import Fetcher
 from shared.fetch.guard import Guard
-from shared.formats.reader import VISITORS, Reader
+from shared.formats.reader import VISITORS, DocumentReader
 from shared.model.rules import RegistrationBounds
 from shared.present import Findings
 from shared.quotas import Quotas
@@ -28,7 +28,7 @@ from shared.shortage import log_failure
 from shared.sources.check import Checker
 from shared.sources.life import Sources
 from shared.sources.refresher import Refresher
-from shared.sources.room import Room
+from shared.sources.room import ContentRoom
 from shared.sources.timeline import Timeline
 from shared.sources.trial import Trial
 from shared.storage.files import FilesEngine
@@ -63,7 +63,7 @@ class Hub:
     auth: Auth
     limits: Limits
     store: Store
-    reader: Reader
+    reader: DocumentReader
     sources: Sources
     trial: Trial
     federation: Federation
@@ -181,9 +181,9 @@ def _opened(settings: Settings, clock: Clock, tally: Tally, engine: Engine) -> H
     tally.moments["start"] = clock.now().timestamp()
     guard = Guard(settings.allow_networks, settings.allow_ports)
     fetcher = Fetcher(guard, f"reuse-surface-hub/{VERSION} (+{settings.public})")
-    room = Room(settings.max_capabilities, settings.max_mib)
+    room = ContentRoom(settings.max_capabilities, settings.max_mib)
     stale = settings.max_stale_seconds
-    checker = Checker(fetcher, Reader())
+    checker = Checker(fetcher, DocumentReader())
     trial = Trial(checker, room, clock)
     time = RunningTime(clock, scheduled=settings.refresh)
     sources = Sources(checker, engine.shelves, engine.journal, room, time, tally, max_stale_seconds=stale)
@@ -204,7 +204,7 @@ def _opened(settings: Settings, clock: Clock, tally: Tally, engine: Engine) -> H
         auth,
         limits,
         engine.registrations,
-        Reader(VISITORS),
+        DocumentReader(VISITORS),
         sources,
         trial,
         federation,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared import schemas
 from shared.fetch import urls
-from shared.model.registration import OPTIONAL_FIELDS, Wanted
+from shared.model.registration import OPTIONAL_FIELDS, RegistrationFields
 from shared.problems import AddressRefused, InvalidRegistration, Offence
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from shared.model.registration import Registration
 
 
-def wanted(document: object, guard: Guard, repo: str | None = None) -> Wanted:
+def wanted(document: object, guard: Guard, repo: str | None = None) -> RegistrationFields:
     """Return what *document* asks for, or raise InvalidRegistration with every offence.
 
     *guard* refuses the URLs that need no look-up to be refused. *repo* is the name in the path, where there is one: the
@@ -32,7 +32,7 @@ def wanted(document: object, guard: Guard, repo: str | None = None) -> Wanted:
         offences += _url_offences(url, guard)
     if offences:
         raise InvalidRegistration("The registration breaks the rules; see errors.", errors=sorted(offences))
-    return Wanted(**_whole(fields_given))
+    return RegistrationFields(**_whole(fields_given))
 
 
 def _whole(given: dict[str, Any]) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def _url_offences(url: str, guard: Guard) -> list[Offence]:
     return []
 
 
-def merged(current: Registration, patch: object, guard: Guard) -> Wanted:
+def merged(current: Registration, patch: object, guard: Guard) -> RegistrationFields:
     """Return *current* changed by a JSON merge patch (RFC 7396), or raise InvalidRegistration.
 
     null resets an optional field to its default; ``repo`` may stand in the patch only unchanged.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from shared.federation import Document, Federation
     from shared.model.author import Author
-    from shared.model.registration import Registration, Wanted
+    from shared.model.registration import Registration, RegistrationFields
     from shared.model.rules import Precondition
     from shared.quotas import Quotas
     from shared.search import Search
@@ -54,7 +54,7 @@ class Registry:
     quotas: Quotas
     _under_way: set[asyncio.Task[Any]] = field(default_factory=set, init=False)
 
-    async def register(self, new: Wanted, author: Author) -> Registration:
+    async def register(self, new: RegistrationFields, author: Author) -> Registration:
         """Register *new*; its source is due at once. Raise RepoExists, UrlRegistered or RegistrationsFull."""
         self.quotas.count_write(author)
 
@@ -65,7 +65,7 @@ class Registry:
 
         return await self._to_its_end(steps())
 
-    async def try_out(self, new: Wanted, author: Author) -> tuple[Problem | None, dict[str, Any]]:
+    async def try_out(self, new: RegistrationFields, author: Author) -> tuple[Problem | None, dict[str, Any]]:
         """Return why ``register`` would refuse *new* now, or None, and what its source says (``Trial.run``).
 
         It counts as a fetch and stores nothing. Raise Overloaded where too many are tried out already.
@@ -78,7 +78,9 @@ class Registry:
             verdict["served_count"] = 0
         return refusal, verdict
 
-    async def replace(self, new: Wanted, author: Author, precondition: Precondition | None = None) -> Edited:
+    async def replace(
+        self, new: RegistrationFields, author: Author, precondition: Precondition | None = None
+    ) -> Edited:
         """Make the registration of ``new.repo`` say what *new* says, or register it; return when that is shown.
 
         Raise UrlRegistered, RegistrationsFull or PreconditionFailed. Where it says that already, nothing changes. What
@@ -90,7 +92,7 @@ class Registry:
     async def update(
         self,
         repo: str,
-        change: Callable[[Registration], Wanted],
+        change: Callable[[Registration], RegistrationFields],
         author: Author,
         precondition: Precondition | None = None,
     ) -> Edited:

@@ -11,10 +11,10 @@ from shared.problems import SourceNotAnIndex, SourceProblem
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from shared.formats.reader import Reader
+    from shared.formats.reader import DocumentReader
 
 
-async def validate_index(reader: Reader, body: bytes, repo: str = "") -> dict[str, Any]:
+async def validate_index(reader: DocumentReader, body: bytes, repo: str = "") -> dict[str, Any]:
     """Return the verdict on an index, published by *repo* where that is known."""
     try:
         content = (await reader.read(body, Publisher(repo))).own()
@@ -23,7 +23,7 @@ async def validate_index(reader: Reader, body: bytes, repo: str = "") -> dict[st
     return {"valid": True, "capability_count": len(content.entries), "errors": []}
 
 
-async def validate_manifest(reader: Reader, body: bytes) -> dict[str, Any]:
+async def validate_manifest(reader: DocumentReader, body: bytes) -> dict[str, Any]:
     """Return the verdict on a federation manifest, what it says where it is valid, and which entries are in order."""
     try:
         sifted = await reader.sift_manifest(body)

@@ -43,7 +43,7 @@ OF_THE_PROGRAM = {
     "shared/background.py::Background.troubles",
     "shared/formats/capability_index.py::_checkers()",
     "shared/formats/manifest.py::_checkers()",
-    "shared/formats/reader.py::Reader._ending",
+    "shared/formats/reader.py::DocumentReader._ending",
     "shared/formats/yaml_events.py::_STOOD_FOR",
     "shared/pages/__init__.py::_environment()",
     "shared/pages/assets.py::assets()",

@@ -26,7 +26,7 @@ from shared.formats.capability_index import read_index
 from shared.formats.documents import DocumentFaulty
 from shared.formats.yaml_events import NotPlainYaml
 from shared.model.author import Author
-from shared.model.registration import OPTIONAL_FIELDS, Registration, Wanted
+from shared.model.registration import OPTIONAL_FIELDS, Registration, RegistrationFields
 from shared.problems import (
     InvalidRegistration,
     PreconditionFailed,
@@ -106,7 +106,7 @@ def test_a_merge_patch_does_what_the_standard_says(patch: dict[str, Any]) -> Non
     # RFC 7396 §2: null takes away, all else takes the place. What is taken away has its default.
     left = {name: value for name, value in {**before, **patch}.items() if value is not None}
     if {"url", "domain"} <= left.keys():
-        assert merged(ROW, patch, GUARD) == Wanted(**left)
+        assert merged(ROW, patch, GUARD) == RegistrationFields(**left)
     else:
         with pytest.raises(InvalidRegistration):
             merged(ROW, patch, GUARD)
@@ -241,7 +241,7 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(repo=repos, url=urls)
     def add(self, repo: str, url: str) -> None:
         """Register."""
-        one = Wanted(**registration(repo=repo, url=url))
+        one = RegistrationFields(**registration(repo=repo, url=url))
         refusal = self.run(self.store.add(one, Author("anna")))
         if repo in self.known:
             assert isinstance(refusal, RepoExists)
@@ -254,7 +254,7 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(repo=repos, url=urls, required=st.booleans(), tag=tags)
     def replace(self, repo: str, url: str, required: bool, tag: str | None) -> None:
         """Replace, or register."""
-        one, tag = Wanted(**registration(repo=repo, url=url, required=required)), self.condition(repo, tag)
+        one, tag = RegistrationFields(**registration(repo=repo, url=url, required=required)), self.condition(repo, tag)
         refusal = self.run(self.store.replace(one, Author("anna"), None if tag is None else demand(tag)))
         if not self.held(repo, tag):
             assert isinstance(refusal, PreconditionFailed)

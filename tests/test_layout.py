@@ -102,6 +102,18 @@ def test_what_is_shared_is_no_crumb(name: str) -> None:
     assert lines >= FLOOR or name.endswith("__init__.py"), f"{name} has {lines} lines"
 
 
+def test_a_class_has_a_name_of_its_own() -> None:
+    """Two of one name make a reader open the imports to learn which one is meant."""
+    homes: dict[str, list[str]] = {}
+    for name in [*MODULES, "router.py"]:
+        for node in ast.walk(tree(name)):
+            if isinstance(node, ast.ClassDef):
+                homes.setdefault(node.name, []).append(f"{name}:{node.lineno}")
+
+    assert len(homes) > 250
+    assert {name: lines for name, lines in homes.items() if len(lines) > 1} == {}
+
+
 def test_the_client_stays_one_file_that_can_be_read() -> None:
     text = (ROOT / "cli.py").read_text(encoding="utf-8")
 

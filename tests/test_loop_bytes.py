@@ -18,7 +18,7 @@ import pytest
 from router import ENDPOINTS, application
 from shared.hub import open_hub
 from shared.model.author import Author
-from shared.model.registration import Wanted
+from shared.model.registration import RegistrationFields
 from shared.settings import Settings
 from shared.web import answers
 from tests.announced import announcing
@@ -141,7 +141,8 @@ def _small(request: httpx.Request) -> httpx.Response:
 
 async def _fill(hub: Hub) -> None:
     for repo in [*BEFORE, *(f"r-{number:04}" for number in range(400))]:
-        wanted = Wanted(repo=repo, url=f"https://a.example/{repo}", domain="d", required=True, description="d" * 200)
+        url = f"https://a.example/{repo}"
+        wanted = RegistrationFields(repo=repo, url=url, domain="d", required=True, description="d" * 200)
         hub.sources.watch(await hub.store.add(wanted, Author("operator")))
     outcomes = await hub.sources.refresh_all(BEFORE)
     assert [one.repo for one in outcomes if one.outcome != "changed"] == ["faulty"]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from router import ENDPOINTS, application
 from shared.hub import open_hub
 from shared.model.author import Author
-from shared.model.registration import Wanted
+from shared.model.registration import RegistrationFields
 from shared.settings import Settings
 from tests import builders
 from tests.announced import announcing
@@ -127,7 +127,10 @@ async def filled(folder: Path, size: int) -> AsyncIterator[Starlette]:
 
 
 async def _register(hub: Hub, size: int) -> None:
-    wanted = [Wanted(repo=f"r-{number:04}", url=f"https://a.example/{number}", domain="d") for number in range(size)]
+    wanted = [
+        RegistrationFields(repo=f"r-{number:04}", url=f"https://a.example/{number}", domain="d")
+        for number in range(size)
+    ]
     for one in await asyncio.gather(*(hub.store.add(one, Author("operator")) for one in wanted)):
         hub.sources.watch(one)
     await hub.sources.refresh_all(hub.sources.schedule.due())

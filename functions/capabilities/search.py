@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from shared.search import KINDS, LETTERS, Wanted, reading
+from shared.search import KINDS, LETTERS, SearchRequest, reading
 from shared.web.answers import next_page, tag_of, versioned
 from shared.web.parameters import flag, short, slug, whole
 from shared.web.query import JSON, read_query
 
 if TYPE_CHECKING:
     from shared.model.capability import Entry
-    from shared.search import Found
+    from shared.search import SearchResult
     from shared.web import Hub, Parameters, Readers, Request, Response
 
 _MOST_VALUES = 100
@@ -54,10 +54,10 @@ async def handle(hub: Hub, request: Request) -> Response:
     return versioned(request, tag, answer.body, headers)
 
 
-def _wanted(query: Parameters) -> Wanted:
+def _wanted(query: Parameters) -> SearchRequest:
     filters = {kind: (query[kind],) for kind in KINDS if kind in query}
     filters |= {kind: query[f"min_{kind}"] for kind in LETTERS if f"min_{kind}" in query}
-    return Wanted(
+    return SearchRequest(
         terms=query.get("q"),
         filters=tuple(filters.items()),
         facets=KINDS if query.get("facets") else (),
@@ -75,7 +75,7 @@ class _Page:
 
     fields: tuple[str, ...] | None
 
-    def __call__(self, found: Found) -> bytes:
+    def __call__(self, found: SearchResult) -> bytes:
         rest: dict[str, Any] = {"total": found.total, "next": reading.position_cursor(found.following)}
         if found.facets:
             rest["facets"] = {kind: _values(counted) for kind, counted in found.facets.items()}

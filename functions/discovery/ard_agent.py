@@ -10,7 +10,7 @@ from shared.discovery.catalogs import lookup
 from shared.discovery.naming import is_urn
 from shared.discovery.results import One
 from shared.problems import BadQuery, CapabilityNotFound
-from shared.search import Wanted
+from shared.search import SearchRequest
 from shared.web.answers import tag_of_body, versioned
 from shared.web.query import read_query
 
@@ -35,5 +35,5 @@ async def handle(hub: Hub, request: Request) -> Response:
 
 
 async def _published(hub: Hub, identifier: str) -> bytes:
-    wanted = Wanted(filters=(("identifier", (identifier,)),), limit=1)
+    wanted = SearchRequest(filters=(("identifier", (identifier,)),), limit=1)
     return (await hub.search.answer(wanted, One(hub.naming))).body

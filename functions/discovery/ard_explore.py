@@ -12,7 +12,7 @@ from shared.web.answers import answer
 from shared.web.query import JSON
 
 if TYPE_CHECKING:
-    from shared.search import Found
+    from shared.search import SearchResult
     from shared.web import Hub, Request, Response
 
 
@@ -32,7 +32,7 @@ class _Facets:
 
     fields: tuple[tuple[str, int, int], ...]
 
-    def __call__(self, found: Found) -> bytes:
+    def __call__(self, found: SearchResult) -> bytes:
         facets = {field: self._one(found.facets[FIELDS[field]], most, least) for field, most, least in self.fields}
         return orjson.dumps({"resultType": "facets", "facets": facets})
 

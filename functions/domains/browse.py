@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from shared.search import Wanted
+from shared.search import SearchRequest
 from shared.web.answers import UNCACHED, page, tag_of_body, versioned
 from shared.web.parameters import cursor, whole
 from shared.web.query import read_query
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shared.model.registration import Registration
-    from shared.search import Answer, Found
+    from shared.search import SearchAnswer, SearchResult
     from shared.web import Hub, Parameters, Readers, Request, Response
 
 QUERY: Readers = {"limit": whole(1, 1000).otherwise(default=100), "cursor": cursor}
 
-_EVERY_CAPABILITY = Wanted(facets=("domain",), limit=1)
+_EVERY_CAPABILITY = SearchRequest(facets=("domain",), limit=1)
 
 
 async def handle(hub: Hub, request: Request) -> Response:
@@ -38,12 +38,14 @@ async def handle(hub: Hub, request: Request) -> Response:
     return await hub.reads.run(_answer, request, query, registrations, counted)
 
 
-def _served_counts(found: Found) -> bytes:
+def _served_counts(found: SearchResult) -> bytes:
     """Return ``{domain: how many served capabilities are of it}`` as JSON, which the search keeps for an edition."""
     return orjson.dumps(dict(found.facets["domain"]))
 
 
-def _answer(request: Request, query: Parameters, registrations: Sequence[Registration], counted: Answer) -> Response:
+def _answer(
+    request: Request, query: Parameters, registrations: Sequence[Registration], counted: SearchAnswer
+) -> Response:
     served: dict[str, int] = orjson.loads(counted.body)
     repos = Counter(row.domain for row in registrations)
 

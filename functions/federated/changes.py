@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from shared.federation.feed import MOST_SERIAL, Place, page
+from shared.federation.feed import MOST_SERIAL, ChangePosition, page
 from shared.problems import BadQuery
 from shared.web.answers import UNCACHED, next_page, unchanged, versioned
 from shared.web.parameters import whole
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shared.federation import Document
-    from shared.model.lines import Line
+    from shared.model.lines import ChangeLine
     from shared.web import Hub, Readers, Request, Response
 
 QUERY: Readers = {
     "since": whole(0, MOST_SERIAL).needed("the serial of the copy"),
     "limit": whole(1, 10_000).otherwise(default=1000),
-    "cursor": Place.read,
+    "cursor": ChangePosition.read,
 }
 
 
@@ -52,7 +52,7 @@ async def handle(hub: Hub, request: Request) -> Response:
 
 
 def _encoded(
-    document: Document, since: int, lines: Sequence[Line], limit: int, after: Place | None
+    document: Document, since: int, lines: Sequence[ChangeLine], limit: int, after: ChangePosition | None
 ) -> tuple[bytes, str | None]:
     """Return a page as JSON, and where the next one begins; called in a thread, for it may be all there is."""
     content = page(document, since, lines, limit, after)

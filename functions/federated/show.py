@@ -13,7 +13,7 @@ from shared.federation.document import CODINGS, Form
 from shared.problems import FederationIncomplete
 from shared.web.answers import OPEN, not_modified
 from shared.web.parameters import flag
-from shared.web.prepared import Answer, Prepared
+from shared.web.prepared import Prepared, PreparedAnswer
 from shared.web.query import JSON, YAML, coding, read_query
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Show:
             raise FederationIncomplete(f"Required sources with nothing to serve: {missing}.")
         body, etag = await document.representation(form)
 
-        answer = Answer.of(body, etag, _headers(document), _about(form))
+        answer = PreparedAnswer.of(body, etag, _headers(document), _about(form))
         self._prepared.keep(scope, document, form, answer)
         for message in answer.unchanged if not_modified(request, etag) else answer.whole:
             await send(message)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from shared.pages import asked_of, page
-from shared.pages.searching import FILTERS, READERS, Query, shown
+from shared.pages.searching import FILTERS, READERS, SearchForm, shown
 
 if TYPE_CHECKING:
     from shared.web import Hub, Readers, Request, Response
@@ -19,7 +19,7 @@ async def handle(hub: Hub, request: Request) -> Response:
     """Answer one page of what is found."""
     values = asked_of(request, **QUERY)
     filters = {name: values[name] for name in FILTERS if name in values}
-    query = Query(values.get("q", ""), filters, values.get("cursor", ""))
+    query = SearchForm(values.get("q", ""), filters, values.get("cursor", ""))
 
     answer = await hub.search.answer(query.wanted(), shown)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from shared.findings import Finding
     from shared.model.registration import Registration
-    from shared.pages.summary import Row
+    from shared.pages.summary import RepoRow
     from shared.web import Hub, Readers, Request, Response
 
 QUERY: Readers = {
@@ -56,6 +56,6 @@ def _facts(
     }
 
 
-def _registered(name: str, value: str, rows: Sequence[Row]) -> bool:
+def _registered(name: str, value: str, rows: Sequence[RepoRow]) -> bool:
     """Tell whether a registration has *value* in the field *name*; where none is asked for, it is no misspelt one."""
     return not value or any(getattr(row.registration, name) == value for row in rows)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from shared.federation import Edition
     from shared.findings import Finding
     from shared.model.capability import Entry
-    from shared.model.lines import Line
+    from shared.model.lines import ChangeLine
     from shared.sources.source import Source
     from shared.web import Hub, Request, Response
 
@@ -49,7 +49,7 @@ async def handle(hub: Hub, request: Request) -> Response:
 
 
 def _facts(
-    edition: Edition, repo: str, source: Source | None, findings: Sequence[Finding], lines: Sequence[Line]
+    edition: Edition, repo: str, source: Source | None, findings: Sequence[Finding], lines: Sequence[ChangeLine]
 ) -> dict[str, Any]:
     """Return what the page shows of all that *repo* publishes, of all findings and all changes; called in a thread."""
     part = edition.by_repo.get(repo)

@@ -17,7 +17,7 @@ from shared.web.query import read_query
 
 if TYPE_CHECKING:
     from shared.model.author import Author
-    from shared.model.registration import Wanted
+    from shared.model.registration import RegistrationFields
     from shared.web import Hub, Readers, Request, Response
 
 QUERY: Readers = {"dry_run": flag.otherwise(default=False)}
@@ -38,7 +38,7 @@ async def handle(hub: Hub, request: Request) -> Response:
     return json_answer(registration.as_json(), 201, headers)
 
 
-async def _tried(hub: Hub, new: Wanted, author: Author) -> dict[str, Any]:
+async def _tried(hub: Hub, new: RegistrationFields, author: Author) -> dict[str, Any]:
     refusal, verdict = await hub.registry.try_out(new, author)
     problem = {"type": refusal.slug, "status": refusal.status, "detail": refusal.detail} if refusal else None
     return {"registration": new.as_json(), "refusal": problem} | verdict

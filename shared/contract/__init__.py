@@ -41,7 +41,7 @@ _VALUES = {
 """All values of a component, where the code has them in one place."""
 
 
-class Encoded(NamedTuple):
+class EncodedContract(NamedTuple):
     """The document as JSON, and its strong entity tag (RFC 9110 §8.8.3)."""
 
     content: bytes
@@ -54,14 +54,14 @@ class Contract:
     def __init__(self, public: str) -> None:
         self._public = public
         self._operations: tuple[Operation, ...] = ()
-        self._encoded: Encoded | None = None
+        self._encoded: EncodedContract | None = None
         self._making = asyncio.Lock()
 
     def describe(self, operations: Iterable[Operation]) -> None:
         """Let the document be of *operations*, in place of those before."""
         self._operations, self._encoded = tuple(operations), None
 
-    async def encoded(self) -> Encoded:
+    async def encoded(self) -> EncodedContract:
         """Return the document; the first call makes it in a thread, calls at the same time wait for that one.
 
         Making it takes a fifth of a second of the processor, and a megabyte until it is encoded; about 100 KB are kept.
@@ -71,9 +71,9 @@ class Contract:
                 self._encoded = await asyncio.to_thread(self._encode)
         return self._encoded
 
-    def _encode(self) -> Encoded:
+    def _encode(self) -> EncodedContract:
         content = orjson.dumps(document(self._operations) | {"servers": [{"url": self._public}]})
-        return Encoded(content, tag_of(content))
+        return EncodedContract(content, tag_of(content))
 
 
 def document(operations: Iterable[Operation]) -> dict[str, Any]:

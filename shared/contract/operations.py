@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shared.web.answers import NOT_IN_304
-from shared.web.parameters import Reader
+from shared.web.parameters import ParameterReader
 from shared.web.query import FORMATS
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _parameters(operation: Operation, said: dict[str, Any], common: dict[str, An
 
 
 def _read_by(reader: Callable[[str], object] | None) -> dict[str, Any]:
-    if not isinstance(reader, Reader):
+    if not isinstance(reader, ParameterReader):
         return {"schema": {"type": "string"}}
     default = {} if reader.default is None else {"default": reader.default}
     required = {"required": True} if reader.required else {}

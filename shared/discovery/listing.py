@@ -6,9 +6,9 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from shared.search import Wanted, reading
+from shared.search import SearchRequest, reading
 from shared.search.query import words
-from shared.web.parameters import Reader, short, whole
+from shared.web.parameters import ParameterReader, short, whole
 from shared.web.query import read_query
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _LISTED = {"type": "type", "publisherId": "publisher"}
 _SINCE = {"createdAfter": "registered_at", "updatedAfter": "changed_at"}
 
 
-def read_list(request: Request) -> Wanted:
+def read_list(request: Request) -> SearchRequest:
     """Return what a listing asks for."""
     query = read_query(request, **QUERY, orderBy=_order)
     wanted: dict[str, Any] = {"limit": query["pageSize"], "after": query.get("pageToken")}
@@ -39,7 +39,7 @@ def read_list(request: Request) -> Wanted:
         else:
             # Of several moments the last one is all that counts.
             since[_SINCE[field]] = max(value, since.get(_SINCE[field], value))
-    return Wanted(filters=tuple(filters), since=tuple(since.items()), **wanted)
+    return SearchRequest(filters=tuple(filters), since=tuple(since.items()), **wanted)
 
 
 def _conditions(text: str) -> list[tuple[str, Any]]:
@@ -88,7 +88,7 @@ def _order(text: str) -> str:
 
 
 QUERY: dict[str, Callable[[str], object]] = {
-    "filter": Reader(_conditions, {"type": "string", "maxLength": MOST_LETTERS}),
+    "filter": ParameterReader(_conditions, {"type": "string", "maxLength": MOST_LETTERS}),
     "pageSize": whole(1, 100).otherwise(default=20),
     "pageToken": reading.position,
 }

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared import schemas
 from shared.problems import BadQuery
-from shared.search import Wanted, reading
+from shared.search import SearchRequest, reading
 from shared.search.facts import LETTERS
 from shared.search.query import words
 from shared.web.body import read_json
@@ -75,7 +75,7 @@ _check_explore = _checker(
 )
 
 
-async def read_search(request: Request) -> tuple[Wanted, bool]:
+async def read_search(request: Request) -> tuple[SearchRequest, bool]:
     """Return what a search asks for, and whether it asks for other registries too."""
     body = await _read(request, _check_search)
     # JSON knows one kind of number: 10.0 is the integer 10.
@@ -83,7 +83,7 @@ async def read_search(request: Request) -> tuple[Wanted, bool]:
     return wanted, body.get("federation") == "referrals"
 
 
-async def read_explore(request: Request) -> tuple[Wanted, list[dict[str, Any]]]:
+async def read_explore(request: Request) -> tuple[SearchRequest, list[dict[str, Any]]]:
     """Return what an exploration asks for, and the fields to count, each with its ``limit`` and ``minCount``."""
     body = await _read(request, _check_explore)
     facets = [
@@ -102,11 +102,11 @@ async def _read(request: Request, check: Callable[[object], list[Offence]]) -> d
     return checked
 
 
-def _wanted(query: dict[str, Any], **more: Any) -> Wanted:  # noqa: ANN401 - fields of Wanted
+def _wanted(query: dict[str, Any], **more: Any) -> SearchRequest:  # noqa: ANN401 - fields of Wanted
     filters = tuple((_kind(path), _values(path, value)) for path, value in query.get("filter", {}).items())
     if "text" in query:
         more["terms"] = tuple(dict.fromkeys(words(query["text"])))[:MOST_WORDS]
-    return Wanted(some=True, filters=filters, **more)
+    return SearchRequest(some=True, filters=filters, **more)
 
 
 def _kind(path: str) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from shared.discovery.naming import Naming
-    from shared.search import Found, Hit
+    from shared.search import Hit, SearchResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Results:
     naming: Naming
     referrals: bool
 
-    def __call__(self, found: Found) -> bytes:
+    def __call__(self, found: SearchResult) -> bytes:
         """Return the body."""
         source = f"{self.naming.public}/ard/"
         body: dict[str, Any] = {"results": []}
@@ -42,7 +42,7 @@ class Listing:
 
     naming: Naming
 
-    def __call__(self, found: Found) -> bytes:
+    def __call__(self, found: SearchResult) -> bytes:
         """Return the body."""
         items = [entry for _, entry in _entries(self.naming, found)]
         return _with_token({"items": items, "total": found.total}, found)
@@ -54,20 +54,20 @@ class One:
 
     naming: Naming
 
-    def __call__(self, found: Found) -> bytes:
+    def __call__(self, found: SearchResult) -> bytes:
         """Return the body, empty where there is none."""
         for _, entry in _entries(self.naming, found):
             return orjson.dumps(entry)
         return b""
 
 
-def _entries(naming: Naming, found: Found) -> Iterator[tuple[Hit, dict[str, Any]]]:
+def _entries(naming: Naming, found: SearchResult) -> Iterator[tuple[Hit, dict[str, Any]]]:
     for hit in found.hits:
         entry = entries.capability(naming, hit.part, hit.entry)
         if entries.fault(entry) is None:
             yield hit, entry
 
 
-def _with_token(body: dict[str, Any], found: Found) -> bytes:
+def _with_token(body: dict[str, Any], found: SearchResult) -> bytes:
     token = reading.position_cursor(found.following)
     return orjson.dumps(body | {"pageToken": token} if token else body)

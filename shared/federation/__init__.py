@@ -11,7 +11,7 @@ from shared.federation.changes import Changes
 from shared.federation.document import Document, Press, substance
 from shared.federation.edition import Edition, dated
 from shared.model.compose import compose
-from shared.model.lines import Delta, Line
+from shared.model.lines import ChangeLine, Delta
 from shared.problems import Problem
 from shared.shortage import cause, log_failure
 from shared.storage.engine import Head
@@ -40,8 +40,8 @@ class _Next(NamedTuple):
 
     head: Head
     edition: Edition
-    line: Line
-    lines: Sequence[Line]
+    line: ChangeLine
+    lines: Sequence[ChangeLine]
 
 
 class Federation:
@@ -84,7 +84,7 @@ class Federation:
         before, composition = self._head.serial, document.composition
         head = self._next_head(composition, document.substance)
         # Before the first serial there was nothing; what another was is not here to be compared with.
-        line = None if before else Line.of(1, head.substance, Delta.between(compose([]), composition))
+        line = None if before else ChangeLine.of(1, head.substance, Delta.between(compose([]), composition))
         lines = [line] if line else []
         self._editions.begin(head, lines)
         self.changes.start(head.serial, lines)
@@ -114,7 +114,7 @@ class Federation:
             return None
         head = self._next_head(composition, digest)
         document = self._press.document(composition, digest, head.serial, head.generated_at)
-        line = Line.of(head.serial, digest, Delta.between(before.composition, composition))
+        line = ChangeLine.of(head.serial, digest, Delta.between(before.composition, composition))
         return _Next(head, Edition(document, composition, parts), line, self.changes.with_line(line))
 
     async def shown(self) -> Document:

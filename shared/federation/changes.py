@@ -12,7 +12,7 @@ from shared.problems import SerialGone
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from shared.model.lines import Line
+    from shared.model.lines import ChangeLine
 
 
 class Changes:
@@ -23,11 +23,11 @@ class Changes:
         self._following = Window()
         self._serial = 0
 
-    def start(self, serial: int, lines: Iterable[Line] = ()) -> None:
+    def start(self, serial: int, lines: Iterable[ChangeLine] = ()) -> None:
         """Begin at *serial* with the *lines* that lead to it, as far as they are known."""
         self._window, self._serial = Window(lines), serial
 
-    def with_line(self, line: Line) -> Sequence[Line]:
+    def with_line(self, line: ChangeLine) -> Sequence[ChangeLine]:
         """Return all lines with *line* as the newest; they count once it is kept.
 
         It costs as much as *line* is long and, from half of MOST_BYTES on, reading two pairs of older lines that are
@@ -36,7 +36,7 @@ class Changes:
         self._following = self._window.plus(line)
         return self._following.lines
 
-    def keep(self, line: Line) -> None:
+    def keep(self, line: ChangeLine) -> None:
         """Let *line*, which ``with_line`` had last, be the last serial."""
         self._serial, self._window = line.serial, self._following
 
@@ -46,7 +46,7 @@ class Changes:
         lines = self._window.lines
         return lines[0].first - 1 if lines else self._serial
 
-    def since(self, serial: int) -> list[Line]:
+    def since(self, serial: int) -> list[ChangeLine]:
         """Return the lines of what came after *serial*, or raise SerialGone where some of them are not there."""
         if not self.oldest <= serial <= self._serial:
             ahead = f"lies ahead of {self._serial}, the present one"

@@ -41,7 +41,7 @@ class Form(NamedTuple):
     coding: str
 
 
-class Encoded(NamedTuple):
+class Representation(NamedTuple):
     """The bytes of one representation and its strong entity tag (RFC 9110 §8.8.3)."""
 
     body: bytes
@@ -60,7 +60,7 @@ class Document:
     composition: Composition
     substance: str
     press: Press
-    representations: dict[Form, Encoded] = field(default_factory=dict)
+    representations: dict[Form, Representation] = field(default_factory=dict)
     _making: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
@@ -89,7 +89,7 @@ class Document:
         facts = orjson.dumps([self.serial, self.generated_at, self.substance, _MADE_WITH])
         return hashlib.sha256(facts).hexdigest()[:32]
 
-    async def representation(self, form: Form) -> Encoded:
+    async def representation(self, form: Form) -> Representation:
         """Return the document in *form*; those who ask for the same at once wait for one encoding."""
         if form not in self.representations:
             async with self._making:
@@ -134,7 +134,7 @@ class Press:
         document.representations.update(self._both(document, JSON))
         return document
 
-    def more(self, document: Document, form: Form) -> dict[Form, Encoded]:
+    def more(self, document: Document, form: Form) -> dict[Form, Representation]:
         """Return *form* of *document*, and what else was made on the way."""
         made = {}
         plain = Form(form.media_type, "identity")
@@ -145,7 +145,7 @@ class Press:
             made[form] = _encoded(document, form, zstandard.ZstdCompressor(_ZSTD_LEVEL).compress(body))
         return made
 
-    def _both(self, document: Document, media_type: str) -> dict[Form, Encoded]:
+    def _both(self, document: Document, media_type: str) -> dict[Form, Representation]:
         units: list[bytes | memoryview]
         texts: dict[str, Text] = {}
         units = list(_json_units(document) if media_type == JSON else self._yaml_units(document, texts))
@@ -179,10 +179,10 @@ class Press:
                 yield text
 
 
-def _encoded(document: Document, form: Form, body: bytes) -> Encoded:
+def _encoded(document: Document, form: Form, body: bytes) -> Representation:
     kind = "" if form.media_type == JSON else "-yaml"
     coding = "" if form.coding == "identity" else f"-{form.coding}"
-    return Encoded(body, f'"{document.tag}{kind}{coding}"')
+    return Representation(body, f'"{document.tag}{kind}{coding}"')
 
 
 def _json_units(document: Document) -> Iterator[bytes]:

@@ -23,7 +23,7 @@ MOST_REPOS = 20
 _STATUS = tuple(field.name for field in fields(Status))
 
 
-class Standing(NamedTuple):
+class ServedCounts(NamedTuple):
     """How many entries a repo brings to an edition, how many of them are served, and who serves the others' ids.
 
     *elsewhere* is ``(repo, ids)``, the most ids first, at most MOST_REPOS of them.
@@ -34,7 +34,7 @@ class Standing(NamedTuple):
     elsewhere: tuple[tuple[str, int], ...]
 
 
-_ABSENT = Standing(0, 0, ())
+_ABSENT = ServedCounts(0, 0, ())
 
 
 class Claim(NamedTuple):
@@ -68,14 +68,16 @@ class Edition:
         return frozenset(part.registration.domain for part in self.parts if part.entries)
 
     @cached_property
-    def _standings(self) -> dict[str, Standing]:
+    def _standings(self) -> dict[str, ServedCounts]:
         lost = self.composition.lost
         return {
-            row["repo"]: Standing(row["capability_count"], row["served_count"], _by_count(lost.get(row["repo"], {})))
+            row["repo"]: ServedCounts(
+                row["capability_count"], row["served_count"], _by_count(lost.get(row["repo"], {}))
+            )
             for row in self.composition.sources
         }
 
-    def standing(self, repo: str) -> Standing:
+    def standing(self, repo: str) -> ServedCounts:
         """Return how much of what *repo* publishes is served; of one that is not in this edition, nothing."""
         return self._standings.get(repo, _ABSENT)
 

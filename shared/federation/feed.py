@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from shared.federation.document import Document
     from shared.model.capability import Entry
-    from shared.model.lines import Line
+    from shared.model.lines import ChangeLine
 
 MOST_SERIAL = 2**53 - 1
 """Up to here every reader of JSON knows whole numbers (RFC 8259 §6)."""
@@ -31,7 +31,7 @@ _SOURCE, _GONE_SOURCE, _CAPABILITY, _GONE_CAPABILITY, _CONFLICT = range(5)
 _PLACE = re.compile("([0-9]{1,16}) ([0-4]) ([a-z0-9._-]{1,100}) ([a-z0-9._-]{0,200})")
 
 
-class Place(NamedTuple):
+class ChangePosition(NamedTuple):
     """Where a page ended: the serial that its reader will be at, and the name or the conflict that stood last on it."""
 
     serial: int
@@ -40,7 +40,7 @@ class Place(NamedTuple):
     id: str
 
     @classmethod
-    def read(cls, text: str) -> Place:
+    def read(cls, text: str) -> ChangePosition:
         """Return the place that a ``next`` names, or raise ValueError."""
         match = _PLACE.fullmatch(cursor(text))
         if match is None:
@@ -51,7 +51,9 @@ class Place(NamedTuple):
         return cursor_to(" ".join(map(str, self)))
 
 
-def page(document: Document, since: int, lines: Iterable[Line], limit: int, after: Place | None) -> dict[str, Any]:
+def page(
+    document: Document, since: int, lines: Iterable[ChangeLine], limit: int, after: ChangePosition | None
+) -> dict[str, Any]:
     """Return what *lines*, all those since *since*, changed: at most *limit* names, those *after* a place.
 
     Behind the names come the conflicts that there are now, as many as there is room for within *limit*: with thousands
@@ -81,11 +83,11 @@ def page(document: Document, since: int, lines: Iterable[Line], limit: int, afte
         "head": document.head() | {"conflicts": conflicts},
         "sources": {"upserted": sources, "removed": gone_sources},
         "capabilities": {"upserted": capabilities, "removed": gone_capabilities},
-        "next": None if ended else str(Place(serial, *shown.places[-1])),
+        "next": None if ended else str(ChangePosition(serial, *shown.places[-1])),
     }
 
 
-def _names(lines: Iterable[Line]) -> list[tuple[int, str, str]]:
+def _names(lines: Iterable[ChangeLine]) -> list[tuple[int, str, str]]:
     """Return what changed in the order of the pages: kind, repo, id."""
     delta = union(lines)
     names = [(_SOURCE if there else _GONE_SOURCE, repo, "") for repo, there in delta.sources.items()]

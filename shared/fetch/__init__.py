@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from shared.fetch.exchange import Exchange
     from shared.fetch.guard import Guard
-    from shared.fetch.lanes import Place
+    from shared.fetch.lanes import LanePlace
 
-__all__ = ["MAX_BYTES", "Bounds", "Fetched", "Fetcher", "TalkTime", "Validators"]
+__all__ = ["MAX_BYTES", "FetchBounds", "Fetched", "Fetcher", "TalkTime", "Validators"]
 
 MAX_REDIRECTS = 10
 """What forges and stores do one after the other: https, a canonical name, a renamed repo, a raw host, a signed URL."""
@@ -38,7 +38,7 @@ _CONDITIONS = {"etag": "If-None-Match", "last_modified": "If-Modified-Since"}
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class FetchBounds:
     """How long a source may take, redirects included, and how many are asked at a time.
 
     *per_origin* is for the sources of one owner; those of all together get one connection more.
@@ -61,10 +61,10 @@ class Fetcher:
     """Fetches politely: few connections per origin, and slow sources out of the way of the others."""
 
     def __init__(
-        self, guard: Guard, user_agent: str, bounds: Bounds | None = None, clock: Clock | None = None
+        self, guard: Guard, user_agent: str, bounds: FetchBounds | None = None, clock: Clock | None = None
     ) -> None:
         self._guard = guard
-        self._bounds = bounds or Bounds()
+        self._bounds = bounds or FetchBounds()
         self._clock = clock or Clock()
         self._origins = Origins(Connector(guard, self._bounds.connect_seconds), self._bounds.per_origin)
         self._lanes = Lanes(self._bounds.widths)
@@ -151,7 +151,7 @@ class Fetcher:
             self._answering[origin] = None
             return answer
 
-    async def _asked(self, exchange: Exchange, url: httpx.URL, ask: Ask, place: Place) -> Fetched | Redirect:
+    async def _asked(self, exchange: Exchange, url: httpx.URL, ask: Ask, place: LanePlace) -> Fetched | Redirect:
         conditions = {_CONDITIONS[name]: value for name, value in ask.validators.conditions().items()}
         headers = {**self._headers, "Accept": ask.accept, **conditions}
         response = await exchange.ask(url, headers)

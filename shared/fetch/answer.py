@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import httpx
 
     from shared.clock import Clock
-    from shared.fetch.lanes import Place
+    from shared.fetch.lanes import LanePlace
 
 MAX_BYTES = 5 * 1024 * 1024
 MAX_PIECES = MAX_BYTES // 20
@@ -66,7 +66,7 @@ class Redirect(NamedTuple):
     url: httpx.URL
 
 
-async def read(response: httpx.Response, url: httpx.URL, sent: Validators, place: Place) -> Fetched | Redirect:
+async def read(response: httpx.Response, url: httpx.URL, sent: Validators, place: LanePlace) -> Fetched | Redirect:
     """Return what the *response* to a request for *url* with the validators *sent* says; *place* hears of progress."""
     if response.status_code in _REDIRECTS:
         return Redirect(response.status_code, _target(url, response.headers.get("location", "")))
@@ -119,7 +119,7 @@ def _target(url: httpx.URL, location: str) -> httpx.URL:
     return target
 
 
-async def _body(response: httpx.Response, place: Place) -> bytes:
+async def _body(response: httpx.Response, place: LanePlace) -> bytes:
     # Not a list of pieces: a body of tiny chunks would take many times its bytes.
     body = bytearray()
     try:
@@ -131,7 +131,7 @@ async def _body(response: httpx.Response, place: Place) -> bytes:
         body.clear()
 
 
-async def _bounded(response: httpx.Response, place: Place) -> AsyncIterator[bytes]:
+async def _bounded(response: httpx.Response, place: LanePlace) -> AsyncIterator[bytes]:
     """Yield the document, decompressed; raise SourceTooLarge at the first byte over the bound, sent or unpacked."""
     _require_announced(response)
     gunzip = unpacker(response.headers.get("content-encoding", ""))

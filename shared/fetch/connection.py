@@ -30,7 +30,7 @@ class HandshakeTimeout(httpx.ConnectTimeout):
     """The server accepted the connection, and the TLS handshake took too long."""
 
 
-class Connection:
+class SourceConnection:
     """A connection that brings at most MAX_HEAD bytes until it is opened for a body.
 
     The parser bounds one head, but takes any number of interim answers before it.
@@ -49,7 +49,7 @@ class Connection:
         self._answering = self._ended = False
 
     @classmethod
-    async def to(cls, address: str, port: int, seconds: float | None) -> Connection:
+    async def to(cls, address: str, port: int, seconds: float | None) -> SourceConnection:
         """Connect to the IP *address*.
 
         Raise httpx's ConnectTimeout after *seconds*, its ConnectError for any other failure.

@@ -12,9 +12,9 @@ import httpx
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
-    from shared.fetch.connection import Connection
+    from shared.fetch.connection import SourceConnection
 
-    Connect = Callable[[httpx.URL], Awaitable[Connection]]
+    Connect = Callable[[httpx.URL], Awaitable[SourceConnection]]
 
 MAX_EVENT = 100 * 1024
 """Bytes that one head, or the fields behind a body in chunks, may have; the connection bounds all heads together."""
@@ -31,7 +31,7 @@ class Exchange:
 
     def __init__(self, connect: Connect) -> None:
         self._connect = connect
-        self._connection: Connection | None = None
+        self._connection: SourceConnection | None = None
         self._parser = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_EVENT)
 
     async def ask(self, url: httpx.URL, headers: Mapping[str, str]) -> httpx.Response:
@@ -53,7 +53,7 @@ class Exchange:
             await asyncio.sleep(0)
             event = await self._next()
         self._connection.open()
-        return httpx.Response(event.status_code, headers=list(event.headers), stream=_Body(self._next))
+        return httpx.Response(event.status_code, headers=list(event.headers), stream=_BodyStream(self._next))
 
     def _written(self, url: httpx.URL, headers: Mapping[str, str]) -> bytes:
         """Return the bytes of the request."""
@@ -83,7 +83,7 @@ class Exchange:
             await self._connection.aclose()
 
 
-class _Body(httpx.AsyncByteStream):
+class _BodyStream(httpx.AsyncByteStream):
     """The pieces of a body as they come; whoever has the exchange closes its connection."""
 
     def __init__(self, following: Callable[[], Awaitable[object]]) -> None:

@@ -59,7 +59,7 @@ def _future() -> asyncio.Future[None]:
 
 
 @dataclass(slots=True, eq=False)
-class Place:
+class LanePlace:
     """One fetch on its way; it says what it receives, and of how many bytes of its document it is about to keep.
 
     *end* ends it in the middle.
@@ -92,22 +92,22 @@ class Lanes:
 
     def __init__(self, widths: Widths) -> None:
         self._widths = widths
-        self._fast: set[Place] = set()
-        self._slow: set[Place] = set()
-        self._heavy: dict[Place, None] = {}
-        self._waiting: dict[bool, dict[str, deque[Place]]] = {True: {}, False: {}}
+        self._fast: set[LanePlace] = set()
+        self._slow: set[LanePlace] = set()
+        self._heavy: dict[LanePlace, None] = {}
+        self._waiting: dict[bool, dict[str, deque[LanePlace]]] = {True: {}, False: {}}
         self._under_way: Counter[str] = Counter()
         self._timer: asyncio.TimerHandle | None = None
         self._turns = 0
         self._known_until = 0.0
 
     @contextlib.asynccontextmanager
-    async def place(self, *, known: bool, talk: TalkTime | None = None) -> AsyncIterator[Place]:
+    async def place(self, *, known: bool, talk: TalkTime | None = None) -> AsyncIterator[LanePlace]:
         """Wait for a place in the fast lane and hold it; *known* origins answered lately.
 
         Raise SourceTimeout for a fetch that stopped in the middle of a document when too many others did.
         """
-        place = Place(self, known, talk)
+        place = LanePlace(self, known, talk)
         try:
             async with asyncio.timeout(None) as place.end:
                 await self._wait(place)
@@ -121,16 +121,16 @@ class Lanes:
         finally:
             self._leave(place)
 
-    def must_return(self, place: Place) -> bool:
+    def must_return(self, place: LanePlace) -> bool:
         """Tell whether *place* is in the slow lane, and not for a stop in the middle of its document."""
         return place in self._slow and place not in self._heavy
 
-    async def returned(self, place: Place) -> None:
+    async def returned(self, place: LanePlace) -> None:
         """Return when *place*, now in the slow lane, is in the fast one again: before others of its owner that wait."""
         place.turn = _future()
         await self._wait(place, first=True)
 
-    async def _wait(self, place: Place, *, first: bool = False) -> None:
+    async def _wait(self, place: LanePlace, *, first: bool = False) -> None:
         line = self._waiting[place.known].setdefault(place.owner, deque())
         if first:
             line.appendleft(place)
@@ -140,7 +140,7 @@ class Lanes:
         self._watch()
         await place.turn
 
-    def _leave(self, place: Place) -> None:
+    def _leave(self, place: LanePlace) -> None:
         if place not in self._fast:
             self._withdraw(place)
         if place not in self._fast and place not in self._slow:
@@ -155,7 +155,7 @@ class Lanes:
             self._known_until = asyncio.get_running_loop().time() + self._widths.lull
         self._admit()
 
-    def _withdraw(self, place: Place) -> None:
+    def _withdraw(self, place: LanePlace) -> None:
         """Have *place* wait no longer, if it does."""
         line = self._waiting[place.known].get(place.owner, deque())
         if place in line:
@@ -220,11 +220,11 @@ class Lanes:
         self._admit()
         self._watch()
 
-    def _would_end_one(self, place: Place) -> bool:
+    def _would_end_one(self, place: LanePlace) -> bool:
         """Tell whether the slow lane has no room for what *place* has of its document."""
         return place.kept > LIGHT and len(self._heavy) >= self._widths.heavy
 
-    def _make_way(self, place: Place) -> None:
+    def _make_way(self, place: LanePlace) -> None:
         """Have *place* go on in the slow lane; where too many keep a part of a document there, end one, perhaps itself.
 
         That is one of the owner with most of them, so that nobody's sources end those of others, and of these the one
@@ -241,5 +241,5 @@ class Lanes:
             last.end.reschedule(asyncio.get_running_loop().time())
             del self._heavy[last]
 
-    def _patience(self, place: Place) -> float:
+    def _patience(self, place: LanePlace) -> float:
         return self._widths.patience if place.known else self._widths.patience_with_strangers

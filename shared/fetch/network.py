@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from shared.fetch import urls
-from shared.fetch.connection import Connection, HandshakeFailed, HandshakeTimeout
+from shared.fetch.connection import HandshakeFailed, HandshakeTimeout, SourceConnection
 from shared.fetch.exchange import Exchange
 from shared.problems import SourceTimeout, SourceUnreachable
 from shared.shortage import causes, shortage
@@ -44,11 +44,11 @@ class Connector:
         self._tls = ssl.create_default_context()
         self._tls.set_alpn_protocols(["http/1.1"])
 
-    async def connect(self, url: httpx.URL, talk: TalkTime | None = None) -> Connection:
+    async def connect(self, url: httpx.URL, talk: TalkTime | None = None) -> SourceConnection:
         """Connect to where *url* lies; the name stays the one that TLS checks.
 
         Raise AddressRefused, what the resolver raises, httpx's ConnectError and ConnectTimeout, and of these two the
-        kinds that ``Connection.start_tls`` raises.
+        kinds that ``SourceConnection.start_tls`` raises.
         """
         scheme, host, port = urls.origin(url)
         connection = await self._to(host, port, talk)
@@ -56,7 +56,7 @@ class Connector:
             await connection.start_tls(self._tls, host, self._seconds)
         return connection
 
-    async def _to(self, host: str, port: int, talk: TalkTime | None) -> Connection:
+    async def _to(self, host: str, port: int, talk: TalkTime | None) -> SourceConnection:
         """Connect to the first address of *host* that answers in its share of the time; four are tried.
 
         Where none answers, raise the last failure, or the first one that tells what the hub's own machine lacks.
@@ -66,7 +66,7 @@ class Connector:
         failures = list[Exception]()
         for address in addresses:
             try:
-                return await Connection.to(address, port, each)
+                return await SourceConnection.to(address, port, each)
             except (httpx.ConnectError, httpx.ConnectTimeout) as fault:
                 failures.append(fault)
             if _lacks_address(failures[-1], address, port):

@@ -99,7 +99,7 @@ def placed(text: str, index: object, offences: list[Offence]) -> list[Fault]:
     try:
         places = yaml_events.locate(_PAIR.sub("x" * 12, text), [offence.pointer for offence in offences])
     except yaml_events.NotPlainYaml:
-        places = [yaml_events.Place(1, 1)] * len(offences)
+        places = [yaml_events.ValuePlace(1, 1)] * len(offences)
     faults = [
         Fault(place.line, place.column, *offence, _hint(index, offence, place.written))
         for place, offence in zip(places, offences, strict=True)

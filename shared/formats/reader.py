@@ -43,7 +43,7 @@ _log = logging.getLogger("hub.sources")
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ReadingLine:
     """How the documents of one kind of sender are read; each line has a thread and a process of its own.
 
     A document of *large* bytes goes to the process, which has *memory* bytes and this *niceness*, and *seconds* in all;
@@ -57,15 +57,15 @@ class Line:
     idle_seconds: float = 60.0
 
 
-VISITORS = Line(large=8 * 1024, memory=384 * 1024 * 1024, niceness=10)
+VISITORS = ReadingLine(large=8 * 1024, memory=384 * 1024 * 1024, niceness=10)
 """For what anyone may send: hardly anything of it is read in the hub's own process, and none in the hub's own line."""
 
 
-class Reader:
+class DocumentReader:
     """Reads documents of one line one after the other of each kind, small or large."""
 
-    def __init__(self, line: Line | None = None) -> None:
-        self._line = line or Line()
+    def __init__(self, line: ReadingLine | None = None) -> None:
+        self._line = line or ReadingLine()
         # One thread: more of them would only fight over the interpreter's lock, and with the readers of the hub.
         self._thread = Threads(1, "index")
         self._small, self._large = Turns(), Turns()

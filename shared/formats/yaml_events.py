@@ -50,7 +50,7 @@ _STOOD_FOR = {stand_in: letter for letter, stand_in in _STAND_INS.items()}
 _ESCAPED_STAND_IN = re.compile(r"\\(?:u|U0000)fdd[01]", re.IGNORECASE)
 
 
-class Place(NamedTuple):
+class ValuePlace(NamedTuple):
     """Where a value starts, counted from 1, and a plain scalar as it is written there; None for everything else."""
 
     line: int
@@ -75,7 +75,7 @@ def parse(text: str) -> Any:  # noqa: ANN401 - data not yet checked
     return _Builder().build(text)
 
 
-def locate(text: str, pointers: list[str]) -> list[Place]:
+def locate(text: str, pointers: list[str]) -> list[ValuePlace]:
     """Return where the value at each JSON Pointer starts in *text*; of a missing one, where its parent does."""
     builder = _Builder(marks={})
     root = builder.build(text)
@@ -85,7 +85,7 @@ def locate(text: str, pointers: list[str]) -> list[Place]:
 class _Builder:
     """Builds plain data from events; remembers where each value started when given somewhere to put it."""
 
-    def __init__(self, marks: dict[tuple[int, object], Place] | None = None) -> None:
+    def __init__(self, marks: dict[tuple[int, object], ValuePlace] | None = None) -> None:
         self._marks = marks
         self._stood_for: dict[int, int] = {}
         self._stack: list[tuple[dict[str, Any] | list[Any], str | None]] = []
@@ -131,10 +131,10 @@ class _Builder:
         self._stood_for = _STOOD_FOR
         return text.translate(_STAND_INS)
 
-    def find(self, root: object, pointer: str) -> Place:
+    def find(self, root: object, pointer: str) -> ValuePlace:
         """Return the place of *pointer* below *root*, or of the nearest value above it that exists."""
         marks = self._marks or {}
-        place, here = Place(1, 1), root
+        place, here = ValuePlace(1, 1), root
         for step in pointer.split("/")[1:]:
             name: str | int = step.replace("~1", "/").replace("~0", "~")
             if isinstance(here, list):
@@ -155,7 +155,7 @@ class _Builder:
             container[place] = value  # type: ignore[index]
             self._key = None
         if self._marks is not None:
-            self._marks[id(container), place] = Place(*_start(event), written)
+            self._marks[id(container), place] = ValuePlace(*_start(event), written)
 
     def _scalar(self, event: Any) -> None:  # noqa: ANN401
         if event.tag is not None or event.anchor is not None:

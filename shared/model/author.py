@@ -11,7 +11,7 @@ from shared.problems import Forbidden
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from shared.model.registration import Wanted
+    from shared.model.registration import RegistrationFields
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Author:
     request_id: str | None = None
     grant: Grant | None = None
 
-    def must_own(self, what: Wanted, registered_by: str | None = None) -> None:
+    def must_own(self, what: RegistrationFields, registered_by: str | None = None) -> None:
         """Raise Forbidden unless *what* belongs to this author.
 
         A repo belongs to the token that registered it and to those with a pattern for its name; in no case to a token

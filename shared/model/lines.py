@@ -63,7 +63,7 @@ def _changed(old: tuple[Entry, ...], new: tuple[Entry, ...]) -> dict[str, bool]:
     return {name: name in after for name in names if before.get(name) != after.get(name)}
 
 
-class Line(NamedTuple):
+class ChangeLine(NamedTuple):
     """What the serials from *first* to *serial* changed, as it lies on disk: one line of JSON.
 
     *substance* is the digest of what *serial* says. *apart* is set where joining with the next line saved no bytes.
@@ -82,7 +82,7 @@ class Line(NamedTuple):
         return cls(serial, substance, orjson.dumps(record) + b"\n", serial)
 
     @classmethod
-    def joined(cls, lines: Sequence[Line]) -> Self:
+    def joined(cls, lines: Sequence[ChangeLine]) -> Self:
         """Return one line that says what *lines*, which follow one on the other, do: each name once, as it was last.
 
         Its text is never longer than theirs. Versions that know no joined lines take it for that of its last serial
@@ -124,7 +124,7 @@ def _names(delta: Any) -> bool:  # noqa: ANN401 - JSON that is checked here
     return all(isinstance(part, dict) for part in parts)
 
 
-def union(lines: Iterable[Line]) -> Delta:
+def union(lines: Iterable[ChangeLine]) -> Delta:
     """Return what *lines*, the older first, changed together."""
     delta = Delta()
     for line in lines:

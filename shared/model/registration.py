@@ -13,7 +13,7 @@ _DIGITS = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class RegistrationFields:
     """What a client asks for. Every instance made by ``wanted`` keeps the rules of schemas/hub-registration."""
 
     repo: str
@@ -30,7 +30,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Registration(Wanted):
+class Registration(RegistrationFields):
     """What the hub keeps. Times are RFC 3339, UTC; *revision* grows by one with each change.
 
     A new registration starts beyond every revision that a deregistered repo had, at 1 where there was none.
@@ -67,9 +67,9 @@ class Registration(Wanted):
         """
         return f'"{self.revision}-{sha256(orjson.dumps(self.as_row())).hexdigest()[:_DIGITS]}"'
 
-    def wanted(self) -> Wanted:
+    def wanted(self) -> RegistrationFields:
         """Return the part that a client may ask for."""
-        return Wanted(**{name: getattr(self, name) for name in WANTED_FIELDS})
+        return RegistrationFields(**{name: getattr(self, name) for name in WANTED_FIELDS})
 
     @classmethod
     def from_json(cls, row: dict[str, Any]) -> Self:
@@ -85,5 +85,5 @@ def is_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
-WANTED_FIELDS = tuple(one.name for one in fields(Wanted))
+WANTED_FIELDS = tuple(one.name for one in fields(RegistrationFields))
 OPTIONAL_FIELDS = tuple(name for name in WANTED_FIELDS if name not in {"repo", "url", "domain"})

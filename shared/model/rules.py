@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
     from shared.model.author import Author
     from shared.model.history import Change, Facts
-    from shared.model.registration import Wanted
+    from shared.model.registration import RegistrationFields
     from shared.problems import Problem
 
-    Edit = Callable[[Registration | None], Wanted | None]
+    Edit = Callable[[Registration | None], RegistrationFields | None]
     """Returns what a registration (None: there is none) has to become, None to deregister it; raises to refuse."""
 
 
@@ -97,10 +97,10 @@ class Precondition:
             raise PreconditionFailed(f"If-Match does not hold: {says}")
 
 
-def to_add(wanted: Wanted) -> Edit:
+def to_add(wanted: RegistrationFields) -> Edit:
     """Return the edit that registers *wanted*; it raises RepoExists where its repo is registered."""
 
-    def edit(current: Registration | None) -> Wanted:
+    def edit(current: Registration | None) -> RegistrationFields:
         if current is not None:
             raise RepoExists(f"{current.repo} is registered already, with the URL {current.url}.")
         return wanted
@@ -108,10 +108,10 @@ def to_add(wanted: Wanted) -> Edit:
     return edit
 
 
-def to_replace(wanted: Wanted, precondition: Precondition | None) -> Edit:
+def to_replace(wanted: RegistrationFields, precondition: Precondition | None) -> Edit:
     """Return the edit that makes a registration say *wanted*, whether there was one or not."""
 
-    def edit(current: Registration | None) -> Wanted:
+    def edit(current: Registration | None) -> RegistrationFields:
         if precondition is not None:
             precondition.must_hold(current)
         return wanted
@@ -119,10 +119,12 @@ def to_replace(wanted: Wanted, precondition: Precondition | None) -> Edit:
     return edit
 
 
-def to_update(repo: str, change: Callable[[Registration], Wanted], precondition: Precondition | None) -> Edit:
+def to_update(
+    repo: str, change: Callable[[Registration], RegistrationFields], precondition: Precondition | None
+) -> Edit:
     """Return the edit that does *change*; it raises RepoNotFound where there is nothing to change."""
 
-    def edit(current: Registration | None) -> Wanted:
+    def edit(current: Registration | None) -> RegistrationFields:
         registration = must_be_registered(current, repo)
         if precondition is not None:
             precondition.must_hold(registration)
@@ -149,7 +151,7 @@ def must_be_registered(current: Registration | None, repo: str) -> Registration:
     return current
 
 
-def target(current: Registration | None, edit: Edit, author: Author) -> Wanted | None:
+def target(current: Registration | None, edit: Edit, author: Author) -> RegistrationFields | None:
     """Return what *edit* wants the registration to become, None where it is to go.
 
     Raise what *edit* raises, and before it Forbidden: nobody learns by a refusal what they may not write.
@@ -159,7 +161,7 @@ def target(current: Registration | None, edit: Edit, author: Author) -> Wanted |
     return edit(current)
 
 
-def decide(standing: Standing, wanted: Wanted | None, author: Author, now: str) -> Decision:
+def decide(standing: Standing, wanted: RegistrationFields | None, author: Author, now: str) -> Decision:
     """Return what becomes of a registration that *author* wants to be *wanted* from *now* (RFC 3339) on.
 
     None deregisters. Where it says *wanted* already, nothing changes. Raise Forbidden where *author* may not write what
@@ -183,7 +185,7 @@ def decide(standing: Standing, wanted: Wanted | None, author: Author, now: str) 
     return Decision(before, after, history.updating(before, after, author, now))
 
 
-def refusal(standing: Standing, wanted: Wanted, author: Author) -> Problem | None:
+def refusal(standing: Standing, wanted: RegistrationFields, author: Author) -> Problem | None:
     """Return why *wanted* could not be registered now, or None; raise Forbidden where *author* may not."""
     try:
         decide(standing, target(standing.current, to_add(wanted), author), author, "")
@@ -198,7 +200,7 @@ def annotate(current: Registration, note: Note, author: Author, now: str) -> Dec
     return Decision(current, current, history.line(current, note, author, now))
 
 
-def _new(standing: Standing, wanted: Wanted, author: Author, now: str) -> Registration:
+def _new(standing: Standing, wanted: RegistrationFields, author: Author, now: str) -> Registration:
     return Registration(
         **wanted.as_json(),
         registered_at=now,
@@ -209,7 +211,7 @@ def _new(standing: Standing, wanted: Wanted, author: Author, now: str) -> Regist
     )
 
 
-def _check_url(holder: Registration | None, wanted: Wanted) -> None:
+def _check_url(holder: Registration | None, wanted: RegistrationFields) -> None:
     if holder is not None and holder.repo != wanted.repo:
         raise UrlRegistered(f"{holder.repo} is registered with this URL, by {holder.registered_by}.")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from shared.model.lines import Line
+from shared.model.lines import ChangeLine
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,21 +37,21 @@ class Window:
     MOST_BYTES together are always there, each as it is or joined: joining never makes the window shorter.
     """
 
-    def __init__(self, lines: Iterable[Line] = ()) -> None:
+    def __init__(self, lines: Iterable[ChangeLine] = ()) -> None:
         """Begin with nothing and add *lines*."""
-        self.lines: list[Line] = []
+        self.lines: list[ChangeLine] = []
         self.size = 0
         for line in lines:
             self.add(line)
 
-    def plus(self, line: Line) -> Window:
+    def plus(self, line: ChangeLine) -> Window:
         """Return another window, with *line* as the newest; this one stays as it is."""
         following = Window()
         following.lines, following.size = self.lines.copy(), self.size
         following.add(line)
         return following
 
-    def add(self, line: Line) -> None:
+    def add(self, line: ChangeLine) -> None:
         """Let *line* be the newest."""
         self.lines.append(line)
         self.size += len(line.text)
@@ -105,21 +105,21 @@ class Window:
         del self.lines[:count]
 
 
-def _joined(older: Line, newer: Line) -> Line | None:
+def _joined(older: ChangeLine, newer: ChangeLine) -> ChangeLine | None:
     """Return both as one line, or None where that takes more than MOST_JOINED and more than the last serial does."""
     most = max(MOST_JOINED, _of_last_serial(newer) + _FIRST)
     if len(older.text) + len(newer.text) > 2 * MOST_JOINED and _last_name(older) not in newer.text:
         return None
-    joined = Line.joined((older, newer))
+    joined = ChangeLine.joined((older, newer))
     return joined if len(joined.text) <= most else None
 
 
-def _last_name(line: Line) -> bytes:
+def _last_name(line: ChangeLine) -> bytes:
     """Return the last name of *line* in quotes; where it is not in a newer one, that has not all names of *line*."""
     return b'"%b"' % line.text.rsplit(b'"', 2)[1]
 
 
-def _of_last_serial(line: Line) -> int:
+def _of_last_serial(line: ChangeLine) -> int:
     """Return how many bytes the last serial of *line* took by itself, at least."""
     if not line.joins:
         return len(line.text)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from shared.pages.words import count
 
 if TYPE_CHECKING:
-    from shared.federation.edition import Standing
+    from shared.federation.edition import ServedCounts
     from shared.model.status import State
 
 _LABEL = "reuse-surface"
@@ -42,7 +42,7 @@ _TEMPLATE = """<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="2
 """
 
 
-def badge(state: State, standing: Standing) -> tuple[bytes, str]:
+def badge(state: State, standing: ServedCounts) -> tuple[bytes, str]:
     """Return the picture of a source in *state*, of which *standing* is served, as SVG, and its strong entity tag."""
     value: str = state
     if standing.entries:

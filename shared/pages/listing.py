@@ -11,12 +11,12 @@ from shared.pages.words import NEEDS_A_LOOK
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from shared.pages.summary import Row
+    from shared.pages.summary import RepoRow
 
 ROWS_A_PAGE = 100
 _WORST_FIRST = {state: place for place, state in enumerate((*NEEDS_A_LOOK, "fresh", "disabled"))}
 
-ORDERS: dict[str, Callable[[Row], Any]] = {
+ORDERS: dict[str, Callable[[RepoRow], Any]] = {
     "repo": lambda row: row.registration.repo,
     "state": lambda row: _WORST_FIRST[row.source.state],
     "domain": lambda row: row.registration.domain,
@@ -42,18 +42,18 @@ class View:
     down: bool = False
     page: int = 1
 
-    def rows(self, rows: Sequence[Row]) -> list[Row]:
+    def rows(self, rows: Sequence[RepoRow]) -> list[RepoRow]:
         """Return all rows of this view, in its order; rows that are equal in it stay in the order of their names."""
         wanted = [row for row in rows if self._admits(row)]
         return sorted(wanted, key=ORDERS[self.sort], reverse=self.down)
 
-    def _admits(self, row: Row) -> bool:
+    def _admits(self, row: RepoRow) -> bool:
         about = row.registration
         text = f"{about.repo}\n{about.domain}\n{about.url}\n{about.description}".casefold()
         facts = {"state": row.source.state, "domain": about.domain}
         return self.q.casefold() in text and all(getattr(self, name) in {"", fact} for name, fact in facts.items())
 
-    def cut(self, rows: Sequence[Row]) -> Sequence[Row]:
+    def cut(self, rows: Sequence[RepoRow]) -> Sequence[RepoRow]:
         """Return the page of *rows* that this view shows."""
         return rows[(self.page - 1) * ROWS_A_PAGE : self.page * ROWS_A_PAGE]
 

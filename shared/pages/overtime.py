@@ -51,7 +51,7 @@ class Tick(NamedTuple):
     label: str
 
 
-class Line(NamedTuple):
+class PeriodRow(NamedTuple):
     """What was seen *since* a moment until the next line: the counts in the end, and the fewest that were fresh."""
 
     since: str
@@ -68,7 +68,7 @@ class Picture:
     bands: dict[State, list[Box]]
     gaps: list[Box]
     ticks: list[Tick]
-    lines: list[Line]
+    lines: list[PeriodRow]
     states: list[State]
     unseen: int
     fewest: int
@@ -175,15 +175,15 @@ def _named(moment: int) -> str:
     return f"{date:%H:%M}" if moment % _DAY else f"{date.day} {date:%b}"
 
 
-def _lines(spans: Sequence[Span], axis: _Axis) -> list[Line]:
+def _lines(spans: Sequence[Span], axis: _Axis) -> list[PeriodRow]:
     """Return the same in numbers, the newest first."""
     step = axis.step(_MOST_LINES)
     moments = [axis.began, *range(axis.began - axis.began % step + step, axis.end, step)]
     return [_line(spans, since, until) for since, until in pairwise([*moments, axis.end])][::-1]
 
 
-def _line(spans: Sequence[Span], since: int, until: int) -> Line:
+def _line(spans: Sequence[Span], since: int, until: int) -> PeriodRow:
     those = [_told(span) for span in spans if span.since < until and span.until >= since]
     date = datetime.fromtimestamp(since, UTC)
     fewest = min((one["fresh"] for one in those), default=0)
-    return Line(f"{date.day} {date:%b, %H:%M}", those[-1] if those else None, fewest)
+    return PeriodRow(f"{date.day} {date:%b, %H:%M}", those[-1] if those else None, fewest)

@@ -16,7 +16,7 @@ from cachetools import LRUCache, cached
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from shared.pages.summary import Domain, Row
+    from shared.pages.summary import Domain, RepoRow
 
 MOST_DISCS = 1500
 _KEPT_DISCS = 10 * MOST_DISCS
@@ -33,7 +33,7 @@ _GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))
 class Disc:
     """Where a source is drawn, in pixels; *x* and *y* are those of the middle."""
 
-    row: Row
+    row: RepoRow
     x: float
     y: float
     r: float
@@ -64,7 +64,7 @@ def _unit(amounts: Iterable[int]) -> float:
     return min(_LARGEST_UNIT, math.sqrt(_INK / (math.pi * max(1, sum(amounts)))))
 
 
-def _flower(domain: Domain, rows: Sequence[Row], unit: float) -> Flower:
+def _flower(domain: Domain, rows: Sequence[RepoRow], unit: float) -> Flower:
     radii = tuple(round(min(max(unit * math.sqrt(row.served), _LEAST), _MOST), 1) for row in rows)
     places = sunflower(radii)
     left = min((x - r for (x, _), r in zip(places, radii, strict=True)), default=0.0) - 1

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import orjson
 
 from shared.pages import typed
-from shared.search import KINDS, LETTERS, Wanted, reading
+from shared.search import KINDS, LETTERS, SearchRequest, reading
 from shared.search.facts import domain_of, levels
 from shared.web.parameters import short
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shared.model.capability import Capability
-    from shared.search import Found, Hit
+    from shared.search import Hit, SearchResult
 
 HITS_A_PAGE = 30
 SHOWN_FACETS = ("domain", "repo", "status", "tag")
@@ -48,17 +48,17 @@ READERS: dict[str, Callable[[str], str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class SearchForm:
     """What is asked for: words, filters by the name of their parameter, and the page (a cursor)."""
 
     q: str
     filters: dict[str, str]
     cursor: str = ""
 
-    def wanted(self) -> Wanted:
+    def wanted(self) -> SearchRequest:
         """Return the search; everything was read by READERS before."""
         filters = [(name.removeprefix("min_"), _values(name, value)) for name, value in self.filters.items()]
-        return Wanted(
+        return SearchRequest(
             terms=reading.terms(self.q),
             filters=tuple(sorted(filters)),
             facets=SHOWN_FACETS,
@@ -66,12 +66,12 @@ class Query:
             after=reading.position(self.cursor) if self.cursor else None,
         )
 
-    def with_filter(self, name: str, value: str) -> Query:
+    def with_filter(self, name: str, value: str) -> SearchForm:
         """Return this search narrowed, or without the filter where *value* is empty, from its first page on."""
         filters = {one: text for one, text in (self.filters | {name: value}).items() if text}
-        return Query(self.q, filters)
+        return SearchForm(self.q, filters)
 
-    def next(self, cursor: str) -> Query:
+    def next(self, cursor: str) -> SearchForm:
         """Return the page of this search at *cursor*."""
         return replace(self, cursor=cursor)
 
@@ -96,7 +96,7 @@ def _values(name: str, value: str) -> tuple[str, ...]:
     return reading.level(name.removeprefix("min_"))(value) if name in _LEVELS else (value,)
 
 
-def shown(found: Found) -> bytes:
+def shown(found: SearchResult) -> bytes:
     """Return, as JSON, what a page shows of *found*; searches keep it for the next who asks the same."""
     return orjson.dumps(
         {

@@ -13,18 +13,18 @@ from shared.pages.words import count
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from shared.federation.edition import Standing
+    from shared.federation.edition import ServedCounts
     from shared.hub import Hub
     from shared.model.registration import Registration
     from shared.model.status import State, Status
 
 
-class Row(NamedTuple):
+class RepoRow(NamedTuple):
     """One repository as a table shows it."""
 
     registration: Registration
     source: Status
-    standing: Standing
+    standing: ServedCounts
 
     @property
     def served(self) -> int:
@@ -37,23 +37,23 @@ class Domain:
     """The repositories of one domain, those that offer most first."""
 
     name: str
-    rows: Sequence[Row]
+    rows: Sequence[RepoRow]
     served: int
     states: Counter[State]
 
 
-def rows_of(hub: Hub, registrations: Iterable[Registration]) -> list[Row]:
+def rows_of(hub: Hub, registrations: Iterable[Registration]) -> list[RepoRow]:
     """Return *registrations* with their sources, in their order; to be called in a thread, for there may be many."""
     return [row_of(hub, one) for one in registrations]
 
 
-def row_of(hub: Hub, registration: Registration) -> Row:
+def row_of(hub: Hub, registration: Registration) -> RepoRow:
     """Return *registration* with its source and what is served of it at this moment."""
     repo = registration.repo
-    return Row(registration, hub.sources.status(repo), hub.federation.edition.standing(repo))
+    return RepoRow(registration, hub.sources.status(repo), hub.federation.edition.standing(repo))
 
 
-def all_well(rows: Sequence[Row], *, scheduled: bool) -> str:
+def all_well(rows: Sequence[RepoRow], *, scheduled: bool) -> str:
     """Return what can be said of *rows* where there is no finding: no more than the last checks showed.
 
     Those may be old where none is *scheduled*.
@@ -70,22 +70,22 @@ def all_well(rows: Sequence[Row], *, scheduled: bool) -> str:
     return f"No finding: the last check of {which} found it in order.{when}{unread}"
 
 
-def by_state(rows: Iterable[Row]) -> Counter[State]:
+def by_state(rows: Iterable[RepoRow]) -> Counter[State]:
     """Return how many sources are in each state, in the order of the states."""
     counted = Counter(row.source.state for row in rows)
     return Counter({state: counted[state] for state in STATES})
 
 
-def by_domain(rows: Iterable[Row]) -> list[Domain]:
+def by_domain(rows: Iterable[RepoRow]) -> list[Domain]:
     """Return the domains, those that offer most first."""
-    found: dict[str, list[Row]] = {}
+    found: dict[str, list[RepoRow]] = {}
     for row in rows:
         found.setdefault(row.registration.domain, []).append(row)
     domains = [_domain(name, those) for name, those in found.items()]
     return sorted(domains, key=lambda one: (-one.served, -len(one.rows), one.name))
 
 
-def _domain(name: str, rows: list[Row]) -> Domain:
+def _domain(name: str, rows: list[RepoRow]) -> Domain:
     ordered = sorted(rows, key=lambda row: (-row.served, row.registration.repo))
     return Domain(name, ordered, sum(row.served for row in rows), by_state(rows))
 
@@ -109,7 +109,7 @@ class Age:
     share: int
 
 
-def ages(rows: Iterable[Row], stamp: Callable[[Status], str | None], now: datetime) -> list[Age]:
+def ages(rows: Iterable[RepoRow], stamp: Callable[[Status], str | None], now: datetime) -> list[Age]:
     """Return in classes how long ago *stamp* was for each source that is switched on; those without it come last."""
     stamps = [stamp(row.source) for row in rows if row.registration.enabled]
     seconds = [(now - datetime.fromisoformat(text)).total_seconds() for text in stamps if text is not None]

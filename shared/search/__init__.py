@@ -13,7 +13,7 @@ from cachetools import LRUCache
 from shared.problems import SearchTimeout
 from shared.search.facts import KINDS, LETTERS
 from shared.search.index import Index
-from shared.search.query import Found, Hit, Position, Wanted
+from shared.search.query import Hit, Position, SearchRequest, SearchResult
 from shared.shortage import cause, log_failure
 from shared.threads import Threads
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from shared.model.compose import Part
     from shared.search.index import More
 
-    Render = Callable[[Found], bytes]
+    Render = Callable[[SearchResult], bytes]
 
-__all__ = ["KINDS", "LETTERS", "Answer", "Found", "Hit", "Position", "Search", "Wanted"]
+__all__ = ["KINDS", "LETTERS", "Hit", "Position", "Search", "SearchAnswer", "SearchRequest", "SearchResult"]
 
 SECONDS = 2.0
 """How long a search may take, waiting for its turn included."""
@@ -57,7 +57,7 @@ def nothing(_part: Part, _capability: Capability) -> tuple[tuple[str, str], ...]
     return ()
 
 
-class Answer(NamedTuple):
+class SearchAnswer(NamedTuple):
     """An answer as bytes, the version of the federated index that it is about, and where the next page starts."""
 
     body: bytes
@@ -69,7 +69,7 @@ class Answer(NamedTuple):
 class _Kept(NamedTuple):
     """An answer with what made it, so that nothing else can have the same name meanwhile, and its *size* in bytes."""
 
-    answer: Answer
+    answer: SearchAnswer
     render: Render
     size: int
 
@@ -104,7 +104,7 @@ class Search:
         """The serial and time of the edition that is searched now; of none, before there is an index."""
         return _version(self._index) if self._index else (0, "")
 
-    async def answer(self, wanted: Wanted, render: Render) -> Answer:
+    async def answer(self, wanted: SearchRequest, render: Render) -> SearchAnswer:
         """Return what *render*, called in another thread, makes of what is found.
 
         Raise SearchTimeout when that takes more than SECONDS, or the index that was promised more than WAIT_SECONDS.
@@ -123,12 +123,12 @@ class Search:
             self._kept[_digest(answer.serial, answer.generated_at, question)] = _Kept(answer, render, size)
         return answer
 
-    def _find(self, wanted: Wanted, render: Render, deadline: float) -> Answer:
+    def _find(self, wanted: SearchRequest, render: Render, deadline: float) -> SearchAnswer:
         index = self._index
         if index is None or self._clock.monotonic() >= deadline:
             raise SearchTimeout("Too many searches are waiting; try again in a few seconds.")
         found = index.find(wanted, lambda: self._clock.monotonic() >= deadline)
-        return Answer(render(found), *_version(index), found.following)
+        return SearchAnswer(render(found), *_version(index), found.following)
 
     async def promise(self) -> None:
         """Have every search after this call show the edition that is served now, or a later one; for each write.

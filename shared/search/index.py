@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from shared.search.facts import facts
 from shared.search.numbers import Numbers
-from shared.search.query import Found, Hit, Position, Wanted, words
-from shared.search.sources import Source, sources_of
-from shared.search.table import Query, Row, Table
+from shared.search.query import Hit, Position, SearchRequest, SearchResult, words
+from shared.search.sources import SearchSource, sources_of
+from shared.search.table import SearchRow, Table, TableQuery
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -62,16 +62,16 @@ class Index:
         self._sources, self._numbers, self.edition = new, numbers, edition
         return True
 
-    def _rows(self, sources: Iterable[Source], numbers: Numbers) -> Iterator[Row]:
+    def _rows(self, sources: Iterable[SearchSource], numbers: Numbers) -> Iterator[SearchRow]:
         for source in sources:
             for place, entry in source.served():
                 capability = entry.decoded()
                 texts = (capability.id, capability.name, capability.summary, " ".join(capability.tags))
                 stated = {*facts(source.part, capability), *self._more(source.part, capability)}
                 parted = [" ".join(words(text)) for text in texts]
-                yield Row(numbers.row(source.part.repo, place), parted, stated)
+                yield SearchRow(numbers.row(source.part.repo, place), parted, stated)
 
-    def find(self, wanted: Wanted, passed: Callable[[], bool]) -> Found:
+    def find(self, wanted: SearchRequest, passed: Callable[[], bool]) -> SearchResult:
         """Return what *wanted* asks for; raise SearchTimeout as soon as *passed* says so."""
         self._table.until(passed)
         query = self._query(wanted)
@@ -88,31 +88,31 @@ class Index:
             following = Position(last if last <= len(ranked) else None, hits[-1].part.repo, hits[-1].entry.id)
         counted = self._table.counted(query, wanted.facets) if wanted.facets else {}
         unmatched = () if total else self._unmatched(wanted)
-        return Found(self.edition.document.serial, hits, total, following, counted, unmatched)
+        return SearchResult(self.edition.document.serial, hits, total, following, counted, unmatched)
 
-    def _unmatched(self, wanted: Wanted) -> tuple[str, ...]:
+    def _unmatched(self, wanted: SearchRequest) -> tuple[str, ...]:
         """Return the kinds of those filters that find nothing even alone."""
         filters = ((kind, [(kind, value) for value in values]) for kind, values in wanted.filters)
-        return tuple(kind for kind, facts in filters if not self._table.count(Query(None, [facts])))
+        return tuple(kind for kind, facts in filters if not self._table.count(TableQuery(None, [facts])))
 
-    def _query(self, wanted: Wanted) -> Query:
+    def _query(self, wanted: SearchRequest) -> TableQuery:
         filters = [[(kind, value) for value in values] for kind, values in wanted.filters]
         if wanted.since:
             filters.append([("repo", repo) for repo, source in self._sources.items() if source.is_after(wanted.since)])
         if not wanted.terms:
             # A text without a word, such as "!", asks for something that nothing has.
-            return Query(None, filters if wanted.terms is None else [*filters, []])
+            return TableQuery(None, filters if wanted.terms is None else [*filters, []])
         terms, joint = (self._selective(wanted.terms), " OR ") if wanted.some else (wanted.terms, " AND ")
         match = joint.join(map(_expression, terms))
-        return Query(f"{{name}} : ({match})" if wanted.named else match, filters)
+        return TableQuery(f"{{name}} : ({match})" if wanted.named else match, filters)
 
     def _selective(self, terms: tuple[str, ...]) -> list[str]:
         """Return the selective *terms*: those found in some entries but in few; the most frequent where none is."""
-        most = max(self._table.count(Query(None, [])) / TELLING_SHARE, TELLING_LEAST)
-        held = {term: self._table.count(Query(_expression(term), [])) for term in terms}
+        most = max(self._table.count(TableQuery(None, [])) / TELLING_SHARE, TELLING_LEAST)
+        held = {term: self._table.count(TableQuery(_expression(term), [])) for term in terms}
         return [term for term in terms if 0 < held[term] <= most] or [max(terms, key=held.__getitem__)]
 
-    def _ranked(self, query: Query, total: int) -> list[tuple[int, float]]:
+    def _ranked(self, query: TableQuery, total: int) -> list[tuple[int, float]]:
         """Return the rows that come first, best first, each with its rank.
 
         These are all that match or, where those are too many, the ones whose id or name does, or none.
@@ -120,7 +120,7 @@ class Index:
         if query.match is None:
             return []
         if total > RANKED_AT_MOST:
-            query = Query(f"{{id name}} : ({query.match})", query.filters)
+            query = TableQuery(f"{{id name}} : ({query.match})", query.filters)
             if self._table.count(query) > RANKED_AT_MOST:
                 return []
         return self._table.ranked(query)
@@ -135,7 +135,7 @@ class Index:
         stands = [count for count, (row, _) in enumerate(ranked, 1) if there and row == anchor]
         return stands[0] if stands else min(after.shown, len(ranked))
 
-    def _rest(self, query: Query, ranked: list[tuple[int, float]], wanted: Wanted, most: int) -> list[int]:
+    def _rest(self, query: TableQuery, ranked: list[tuple[int, float]], wanted: SearchRequest, most: int) -> list[int]:
         """Return the next *most* rows that are not ranked, in the order of repos and ids."""
         ranked_rows, after = {row for row, _ in ranked}, wanted.after
         number = self._row_at(after)[0] if after is not None and after.shown is None else -1

@@ -25,7 +25,7 @@ class Position(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class SearchRequest:
     """A search.
 
     *terms* are words as ``words`` gives them: all must be found, or with *some* any that tells something; with *named*
@@ -53,7 +53,7 @@ class Hit(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchResult:
     """A page of hits; *total* counts all. *following* is where the next page starts, None at the end.
 
     *facets* are the values of each kind over all that was found, the most frequent first. *unmatched* are the kinds of

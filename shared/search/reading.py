@@ -6,7 +6,7 @@ import re
 
 from shared.search.facts import LETTERS, at_least
 from shared.search.query import Position, words
-from shared.web.parameters import MOST_TEXT, Reader, cursor, cursor_to, matching, short
+from shared.web.parameters import MOST_TEXT, ParameterReader, cursor, cursor_to, matching, short
 
 _POSITION = re.compile(r"([0-9]{1,9})? ([a-z0-9][a-z0-9._-]{0,99}) ([a-z0-9._-]{1,200})")
 
@@ -15,15 +15,15 @@ def _terms(text: str) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(words(short(text)))) if text.strip() else None
 
 
-terms: Reader[tuple[str, ...] | None] = Reader(_terms, {"type": "string", "maxLength": MOST_TEXT})
+terms: ParameterReader[tuple[str, ...] | None] = ParameterReader(_terms, {"type": "string", "maxLength": MOST_TEXT})
 """Reads the words to look for, each once, from at most 200 characters; blanks ask for none."""
 
 
-def level(kind: str) -> Reader[tuple[str, ...]]:
+def level(kind: str) -> ParameterReader[tuple[str, ...]]:
     """Return a reader of the least level of *kind*, which returns every value that reaches it."""
     letter = LETTERS[kind]
     one = matching(f"{letter}?[0-9]", f"must be a level, such as {letter}3")
-    return Reader(lambda text: at_least(kind, int(one(text)[-1])), one.schema)
+    return ParameterReader(lambda text: at_least(kind, int(one(text)[-1])), one.schema)
 
 
 def parameter(kind: str) -> str:
@@ -32,7 +32,7 @@ def parameter(kind: str) -> str:
 
 
 _names = matching(r"[^\s,]{1,100}(,[^\s,]{1,100}){0,49}", "must be at most 50 names of fields, separated by commas")
-fields: Reader[tuple[str, ...]] = Reader(lambda text: tuple(_names(text).split(",")), _names.schema)
+fields: ParameterReader[tuple[str, ...]] = ParameterReader(lambda text: tuple(_names(text).split(",")), _names.schema)
 """Reads names of fields."""
 
 

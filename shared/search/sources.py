@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SearchSource:
     """One repo's part, and the ids of its entries that another repo serves."""
 
     part: Part
@@ -32,7 +32,7 @@ class Source:
         stamps = {"registered_at": self.part.registration.registered_at, "changed_at": self.part.changed_at}
         return all((stamp := stamps[name]) and datetime.fromisoformat(stamp) > moment for name, moment in moments)
 
-    def says_the_same(self, other: Source) -> bool:
+    def says_the_same(self, other: SearchSource) -> bool:
         """Tell whether every row of *other* would be the same."""
         return self._said() == other._said()
 
@@ -40,14 +40,14 @@ class Source:
         return self.content.digest, self.part.registration.domain, self.lost
 
 
-def sources_of(edition: Edition) -> dict[str, Source]:
+def sources_of(edition: Edition) -> dict[str, SearchSource]:
     """Return the sources of *edition* that have content, by repo."""
     lost: dict[str, set[str]] = {}
     for conflict in edition.composition.conflicts:
         for other in conflict["others"]:
             lost.setdefault(other["repo"], set()).add(conflict["id"])
     return {
-        part.repo: Source(part, part.content, frozenset(lost.get(part.repo, ())))
+        part.repo: SearchSource(part, part.content, frozenset(lost.get(part.repo, ())))
         for part in edition.parts
         if part.content
     }

@@ -27,7 +27,7 @@ FACTS_BEFORE_A_LOOK = 4096
 _MOST_MARKS = 100
 
 
-class Row(NamedTuple):
+class SearchRow(NamedTuple):
     """A row: its number, its texts as words separated by blanks (id, name, summary, tags), and its facts."""
 
     number: int
@@ -35,7 +35,7 @@ class Row(NamedTuple):
     facts: set[tuple[str, str]]
 
 
-class Query(NamedTuple):
+class TableQuery(NamedTuple):
     """What to look for: an expression of FTS5 or None, and for each filter the facts of which one must be stated."""
 
     match: str | None
@@ -59,7 +59,7 @@ class Table:
         """Give the memory back."""
         self._base.close()
 
-    def change(self, removed: Iterable[Row], added: Iterable[Row]) -> None:
+    def change(self, removed: Iterable[SearchRow], added: Iterable[SearchRow]) -> None:
         """Take out *removed*, each exactly as it was added, and put in *added*: all of it or, on a failure, nothing."""
         facts_may_be_gone = False
         self._base.execute("BEGIN")
@@ -82,7 +82,7 @@ class Table:
         if facts_may_be_gone and len(self._facts) > self._most_facts:
             self._forget_facts()
 
-    def _stated(self, row: Row) -> Iterator[tuple[int, int]]:
+    def _stated(self, row: SearchRow) -> Iterator[tuple[int, int]]:
         yield _EVERY, row.number
         for fact in row.facts:
             number = self._facts.get(fact)
@@ -100,27 +100,27 @@ class Table:
         """Give up whatever is asked from now on as soon as *passed* says so; None takes that back."""
         self._base.set_progress_handler(passed, _STEPS_BETWEEN_LOOKS)
 
-    def count(self, query: Query) -> int:
+    def count(self, query: TableQuery) -> int:
         """Return how many rows match."""
         _, clause, values = self._clause(query)
         return int(self._all(f"SELECT count(*) FROM {clause}", values)[0][0])  # noqa: S608 - see _clause
 
-    def ranked(self, query: Query) -> list[tuple[int, float]]:
+    def ranked(self, query: TableQuery) -> list[tuple[int, float]]:
         """Return the rows that match *query*, which has an expression, each with its rank: the less the better."""
         _, clause, values = self._clause(query)
         return self._all(f"SELECT rowid, {_RANK} AS rank FROM {clause} ORDER BY rank, rowid", values)  # noqa: S608
 
-    def after(self, query: Query, number: int, most: int) -> list[int]:
+    def after(self, query: TableQuery, number: int, most: int) -> list[int]:
         """Return the first *most* rows beyond *number* that match, in their order."""
         row, clause, values = self._clause(query)
         statement = f"SELECT {row} FROM {clause} AND {row} > ? ORDER BY {row} LIMIT ?"  # noqa: S608 - see _clause
         found = self._all(statement, [*values, number, most])
         return [number for (number,) in found]
 
-    def counted(self, query: Query, kinds: Iterable[str]) -> dict[str, list[tuple[str, int]]]:
+    def counted(self, query: TableQuery, kinds: Iterable[str]) -> dict[str, list[tuple[str, int]]]:
         """Return for each kind its values among the rows that match, and how many state each."""
         row, clause, values = self._clause(query)
-        everything = query == Query(None, [])
+        everything = query == TableQuery(None, [])
         names = {number: fact for fact, number in self._facts.items()}
         counts: dict[str, list[tuple[str, int]]] = {kind: [] for kind in kinds}
         matching = f"SELECT {row} FROM {clause}"  # noqa: S608 - see _clause
@@ -132,7 +132,7 @@ class Table:
                 counts[kind].append((value, count))
         return {kind: sorted(found, key=lambda pair: (-pair[1], pair[0])) for kind, found in counts.items()}
 
-    def _clause(self, query: Query) -> tuple[str, str, list[object]]:
+    def _clause(self, query: TableQuery) -> tuple[str, str, list[object]]:
         """Return the column of row numbers, what stands after FROM, and its values.
 
         The text is made of names and question marks of this module alone; what callers bring is in the values.

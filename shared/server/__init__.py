@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from shared.problems import StartError
-from shared.server.bounds import AHEAD, Bounds, open_files
+from shared.server.bounds import AHEAD, ServerBounds, open_files
 from shared.server.guard import GuardedProtocol
 from shared.server.heap import keep_pauses_short
 from shared.server.listening import Handles, bind, described, url_of
@@ -93,15 +93,15 @@ def _settings(environ: Mapping[str, str], url: str, data_dir: str | None) -> Set
     return Settings.from_environment(variables)
 
 
-def _bounds(settings: Settings, files: int) -> Bounds:
-    bounds = Bounds(settings, files)
+def _bounds(settings: Settings, files: int) -> ServerBounds:
+    bounds = ServerBounds(settings, files)
     if bounds.connections.most < settings.max_connections:
         most = f"The hub keeps at most {bounds.connections.most:,} connections, and not {settings.max_connections:,}"
         _log.warning("%s (%sMAX_CONNECTIONS): this process may have %d files open.", most, PREFIX, files)
     return bounds
 
 
-def _config(app: Starlette, bounds: Bounds) -> uvicorn.Config:
+def _config(app: Starlette, bounds: ServerBounds) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         # Named, so that it is the same on every machine, whatever else is installed there.

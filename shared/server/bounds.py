@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from shared.problems import StartError
 from shared.server.connections import Connections
-from shared.server.unread import Unread
+from shared.server.unread import UnsentBodies
 
 if TYPE_CHECKING:
     from shared.settings import Settings
@@ -27,7 +27,7 @@ READ_BYTES = 65536
 _LONGEST_TICK = 2.5
 
 
-class Bounds:
+class ServerBounds:
     """The bounds of one server's connections, and what is counted of them."""
 
     def __init__(self, settings: Settings, files: int) -> None:
@@ -47,7 +47,7 @@ class Bounds:
         self.idle_seconds: float = settings.idle_seconds
         self.tick = min(_LONGEST_TICK, self.receive_seconds / 4, self.send_seconds / 4)
         self.connections = Connections(min(settings.max_connections, most), settings.trusted_proxies)
-        self.unread = Unread(settings.max_unread_bytes, self.connections.most)
+        self.unread = UnsentBodies(settings.max_unread_bytes, self.connections.most)
         # One for all connections, since what came is copied before the next is read. Otherwise asyncio makes room for
         # 256 KiB at every read, which the C library, as the image sets it, asks of the system and gives back each time.
         self.read_buffer = memoryview(bytearray(READ_BYTES))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
     from shared.problems import Problem
-    from shared.server.unread import Unread
+    from shared.server.unread import UnsentBodies
 
 LINGER_SECONDS = 2
 """How long a client that has been sent everything is waited for, at least; at most one look of the guard longer."""
@@ -28,7 +28,7 @@ class ClosingProtocol(CheckedProtocol):
 
     transport: ClosingTransport
 
-    def __init__(self, public_url: str, unread: Unread, **options: Any) -> None:  # noqa: ANN401 - uvicorn's own, passed on
+    def __init__(self, public_url: str, unread: UnsentBodies, **options: Any) -> None:  # noqa: ANN401 - uvicorn's own, passed on
         """Prepare for one connection; refusals link to the problems of the hub at *public_url*."""
         super().__init__(**options)
         self._public_url, self._all_unread = public_url, unread

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-class Connection(Protocol):
+class ClientConnection(Protocol):
     """A connection to a client."""
 
     def abort(self) -> None:
@@ -39,10 +39,10 @@ class _Lines:
 
     def __init__(self, client: str = "") -> None:
         self.client, self.count = client, 0
-        self.closing: OrderedDict[Connection, None] = OrderedDict()
-        self.waiting: OrderedDict[Connection, None] = OrderedDict()
+        self.closing: OrderedDict[ClientConnection, None] = OrderedDict()
+        self.waiting: OrderedDict[ClientConnection, None] = OrderedDict()
 
-    def first(self) -> Connection | None:
+    def first(self) -> ClientConnection | None:
         """Return the one that ends next."""
         while self.waiting and not self.closing:
             one = next(iter(self.waiting))
@@ -51,7 +51,7 @@ class _Lines:
             del self.waiting[one]
         return next(iter(self.closing), None)
 
-    def leave(self, one: Connection) -> None:
+    def leave(self, one: ClientConnection) -> None:
         """Note that *one* does not end to make room."""
         self.closing.pop(one, None)
         self.waiting.pop(one, None)
@@ -67,13 +67,13 @@ class Connections:
         self._named = Clients(trusted_proxies)
         self._all = _Lines()
         self._clients: dict[str, _Lines] = {}
-        self._places: dict[Connection, tuple[_Lines, _Lines]] = {}
+        self._places: dict[ClientConnection, tuple[_Lines, _Lines]] = {}
 
     def __len__(self) -> int:
         """Return how many there are."""
         return len(self._places)
 
-    def arrived(self, one: Connection, address: str) -> None:
+    def arrived(self, one: ClientConnection, address: str) -> None:
         """Take *one*, which waits for its client at *address*; where that is one too many, end another or itself."""
         client, trusted = self._named.peer(address)
         own = self._clients.setdefault(client, _Lines(client))
@@ -90,19 +90,19 @@ class Connections:
             self.left(last)
             last.abort()
 
-    def waits(self, one: Connection) -> None:
+    def waits(self, one: ClientConnection) -> None:
         """Note that *one* waits for its client from now on."""
         for lines in self._places.get(one, ()):
             lines.waiting[one] = None
             lines.waiting.move_to_end(one)
 
-    def closes(self, one: Connection) -> None:
+    def closes(self, one: ClientConnection) -> None:
         """Note that all is said over *one*, and only its end is due; it waits no more."""
         for lines in self._places.get(one, ()):
             lines.leave(one)
             lines.closing[one] = None
 
-    def left(self, one: Connection) -> None:
+    def left(self, one: ClientConnection) -> None:
         """Note that *one* has ended; one that is not there any more changes nothing."""
         places = self._places.pop(one, None)
         if places is not None:

@@ -15,7 +15,7 @@ from shared.server.closing import LINGER_SECONDS, ClosingProtocol
 from shared.server.heads import RefusedError
 
 if TYPE_CHECKING:
-    from shared.server.bounds import Bounds
+    from shared.server.bounds import ServerBounds
 
 MESSAGE_BYTES = 16 * 1024 * 1024
 """More of one request is not even thrown away: whoever was told 413 and sends on and on is cut off here."""
@@ -34,7 +34,7 @@ LEAST_PER_SECOND = 4096
 class GuardedProtocol(ClosingProtocol, asyncio.BufferedProtocol):
     """A connection within *bounds*."""
 
-    def __init__(self, bounds: Bounds, **named: Any) -> None:  # noqa: ANN401 - uvicorn's own, passed on
+    def __init__(self, bounds: ServerBounds, **named: Any) -> None:  # noqa: ANN401 - uvicorn's own, passed on
         super().__init__(bounds.public_url, bounds.unread, **named)
         self._bounds = bounds
         self._received = 0

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from shared.server.unread import Unread
+    from shared.server.unread import UnsentBodies
 
 LINGER_BYTES = 16 * 1024 * 1024
 """How much of what a client still sends is dropped before the connection is reset."""
@@ -31,7 +31,7 @@ class ClosingTransport(asyncio.Transport):
     ``end`` where the client does not close in time, and ``lost`` when the socket is closed.
     """
 
-    def __init__(self, transport: asyncio.Transport, protocol: asyncio.Protocol, unread: Unread) -> None:
+    def __init__(self, transport: asyncio.Transport, protocol: asyncio.Protocol, unread: UnsentBodies) -> None:
         """Wrap *transport*, which is open; *protocol* is told when to pause and resume, *unread* what waits."""
         super().__init__()
         # Whatever a socket does not take at once is counted, and nothing is added to it.

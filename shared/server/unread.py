@@ -20,14 +20,14 @@ _OWN = 2
 """References to a body that nobody else keeps: of the view through which it is written, and of the look itself."""
 
 
-class Reader(Protocol):
+class ClientWriter(Protocol):
     """What writes to one client."""
 
     def abort(self) -> None:
         """Close at once, and release the bodies that it holds."""
 
 
-class _Body:
+class _UnsentBody:
     """A body, and how often it waits to be written."""
 
     __slots__ = ("times", "view")
@@ -41,7 +41,7 @@ class _Body:
         return sys.getrefcount(self.view.obj) <= _OWN
 
 
-class Unread:
+class UnsentBodies:
     """What waits for the readers of one server: at most a quarter of *most* bytes copied, the rest bodies."""
 
     def __init__(self, most: int, connections: int) -> None:
@@ -52,8 +52,8 @@ class Unread:
         self._most_bodies = most - most // 4
         self._copied = 0
         self._bytes = 0
-        self._bodies: dict[int, _Body] = {}
-        self._readers: OrderedDict[Reader, list[int]] = OrderedDict()
+        self._bodies: dict[int, _UnsentBody] = {}
+        self._readers: OrderedDict[ClientWriter, list[int]] = OrderedDict()
 
     def slice_bytes(self) -> int:
         """Return how many bytes may be handed to a socket that may not take them."""
@@ -64,17 +64,17 @@ class Unread:
         """Note that so many bytes *more* are copied, or less where it is negative."""
         self._copied += more
 
-    def hold(self, reader: Reader, content: bytes) -> memoryview:
+    def hold(self, reader: ClientWriter, content: bytes) -> memoryview:
         """Note that *content* waits for *reader*; return the view of it that all its readers share."""
         body = self._bodies.get(id(content))
         if body is None:
-            body = self._bodies[id(content)] = _Body(content)
+            body = self._bodies[id(content)] = _UnsentBody(content)
             self._bytes += len(content)
         body.times += 1
         self._readers.setdefault(reader, []).append(id(content))
         return body.view
 
-    def release(self, reader: Reader) -> None:
+    def release(self, reader: ClientWriter) -> None:
         """Note that the body that *reader* has held longest waits no more."""
         held = self._readers[reader]
         key = held.pop(0)
@@ -86,7 +86,7 @@ class Unread:
             del self._bodies[key]
             self._bytes -= len(body.view)
 
-    def reads(self, reader: Reader) -> None:
+    def reads(self, reader: ClientWriter) -> None:
         """Note that *reader*, for whom something waits, has taken some of it."""
         self._readers.move_to_end(reader)
 

@@ -10,18 +10,18 @@ from shared.fetch import TalkTime, Validators
 from shared.formats import INDEX, Publisher
 from shared.formats.documents import DocumentFaulty
 from shared.problems import InvalidIndex, Overloaded, SourceProblem
-from shared.sources.unread import Unread
+from shared.sources.unread import UnreadDocuments
 
 if TYPE_CHECKING:
     from shared.fetch import Fetched, Fetcher
-    from shared.formats.reader import Reader
+    from shared.formats.reader import DocumentReader
     from shared.model.content import Content
     from shared.storage.files.shelf import Kept
 
 _log = logging.getLogger("hub.sources")
 
 
-class Found(NamedTuple):
+class CheckResult(NamedTuple):
     """What a check found: the size and the content that were sent, both None for 304, with their validators."""
 
     http_status: int
@@ -33,13 +33,13 @@ class Found(NamedTuple):
 class Checker:
     """Checks sources; knows nothing of their states."""
 
-    def __init__(self, fetcher: Fetcher, reader: Reader, unread: Unread | None = None) -> None:
+    def __init__(self, fetcher: Fetcher, reader: DocumentReader, unread: UnreadDocuments | None = None) -> None:
         self._fetcher = fetcher
         self._reader = reader
-        self._unread = unread or Unread()
+        self._unread = unread or UnreadDocuments()
         self._clock = Clock()
 
-    async def check(self, repo: str, url: str, last: Kept | None = None, talk: TalkTime | None = None) -> Found:
+    async def check(self, repo: str, url: str, last: Kept | None = None, talk: TalkTime | None = None) -> CheckResult:
         """Return what the source of *repo* at *url* holds now; *last* makes the request conditional.
 
         *talk* counts for how long the source was talked to. Raise a SourceProblem for whatever is wrong with the
@@ -48,7 +48,7 @@ class Checker:
         validators, owner = last.validators if last else Validators(), talk.owner if talk else ""
         fetched = await self._fetcher.fetch(url, validators, talk, INDEX.accept)
         if fetched.body is None:
-            return Found(fetched.status, None, None, fetched.validators)
+            return CheckResult(fetched.status, None, None, fetched.validators)
         size = len(fetched.body)
         if not self._unread.take(owner, size):
             # It is dropped rather than kept waiting, and fetched once more when there is room.
@@ -73,9 +73,9 @@ class Checker:
             self._unread.give_back(owner, self._unread.largest - size)
         return fetched, size
 
-    async def _read(self, fetched: Fetched, repo: str, url: str, owner: str) -> Found:
+    async def _read(self, fetched: Fetched, repo: str, url: str, owner: str) -> CheckResult:
         if fetched.body is None:
-            return Found(fetched.status, None, None, fetched.validators)
+            return CheckResult(fetched.status, None, None, fetched.validators)
         try:
             reading = await self._reader.read(fetched.body, Publisher(repo, url), INDEX, owner=owner)
             content = reading.own()
@@ -90,7 +90,7 @@ class Checker:
             # The boundary around one source: whatever its bytes made of us, the others go on.
             _log.exception("reading the index of %s", repo)
             raise InvalidIndex("The index could not be read.", source_status=fetched.status) from fault
-        return Found(fetched.status, len(fetched.body), content, fetched.validators)
+        return CheckResult(fetched.status, len(fetched.body), content, fetched.validators)
 
     async def close(self) -> None:
         """Close every connection, and end what reads."""

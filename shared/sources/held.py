@@ -21,7 +21,7 @@ _PERCENT = 30
 _SIZE = 8
 
 
-class Past(NamedTuple):
+class ServedIds(NamedTuple):
     """The *ids* that were served *until* a moment of the hub's running time: a hash of 8 bytes of each, one by one."""
 
     until: float
@@ -72,19 +72,19 @@ def measured(kept: Kept, after: Content, now: float) -> Loss | None:
     return Loss(len(_hashes(largest.ids) - _hashes(_hashed(after))), largest.size)
 
 
-def past_of(kept: Kept, after: Content, now: float) -> tuple[Past, ...]:
+def past_of(kept: Kept, after: Content, now: float) -> tuple[ServedIds, ...]:
     """Return what is to be remembered of the past when *after* takes the place of *kept*: at most MOST_PAST sets.
 
     Sets that are smaller than what is served later can never be the largest again.
     """
     past = [one for one in kept.past if now - one.until < PATIENCE_SECONDS]
     if vanishing(kept.content, after):
-        past.append(Past(now, _hashed(kept.content)))
+        past.append(ServedIds(now, _hashed(kept.content)))
     past = [one for one in past if one.size >= len(after.entries)]
     while len(past) > MOST_PAST:
         # The two that are nearest in time become one that lasts as long as both: too strict rather than too lax.
         place = min(range(1, len(past)), key=lambda number: past[number].until - past[number - 1].until)
-        past[place - 1 : place + 1] = [Past(past[place].until, past[place - 1].ids)]
+        past[place - 1 : place + 1] = [ServedIds(past[place].until, past[place - 1].ids)]
     return tuple(past)
 
 

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from shared.clock import RunningTime
     from shared.model.content import Content
     from shared.model.status import Status
-    from shared.sources.check import Found
+    from shared.sources.check import CheckResult
     from shared.sources.held import Loss
-    from shared.sources.room import Room
+    from shared.sources.room import ContentRoom
     from shared.sources.source import Ending, Source
     from shared.storage.files.shelf import Shelf, Shelves
     from shared.tally import Tally
@@ -40,7 +40,7 @@ class Intake:
     """Takes content in. *tell* is called for each source whose state or content may have changed."""
 
     def __init__(
-        self, shelves: Shelves, room: Room, time: RunningTime, tally: Tally, tell: Callable[[Source], None]
+        self, shelves: Shelves, room: ContentRoom, time: RunningTime, tally: Tally, tell: Callable[[Source], None]
     ) -> None:
         self._shelves = shelves
         self._room = room
@@ -48,7 +48,7 @@ class Intake:
         self._tally = tally
         self._tell = tell
 
-    async def take(self, source: Source, found: Found, last: Kept | None, duration: int) -> Outcome | None:
+    async def take(self, source: Source, found: CheckResult, last: Kept | None, duration: int) -> Outcome | None:
         """Decide what becomes of the content that was found; without any it is what was *last*."""
         now, kept, held = self._clock.stamp(), source.kept, source.held
         status = source.status.checked(now, found.http_status, found.size, duration)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from shared.model.compose import Part
     from shared.model.registration import Registration
     from shared.sources.check import Checker
-    from shared.sources.room import Room
+    from shared.sources.room import ContentRoom
     from shared.sources.source import Outcome
     from shared.storage.files.journal import Journal
     from shared.storage.files.shelf import Kept, Shelves
@@ -38,7 +38,7 @@ class Sources:
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - the parts it is put together from
-        self, checker: Checker, shelves: Shelves, journal: Journal, room: Room, time: RunningTime, tally: Tally,
+        self, checker: Checker, shelves: Shelves, journal: Journal, room: ContentRoom, time: RunningTime, tally: Tally,
         *, max_stale_seconds: int,
     ) -> None:
         self._checker, self._shelves, self._journal, self._room = checker, shelves, journal, room

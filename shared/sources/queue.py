@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from shared.sources.source import Source
 
 
-class Waiting(NamedTuple):
+class QueuedSource(NamedTuple):
     """A source that was *due* at a time of the monotonic clock; *number* orders those of one time."""
 
     due: float
@@ -44,20 +44,20 @@ class Queue:
     def __init__(self, sources: Iterable[Source] = (), under_way: Mapping[str, int] = _NONE) -> None:
         """Let *sources* wait; *under_way* says at any moment how many checks each owner has under way."""
         self._under_way = under_way
-        self._lines: dict[Share, list[Waiting]] = {}
+        self._lines: dict[Share, list[QueuedSource]] = {}
         self._heads: dict[str, list[_Head]] = {}
         self._full: set[Share] = set()
         self._numbers = itertools.count()
         # Sorted once, which makes each line a heap as it stands: much less work than to put them one by one.
         for source in sorted(sources, key=attrgetter("due")):
             line = self._lines.setdefault(source.share, [])
-            line.append(Waiting(source.due, next(self._numbers), source))
+            line.append(QueuedSource(source.due, next(self._numbers), source))
             if len(line) == 1:
                 self._offer(source.share)
 
     def put(self, source: Source) -> None:
         """Have *source* wait in the line of its share, before those that became due later."""
-        waiting = Waiting(source.due, next(self._numbers), source)
+        waiting = QueuedSource(source.due, next(self._numbers), source)
         line = self._lines.setdefault(source.share, [])
         heappush(line, waiting)
         if line[0] is waiting:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from shared.clock import RunningTime
     from shared.model.registration import Registration
-    from shared.sources.room import Room
+    from shared.sources.room import ContentRoom
     from shared.storage.files.journal import Record
     from shared.storage.files.shelf import Kept, Shelves
 
@@ -121,7 +121,7 @@ def _wait(record: Record | None, registration: Registration, kept: Kept | None, 
     return min(max(-time.clock.age(record.status.next_check_at), 0.0), most)
 
 
-def admit(sources: Iterable[Source], room: Room, time: RunningTime) -> None:
+def admit(sources: Iterable[Source], room: ContentRoom, time: RunningTime) -> None:
     """Give *room* to what *sources* serve and then to what is held of them, each in the order of registration.
 
     What does not fit, because the bounds are lower than they were, is neither served nor held, and both the log and
@@ -134,7 +134,7 @@ def admit(sources: Iterable[Source], room: Room, time: RunningTime) -> None:
     _warn(unheld, "what was held of these sources can't be accepted until a check reads it again")
 
 
-def _serves(source: Source, room: Room, time: RunningTime) -> bool:
+def _serves(source: Source, room: ContentRoom, time: RunningTime) -> bool:
     """Tell whether there is room for what is kept of *source*, if anything is; else it serves and holds nothing."""
     kept = source.kept
     if kept is None:
@@ -149,7 +149,7 @@ def _serves(source: Source, room: Room, time: RunningTime) -> bool:
     return True
 
 
-def _holds(source: Source, room: Room) -> bool:
+def _holds(source: Source, room: ContentRoom) -> bool:
     """Tell whether there is room for what is held of *source*, if anything is; else nothing is."""
     if source.held is None:
         return True

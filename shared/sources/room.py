@@ -28,7 +28,7 @@ def size_of(content: Content | None) -> Size:
     return Size(len(entries), sum(len(entry.json) for entry in entries))
 
 
-class Room:
+class ContentRoom:
     """What all contents take up together (*used*), held within the bounds (*most*).
 
     What was let in stays for as long as the process runs; ``admit`` says what a start lets in again.

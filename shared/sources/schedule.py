@@ -10,7 +10,7 @@ import random
 from heapq import heapify, heappop
 from typing import TYPE_CHECKING
 
-from shared.sources.queue import Queue, Waiting
+from shared.sources.queue import Queue, QueuedSource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -76,7 +76,7 @@ class Schedule:
         self._clock = clock
         self._ahead = self._wall_ahead()
         self._called: set[Source] = set()
-        self._soon: list[Waiting] = []
+        self._soon: list[QueuedSource] = []
         self._queue = Queue((), hosts.under_way)
 
     def due(self) -> list[str]:
@@ -111,7 +111,7 @@ class Schedule:
                 if at <= now:
                     due.append(source)
                 elif at <= now + seconds:
-                    self._soon.append(Waiting(at, number, source))
+                    self._soon.append(QueuedSource(at, number, source))
         heapify(self._soon)
         self._queue = Queue(due, self._hosts.under_way)
 

@@ -34,7 +34,7 @@ class Outcome(NamedTuple):
     source: Status
 
 
-class Told(NamedTuple):
+class PublishedState(NamedTuple):
     """What the federated index, and a start, must know of a source: its state, and what is served and held."""
 
     state: str
@@ -73,7 +73,7 @@ class Source:
     flight: asyncio.Task[Outcome | None] | None = None
     asked: bool = False
     followed: bool = True
-    told: Told = field(default_factory=lambda: Told("", (None, None)))
+    told: PublishedState = field(default_factory=lambda: PublishedState("", (None, None)))
 
     @property
     def share(self) -> Share:
@@ -86,9 +86,9 @@ class Source:
         return self.kept.content.digest if self.kept and self.status.state in SERVED else None
 
     @property
-    def tells(self) -> Told:
+    def tells(self) -> PublishedState:
         """What the federated index, and a start, must know at this moment."""
-        return Told(self.status.state, (self.served, self.status.held_digest))
+        return PublishedState(self.status.state, (self.served, self.status.held_digest))
 
     @property
     def content(self) -> Content | None:

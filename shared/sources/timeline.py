@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from shared.model.spans import Span
     from shared.model.status import State
     from shared.sources.life import Sources
-    from shared.storage.engine import Past
+    from shared.storage.engine import TimelineStore
 
 LOOK_SECONDS = 60.0
 SAVE_SECONDS = 600.0
@@ -37,7 +37,7 @@ class Timeline:
     that is killed leaves a gap that is up to ten minutes longer than it was away.
     """
 
-    def __init__(self, past: Past, sources: Sources, clock: Clock) -> None:
+    def __init__(self, past: TimelineStore, sources: Sources, clock: Clock) -> None:
         """Take up what was recorded, or begin anew where that can't be read."""
         self._past = past
         self._sources = sources

@@ -17,20 +17,20 @@ if TYPE_CHECKING:
     from shared.clock import Clock
     from shared.model.compose import Part
     from shared.model.content import Content
-    from shared.model.registration import Wanted
-    from shared.sources.check import Checker, Found
-    from shared.sources.room import Room
+    from shared.model.registration import RegistrationFields
+    from shared.sources.check import Checker, CheckResult
+    from shared.sources.room import ContentRoom
 
 
 class Trial:
     """Tries sources out."""
 
-    def __init__(self, checker: Checker, room: Room, clock: Clock) -> None:
+    def __init__(self, checker: Checker, room: ContentRoom, clock: Clock) -> None:
         self._checker = checker
         self._room = room
         self._clock = clock
 
-    async def run(self, wanted: Wanted, parts: Iterable[Part], owner: str = "") -> dict[str, Any]:
+    async def run(self, wanted: RegistrationFields, parts: Iterable[Part], owner: str = "") -> dict[str, Any]:
         """Return what the fetch gives, all errors, the entries that would come, and their conflicts with *parts*.
 
         *owner* is the token that asks: its share of the origin's connections is taken.
@@ -58,7 +58,9 @@ class Trial:
             "conflicts": claimed,
         }
 
-    async def _fetched(self, wanted: Wanted, talk: TalkTime) -> tuple[Found | None, SourceProblem | None]:
+    async def _fetched(
+        self, wanted: RegistrationFields, talk: TalkTime
+    ) -> tuple[CheckResult | None, SourceProblem | None]:
         """Return what was found, and what is wrong with it: content may be in order and not have room."""
         found = None
         try:

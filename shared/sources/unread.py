@@ -14,7 +14,7 @@ MOST_UNREAD = 64 * 1024 * 1024
 """Bytes of all owners together; one owner may have half of them. Twelve documents of the largest size."""
 
 
-class Unread:
+class UnreadDocuments:
     """Bytes that are taken by documents while they wait and are read. All of it runs in one event loop.
 
     *largest* is how many bytes a document may have that nobody has seen yet.

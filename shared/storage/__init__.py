@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from shared.model.author import Author
     from shared.model.history import Change, Facts
-    from shared.model.registration import Registration, Wanted
+    from shared.model.registration import Registration, RegistrationFields
     from shared.model.rules import Precondition
     from shared.problems import Problem
 
@@ -48,15 +48,17 @@ class Store(Protocol):
         """Return what ``registrations`` does, for the start, before there is an event loop."""
         ...
 
-    async def add(self, wanted: Wanted, author: Author) -> Registration:
+    async def add(self, wanted: RegistrationFields, author: Author) -> Registration:
         """Register *wanted*, or raise RepoExists, UrlRegistered or RegistrationsFull."""
         ...
 
-    async def refusal(self, wanted: Wanted, author: Author) -> Problem | None:
+    async def refusal(self, wanted: RegistrationFields, author: Author) -> Problem | None:
         """Return the problem that ``add`` would raise now, or None; raise Forbidden as it would."""
         ...
 
-    async def replace(self, wanted: Wanted, author: Author, precondition: Precondition | None = None) -> Edited:
+    async def replace(
+        self, wanted: RegistrationFields, author: Author, precondition: Precondition | None = None
+    ) -> Edited:
         """Make the registration of ``wanted.repo`` say what *wanted* says, registering it where it is new.
 
         Raise UrlRegistered, RegistrationsFull, or PreconditionFailed where *precondition* does not hold.
@@ -67,7 +69,7 @@ class Store(Protocol):
     async def update(
         self,
         repo: str,
-        change: Callable[[Registration], Wanted],
+        change: Callable[[Registration], RegistrationFields],
         author: Author,
         precondition: Precondition | None = None,
     ) -> Edited:

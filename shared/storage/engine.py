@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
-    from shared.model.lines import Line
+    from shared.model.lines import ChangeLine
     from shared.model.spans import Span
     from shared.storage import Store
     from shared.storage.files.journal import Journal
@@ -36,13 +36,13 @@ class Shown(NamedTuple):
     """The head of the last edition, and the change lines that lead to it, the oldest first; some may be missing."""
 
     head: Head
-    lines: Sequence[Line]
+    lines: Sequence[ChangeLine]
 
 
 class Turn(Protocol):
     """One composition, while nobody else composes."""
 
-    async def publish(self, head: Head, lines: Sequence[Line]) -> None:
+    async def publish(self, head: Head, lines: Sequence[ChangeLine]) -> None:
         """Make the serial of *head* one that is never given again; raise StorageUnavailable and change nothing.
 
         *lines* are all change lines from now on, that of *head* the last; empty where what led to it is not known.
@@ -57,7 +57,7 @@ class Editions(Protocol):
         """Return what was served last; raise StartError for what can't be trusted. Nothing is written."""
         ...
 
-    def begin(self, head: Head, lines: Sequence[Line]) -> None:
+    def begin(self, head: Head, lines: Sequence[ChangeLine]) -> None:
         """Do what ``Turn.publish`` does, at a start, while there is no event loop yet."""
         ...
 
@@ -66,7 +66,7 @@ class Editions(Protocol):
         ...
 
 
-class Past(Protocol):
+class TimelineStore(Protocol):
     """How many sources were in each state over the last 30 days. It is worth less than anything else that is kept."""
 
     def load(self) -> list[Span]:
@@ -97,7 +97,7 @@ class Engine(Protocol):
 
     registrations: Store
     editions: Editions
-    past: Past
+    past: TimelineStore
     shelves: Shelves
     journal: Journal
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from shared.model.author import Author
     from shared.model.history import Facts
-    from shared.model.registration import Registration, Wanted
+    from shared.model.registration import Registration, RegistrationFields
     from shared.model.rules import Decision, Edit, Precondition
     from shared.problems import Problem
 
@@ -65,11 +65,11 @@ class Ledger:
         target = rules.target(self.rows.get(repo), edit, author)
         return rules.decide(self._standing(repo, target, author), target, author, now)
 
-    def refusal(self, wanted: Wanted, author: Author) -> Problem | None:
+    def refusal(self, wanted: RegistrationFields, author: Author) -> Problem | None:
         """Return why *wanted* could not be registered now, or None; raise Forbidden where *author* may not."""
         return rules.refusal(self._standing(wanted.repo, wanted, author), wanted, author)
 
-    def _standing(self, repo: str, target: Wanted | None, author: Author) -> Standing:
+    def _standing(self, repo: str, target: RegistrationFields | None, author: Author) -> Standing:
         holder = None if target is None else self._urls.get(urls.normal(target.url))
         return Standing(
             current=self.rows.get(repo),
@@ -118,18 +118,20 @@ class RulesStore(Store):
     async def _write(self, repo: str, edit: Edit | Note, author: Author) -> Decision:
         """Decide *edit* on what the write before it left, and return the decision once it is kept."""
 
-    async def add(self, wanted: Wanted, author: Author) -> Registration:
+    async def add(self, wanted: RegistrationFields, author: Author) -> Registration:
         """Keep the promise of Store, as all of these do."""
         return _edited(await self._write(wanted.repo, rules.to_add(wanted), author)).after
 
-    async def replace(self, wanted: Wanted, author: Author, precondition: Precondition | None = None) -> Edited:
+    async def replace(
+        self, wanted: RegistrationFields, author: Author, precondition: Precondition | None = None
+    ) -> Edited:
         """Keep the promise."""
         return _edited(await self._write(wanted.repo, rules.to_replace(wanted, precondition), author))
 
     async def update(
         self,
         repo: str,
-        change: Callable[[Registration], Wanted],
+        change: Callable[[Registration], RegistrationFields],
         author: Author,
         precondition: Precondition | None = None,
     ) -> Edited:
@@ -164,7 +166,7 @@ class LedgerStore(RulesStore):
         """Keep the promise."""
         return self._ledger.all()
 
-    async def refusal(self, wanted: Wanted, author: Author) -> Problem | None:
+    async def refusal(self, wanted: RegistrationFields, author: Author) -> Problem | None:
         """Keep the promise."""
         return self._ledger.refusal(wanted, author)
 

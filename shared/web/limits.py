@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING
 
 from shared.quotas import PerMinute, Pool
-from shared.web.places import Admission, Room
+from shared.web.places import Admission, BodyRoom
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -33,8 +33,8 @@ class Limits:
         self.clients = Clients(settings.trusted_proxies)
         # In two halves, so that no number of strangers takes what writers need.
         size = settings.max_bodies_bytes // 2
-        self.writers = Room(settings.max_requests, size, "writers", settings.max_body_bytes)
-        self.others = Room(settings.max_requests, size, "clients without a token", settings.max_body_bytes)
+        self.writers = BodyRoom(settings.max_requests, size, "writers", settings.max_body_bytes)
+        self.others = BodyRoom(settings.max_requests, size, "clients without a token", settings.max_body_bytes)
         self._validating = Pool(VALIDATING, "documents to validate")
         self._wrong_tokens = PerMinute(settings.wrong_tokens_per_minute, clock, "wrong tokens from one address")
         self._validations = PerMinute(settings.validations_per_minute, clock, "validations for one address")

@@ -20,7 +20,7 @@ Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
-class Reader(Generic[Value]):
+class ParameterReader(Generic[Value]):
     """Reads the text of one parameter; raises ValueError with what it must be.
 
     *schema* says which texts are read (JSON Schema). Where the parameter is not given, it is *default*, unless that is
@@ -36,16 +36,16 @@ class Reader(Generic[Value]):
         """Return what *text* says."""
         return self.read(text)
 
-    def otherwise(self, *, default: object) -> Reader[Value]:
+    def otherwise(self, *, default: object) -> ParameterReader[Value]:
         """Return this reader with a value for the parameter where it is not given."""
         return replace(self, default=default)
 
-    def needed(self, meaning: str) -> Reader[Value]:
+    def needed(self, meaning: str) -> ParameterReader[Value]:
         """Return this reader for a parameter that has to be given; *meaning* is said to who leaves it out."""
         return replace(self, required=meaning)
 
 
-def one_of(*values: str) -> Reader[str]:
+def one_of(*values: str) -> ParameterReader[str]:
     """Return a reader that takes these values only."""
 
     def read(text: str) -> str:
@@ -53,14 +53,14 @@ def one_of(*values: str) -> Reader[str]:
             raise ValueError(f"must be one of {', '.join(values)}")
         return text
 
-    return Reader(read, {"type": "string", "enum": list(values)})
+    return ParameterReader(read, {"type": "string", "enum": list(values)})
 
 
-flag: Reader[bool] = Reader(lambda text: one_of("true", "false")(text) == "true", {"type": "boolean"})
+flag: ParameterReader[bool] = ParameterReader(lambda text: one_of("true", "false")(text) == "true", {"type": "boolean"})
 """Reads ``true`` or ``false``."""
 
 
-def whole(least: int, most: int) -> Reader[int]:
+def whole(least: int, most: int) -> ParameterReader[int]:
     """Return a reader of whole numbers within bounds."""
 
     def read(text: str) -> int:
@@ -68,10 +68,10 @@ def whole(least: int, most: int) -> Reader[int]:
             raise ValueError(f"must be a whole number from {least} to {most}")
         return int(text)
 
-    return Reader(read, {"type": "integer", "minimum": least, "maximum": most})
+    return ParameterReader(read, {"type": "integer", "minimum": least, "maximum": most})
 
 
-def matching(pattern: str, must: str) -> Reader[str]:
+def matching(pattern: str, must: str) -> ParameterReader[str]:
     """Return a reader of what *pattern* matches as a whole; *must* says what that is."""
 
     def read(text: str) -> str:
@@ -79,7 +79,7 @@ def matching(pattern: str, must: str) -> Reader[str]:
             raise ValueError(must)
         return text
 
-    return Reader(read, {"type": "string", "pattern": f"^{pattern}$"})
+    return ParameterReader(read, {"type": "string", "pattern": f"^{pattern}$"})
 
 
 slug = matching("[a-z0-9][a-z0-9._-]{0,99}", "must be a slug: lower-case letters, digits, dot, underscore, hyphen")
@@ -94,7 +94,7 @@ def _short(text: str) -> str:
     return text
 
 
-short: Reader[str] = Reader(_short, {"type": "string", "minLength": 1, "maxLength": MOST_TEXT})
+short: ParameterReader[str] = ParameterReader(_short, {"type": "string", "minLength": 1, "maxLength": MOST_TEXT})
 """Reads a text of 1 to 200 characters, none of them one that hides or reorders text."""
 
 

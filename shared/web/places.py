@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from starlette.types import Scope
 
 
-class Room:
+class BodyRoom:
     """The places and bytes of one kind of client: *who* are writers, or all others. A body has *most* bytes."""
 
     def __init__(self, places: int, size: int, who: str, most: int = 64 * 1024) -> None:
@@ -35,7 +35,7 @@ class Admission:
     set ``scope["token_name"]``; before, and without one, for its address.
     """
 
-    def __init__(self, scope: Scope, writers: Room, others: Room, address: Callable[[], str]) -> None:
+    def __init__(self, scope: Scope, writers: BodyRoom, others: BodyRoom, address: Callable[[], str]) -> None:
         self._scope = scope
         self._writers = writers
         self._others = others
@@ -43,7 +43,7 @@ class Admission:
         self._taken: dict[Pool, int] = {}
 
     @cached_property
-    def _place(self) -> tuple[Room, str]:
+    def _place(self) -> tuple[BodyRoom, str]:
         name = self._scope.get("token_name")
         return (self._others, self._address()) if name is None else (self._writers, name)
 

@@ -62,7 +62,7 @@ class Shortcut:
             self._answered("GET", scope["path"], start["status"], self._now() - started)
 
 
-class Answer(NamedTuple):
+class PreparedAnswer(NamedTuple):
     """One representation: the whole of it, or the word that the caller's copy is still good."""
 
     etag: str
@@ -70,7 +70,7 @@ class Answer(NamedTuple):
     unchanged: Messages
 
     @classmethod
-    def of(cls, body: bytes, etag: str, headers: Mapping[str, str], about: Mapping[str, str]) -> Answer:
+    def of(cls, body: bytes, etag: str, headers: Mapping[str, str], about: Mapping[str, str]) -> PreparedAnswer:
         """Return the answers for *body*: *headers* stand in both, those *about* the body only where it is sent."""
         shared = {**headers, "ETag": etag}
         length = {"Content-Length": str(len(body))}
@@ -91,10 +91,10 @@ class Prepared:
     def __init__(self, current: Callable[[], object]) -> None:
         self._current = current
         self._document: object = None
-        self._answers: dict[Hashable, Answer] = {}
+        self._answers: dict[Hashable, PreparedAnswer] = {}
         self._choices: dict[tuple[bytes, bytes], Hashable] = {}
 
-    def keep(self, scope: Scope, document: object, choice: Hashable, answer: Answer) -> None:
+    def keep(self, scope: Scope, document: object, choice: Hashable, answer: PreparedAnswer) -> None:
         """Keep *answer*, made from *document*, for *choice*; requests like that of *scope* get it.
 
         Nothing is kept where *document* is not the current one any more, as when encoding it took until the next: it

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from shared.problems import BadQuery, NotAcceptable
-from shared.web.parameters import Reader, one_of
+from shared.web.parameters import ParameterReader, one_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -41,7 +41,7 @@ def read_query(request: Request, offers: Sequence[str] = (JSON,), /, **readers: 
     """Return what *request* asks for; *readers* maps each parameter to the function that reads it.
 
     Raise BadQuery that names every unknown, repeated or bad parameter, and NotAcceptable when ``Accept`` admits none of
-    *offers*. A reader raises ValueError with what the value must be; what is not given has the default of its Reader.
+    *offers*. A reader raises ValueError with what the value must be; what is not given has its default.
     Where YAML is on offer ``?format=`` outranks ``Accept``.
     """
     values = Parameters()
@@ -56,7 +56,7 @@ def read_query(request: Request, offers: Sequence[str] = (JSON,), /, **readers: 
         raise BadQuery(" ".join(faults))
     values.media_type = _FORMATS[values["format"]] if "format" in values else _acceptable(request, offers)
     for name, reader in readers.items():
-        if name not in values and isinstance(reader, Reader):
+        if name not in values and isinstance(reader, ParameterReader):
             _leave_out(values, name, reader)
     return values
 
@@ -68,7 +68,7 @@ def pairs(request: Request) -> list[tuple[str, str]]:
     return request.query_params.multi_items()
 
 
-def _leave_out(values: Parameters, name: str, reader: Reader[Any]) -> None:
+def _leave_out(values: Parameters, name: str, reader: ParameterReader[Any]) -> None:
     if reader.required:
         raise BadQuery(f"{name} must be given: {reader.required}.")
     if reader.default is not None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 
-from shared.web.places import Admission, Room
+from shared.web.places import Admission, BodyRoom
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,6 +34,6 @@ def asking(
         "server": ("hub", 80),
         "scheme": "http",
     }
-    room = Room(places=1, size=2**30, who="the tests")
+    room = BodyRoom(places=1, size=2**30, who="the tests")
     scope["admission"] = Admission(scope, room, room, lambda: client)
     return Request(scope, receive)

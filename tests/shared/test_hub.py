@@ -15,7 +15,7 @@ from shared.hub import Hub, open_hub
 from shared.model.author import Author
 from shared.problems import StartError
 from shared.registration import wanted
-from shared.search import Wanted
+from shared.search import SearchRequest
 from shared.shortage import cause
 from shared.storage.files.directory import DataDirectory
 from tests.builders import Hands, capability, index, refresh, register, registration, served, url_of
@@ -85,11 +85,11 @@ async def test_threads_that_are_refused_for_a_while_are_had_later_and_it_is_read
         else:
             await becomes(hub, "search", "ok")
             with pytest.raises(RuntimeError):
-                await hub.search.answer(Wanted(), lambda _: b"")
+                await hub.search.answer(SearchRequest(), lambda _: b"")
         refused.clear()
 
         await becomes(hub, "search", "ok")
-        assert (await hub.search.answer(Wanted(), lambda _: b"found")).body == b"found"
+        assert (await hub.search.answer(SearchRequest(), lambda _: b"found")).body == b"found"
     assert "no threads left" in caplog.text or threads == "search_"
     assert "Traceback" not in caplog.text
 
@@ -105,7 +105,7 @@ async def test_threads_that_are_refused_later_are_not_needed(
         await hub.sources.refresh("state-hub")
         await hub.registry.shown("It is read.")
 
-        assert (await hub.search.answer(Wanted(), lambda found: str(found.total).encode())).body == b"1"
+        assert (await hub.search.answer(SearchRequest(), lambda found: str(found.total).encode())).body == b"1"
 
 
 @pytest.mark.parametrize("fault", [MemoryError(), asyncio.CancelledError()], ids=["memory", "cancelled within"])

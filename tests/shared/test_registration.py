@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shared.fetch.guard import Guard
-from shared.model.registration import Registration, Wanted
+from shared.model.registration import Registration, RegistrationFields
 from shared.problems import InvalidRegistration
 from shared.registration import merged, wanted
 from tests.builders import registration
@@ -93,7 +93,7 @@ def test_a_patch_changes_what_it_names() -> None:
 def test_null_resets_an_optional_field() -> None:
     patch = {"required": None, "description": None, "cache_ttl_seconds": None, "enabled": None}
 
-    assert merged(ROW, patch, GUARD) == Wanted(**registration())
+    assert merged(ROW, patch, GUARD) == RegistrationFields(**registration())
 
 
 @pytest.mark.parametrize(

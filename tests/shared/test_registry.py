@@ -9,7 +9,7 @@ import pytest
 
 from shared.hub import Hub, open_hub
 from shared.model.author import Author, Grant
-from shared.model.registration import Wanted
+from shared.model.registration import RegistrationFields
 from shared.model.rules import Precondition
 from shared.problems import (
     Forbidden,
@@ -21,7 +21,7 @@ from shared.problems import (
     TooManyRequests,
     UrlRegistered,
 )
-from shared.search import Wanted as Query
+from shared.search import SearchRequest
 from tests.builders import Hands, capability, index, registration, url_of
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     Call = Callable[[Hub, Author], Awaitable[object]]
 
 REPO = "state-hub"
-NEW = Wanted(**registration())
+NEW = RegistrationFields(**registration())
 ADMIN = Author("operator")
 OWNER = Author("owner", grant=Grant((REPO,)))
 STRANGER = Author("stranger", grant=Grant(("other-*",)))
@@ -43,7 +43,7 @@ WHOLE = index(*(capability(number) for number in range(5)))
 LESS = index(capability(1))
 
 
-def elsewhere(current: Registration) -> Wanted:
+def elsewhere(current: Registration) -> RegistrationFields:
     return replace(current.wanted(), domain="elsewhere")
 
 
@@ -79,7 +79,7 @@ async def facts(hub: Hub) -> tuple[list[str], list[str], str, bytes]:
         f"{part.repo} {part.registration.domain} {len(part.content.entries) if part.content else 0}"
         for part in hub.federation.edition.parts
     ]
-    search = await hub.search.answer(Query(), _total)
+    search = await hub.search.answer(SearchRequest(), _total)
     return stored, followed, " ".join(shown), search.body
 
 

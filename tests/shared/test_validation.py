@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.formats.documents import Fault
-from shared.formats.reader import Reader
+from shared.formats.reader import DocumentReader
 from shared.problems import InvalidIndex, SourceTooLarge
 from shared.validation import as_json, faults_of, validate_index, validate_manifest
 from tests.builders import index
@@ -17,18 +17,18 @@ FAULT = Fault(3, 7, "/version", "must be 1", "Write version: 1, without quotes."
 
 
 @pytest.fixture
-async def reader() -> AsyncIterator[Reader]:
-    made = Reader()
+async def reader() -> AsyncIterator[DocumentReader]:
+    made = DocumentReader()
     yield made
     await made.close()
 
 
-async def test_a_verdict_counts_what_is_valid(reader: Reader) -> None:
+async def test_a_verdict_counts_what_is_valid(reader: DocumentReader) -> None:
     assert await validate_index(reader, index()) == {"valid": True, "capability_count": 1, "errors": []}
 
 
 @pytest.mark.parametrize("validate", [validate_index, validate_manifest])
-async def test_markup_is_a_fault_of_the_whole(reader: Reader, validate: object) -> None:
+async def test_markup_is_a_fault_of_the_whole(reader: DocumentReader, validate: object) -> None:
     verdict = await validate(reader, b"<p>")  # type: ignore[operator]
 
     (error,) = verdict["errors"]

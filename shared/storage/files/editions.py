@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from shared.model.lines import Line
+from shared.model.lines import ChangeLine
 from shared.model.window import MOST_BYTES, MOST_LINES
 from shared.storage.engine import Editions, Head, Shown, Turn
 from shared.storage.files.disk import PREVIOUS, content_of, parsed, storage_problem, trusted, write_all, write_whole
@@ -53,7 +53,7 @@ class FileEditions(Editions):
                 raise ValueError("since")
             return head
 
-    def begin(self, head: Head, lines: Sequence[Line]) -> None:
+    def begin(self, head: Head, lines: Sequence[ChangeLine]) -> None:
         """Keep the promise."""
         # The line first: one that leads to a serial that was never given does not count.
         self._lines.write(lines)
@@ -71,7 +71,7 @@ class _FileTurn(Turn):
     def __init__(self, editions: FileEditions) -> None:
         self._editions = editions
 
-    async def publish(self, head: Head, lines: Sequence[Line]) -> None:
+    async def publish(self, head: Head, lines: Sequence[ChangeLine]) -> None:
         await asyncio.to_thread(self._editions.begin, head, lines)
 
 
@@ -89,7 +89,7 @@ class LinesFile:
         self._most_in_file = 0
         self._torn = True
 
-    def load(self, serial: int, substance: str) -> list[Line]:
+    def load(self, serial: int, substance: str) -> list[ChangeLine]:
         """Return the lines that lead to *serial*, whose substance is given; none where the last one does not."""
         self._torn = True  # whatever else lies there goes with the next line
         lines = [line for line in _leading_up(self._read()) if line.serial <= serial]
@@ -100,7 +100,7 @@ class LinesFile:
             return self._path.read_bytes().splitlines(keepends=True)
         return []
 
-    def write(self, lines: Sequence[Line]) -> None:
+    def write(self, lines: Sequence[ChangeLine]) -> None:
         """Write the last of *lines*, which are all that count from now on; raise StorageUnavailable.
 
         The file is only appended to, and written anew, without what was joined or left out since, after as much again
@@ -122,7 +122,7 @@ class LinesFile:
             self._torn = True
             raise storage_problem(fault) from fault
 
-    def _rewrite(self, lines: Sequence[Line]) -> tuple[int, int]:
+    def _rewrite(self, lines: Sequence[ChangeLine]) -> tuple[int, int]:
         text = b"".join([one.text for one in lines])
         write_whole(self._path, text)
         self._torn = False
@@ -130,12 +130,12 @@ class LinesFile:
         return len(lines), len(text)
 
 
-def _leading_up(texts: Iterable[bytes]) -> list[Line]:
+def _leading_up(texts: Iterable[bytes]) -> list[ChangeLine]:
     """Return the last lines of *texts* whose serials follow one on the other; a line is void once its serial recurs."""
-    lines: list[Line] = []
+    lines: list[ChangeLine] = []
     for text in texts:
         try:
-            line = Line.read(text)
+            line = ChangeLine.read(text)
         except (ValueError, KeyError, TypeError):
             if text.endswith(b"\n"):
                 lines.clear()

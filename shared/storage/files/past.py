@@ -11,7 +11,7 @@ import orjson
 
 from shared.model.spans import Span
 from shared.model.status import STATES
-from shared.storage.engine import Past
+from shared.storage.engine import TimelineStore
 from shared.storage.files.disk import PREVIOUS, parsed, write_whole
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ FORMAT = 1
 _log = logging.getLogger("hub.timeline")
 
 
-class FilePast(Past):
-    """Keeps the promises of Past. A file that can't be understood is kept aside by the first write after it."""
+class FilePast(TimelineStore):
+    """A TimelineStore in a file. One that can't be understood is kept aside by the first write after it."""
 
     def __init__(self, folder: Path) -> None:
         """Know where it lies; ``load`` reads it."""

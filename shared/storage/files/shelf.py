@@ -17,7 +17,7 @@ import orjson
 from shared.fetch import Validators
 from shared.model.content import Content, from_document
 from shared.problems import StartError
-from shared.sources.held import Past
+from shared.sources.held import ServedIds
 from shared.storage.files.disk import content_of, parsed, rename, storage_problem, sync_folder, trusted, write_draft
 from shared.storage.files.saved import fitting
 
@@ -47,7 +47,7 @@ class Kept:
     changed_at: str
     content: Content
     registered_at: str = ""
-    past: tuple[Past, ...] = ()
+    past: tuple[ServedIds, ...] = ()
     instead_of: str = ""
     sequence: int = 0
 
@@ -179,7 +179,7 @@ def _read(saved: dict[str, Any], written: bytes) -> Kept:
         saved["changed_at"],
         from_document(saved["index"], url),
         saved.get("registered_at", ""),
-        tuple(Past(until, b64decode(ids)) for until, ids in saved.get("past", ())),
+        tuple(ServedIds(until, b64decode(ids)) for until, ids in saved.get("past", ())),
         saved.get("instead_of", ""),
         saved.get("sequence", 0),
     )

@@ -8,11 +8,11 @@ import pytest
 
 from shared.discovery.listing import read_list
 from shared.problems import BadQuery
-from shared.search import Position, Wanted, reading
+from shared.search import Position, SearchRequest, reading
 from tests.shared.asking import asking
 
 
-def wanted(**params: str) -> Wanted:
+def wanted(**params: str) -> SearchRequest:
     return read_list(asking(query=urlencode(params)))
 
 
@@ -21,13 +21,13 @@ def at(hour: int, minute: int = 0, second: int = 0) -> datetime:
 
 
 def test_a_listing_shows_everything_twenty_at_a_time() -> None:
-    assert wanted() == Wanted(limit=20)
+    assert wanted() == SearchRequest(limit=20)
 
 
 def test_a_listing_goes_on() -> None:
     after = Position(None, "ours", "x")
 
-    assert wanted(pageSize="7", pageToken=str(reading.position_cursor(after))) == Wanted(limit=7, after=after)
+    assert wanted(pageSize="7", pageToken=str(reading.position_cursor(after))) == SearchRequest(limit=7, after=after)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_a_listing_goes_on() -> None:
     ],
 )
 def test_conditions_become_filters(condition: str, asks: dict[str, Any]) -> None:
-    assert wanted(filter=condition) == Wanted(limit=20, **asks)
+    assert wanted(filter=condition) == SearchRequest(limit=20, **asks)
 
 
 @pytest.mark.parametrize(

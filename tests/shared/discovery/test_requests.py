@@ -7,7 +7,7 @@ import pytest
 
 from shared.discovery.requests import FIELDS, MOST_WORDS, page, read_explore, read_search
 from shared.problems import BadQuery, MalformedBody
-from shared.search import Position, Wanted, reading
+from shared.search import Position, SearchRequest, reading
 from tests.shared.asking import asking
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def sending(body: Any) -> Request:
 async def test_a_search_asks_for_some_of_its_words_ten_at_a_time() -> None:
     wanted, referrals = await read_search(sending({"query": {"text": "Find me a PDF, a PDF!"}}))
 
-    assert wanted == Wanted(terms=("find", "me", "a", "pdf"), some=True, limit=10)
+    assert wanted == SearchRequest(terms=("find", "me", "a", "pdf"), some=True, limit=10)
     assert not referrals
 
 
@@ -57,7 +57,7 @@ async def test_an_exploration_may_look_at_everything() -> None:
 
     wanted, asked = await read_explore(sending({"resultType": {"facets": facets}}))
 
-    assert wanted == Wanted(some=True, facets=("type", "availability"), limit=1)
+    assert wanted == SearchRequest(some=True, facets=("type", "availability"), limit=1)
     assert asked == [
         {"field": "type", "limit": 20, "minCount": 1}, {"field": "metadata.availability", "limit": 3, "minCount": 2},
     ]  # fmt: skip

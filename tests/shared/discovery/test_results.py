@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.discovery.naming import Naming
 from shared.discovery.results import Listing, One, Results
-from shared.search import Found, Hit, Position
+from shared.search import Hit, Position, SearchResult
 from tests.builders import capability
 from tests.shared.sharing import part
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 HUB = Naming("https://reuse.example.org")
 
 
-def made(render: Callable[[Found], bytes], *numbers: int, following: Position | None = None) -> dict[str, Any]:
+def made(render: Callable[[SearchResult], bytes], *numbers: int, following: Position | None = None) -> dict[str, Any]:
     """Return what *render* makes of some capabilities, of which the one numbered 3 is no good."""
     share = part("ours", *(capability(n, name=" " if n == 3 else f"N{n}", summary="S.") for n in numbers))
     assert share.content
     hits = [Hit(share, entry, 100 - place) for place, entry in enumerate(share.content.entries)]
-    body: dict[str, Any] = json.loads(render(Found(1, hits, len(hits), following, {})))
+    body: dict[str, Any] = json.loads(render(SearchResult(1, hits, len(hits), following, {})))
     return body
 
 
@@ -55,7 +55,7 @@ def test_a_token_leads_to_the_next_page() -> None:
 
 def test_one_is_the_first_good_one_or_nothing() -> None:
     assert made(One(HUB), 3, 5)["displayName"] == "N5"
-    assert One(HUB)(Found(1, [], 0, None, {})) == b""
+    assert One(HUB)(SearchResult(1, [], 0, None, {})) == b""
 
 
 def test_equal_renderers_share_what_is_kept() -> None:

@@ -3,12 +3,12 @@ from __future__ import annotations
 import pytest
 
 from shared.federation.changes import Changes
-from shared.model.lines import Delta, Line
+from shared.model.lines import ChangeLine, Delta
 from shared.problems import SerialGone
 
 
-def line(serial: int) -> Line:
-    return Line.of(serial, f"s{serial}", Delta({f"repo{serial}": True}))
+def line(serial: int) -> ChangeLine:
+    return ChangeLine.of(serial, f"s{serial}", Delta({f"repo{serial}": True}))
 
 
 def kept(*serials: int) -> Changes:

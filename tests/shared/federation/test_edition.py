@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.federation.document import Press, substance
-from shared.federation.edition import MOST_REPOS, Edition, Standing, dated, disputed, missing
+from shared.federation.edition import MOST_REPOS, Edition, ServedCounts, dated, disputed, missing
 from shared.model.compose import Composition, compose
 from shared.model.status import Status
 from tests.builders import capability
@@ -54,7 +54,7 @@ def test_what_nobody_publishes_is_not_found(edition: Edition, repo: str, entry_i
 def test_tells_how_much_of_each_repo_is_served_and_who_serves_the_rest(
     edition: Edition, repo: str, standing: tuple[int, int, tuple[tuple[str, int], ...]]
 ) -> None:
-    assert edition.standing(repo) == Standing(*standing)
+    assert edition.standing(repo) == ServedCounts(*standing)
 
 
 def test_names_those_who_serve_most_of_the_rest_and_not_more_than_so_many() -> None:

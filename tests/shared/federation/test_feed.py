@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from shared.federation import feed
 from shared.federation.changes import Changes
 from shared.federation.document import Document, Form, Press, substance
-from shared.federation.feed import Place, page
+from shared.federation.feed import ChangePosition, page
 from shared.model.compose import compose
-from shared.model.lines import Delta, Line
+from shared.model.lines import ChangeLine, Delta
 from shared.web.parameters import cursor_to
 from shared.web.query import JSON
 from tests.builders import capability
@@ -44,7 +44,7 @@ class Hub:
         """Serve *parts* from now on, by another serial."""
         following = self.made(parts, self.document.serial + 1)
         delta = Delta.between(self.document.composition, following.composition)
-        line = Line.of(following.serial, following.substance, delta)
+        line = ChangeLine.of(following.serial, following.substance, delta)
         self.changes.with_line(line)
         self.changes.keep(line)
         self.document = following
@@ -56,7 +56,7 @@ class Hub:
 
     def page(self, since: int, limit: int, cursor: str | None = None) -> dict[str, Any]:
         """Return a page of what changed."""
-        after = None if cursor is None else Place.read(cursor)
+        after = None if cursor is None else ChangePosition.read(cursor)
         told: dict[str, Any] = orjson.loads(
             orjson.dumps(page(self.document, since, self.changes.since(since), limit, after))
         )
@@ -182,16 +182,16 @@ def test_a_page_has_the_documented_shape() -> None:
 
 
 def test_a_place_is_read_as_it_was_written() -> None:
-    place = Place(7, 3, "a-repo", "an.id")
+    place = ChangePosition(7, 3, "a-repo", "an.id")
 
-    assert Place.read(str(place)) == place
-    assert Place.read(str(Place(1, 0, "a", ""))) == Place(1, 0, "a", "")
+    assert ChangePosition.read(str(place)) == place
+    assert ChangePosition.read(str(ChangePosition(1, 0, "a", ""))) == ChangePosition(1, 0, "a", "")
 
 
 @pytest.mark.parametrize("text", ["", "x", "AAAA", cursor_to("[1]"), cursor_to("1 5 a b"), cursor_to("1 0 ../x b")])
 def test_what_is_no_place_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="must be the next of an earlier page"):
-        Place.read(text)
+        ChangePosition.read(text)
 
 
 def test_a_page_holds_no_more_conflicts_than_names_would_fit() -> None:

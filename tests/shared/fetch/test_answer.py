@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from shared.fetch.answer import Fetched, Validators, read, retry_after
-from shared.fetch.lanes import Lanes, Place, Widths
+from shared.fetch.lanes import LanePlace, Lanes, Widths
 from tests.builders import Hands
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ async def test_a_body_of_tiny_chunks_takes_little_more_than_its_bytes() -> None:
     response = httpx.Response(200, stream=Chunks(), headers={"Transfer-Encoding": "chunked"})
     tracemalloc.start()
     try:
-        place = Place(Lanes(Widths()), known=False)
+        place = LanePlace(Lanes(Widths()), known=False)
         fetched = await read(response, httpx.URL("https://git.example.org/c.yaml"), Validators(), place)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
@@ -93,7 +93,7 @@ class Members(httpx.AsyncByteStream):
 
 async def test_a_gzip_of_many_members_holds_up_nobody(turns: list[None]) -> None:
     response = httpx.Response(200, stream=Members(), headers={"Content-Encoding": "gzip"})
-    place = Place(Lanes(Widths()), known=False)
+    place = LanePlace(Lanes(Widths()), known=False)
 
     await read(response, httpx.URL("https://git.example.org/c.yaml"), Validators(), place)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from shared.fetch.connection import MAX_HEAD, Connection, HandshakeFailed, HandshakeTimeout
+from shared.fetch.connection import MAX_HEAD, HandshakeFailed, HandshakeTimeout, SourceConnection
 from shared.problems import SourceTooLarge, SourceUnreachable
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="need
 
 
 @contextlib.asynccontextmanager
-async def connected(behaviour: Behaviour, tls: ssl.SSLContext | None = None) -> AsyncIterator[Connection]:
+async def connected(behaviour: Behaviour, tls: ssl.SSLContext | None = None) -> AsyncIterator[SourceConnection]:
     """Yield a connection to a server that behaves so, which is closed at the end."""
     tasks: list[asyncio.Task[None] | None] = []
 
@@ -38,7 +38,7 @@ async def connected(behaviour: Behaviour, tls: ssl.SSLContext | None = None) -> 
             await writer.wait_closed()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls) as server:
-        connection = await Connection.to("127.0.0.1", server.sockets[0].getsockname()[1], 5)
+        connection = await SourceConnection.to("127.0.0.1", server.sockets[0].getsockname()[1], 5)
         yield connection
         await connection.aclose()
         await asyncio.gather(*(task for task in tasks if task))
@@ -56,7 +56,7 @@ def sends(*parts: bytes) -> Behaviour:
     return behave
 
 
-async def all_of(connection: Connection) -> bytes:
+async def all_of(connection: SourceConnection) -> bytes:
     """Return all that comes."""
     parts = []
     while part := await connection.read(1 << 16):
@@ -64,7 +64,7 @@ async def all_of(connection: Connection) -> bytes:
     return b"".join(parts)
 
 
-async def writes_on(connection: Connection) -> None:
+async def writes_on(connection: SourceConnection) -> None:
     """Send without an end."""
     while True:
         await connection.write(b"x" * 100_000)

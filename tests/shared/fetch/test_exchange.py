@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from shared.fetch.connection import Connection
+from shared.fetch.connection import SourceConnection
 from shared.fetch.exchange import MAX_EVENT, Exchange
 from shared.problems import SourceTooLarge
 
@@ -35,7 +35,7 @@ class Server:
         """Yield an exchange with this server."""
         async with await asyncio.start_server(self._serve, "127.0.0.1", 0) as server:
             port = server.sockets[0].getsockname()[1]
-            exchange = Exchange(lambda _: Connection.to("127.0.0.1", port, 5))
+            exchange = Exchange(lambda _: SourceConnection.to("127.0.0.1", port, 5))
             yield exchange
             await exchange.aclose()
             async with asyncio.timeout(5):
@@ -121,7 +121,7 @@ async def test_what_follows_an_answer_is_no_part_of_it_and_never_the_answer_to_a
 async def test_a_server_that_answers_and_ends_before_it_was_asked_is_heard() -> None:
     """What it sent counts, although the request could not be written any more (RFC 9112 §9.3)."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        connection = await Connection.to("127.0.0.1", listening.getsockname()[1], 5)
+        connection = await SourceConnection.to("127.0.0.1", listening.getsockname()[1], 5)
         accepted, _ = listening.accept()
         accepted.sendall(b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n")
         accepted.close()
@@ -134,7 +134,7 @@ async def test_a_server_that_answers_and_ends_before_it_was_asked_is_heard() -> 
     assert response.status_code == 429
 
 
-async def _made(connection: Connection) -> Connection:
+async def _made(connection: SourceConnection) -> SourceConnection:
     return connection
 
 
@@ -162,7 +162,7 @@ async def test_whoever_gives_up_leaves_no_socket_behind() -> None:
 
 
 async def test_one_that_never_connected_ends_and_closes_without_a_word() -> None:
-    async def refuse(_: httpx.URL) -> Connection:
+    async def refuse(_: httpx.URL) -> SourceConnection:
         raise httpx.ConnectError("")
 
     exchange = Exchange(refuse)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from shared.fetch import MAX_BYTES, Bounds, Fetched, Fetcher, TalkTime, Validators
+from shared.fetch import MAX_BYTES, FetchBounds, Fetched, Fetcher, TalkTime, Validators
 from shared.fetch.connection import MAX_HEAD
 from shared.fetch.exchange import Exchange
 from shared.fetch.guard import Guard
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from tests.shared.fetch.hostile import Behaviour
 
 NOT_READ = r"^The source redirects to a host, an address or a port that the hub does not read from\.$"
-PATIENCE = Bounds(total_seconds=600, connect_seconds=600)
-HASTE = Bounds(total_seconds=0.4, connect_seconds=0.2)
+PATIENCE = FetchBounds(total_seconds=600, connect_seconds=600)
+HASTE = FetchBounds(total_seconds=0.4, connect_seconds=0.2)
 NONE = Validators()
 
 pytestmark = pytest.mark.usefixtures("real_network")
@@ -402,7 +402,9 @@ async def test_a_host_that_asks_to_be_left_alone_is_named(fetcher: Fetcher, sour
 
 
 async def test_sources_that_hang_keep_no_other_waiting(source: Hostile) -> None:
-    fetcher = Fetcher(Guard(["127.0.0.0/8"]), "tests", Bounds(total_seconds=5, widths=Widths(4, 9, 1, 1, 0.1, 0.05)))
+    fetcher = Fetcher(
+        Guard(["127.0.0.0/8"]), "tests", FetchBounds(total_seconds=5, widths=Widths(4, 9, 1, 1, 0.1, 0.05))
+    )
     good, _ = source.at("/good", answer(body=INDEX)), source.at("/hangs", hangs)
 
     hung = [asyncio.create_task(fetcher.fetch(source.url("/hangs", f"127.0.1.{n}"), NONE)) for n in range(8)]
@@ -429,7 +431,7 @@ async def test_an_origin_gets_four_connections_at_a_time_each_for_one_request(
 
 async def test_waiting_for_a_place_does_not_count_as_the_sources_time(source: Hostile) -> None:
     url = source.at("/", sends(b"", answer(body=INDEX), every=0.5))
-    fetcher = Fetcher(Guard(["127.0.0.0/8"]), "tests", Bounds(total_seconds=2))
+    fetcher = Fetcher(Guard(["127.0.0.0/8"]), "tests", FetchBounds(total_seconds=2))
 
     fetched = await asyncio.gather(*(fetcher.fetch(url, NONE) for _ in range(24)))
 
@@ -449,7 +451,7 @@ async def test_a_talk_counts_every_hop_and_no_wait_for_a_place(source: Hostile) 
 
     source.at("/moved", slow(answer("302 Found", Location="/")))
     source.at("/", slow(answer(body=INDEX)))
-    fetcher = Fetcher(Guard(["127.0.0.0/8"]), "tests", Bounds(per_origin=1))
+    fetcher = Fetcher(Guard(["127.0.0.0/8"]), "tests", FetchBounds(per_origin=1))
     talks = [TalkTime(hands.clock()) for _ in range(6)]
 
     await asyncio.gather(*(fetcher.fetch(source.url("/moved"), NONE, talk) for talk in talks))
@@ -466,7 +468,7 @@ async def test_a_talk_that_fails_is_counted_too(source: Hostile) -> None:
         hands.advance(1.5)
         writer.close()
 
-    fetcher = Fetcher(Guard(["127.0.0.0/8"]), "tests", Bounds())
+    fetcher = Fetcher(Guard(["127.0.0.0/8"]), "tests", FetchBounds())
     with pytest.raises(SourceUnreachable):
         await fetcher.fetch(source.at("/", breaks), NONE, talk)
     await fetcher.close()

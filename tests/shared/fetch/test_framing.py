@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.fetch import Bounds, Fetcher, Validators
+from shared.fetch import FetchBounds, Fetcher, Validators
 from shared.fetch.guard import Guard
 from shared.problems import SourceProblem, SourceUnreachable
 from tests.shared.fetch.hostile import INDEX, Hostile, head, sends
@@ -26,7 +26,7 @@ TRAILERS = b"".join(b"X-%d: y\r\n" % number for number in range(2000))
 @pytest.fixture
 async def fetcher(source: Hostile) -> AsyncIterator[Fetcher]:
     """A fetcher that may read from loopback."""
-    fetcher = Fetcher(Guard(["127.0.0.0/8"], [source.port]), "hub", Bounds(total_seconds=10))
+    fetcher = Fetcher(Guard(["127.0.0.0/8"], [source.port]), "hub", FetchBounds(total_seconds=10))
     yield fetcher
     await fetcher.close()
 

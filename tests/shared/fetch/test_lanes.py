@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.fetch import Bounds, Fetcher, TalkTime, Validators
+from shared.fetch import FetchBounds, Fetcher, TalkTime, Validators
 from shared.fetch.guard import Guard
 from shared.fetch.lanes import LIGHT, PROGRESS, Lanes, Widths
 from shared.problems import SourceTimeout
@@ -16,7 +16,7 @@ from tests.shared.fetch.hostile import answer, head, packed
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from shared.fetch.lanes import Place
+    from shared.fetch.lanes import LanePlace
     from tests.shared.fetch.hostile import Behaviour, Hostile
 
 WIDTHS = Widths(
@@ -32,13 +32,13 @@ class Street:
         self.order: list[str] = []
         self.tasks: dict[str, asyncio.Task[None]] = {}
 
-    async def enter(self, *names: str, known: bool = True, act: Callable[[Place], None] | None = None) -> None:
+    async def enter(self, *names: str, known: bool = True, act: Callable[[LanePlace], None] | None = None) -> None:
         """Let fetches of these names come, each for the owner who is its first letter; they stay for good."""
         for name in names:
             self.tasks[name] = asyncio.create_task(self._stay(name, act, known=known))
         await asyncio.sleep(0)
 
-    async def _stay(self, name: str, act: Callable[[Place], None] | None, *, known: bool) -> None:
+    async def _stay(self, name: str, act: Callable[[LanePlace], None] | None, *, known: bool) -> None:
         async with self.lanes.place(known=known, talk=TalkTime(Hands().clock(), name[0])) as place:
             self.order.append(name)
             while True:
@@ -86,11 +86,11 @@ async def street() -> AsyncIterator[Street]:
     await made.leave(*made.tasks)
 
 
-def receives(place: Place) -> None:
+def receives(place: LanePlace) -> None:
     place.received += PROGRESS
 
 
-def drips(place: Place) -> None:
+def drips(place: LanePlace) -> None:
     place.received += 1
 
 
@@ -207,7 +207,9 @@ async def test_a_short_pause_of_known_origins_lets_no_crowd_in() -> None:
 
 
 @pytest.mark.parametrize("act", [None, drips], ids=["nothing", "a drip"])
-async def test_those_who_bring_next_to_nothing_make_way(street: Street, act: Callable[[Place], None] | None) -> None:
+async def test_those_who_bring_next_to_nothing_make_way(
+    street: Street, act: Callable[[LanePlace], None] | None
+) -> None:
     await street.enter(*"ab", act=act)
     await street.enter(*"cdef", act=receives)
     assert street.order == [*"abcd"]
@@ -371,7 +373,7 @@ async def test_no_more_documents_end_than_others_wait_for_a_place() -> None:
 @pytest.mark.usefixtures("real_network")
 async def test_many_documents_that_stop_in_the_middle_take_little_memory(source: Hostile) -> None:
     widths = Widths(2, 9, 0, 2, 0.05, 0.05, heavy=1)
-    fetcher = Fetcher(Guard(["127.0.0.0/8"]), "tests", Bounds(total_seconds=30, widths=widths))
+    fetcher = Fetcher(Guard(["127.0.0.0/8"]), "tests", FetchBounds(total_seconds=30, widths=widths))
     document = b"#" * 200_000
     source.at("/stops", answer(body=document, length=300_000))
     come = asyncio.Event()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.fetch import Bounds, Fetched, Fetcher, Validators
+from shared.fetch import FetchBounds, Fetched, Fetcher, Validators
 from shared.fetch.guard import Guard
 from shared.problems import SourceProblem
 from tests.shared.fetch.hostile import INDEX, Hostile, answer, head, sends
@@ -74,7 +74,7 @@ async def outcome(fetcher: Fetcher, url: str) -> Fetched | SourceProblem:
 @pytest.mark.parametrize("seed", range(6))
 async def test_whatever_an_origin_sends_its_other_sources_are_read(source: Hostile, seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311 - no secret, the same in every run
-    fetcher = Fetcher(Guard(["127.0.0.0/8"]), "tests", Bounds(total_seconds=5))
+    fetcher = Fetcher(Guard(["127.0.0.0/8"]), "tests", FetchBounds(total_seconds=5))
     good = source.at("/good", answer(body=INDEX, ETag='"good"'))
     bad = [
         source.at(f"/{number}", sends(*cut(chance, whole), close=True))

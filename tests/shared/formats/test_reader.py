@@ -16,7 +16,7 @@ from shared.formats import Publisher, Reading, SourceFormat, reader, worker
 from shared.formats.capability_index import read_index
 from shared.formats.documents import DocumentFaulty
 from shared.formats.manifest import sift_manifest
-from shared.formats.reader import LARGE, VISITORS, Line, Reader
+from shared.formats.reader import LARGE, VISITORS, DocumentReader, ReadingLine
 from shared.problems import InvalidIndex, Overloaded, SourceNotAnIndex, SourceTooLarge
 from tests.builders import capability, index, registration
 
@@ -51,13 +51,13 @@ HOSTILE = {
 
 
 @pytest.fixture
-async def reading() -> AsyncIterator[Reader]:
-    made = Reader()
+async def reading() -> AsyncIterator[DocumentReader]:
+    made = DocumentReader()
     yield made
     await made.close()
 
 
-def process_of(reading: Reader) -> int | None:
+def process_of(reading: DocumentReader) -> int | None:
     """Return the id of the process, if there is one."""
     return reading._process.pid if reading._process else None
 
@@ -65,7 +65,7 @@ def process_of(reading: Reader) -> int | None:
 async def test_what_the_process_says_is_an_event_of_the_log(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    reading = Reader()
+    reading = DocumentReader()
     says = r"import sys; sys.stderr.write('Fatal: \u20ac \x1b[2J\n' + 99_000 * 'x')"
     monkeypatch.setattr(reader, "_COMMAND", [sys.executable, "-c", says])
 
@@ -79,7 +79,7 @@ async def test_what_the_process_says_is_an_event_of_the_log(
     assert capfd.readouterr().err == ""
 
 
-async def test_small_indexes_are_read_without_a_process(reading: Reader) -> None:
+async def test_small_indexes_are_read_without_a_process(reading: DocumentReader) -> None:
     assert await reading.read(index(), OURS) == Reading(read_index(index(), REPO))
     with pytest.raises(DocumentFaulty):
         await reading.read(b"[]", OURS)
@@ -87,7 +87,7 @@ async def test_small_indexes_are_read_without_a_process(reading: Reader) -> None
     assert process_of(reading) is None
 
 
-async def test_large_indexes_are_read_in_one_process(reading: Reader) -> None:
+async def test_large_indexes_are_read_in_one_process(reading: DocumentReader) -> None:
     assert len(BIG) > LARGE
 
     contents = await asyncio.gather(*(reading.read(BIG, Publisher(REPO, "https://h.example/")) for _ in range(3)))
@@ -103,7 +103,9 @@ async def test_large_indexes_are_read_in_one_process(reading: Reader) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="measures processes in /proc, which only Linux has")
-async def test_the_process_holds_neither_sockets_nor_secrets(reading: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_process_holds_neither_sockets_nor_secrets(
+    reading: DocumentReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("REUSE_SURFACE_TOKEN", "a-secret-of-the-hub")
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.set_inheritable(True)
@@ -117,7 +119,7 @@ async def test_the_process_holds_neither_sockets_nor_secrets(reading: Reader, mo
 
 
 async def test_an_idle_process_ends_and_the_next_index_starts_another() -> None:
-    reading = Reader(Line(idle_seconds=0.05))
+    reading = DocumentReader(ReadingLine(idle_seconds=0.05))
     await reading.read(BIG, OURS)
     first = process_of(reading)
 
@@ -132,7 +134,7 @@ async def test_an_idle_process_ends_and_the_next_index_starts_another() -> None:
     await reading.close()
 
 
-async def test_a_process_that_died_is_replaced(reading: Reader) -> None:
+async def test_a_process_that_died_is_replaced(reading: DocumentReader) -> None:
     await reading.read(BIG, OURS)
     assert reading._process is not None
     reading._process.kill()
@@ -145,13 +147,13 @@ async def test_a_process_that_gets_no_processor_time_tells_nothing_about_the_doc
     monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reader, "_COMMAND", [sys.executable, "-c", "import time; time.sleep(60)"])
-    reading = Reader(Line(seconds=0.3))
+    reading = DocumentReader(ReadingLine(seconds=0.3))
 
     with pytest.raises(Overloaded, match="no processor time left"):
         await reading.read(BIG, OURS)
     assert process_of(reading) is None
     monkeypatch.undo()
-    reading._line = Line()
+    reading._line = ReadingLine()
 
     assert len((await reading.read(BIG, OURS)).own().entries) == 150
     await reading.close()
@@ -173,7 +175,7 @@ CONSUMES = "import resource as r; r.setrlimit(r.RLIMIT_CPU, (1, -1))\nwhile True
     ],
 )
 async def test_what_ended_a_process_without_an_answer_tells_whose_fault_it_is(
-    reading: Reader, monkeypatch: pytest.MonkeyPatch, code: str, kind: type[Exception], says: str
+    reading: DocumentReader, monkeypatch: pytest.MonkeyPatch, code: str, kind: type[Exception], says: str
 ) -> None:
     monkeypatch.setattr(reader, "_COMMAND", [sys.executable, "-c", code])
 
@@ -186,7 +188,7 @@ async def test_what_ended_a_process_without_an_answer_tells_whose_fault_it_is(
 
 
 async def test_the_process_ends_though_the_document_that_waited_for_it_is_given_up() -> None:
-    reading = Reader(Line(idle_seconds=0.05))
+    reading = DocumentReader(ReadingLine(idle_seconds=0.05))
     await reading.read(BIG, OURS)
     async with reading._large.turn("another"):
         waiting = asyncio.create_task(reading.read(BIG, OURS))
@@ -202,7 +204,7 @@ async def test_the_process_ends_though_the_document_that_waited_for_it_is_given_
 
 
 async def test_an_idle_process_that_finds_no_memory_to_end_ends_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    reading = Reader(Line(idle_seconds=0.05))
+    reading = DocumentReader(ReadingLine(idle_seconds=0.05))
 
     def refuse(coroutine: Coroutine[Any, Any, None]) -> None:
         coroutine.close()
@@ -222,7 +224,7 @@ async def test_an_idle_process_that_finds_no_memory_to_end_ends_later(monkeypatc
     await reading.close()
 
 
-async def test_whoever_gives_up_leaves_no_answer_for_the_next(reading: Reader) -> None:
+async def test_whoever_gives_up_leaves_no_answer_for_the_next(reading: DocumentReader) -> None:
     other = index(*(capability(number, summary="y" * 500) for number in range(150)))
     given_up = asyncio.create_task(reading.read(other, OURS))
     while process_of(reading) is None:  # noqa: ASYNC110 - a process has no event
@@ -235,7 +237,7 @@ async def test_whoever_gives_up_leaves_no_answer_for_the_next(reading: Reader) -
     assert given_up.cancelled()
 
 
-async def test_an_index_that_comes_as_an_idle_process_ends_is_read_by_another(reading: Reader) -> None:
+async def test_an_index_that_comes_as_an_idle_process_ends_is_read_by_another(reading: DocumentReader) -> None:
     await reading.read(BIG, OURS)
     first = process_of(reading)
 
@@ -246,7 +248,7 @@ async def test_an_index_that_comes_as_an_idle_process_ends_is_read_by_another(re
     assert process_of(reading) not in {None, first}
 
 
-async def test_the_process_is_not_ended_while_the_next_document_waits_for_it(reading: Reader) -> None:
+async def test_the_process_is_not_ended_while_the_next_document_waits_for_it(reading: DocumentReader) -> None:
     await reading.read(BIG, OURS)
     first = process_of(reading)
     async with reading._large.turn("another"):
@@ -261,7 +263,9 @@ async def test_the_process_is_not_ended_while_the_next_document_waits_for_it(rea
 
 
 @pytest.mark.parametrize("body", [index(), BIG], ids=["small", "large"])
-async def test_documents_of_one_token_keep_no_other_waiting_for_all_of_them(reading: Reader, body: bytes) -> None:
+async def test_documents_of_one_token_keep_no_other_waiting_for_all_of_them(
+    reading: DocumentReader, body: bytes
+) -> None:
     order: list[str] = []
 
     async def read(owner: str) -> None:
@@ -273,7 +277,7 @@ async def test_documents_of_one_token_keep_no_other_waiting_for_all_of_them(read
     assert order.index("one") <= 2
 
 
-async def test_large_manifests_are_read_in_the_process(reading: Reader) -> None:
+async def test_large_manifests_are_read_in_the_process(reading: DocumentReader) -> None:
     sources = [registration(repo=f"r-{n}", url=f"https://git.example.org/{n}/c.yaml") for n in range(900)]
     body = json.dumps({"version": 1, "sources": sources}).encode()
     assert len(body) > LARGE
@@ -285,7 +289,7 @@ async def test_large_manifests_are_read_in_the_process(reading: Reader) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks for the limits of another process, which only Linux tells")
 async def test_the_process_for_visitors_has_less_memory_and_gives_way() -> None:
-    reading = Reader(VISITORS)
+    reading = DocumentReader(VISITORS)
     await reading.read(index(*(capability(number, summary="x" * 900) for number in range(10))), OURS)
     pid = process_of(reading)
 
@@ -296,7 +300,7 @@ async def test_the_process_for_visitors_has_less_memory_and_gives_way() -> None:
 
 
 async def test_a_megabyte_for_visitors_is_refused_within_their_memory() -> None:
-    reading = Reader(VISITORS)
+    reading = DocumentReader(VISITORS)
     # Each list takes a place of its own, to be told where it stands.
     lists = b"version: 1\ncapabilities: [{id: a, name: b, k: [" + b"[]," * 340_000 + b"[]]}]"
 
@@ -308,7 +312,7 @@ async def test_a_megabyte_for_visitors_is_refused_within_their_memory() -> None:
 
 
 async def test_closing_leaves_no_process() -> None:
-    reading = Reader()
+    reading = DocumentReader()
     await reading.read(BIG, OURS)
     pid = process_of(reading)
 
@@ -320,7 +324,7 @@ async def test_closing_leaves_no_process() -> None:
 
 async def test_a_process_that_does_not_end_by_itself_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "_TO_END", 0.05)
-    reading = Reader(Line(idle_seconds=60))
+    reading = DocumentReader(ReadingLine(idle_seconds=60))
     await reading.read(BIG, OURS)
     pid = process_of(reading)
     assert reading._process is not None
@@ -369,7 +373,7 @@ def running(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE)
-async def test_nothing_takes_more_than_its_share(reading: Reader, body: bytes) -> None:
+async def test_nothing_takes_more_than_its_share(reading: DocumentReader, body: bytes) -> None:
     assert len(body) > LARGE
 
     with pytest.raises((DocumentFaulty, SourceTooLarge)):
@@ -380,7 +384,7 @@ async def test_nothing_takes_more_than_its_share(reading: Reader, body: bytes) -
 
 
 async def test_a_process_that_can_not_be_started_is_no_fault_of_the_document(
-    reading: Reader, no_free_files: Callable[[], AbstractContextManager[None]]
+    reading: DocumentReader, no_free_files: Callable[[], AbstractContextManager[None]]
 ) -> None:
     with no_free_files(), pytest.raises(Overloaded, match="no open files left"):
         await reading.read(BIG, OURS)
@@ -394,7 +398,7 @@ async def test_a_process_that_can_not_be_started_is_no_fault_of_the_document(
     ids=["itself", "the thread that waits for its end"],
 )
 async def test_nor_is_one_that_the_system_refuses(
-    reading: Reader, monkeypatch: pytest.MonkeyPatch, fault: Exception
+    reading: DocumentReader, monkeypatch: pytest.MonkeyPatch, fault: Exception
 ) -> None:
     async def refuse(*_: object, **__: object) -> None:
         raise fault
@@ -407,7 +411,7 @@ async def test_nor_is_one_that_the_system_refuses(
 
 @pytest.mark.parametrize("body", [index(), BIG], ids=["in the thread", "in the process"])
 async def test_nor_is_memory_that_the_hub_lacks(
-    reading: Reader, monkeypatch: pytest.MonkeyPatch, body: bytes
+    reading: DocumentReader, monkeypatch: pytest.MonkeyPatch, body: bytes
 ) -> None:
     def fail(*_: object) -> None:
         raise MemoryError
@@ -421,7 +425,9 @@ async def test_nor_is_memory_that_the_hub_lacks(
     assert (await reading.read(body, OURS)).own().entries
 
 
-async def test_nor_is_memory_for_what_the_process_is_sent(reading: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_nor_is_memory_for_what_the_process_is_sent(
+    reading: DocumentReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def fail(*_: object) -> None:
         raise MemoryError
 
@@ -433,7 +439,7 @@ async def test_nor_is_memory_for_what_the_process_is_sent(reading: Reader, monke
     assert process_of(reading) is None
 
 
-async def test_nor_is_a_thread_that_is_refused(reading: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_nor_is_a_thread_that_is_refused(reading: DocumentReader, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise RuntimeError("can't start new thread")
 

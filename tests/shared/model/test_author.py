@@ -3,14 +3,14 @@ from __future__ import annotations
 import pytest
 
 from shared.model.author import Author, Grant
-from shared.model.registration import Wanted
+from shared.model.registration import RegistrationFields
 from shared.problems import Forbidden
 from tests.builders import registration
 
 
-def of(repo: str = "state-hub", domain: str = "helix_forge") -> Wanted:
+def of(repo: str = "state-hub", domain: str = "helix_forge") -> RegistrationFields:
     """Return a registration to write."""
-    return Wanted(**registration(repo=repo, domain=domain))
+    return RegistrationFields(**registration(repo=repo, domain=domain))
 
 
 def test_an_admin_may_write_everything() -> None:

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from shared.model.compose import compose
-from shared.model.lines import Delta, Line, union
+from shared.model.lines import ChangeLine, Delta, union
 from tests.builders import capability
 from tests.shared.sharing import LATER, part
 
@@ -71,22 +71,22 @@ def test_tells_what_changed_by_name(
 
 def test_of_several_changes_to_a_name_the_last_counts() -> None:
     lines = [
-        Line.of(1, "", Delta({"a": True, "b": True}, {"a": {ONE: True, TWO: True}})),
-        Line.of(2, "", Delta({"b": False}, {"a": {ONE: False}, "b": {THREE: True}})),
+        ChangeLine.of(1, "", Delta({"a": True, "b": True}, {"a": {ONE: True, TWO: True}})),
+        ChangeLine.of(2, "", Delta({"b": False}, {"a": {ONE: False}, "b": {THREE: True}})),
     ]
 
     assert union(lines) == Delta({"a": True, "b": False}, {"a": {ONE: False, TWO: True}, "b": {THREE: True}})
 
 
 def test_a_joined_line_says_each_name_once_and_is_no_longer_than_its_parts() -> None:
-    lines = [Line.of(serial, f"digest {serial}", Delta({"a": serial % 2 == 0})) for serial in (7, 8)]
+    lines = [ChangeLine.of(serial, f"digest {serial}", Delta({"a": serial % 2 == 0})) for serial in (7, 8)]
 
-    joined = Line.joined(lines)
+    joined = ChangeLine.joined(lines)
 
     assert (joined.first, joined.serial, joined.substance) == (7, 8, "digest 8")
     assert (joined.joins, lines[0].joins, joined.delta) == (True, False, Delta({"a": True}))
     assert len(joined.text) < sum(len(line.text) for line in lines)
-    assert Line.read(joined.text) == joined
+    assert ChangeLine.read(joined.text) == joined
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_a_line_whose_names_can_not_be_read_is_none(delta: Any) -> None:
     text = orjson.dumps({"format": 1, "serial": 1, "substance": "", "delta": delta}) + b"\n"
 
     with pytest.raises(ValueError, match="format"):
-        Line.read(text)
+        ChangeLine.read(text)
 
 
 @pytest.mark.parametrize(
@@ -118,4 +118,4 @@ def test_a_line_of_serials_that_no_hub_gives_is_none(serials: dict[str, Any]) ->
     record = {"format": 1, "substance": "", "delta": {"sources": {}, "capabilities": {}}}
 
     with pytest.raises(ValueError, match="format"):
-        Line.read(orjson.dumps(record | serials) + b"\n")
+        ChangeLine.read(orjson.dumps(record | serials) + b"\n")

@@ -9,7 +9,7 @@ import pytest
 
 from shared.model import rules
 from shared.model.author import Author, Grant
-from shared.model.registration import Registration, Wanted
+from shared.model.registration import Registration, RegistrationFields
 from shared.model.rules import Decision, Note, RegistrationBounds, Standing
 from shared.problems import (
     Forbidden,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from shared.model.rules import Edit, Precondition
 
 NOW = "2026-11-23T10:00:00.000000Z"
-WANTED = Wanted(**registration())
+WANTED = RegistrationFields(**registration())
 ROW = Registration(
     **registration(), registered_at="t0", updated_at="t0", registered_by="anna", revision=4, sequence=2
 )
@@ -87,7 +87,7 @@ def test_where_there_is_nothing_and_nothing_is_wanted_nothing_changes() -> None:
     assert rules.decide(Standing(last_revision=7), None, ADMIN, NOW) == Decision(None, None, None)
 
 
-REFUSED: dict[str, tuple[Standing, Wanted | None, Author, type[Problem], str]] = {
+REFUSED: dict[str, tuple[Standing, RegistrationFields | None, Author, type[Problem], str]] = {
     "a new name that the patterns do not cover": (Standing(), WANTED, ANNA, Forbidden, "the repo state-hub"),
     "a new one of a domain that is not theirs": (
         Standing(), replace(WANTED, domain="railiance"), TEAM, Forbidden, "the domain railiance",
@@ -121,7 +121,9 @@ REFUSED: dict[str, tuple[Standing, Wanted | None, Author, type[Problem], str]] =
 
 
 @pytest.mark.parametrize(("standing", "wanted", "author", "kind", "says"), REFUSED.values(), ids=REFUSED)
-def test_refuses(standing: Standing, wanted: Wanted | None, author: Author, kind: type[Problem], says: str) -> None:
+def test_refuses(
+    standing: Standing, wanted: RegistrationFields | None, author: Author, kind: type[Problem], says: str
+) -> None:
     with pytest.raises(kind, match=says):
         rules.decide(standing, wanted, author, NOW)
 

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.model import window as module
-from shared.model.lines import Delta, Line, union
+from shared.model.lines import ChangeLine, Delta, union
 from shared.model.window import Window
 
 if TYPE_CHECKING:
@@ -27,11 +27,11 @@ def small() -> Iterator[None]:
         yield
 
 
-def line(serial: int, names: dict[str, bool]) -> Line:
-    return Line.of(serial, f"digest of {serial}", Delta({}, {"repo": names}))
+def line(serial: int, names: dict[str, bool]) -> ChangeLine:
+    return ChangeLine.of(serial, f"digest of {serial}", Delta({}, {"repo": names}))
 
 
-def unjoined(lines: list[Line], most: int = MOST_BYTES) -> int:
+def unjoined(lines: list[ChangeLine], most: int = MOST_BYTES) -> int:
     """Return the oldest serial that a reader may be at where *lines* are there as far as *most* bytes of them go."""
     for one in reversed(lines):
         most -= len(one.text)
@@ -50,7 +50,7 @@ FRESH = st.integers(1, 12).map(lambda count: {"fresh": bool(count % 2)} | dict.f
 @example([{letter * 90: True for letter in LETTERS[: 1 + number % 8]} for number in range(40)])
 @example([{f"{number} {other}": True for other in range(12)} for number in range(40)])
 def test_what_was_added_last_is_there_in_full_and_joining_leaves_no_less(steps: list[dict[str, bool]]) -> None:
-    window, lines = Window(), list[Line]()
+    window, lines = Window(), list[ChangeLine]()
     for serial, names in enumerate(steps, 1):
         lines.append(line(serial, names))
         window = window.plus(lines[-1])
@@ -96,13 +96,13 @@ def test_the_newest_stay_one_by_one() -> None:
 
 def test_a_write_reads_a_few_small_lines_and_not_all(monkeypatch: pytest.MonkeyPatch) -> None:
     window = Window(line(serial, {f"{serial} {number}": True for number in range(4)}) for serial in range(1, 200))
-    joined, sizes = Line.joined, list[int]()
+    joined, sizes = ChangeLine.joined, list[int]()
 
-    def counted(lines: tuple[Line, Line]) -> Line:
+    def counted(lines: tuple[ChangeLine, ChangeLine]) -> ChangeLine:
         sizes.append(sum(len(one.text) for one in lines))
         return joined(lines)
 
-    monkeypatch.setattr(Line, "joined", counted)
+    monkeypatch.setattr(ChangeLine, "joined", counted)
     for serial in range(200, 300):
         before = len(sizes)
         window = window.plus(line(serial, {f"{serial} {number}": True for number in range(4)}))

@@ -4,15 +4,15 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from shared.federation.edition import Standing
+from shared.federation.edition import ServedCounts
 from shared.model.status import STATES, State
 from shared.pages.badge import badge
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def standing(served: int, entries: int | None = None) -> Standing:
-    return Standing(served if entries is None else entries, served, ())
+def standing(served: int, entries: int | None = None) -> ServedCounts:
+    return ServedCounts(served if entries is None else entries, served, ())
 
 
 @pytest.mark.parametrize("state", STATES)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.model.lines import Delta, Line
+from shared.model.lines import ChangeLine, Delta
 from shared.pages.source import MOST_TURNS, recent, waiting
 from tests.builders import capability, index, refresh, register, url_of
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from tests.builders import Hands
 
 
-def line(serial: int, **capabilities: dict[str, bool]) -> Line:
-    return Line.of(serial, "", Delta(sources={"a": True}, capabilities=capabilities))
+def line(serial: int, **capabilities: dict[str, bool]) -> ChangeLine:
+    return ChangeLine.of(serial, "", Delta(sources={"a": True}, capabilities=capabilities))
 
 
 def test_tells_what_came_and_went_the_newest_first() -> None:
@@ -32,7 +32,7 @@ def test_goes_no_further_back_than_it_shows() -> None:
 
 
 def test_serials_that_are_told_together_are_one_turn() -> None:
-    together = Line.joined([line(1, a={"x": True, "y": True}), line(2, a={"x": False})])
+    together = ChangeLine.joined([line(1, a={"x": True, "y": True}), line(2, a={"x": False})])
 
     assert recent([together, line(3, b={"x": True})], "a") == [(1, 2, ["y"], ["x"])]
 

@@ -12,17 +12,17 @@ import shared.search.index as module
 from shared.search import nothing
 from shared.search.facts import KINDS
 from shared.search.index import Index
-from shared.search.query import Position, Wanted
-from shared.search.sources import Source
+from shared.search.query import Position, SearchRequest
+from shared.search.sources import SearchSource
 from tests.builders import capability
 from tests.shared.search.editions import edition
 from tests.shared.sharing import EARLY, LATER, part
 
 if TYPE_CHECKING:
     from shared.model.compose import Part
-    from shared.search.query import Found
+    from shared.search.query import SearchResult
 
-NOTHING = Wanted()
+NOTHING = SearchRequest()
 
 
 def never() -> bool:
@@ -38,11 +38,11 @@ def of(*names: str, repo: str = "ours") -> Part:
     return part(repo, *(capability(id=f"{repo}.n{place}", name=name) for place, name in enumerate(names)))
 
 
-def find(where: Index, text: str | None = None, **more: Any) -> Found:
-    return where.find(Wanted(terms=tuple(text.split()) if text else None, **more), never)
+def find(where: Index, text: str | None = None, **more: Any) -> SearchResult:
+    return where.find(SearchRequest(terms=tuple(text.split()) if text else None, **more), never)
 
 
-def names(found: Found) -> list[str]:
+def names(found: SearchResult) -> list[str]:
     return [hit.entry.json.split(b'"name":"')[1].split(b'"')[0].decode() for hit in found.hits]
 
 
@@ -69,7 +69,7 @@ def test_no_words_list_everything_and_a_text_without_a_word_finds_nothing() -> N
 
     assert names(find(where)) == ["c", "b", "a"]
     assert [hit.score for hit in find(where).hits] == [0, 0, 0]
-    found = where.find(Wanted(terms=()), never)
+    found = where.find(SearchRequest(terms=()), never)
     assert (found.hits, found.total, found.following) == ([], 0, None)
 
 
@@ -188,7 +188,10 @@ def test_a_list_goes_on_after_the_place_of_what_was_shown_last(repo: str, entry_
 
 def said(where: Index) -> list[object]:
     """Return all that the tests can ask *where*, ranks included."""
-    asked = [Wanted(terms=terms, facets=KINDS, limit=1000) for terms in (None, ("n1",), ("pear",), ("example", "ap"))]
+    asked = [
+        SearchRequest(terms=terms, facets=KINDS, limit=1000)
+        for terms in (None, ("n1",), ("pear",), ("example", "ap"))
+    ]
     found = [where.find(wanted, never) for wanted in asked]
     return [
         (one.total, one.facets, one.serial, [(hit.part.repo, hit.entry.json, hit.score) for hit in one.hits])
@@ -234,7 +237,7 @@ def test_a_moment_may_leave_more_repos_than_sqlite_takes_values() -> None:
     assert one.content is not None
     parts = [replace(one, registration=replace(one.registration, repo=f"r{number}")) for number in range(33_000)]
     where = index(part("r32999", capability(1, name="one")))
-    where._sources |= {each.repo: Source(each, one.content, frozenset()) for each in parts}
+    where._sources |= {each.repo: SearchSource(each, one.content, frozenset()) for each in parts}
     moment = datetime.fromisoformat(EARLY) - timedelta(days=1)
 
     assert names(find(where, since=(("registered_at", moment), ("changed_at", moment)))) == ["one"]

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.search.query import Wanted, words
+from shared.search.query import SearchRequest, words
 
 
 def test_searches_that_ask_the_same_are_equal_and_can_be_looked_up() -> None:
-    one, same, other = (Wanted(terms=("a",), filters=(("tag", (tag,)),)) for tag in "xxy")
+    one, same, other = (SearchRequest(terms=("a",), filters=(("tag", (tag,)),)) for tag in "xxy")
 
     assert {one: 1}[same] == 1
     assert one != other

@@ -12,7 +12,7 @@ import pytest
 import shared.search as module
 import shared.search.index as index_module
 from shared.problems import SearchTimeout
-from shared.search import Search, Wanted
+from shared.search import Search, SearchRequest
 from tests.builders import Hands, capability
 from tests.shared.search.editions import edition
 from tests.shared.sharing import part
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from shared.clock import Clock
     from shared.federation import Edition, Federation
-    from shared.search import Found
+    from shared.search import SearchResult
 
 
 class Editions:
@@ -62,7 +62,7 @@ def editions() -> Editions:
     return Editions()
 
 
-def ids(found: Found) -> bytes:
+def ids(found: SearchResult) -> bytes:
     return b" ".join(hit.entry.id.removeprefix("capability.example.").encode() for hit in found.hits)
 
 
@@ -97,7 +97,7 @@ async def test_follows_on_after_a_fault_and_says_so_meanwhile(
     monkeypatch.setattr(index_module, "SMALL_CHANGE", small_change)
     monkeypatch.setattr(Faulty, "faults", 0)
     async with running(editions) as search:
-        await search.answer(Wanted(), ids)
+        await search.answer(SearchRequest(), ids)
         Faulty.faults = 1
         editions.serve(edition(part("ours", capability(2, name="two")), serial=2))
         async with asyncio.timeout(10):
@@ -108,7 +108,7 @@ async def test_follows_on_after_a_fault_and_says_so_meanwhile(
             while search.trouble:  # noqa: ASYNC110 - the same
                 await asyncio.sleep(0.001)
 
-        answer = await search.answer(Wanted(), ids)
+        answer = await search.answer(SearchRequest(), ids)
 
     assert (answer.body, answer.serial) == (b"n2", 2)
     assert "making the search index failed" in caplog.text
@@ -129,14 +129,14 @@ async def test_readers_who_wait_are_woken_though_waking_them_failed_once(
     monkeypatch.setattr(asyncio, "Condition", Failing)
 
     async with running(editions) as search, asyncio.timeout(4):
-        answer = await search.answer(Wanted(), ids)
+        answer = await search.answer(SearchRequest(), ids)
 
     assert (answer.serial, faults, search.trouble) == (1, [], "")
 
 
 async def test_answers_from_the_start_with_what_the_first_edition_holds(editions: Editions) -> None:
     async with running(editions) as search:
-        answer = await search.answer(Wanted(), ids)
+        answer = await search.answer(SearchRequest(), ids)
 
     assert (answer.body, answer.serial, answer.generated_at) == (b"n1", 1, "2026-11-23T10:00:00Z")
 
@@ -145,11 +145,11 @@ async def test_answers_from_the_start_with_what_the_first_edition_holds(editions
 async def test_follows_every_edition(editions: Editions, small_change: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(index_module, "SMALL_CHANGE", small_change)
     async with running(editions) as search:
-        await search.answer(Wanted(), ids)
+        await search.answer(SearchRequest(), ids)
         for serial in (2, 3):
             editions.serve(edition(part("ours", capability(serial)), serial=serial))
             await search.caught_up()
-            answer = await search.answer(Wanted(), ids)
+            answer = await search.answer(SearchRequest(), ids)
             assert (answer.body, answer.serial) == (b"n%d" % serial, serial)
             assert search.version == (serial, "2026-11-23T10:00:00Z")
 
@@ -170,10 +170,10 @@ async def test_the_old_index_answers_while_a_new_one_is_made(
         monkeypatch.setattr(module, "Index", made)
         editions.serve(edition(part("ours", capability(2)), serial=2))
         await asyncio.to_thread(begun.wait, 10)
-        during = await search.answer(Wanted(), ids)
+        during = await search.answer(SearchRequest(), ids)
         go_on.set()
         await search.caught_up()
-        after = await search.answer(Wanted(), ids)
+        after = await search.answer(SearchRequest(), ids)
 
     assert [(one.serial, one.body) for one in (during, after)] == [(1, b"n1"), (2, b"n2")]
 
@@ -181,16 +181,16 @@ async def test_the_old_index_answers_while_a_new_one_is_made(
 async def test_an_answer_is_made_once_per_edition_and_question(editions: Editions) -> None:
     made: list[bytes] = []
 
-    def render(found: Found) -> bytes:
+    def render(found: SearchResult) -> bytes:
         made.append(ids(found))
         return made[-1]
 
     async with running(editions) as search:
-        for wanted in (Wanted(), Wanted(terms=("one",)), Wanted(), Wanted(terms=("one",))):
+        for wanted in (SearchRequest(), SearchRequest(terms=("one",)), SearchRequest(), SearchRequest(terms=("one",))):
             await search.answer(wanted, render)
         editions.serve(edition(part("ours", capability(2, name="one")), serial=2))
         await search.caught_up()
-        await search.answer(Wanted(), render)
+        await search.answer(SearchRequest(), render)
 
     assert made == [b"n1", b"n1", b"n2"]
 
@@ -201,15 +201,15 @@ async def test_an_answer_is_kept_no_longer_than_there_is_room(
     monkeypatch.setattr(module, "KEPT_BYTES", 2000)
     made: list[int] = []
 
-    def render(_: Found) -> bytes:
+    def render(_: SearchResult) -> bytes:
         made.append(len(made))
         return b"x" * 500
 
     async with running(editions) as search:
         for limit in (1, 2, 1, 1):
-            await search.answer(Wanted(limit=limit), render)
+            await search.answer(SearchRequest(limit=limit), render)
         with pytest.raises(ZeroDivisionError):
-            await search.answer(Wanted(limit=3), lambda _: b"%d" % (1 // 0))
+            await search.answer(SearchRequest(limit=3), lambda _: b"%d" % (1 // 0))
 
     assert made == [0, 1, 2]
 
@@ -222,7 +222,7 @@ async def test_long_questions_take_no_more_room_than_short_ones(editions: Editio
         try:
             for number in range(150):
                 values = tuple(f"{number}-{count}-" + "v" * 600 for count in range(100))
-                await search.answer(Wanted(filters=(("tag", values),)), ids)
+                await search.answer(SearchRequest(filters=(("tag", values),)), ids)
                 kept.append(tracemalloc.get_traced_memory()[0])
         finally:
             tracemalloc.stop()
@@ -237,7 +237,7 @@ async def test_what_makes_an_answer_is_weighed(editions: Editions, monkeypatch: 
 
     async with running(editions) as search:
         for render in (*renders, renders[0], renders[0]):
-            await search.answer(Wanted(), render)
+            await search.answer(SearchRequest(), render)
 
     assert [len(render.made) for render in renders] == [2, 1]
 
@@ -249,7 +249,7 @@ class Rendering:
     fields: str
     made: list[int] = field(default_factory=list, repr=False)
 
-    def __call__(self, found: Found) -> bytes:
+    def __call__(self, found: SearchResult) -> bytes:
         """Return the same small answer each time."""
         self.made.append(found.total)
         return b"small"
@@ -261,7 +261,7 @@ async def test_an_answer_larger_than_all_the_room_is_given_and_not_kept(
     monkeypatch.setattr(module, "KEPT_BYTES", 2000)
 
     async with running(editions) as search:
-        answers = [await search.answer(Wanted(), lambda _: b"x" * 5000) for _ in range(2)]
+        answers = [await search.answer(SearchRequest(), lambda _: b"x" * 5000) for _ in range(2)]
 
     assert [len(answer.body) for answer in answers] == [5000, 5000]
 
@@ -269,14 +269,14 @@ async def test_an_answer_larger_than_all_the_room_is_given_and_not_kept(
 async def test_a_search_whose_turn_comes_too_late_is_given_up(editions: Editions) -> None:
     hands, busy = Hands(), threading.Event()
 
-    def block(_: Found) -> bytes:
+    def block(_: SearchResult) -> bytes:
         busy.wait(10)
         return b"slow"
 
     async with running(editions, hands) as search:
         await search.caught_up()
-        slow = asyncio.create_task(search.answer(Wanted(limit=1), block))
-        late = asyncio.create_task(search.answer(Wanted(terms=("example",)), ids))
+        slow = asyncio.create_task(search.answer(SearchRequest(limit=1), block))
+        late = asyncio.create_task(search.answer(SearchRequest(terms=("example",)), ids))
         await asyncio.sleep(0.01)
         hands.advance(module.SECONDS)
         busy.set()
@@ -284,7 +284,7 @@ async def test_a_search_whose_turn_comes_too_late_is_given_up(editions: Editions
         assert (await slow).body == b"slow"
         with pytest.raises(SearchTimeout):
             await late
-        assert (await search.answer(Wanted(limit=1), ids)).body == b"n1"
+        assert (await search.answer(SearchRequest(limit=1), ids)).body == b"n1"
 
 
 async def test_a_search_that_takes_too_long_is_given_up(editions: Editions) -> None:
@@ -303,7 +303,7 @@ async def test_a_search_that_takes_too_long_is_given_up(editions: Editions) -> N
 
     async with running(editions, Tired()) as search:
         with pytest.raises(SearchTimeout):
-            await search.answer(Wanted(terms=("example",), limit=1), ids)
+            await search.answer(SearchRequest(terms=("example",), limit=1), ids)
 
 
 async def test_before_there_is_an_index_a_search_waits_a_while(
@@ -314,7 +314,7 @@ async def test_before_there_is_an_index_a_search_waits_a_while(
     assert search.version == (0, "")
 
     with pytest.raises(SearchTimeout):
-        await search.answer(Wanted(), ids)
+        await search.answer(SearchRequest(), ids)
 
     await search.close()
 
@@ -412,7 +412,7 @@ async def test_a_search_after_a_write_waits_for_what_was_written(
         editions.serve(edition(part("ours", capability(2)), serial=2))
         await search.promise()
         await asyncio.to_thread(held.begun.wait, 10)
-        after = asyncio.create_task(search.answer(Wanted(), ids))
+        after = asyncio.create_task(search.answer(SearchRequest(), ids))
         await asyncio.sleep(0.01)
         waiting = not after.done()
         held.go_on.set()
@@ -430,7 +430,7 @@ async def test_a_search_that_waits_in_vain_is_given_up(editions: Editions, monke
         await search.promise()
 
         with pytest.raises(SearchTimeout):
-            await search.answer(Wanted(), ids)
+            await search.answer(SearchRequest(), ids)
 
         held.go_on.set()
 
@@ -445,13 +445,13 @@ async def test_where_an_index_takes_long_the_write_waits_and_searches_go_on(
         editions.serve(edition(part("ours", capability(2)), serial=2))
         write = asyncio.create_task(search.promise())
         await asyncio.to_thread(held.begun.wait, 10)
-        meanwhile = await search.answer(Wanted(), ids)
+        meanwhile = await search.answer(SearchRequest(), ids)
         waiting = not write.done()
         held.go_on.set()
         await write
 
         assert (meanwhile.serial, waiting) == (1, True)
-        assert (await search.answer(Wanted(), ids)).serial == 2
+        assert (await search.answer(SearchRequest(), ids)).serial == 2
 
 
 async def test_a_write_waits_no_longer_than_a_minute(editions: Editions, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -466,7 +466,7 @@ async def test_a_write_waits_no_longer_than_a_minute(editions: Editions, monkeyp
         await search.promise()
 
         with pytest.raises(SearchTimeout):
-            await search.answer(Wanted(), ids)
+            await search.answer(SearchRequest(), ids)
         held.go_on.set()
 
 
@@ -479,5 +479,5 @@ async def test_nothing_is_waited_for_that_no_write_promised(
         held = Held(monkeypatch)
         editions.serve(edition(part("ours", capability(2)), serial=2))
 
-        assert (await search.answer(Wanted(), ids)).serial == 1
+        assert (await search.answer(SearchRequest(), ids)).serial == 1
         held.go_on.set()

@@ -8,7 +8,7 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from shared.server.bounds import Bounds
+from shared.server.bounds import ServerBounds
 from shared.server.connections import Connections
 from shared.server.guard import GuardedProtocol
 from shared.settings import Settings
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 async def server(real_network: None) -> AsyncIterator[Served]:
     """A server of the app with tight bounds."""
     del real_network
-    bounds = Bounds(Settings(max_head_bytes=2000, max_connections=20, public_url="http://hub"), 9999)
+    bounds = ServerBounds(Settings(max_head_bytes=2000, max_connections=20, public_url="http://hub"), 9999)
     bounds.connections = Connections(20, ["127.0.0.0/8"])
     bounds.receive_seconds = bounds.send_seconds = SOON
     bounds.idle_seconds = 60

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
     from uvicorn.server import ServerState
 
-    from shared.server.bounds import Bounds
+    from shared.server.bounds import ServerBounds
 
 GET = b"GET / HTTP/1.1\r\nHost: hub\r\n\r\n"
 UP = b"POST / HTTP/1.1\r\nHost: hub\r\n"
@@ -74,7 +74,7 @@ class Served:
     """A server, and what it knows of its connections."""
 
     port: int
-    bounds: Bounds
+    bounds: ServerBounds
     state: ServerState
     writers: list[asyncio.StreamWriter] = field(default_factory=list)
 

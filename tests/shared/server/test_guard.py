@@ -15,7 +15,7 @@ import pytest
 from shared.server import guard
 from shared.server.bounds import READ_BYTES
 from shared.server.connections import Connections
-from shared.server.unread import Unread
+from shared.server.unread import UnsentBodies
 from tests.shared.server.guarded import CLOSING, GET, KEPT, SOON, UP, bodies, problem
 
 if TYPE_CHECKING:
@@ -463,7 +463,7 @@ async def stopped(server: Served, path: bytes) -> tuple[asyncio.StreamReader, as
 
 async def test_readers_that_stop_do_not_pin_more_than_the_bound(server: Served) -> None:
     server.bounds.send_seconds = 60
-    server.bounds.unread = Unread(50_000_000, 20)
+    server.bounds.unread = UnsentBodies(50_000_000, 20)
     for _ in range(4):
         await stopped(server, b"/large")
 
@@ -473,7 +473,7 @@ async def test_readers_that_stop_do_not_pin_more_than_the_bound(server: Served) 
 
 async def test_readers_of_what_the_hub_keeps_are_not_ended_for_its_size(server: Served) -> None:
     server.bounds.send_seconds = 60
-    server.bounds.unread = Unread(1_000_000, 20)
+    server.bounds.unread = UnsentBodies(1_000_000, 20)
     for _ in range(5):
         await stopped(server, b"/kept")
     reader, writer = await server.connect()
@@ -486,7 +486,7 @@ async def test_readers_of_what_the_hub_keeps_are_not_ended_for_its_size(server: 
 
 async def test_one_that_reads_is_not_ended_for_those_that_do_not(server: Served) -> None:
     server.bounds.send_seconds = 60
-    server.bounds.unread = Unread(140_000_000, 20)
+    server.bounds.unread = UnsentBodies(140_000_000, 20)
     reader, writer = await server.connect()
     writer.write(b"GET /large HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n")
     await reader.readuntil(b"\r\n\r\n")

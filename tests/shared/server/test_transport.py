@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.server.transport import ClosingTransport
-from shared.server.unread import SLICE_BYTES, Unread
+from shared.server.unread import SLICE_BYTES, UnsentBodies
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -42,7 +42,7 @@ class User(asyncio.Protocol):
 class Pair:
     """A transport, what is counted of it, and the socket of a client that reads when it wants to."""
 
-    def __init__(self, client: socket.socket, inner: asyncio.Transport, user: User, unread: Unread) -> None:
+    def __init__(self, client: socket.socket, inner: asyncio.Transport, user: User, unread: UnsentBodies) -> None:
         self.client, self.inner, self.user, self.unread = client, inner, user, unread
         self.transport = user.transport = ClosingTransport(inner, user, unread)
 
@@ -64,7 +64,7 @@ async def pair(real_network: None) -> AsyncIterator[Pair]:
         taken, _ = listening.accept()
     client.settimeout(0)
     inner, user = await asyncio.get_running_loop().connect_accepted_socket(User, taken)
-    one = Pair(client, inner, user, Unread(2**20, 10))
+    one = Pair(client, inner, user, UnsentBodies(2**20, 10))
     yield one
     one.transport.abort()
     client.close()

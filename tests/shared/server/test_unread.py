@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.server.unread import SLICE_BYTES, Unread
+from shared.server.unread import SLICE_BYTES, UnsentBodies
 
 MEGABYTE = 2**20
 
@@ -10,7 +10,7 @@ MEGABYTE = 2**20
 class Reader:
     """Holds bodies, and lets them go when it is ended."""
 
-    def __init__(self, unread: Unread) -> None:
+    def __init__(self, unread: UnsentBodies) -> None:
         self.unread, self.held, self.ended = unread, 0, False
 
     def read(self, content: bytes) -> None:
@@ -27,9 +27,9 @@ class Reader:
 
 
 @pytest.fixture
-def unread() -> Unread:
+def unread() -> UnsentBodies:
     """Room for three megabytes of bodies, and one of copies."""
-    return Unread(4 * MEGABYTE, 10)
+    return UnsentBodies(4 * MEGABYTE, 10)
 
 
 def own(number: int) -> bytes:
@@ -37,7 +37,7 @@ def own(number: int) -> bytes:
     return bytes([number]) * (MEGABYTE + 1)
 
 
-def readers(unread: Unread, count: int) -> list[Reader]:
+def readers(unread: UnsentBodies, count: int) -> list[Reader]:
     """Return readers, each with an answer of its own."""
     made = [Reader(unread) for _ in range(count)]
     for number, one in enumerate(made):
@@ -51,7 +51,7 @@ def ended(made: list[Reader]) -> list[int]:
     return [number for number, one in enumerate(made) if one.ended]
 
 
-def test_a_body_that_the_hub_keeps_costs_nothing_however_many_read_it(unread: Unread) -> None:
+def test_a_body_that_the_hub_keeps_costs_nothing_however_many_read_it(unread: UnsentBodies) -> None:
     document, made = bytes(100 * MEGABYTE), [Reader(unread) for _ in range(50)]
     for one in made:
         one.read(document)
@@ -61,7 +61,7 @@ def test_a_body_that_the_hub_keeps_costs_nothing_however_many_read_it(unread: Un
     assert unread._bytes == len(document)
 
 
-def test_what_nobody_else_keeps_is_bounded_and_those_that_took_nothing_for_longest_end(unread: Unread) -> None:
+def test_what_nobody_else_keeps_is_bounded_and_those_that_took_nothing_for_longest_end(unread: UnsentBodies) -> None:
     made = readers(unread, 2)
     unread.reads(made[0])
     made += readers(unread, 1)
@@ -71,14 +71,14 @@ def test_what_nobody_else_keeps_is_bounded_and_those_that_took_nothing_for_longe
     assert unread._bytes == 2 * (MEGABYTE + 1)
 
 
-def test_readers_of_what_the_hub_keeps_make_no_room(unread: Unread) -> None:
+def test_readers_of_what_the_hub_keeps_make_no_room(unread: UnsentBodies) -> None:
     document, first = bytes(2 * MEGABYTE), Reader(unread)
     first.read(document)
 
     assert ended([first, *readers(unread, 4)]) == [1, 2]
 
 
-def test_a_document_that_is_replaced_while_it_is_read_is_read_to_its_end(unread: Unread) -> None:
+def test_a_document_that_is_replaced_while_it_is_read_is_read_to_its_end(unread: UnsentBodies) -> None:
     document, first, second = bytes(9 * MEGABYTE), Reader(unread), Reader(unread)
     for one in (first, second):
         one.read(document)
@@ -92,7 +92,7 @@ def test_a_document_that_is_replaced_while_it_is_read_is_read_to_its_end(unread:
     assert ended([first, second, third]) == [0, 1]
 
 
-def test_slices_shrink_so_that_all_that_is_copied_has_its_bound(unread: Unread) -> None:
+def test_slices_shrink_so_that_all_that_is_copied_has_its_bound(unread: UnsentBodies) -> None:
     connections, copied = 10, 0
     assert unread.slice_bytes() == SLICE_BYTES
     for _ in range(8 + connections):
@@ -106,4 +106,4 @@ def test_slices_shrink_so_that_all_that_is_copied_has_its_bound(unread: Unread) 
 
 
 def test_however_small_the_bound_an_answer_goes_on() -> None:
-    assert Unread(1, 10_000).slice_bytes() == 1
+    assert UnsentBodies(1, 10_000).slice_bytes() == 1

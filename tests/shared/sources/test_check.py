@@ -11,10 +11,10 @@ from shared.fetch import Fetcher, TalkTime, Validators
 from shared.fetch.guard import Guard
 from shared.formats import HUB, Reading
 from shared.formats.capability_index import read_index
-from shared.formats.reader import Reader
+from shared.formats.reader import DocumentReader
 from shared.problems import InvalidIndex, Overloaded, SourceNotAnIndex, SourceStatus
-from shared.sources.check import Checker, Found
-from shared.sources.unread import Unread
+from shared.sources.check import Checker, CheckResult
+from shared.sources.unread import UnreadDocuments
 from shared.storage.files.shelf import Kept
 from tests.builders import capability, index
 
@@ -30,7 +30,7 @@ REPO, URL = "state-hub", "https://git.example.org/state-hub/capabilities.yaml"
 
 @pytest.fixture
 async def checker() -> AsyncIterator[Checker]:
-    made = Checker(Fetcher(Guard(), "tests"), Reader())
+    made = Checker(Fetcher(Guard(), "tests"), DocumentReader())
     yield made
     await made.close()
 
@@ -109,7 +109,7 @@ async def test_what_the_machine_lacks_is_no_fault_of_the_index(
     async def fail(*_: object, **__: object) -> None:
         raise Overloaded("The hub's machine has no memory left.")
 
-    monkeypatch.setattr(Reader, "read", fail)
+    monkeypatch.setattr(DocumentReader, "read", fail)
 
     with pytest.raises(Overloaded):
         await checker.check(REPO, URL)
@@ -121,8 +121,8 @@ SIZE = len(index())
 async def test_documents_that_were_fetched_and_wait_to_be_read_have_a_bound_in_bytes(
     upstream: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    unread, go_on, waiting = Unread(5 * SIZE), asyncio.Event(), list[int]()
-    checker = Checker(Fetcher(Guard(), "tests"), Reader(), unread)
+    unread, go_on, waiting = UnreadDocuments(5 * SIZE), asyncio.Event(), list[int]()
+    checker = Checker(Fetcher(Guard(), "tests"), DocumentReader(), unread)
     read = checker._reader.read
 
     async def wait(body: bytes, publisher: Publisher, source_format: SourceFormat, *, owner: str) -> Reading:
@@ -157,8 +157,8 @@ async def test_documents_that_were_fetched_and_wait_to_be_read_have_a_bound_in_b
 async def test_what_is_fetched_again_may_be_another_answer(
     upstream: respx.MockRouter, status: int, body: bytes
 ) -> None:
-    unread = Unread(2 * SIZE)
-    checker = Checker(Fetcher(Guard(), "tests"), Reader(), unread)
+    unread = UnreadDocuments(2 * SIZE)
+    checker = Checker(Fetcher(Guard(), "tests"), DocumentReader(), unread)
     assert unread.take("", SIZE)
     route = upstream.get(URL).respond(content=index())
     known = Kept(URL, Validators('"7"'), "T", read_index(index(), REPO))
@@ -171,7 +171,7 @@ async def test_what_is_fetched_again_may_be_another_answer(
     unread.give_back("", SIZE)
     [found] = await asyncio.gather(checking, return_exceptions=True)
 
-    if isinstance(found, Found):
+    if isinstance(found, CheckResult):
         assert (found.http_status, found.size) == (status, len(body) or None)
     else:
         assert isinstance(found, SourceStatus)
@@ -182,8 +182,8 @@ async def test_what_is_fetched_again_may_be_another_answer(
 async def test_documents_that_grew_before_they_were_fetched_again_have_the_same_bound(
     upstream: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    unread, go_on, waiting = Unread(8 * SIZE), asyncio.Event(), list[int]()
-    checker = Checker(Fetcher(Guard(), "tests"), Reader(), unread)
+    unread, go_on, waiting = UnreadDocuments(8 * SIZE), asyncio.Event(), list[int]()
+    checker = Checker(Fetcher(Guard(), "tests"), DocumentReader(), unread)
     grown = b"#" * (3 * SIZE)
 
     async def wait(body: bytes, *_: object, **__: object) -> Reading:

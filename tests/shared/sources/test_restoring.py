@@ -12,7 +12,7 @@ from shared.model.status import Status
 from shared.sources.held import Held
 from shared.sources.memory import Memory
 from shared.sources.restoring import admit, restored
-from shared.sources.room import Room
+from shared.sources.room import ContentRoom
 from shared.sources.source import Source
 from shared.storage.files.journal import Record
 from shared.storage.files.shelf import Kept, Shelves
@@ -116,7 +116,7 @@ def sources(count: int, *, held: bool = False) -> list[Source]:
 
 
 def test_what_is_served_finds_room_before_what_is_held(caplog: pytest.LogCaptureFixture) -> None:
-    those, room = sources(3, held=True), Room(4, 64)
+    those, room = sources(3, held=True), ContentRoom(4, 64)
 
     admit(those, room, Hands().running())
 
@@ -135,7 +135,7 @@ def test_what_is_served_finds_room_before_what_is_held(caplog: pytest.LogCapture
 def test_what_finds_no_room_is_named_up_to_twenty_times(caplog: pytest.LogCaptureFixture) -> None:
     those = sources(23, held=True)
 
-    admit(those, Room(1, 64), Hands().running())
+    admit(those, ContentRoom(1, 64), Hands().running())
 
     last = those[-1]
     assert (last.kept, last.held) == (kept(1), None)

@@ -6,7 +6,7 @@ import pytest
 
 from shared.formats.capability_index import read_index
 from shared.problems import HubFull
-from shared.sources.room import Room, size_of
+from shared.sources.room import ContentRoom, size_of
 from tests.builders import capability, index
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def test_counts_entries_and_their_bytes() -> None:
 
 
 def test_admits_what_fits_and_refuses_what_would_pass_the_bound() -> None:
-    room = Room(5, 1)
+    room = ContentRoom(5, 1)
     room.take(SMALL)
 
     room.require((), LARGE)
@@ -35,7 +35,7 @@ def test_admits_what_fits_and_refuses_what_would_pass_the_bound() -> None:
 
 
 def test_what_takes_the_place_of_other_content_needs_only_the_difference() -> None:
-    room = Room(3, 1)
+    room = ContentRoom(3, 1)
     room.take(SMALL)
 
     room.require((SMALL,), LARGE)
@@ -44,7 +44,7 @@ def test_what_takes_the_place_of_other_content_needs_only_the_difference() -> No
 
 
 def test_bytes_are_bounded_too() -> None:
-    room = Room(10_000, 1)
+    room = ContentRoom(10_000, 1)
 
     room.require((), content(900, "x" * 900))
     with pytest.raises(HubFull, match=r"bytes; it keeps at most 1,048,576"):
@@ -52,7 +52,7 @@ def test_bytes_are_bounded_too() -> None:
 
 
 def test_a_hub_beyond_its_bounds_still_takes_what_is_no_larger() -> None:
-    room = Room(1, 1)
+    room = ContentRoom(1, 1)
     room.take(LARGE)
 
     room.require((LARGE,), SMALL)
@@ -62,7 +62,7 @@ def test_a_hub_beyond_its_bounds_still_takes_what_is_no_larger() -> None:
 
 
 def test_all_that_leaves_makes_room() -> None:
-    room = Room(5, 1)
+    room = ContentRoom(5, 1)
     room.take(SMALL)
     room.take(LARGE)
 
@@ -72,7 +72,7 @@ def test_all_that_leaves_makes_room() -> None:
 
 
 def test_a_start_lets_in_what_fits_and_counts_nothing_of_what_does_not() -> None:
-    room = Room(5, 1)
+    room = ContentRoom(5, 1)
     room.admit(LARGE)
 
     with pytest.raises(HubFull, match=r"would hold 6 capabilities; it keeps at most 5 over all sources\."):
@@ -82,7 +82,7 @@ def test_a_start_lets_in_what_fits_and_counts_nothing_of_what_does_not() -> None
 
 
 def test_a_start_lets_in_an_eighth_more_bytes_which_a_newer_version_may_need() -> None:
-    room, large = Room(10_000, 1), content(550, "x" * 900)
+    room, large = ContentRoom(10_000, 1), content(550, "x" * 900)
     one = size_of(large).bytes
     assert 2**20 < 2 * one < 2**20 * 9 // 8
 

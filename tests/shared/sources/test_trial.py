@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from shared.formats.capability_index import read_index
-from shared.model.registration import Wanted
+from shared.model.registration import RegistrationFields
 from shared.problems import Overloaded
 from shared.sources.room import Size
 from shared.sources.trial import conflicts
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from shared.hub import Hub
 
-WANTED = Wanted(**registration())
+WANTED = RegistrationFields(**registration())
 
 
 async def tried(hub: Hub, upstream: respx.MockRouter, answer: httpx.Response | Exception) -> dict[str, Any]:

@@ -5,11 +5,11 @@ import asyncio
 import pytest
 
 from shared.fetch import MAX_BYTES
-from shared.sources.unread import MOST_UNREAD, Unread
+from shared.sources.unread import MOST_UNREAD, UnreadDocuments
 
 
 def test_one_owner_takes_half_and_all_of_them_the_whole() -> None:
-    unread = Unread(100)
+    unread = UnreadDocuments(100)
 
     assert unread.take("a", 40)
     assert not unread.take("a", 11)
@@ -23,11 +23,11 @@ def test_one_owner_takes_half_and_all_of_them_the_whole() -> None:
 
 
 def test_the_largest_document_has_room() -> None:
-    assert Unread().take("a", MAX_BYTES)
+    assert UnreadDocuments().take("a", MAX_BYTES)
     assert MOST_UNREAD // 2 >= 6 * MAX_BYTES
 
 
-def waiting(unread: Unread, *names: str) -> tuple[list[str], list[asyncio.Task[None]]]:
+def waiting(unread: UnreadDocuments, *names: str) -> tuple[list[str], list[asyncio.Task[None]]]:
     """Have somebody wait for each of *names*, whose first letter is the owner; return who came to it, and the tasks."""
     order = list[str]()
 
@@ -39,7 +39,7 @@ def waiting(unread: Unread, *names: str) -> tuple[list[str], list[asyncio.Task[N
 
 
 async def test_owners_take_turns_where_room_becomes_free() -> None:
-    unread = Unread(100)
+    unread = UnreadDocuments(100)
     assert unread.take("x", 50)
     assert unread.take("y", 50)
     order, tasks = waiting(unread, "a1", "a2", "b1")
@@ -60,7 +60,7 @@ async def test_owners_take_turns_where_room_becomes_free() -> None:
 
 
 async def test_two_owners_with_long_lines_keep_no_third_waiting() -> None:
-    unread = Unread(100)
+    unread = UnreadDocuments(100)
     order, tasks = waiting(unread, "a1", "a2", "a3", "b1", "b2", "b3", "c1")
     await asyncio.sleep(0)
     assert unread._taken == {"a": 50, "b": 50}
@@ -76,7 +76,7 @@ async def test_two_owners_with_long_lines_keep_no_third_waiting() -> None:
 
 @pytest.mark.parametrize(("small", "its_own"), [("a", True), ("b", False)], ids=["its own", "another owner's"])
 async def test_small_documents_that_keep_coming_hold_up_no_large_one(small: str, its_own: bool) -> None:
-    unread = Unread(100)
+    unread = UnreadDocuments(100)
     assert unread.take("a", 40)
     assert its_own or unread.take("b", 40)
     order, tasks = waiting(unread, "a1" if its_own else "c1")
@@ -91,7 +91,7 @@ async def test_small_documents_that_keep_coming_hold_up_no_large_one(small: str,
 
 
 async def test_whoever_is_cancelled_keeps_no_bytes() -> None:
-    unread = Unread(100)
+    unread = UnreadDocuments(100)
     assert unread.take("a", 50)
     order, tasks = waiting(unread, "a1", "a2", "a3", "a4")
     await asyncio.sleep(0)
@@ -110,7 +110,7 @@ async def test_whoever_is_cancelled_keeps_no_bytes() -> None:
 
 
 async def test_whoever_is_cancelled_keeps_nobody_else_waiting() -> None:
-    unread = Unread(100)
+    unread = UnreadDocuments(100)
     assert unread.take("a", 40)
     _, [task] = waiting(unread, "a1")
     await asyncio.sleep(0)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from shared.clock import Clock
     from shared.model.author import Author
     from shared.model.history import Change
-    from shared.model.registration import Wanted
+    from shared.model.registration import RegistrationFields
     from shared.model.rules import Decision, Edit
     from shared.problems import Problem
 
@@ -71,7 +71,7 @@ class RowStore(RulesStore):
             self._in_order = self._rows(_ALL)
         return self._in_order
 
-    async def refusal(self, wanted: Wanted, author: Author) -> Problem | None:
+    async def refusal(self, wanted: RegistrationFields, author: Author) -> Problem | None:
         """Keep the promise."""
         return rules.refusal(self._standing(wanted.repo, wanted, author), wanted, author)
 
@@ -103,7 +103,7 @@ class RowStore(RulesStore):
         target = rules.target(current, edit, author)
         return rules.decide(self._standing(repo, target, author), target, author, now)
 
-    def _standing(self, repo: str, target: Wanted | None, author: Author) -> Standing:
+    def _standing(self, repo: str, target: RegistrationFields | None, author: Author) -> Standing:
         current = self._row(_BY_REPO, repo)
         ((retired, sequence),) = self._database.execute("SELECT revision, sequence FROM gone")
         ((in_all, of_author),) = self._database.execute(_COUNTS, (author.name,))

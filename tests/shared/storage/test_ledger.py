@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.model.author import Author, Grant
-from shared.model.registration import Registration, Wanted
+from shared.model.registration import Registration, RegistrationFields
 from shared.model.rules import Note, RegistrationBounds
 from shared.problems import RegistrationsFull, RepoNotFound, UrlRegistered
 from shared.storage.ledger import Ledger
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ANNA = Author("anna")
-WANTED = Wanted(**registration())
+WANTED = RegistrationFields(**registration())
 ROW = Registration(
     **registration(), registered_at="t0", updated_at="t0", registered_by="anna", revision=4
 )
 
 
-def wanting(wanted: Wanted | None) -> Callable[[Registration | None], Wanted | None]:
+def wanting(wanted: RegistrationFields | None) -> Callable[[Registration | None], RegistrationFields | None]:
     """Return the edit that wants this, whatever is there."""
     return lambda _: wanted
 

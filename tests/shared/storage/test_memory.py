@@ -7,7 +7,7 @@ import pytest
 from bench.memory_hub import over
 from shared.clock import Clock
 from shared.model.author import Author
-from shared.model.registration import Wanted
+from shared.model.registration import RegistrationFields
 from shared.storage.memory import MemoryStore
 from tests.builders import registration
 
@@ -21,7 +21,7 @@ async def test_a_hub_over_it_registers_and_writes_nothing_of_it(hub: Hub) -> Non
     store, kept = MemoryStore(Clock()), hub.store
     in_memory = over(hub, store)
 
-    made = await in_memory.registry.register(Wanted(**registration()), ANNA)
+    made = await in_memory.registry.register(RegistrationFields(**registration()), ANNA)
 
     assert list(await in_memory.store.registrations()) == [made]
     assert list(await kept.registrations()) == []
@@ -30,14 +30,14 @@ async def test_a_hub_over_it_registers_and_writes_nothing_of_it(hub: Hub) -> Non
 async def test_two_stores_share_nothing() -> None:
     one, other = MemoryStore(Clock()), MemoryStore(Clock())
 
-    await one.add(Wanted(**registration()), ANNA)
+    await one.add(RegistrationFields(**registration()), ANNA)
 
     assert (len(one.all()), len(other.all())) == (1, 0)
 
 
 def test_a_write_is_decided_and_kept_before_anybody_else_runs() -> None:
     store = MemoryStore(Clock())
-    write = store.add(Wanted(**registration()), ANNA)
+    write = store.add(RegistrationFields(**registration()), ANNA)
 
     # Without an event loop: the write never waits for one.
     with pytest.raises(StopIteration) as end:

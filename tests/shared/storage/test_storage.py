@@ -10,7 +10,7 @@ import pytest
 
 from shared.model.author import Author, Grant
 from shared.model.history import Change
-from shared.model.registration import Wanted
+from shared.model.registration import RegistrationFields
 from shared.model.rules import DEFAULT_BOUNDS, RegistrationBounds
 from shared.problems import Forbidden, PreconditionFailed, RegistrationsFull, RepoExists, RepoNotFound, UrlRegistered
 from shared.storage import PER_REPO, Store
@@ -33,12 +33,12 @@ ANNA, BERT = Author("anna", "request-1"), Author("bert")
 NOW = "2026-11-23T10:00:00.000000Z"
 
 
-def wanted(repo: str = "state-hub", **changes: Any) -> Wanted:
+def wanted(repo: str = "state-hub", **changes: Any) -> RegistrationFields:
     """Return what a client may want."""
-    return Wanted(**registration(repo=repo, **{"url": url_of(repo), **changes}))
+    return RegistrationFields(**registration(repo=repo, **{"url": url_of(repo), **changes}))
 
 
-def required(current: Registration) -> Wanted:
+def required(current: Registration) -> RegistrationFields:
     """Make a registration say that it is required."""
     return replace(current.wanted(), required=True)
 
@@ -207,7 +207,7 @@ async def test_an_edit_that_refuses_changes_nothing(store: Store) -> None:
     await store.add(wanted(), ANNA)
     before = await everything(store)
 
-    def refuse(_: Registration) -> Wanted:
+    def refuse(_: Registration) -> RegistrationFields:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -419,7 +419,7 @@ async def test_of_many_who_saw_one_revision_one_writes(store: Store) -> None:
 async def test_each_write_decides_on_what_the_one_before_it_left(store: Store) -> None:
     await store.add(wanted(cache_ttl_seconds=0), ANNA)
 
-    def one_more(current: Registration) -> Wanted:
+    def one_more(current: Registration) -> RegistrationFields:
         return replace(current.wanted(), cache_ttl_seconds=current.cache_ttl_seconds + 1)
 
     await asyncio.gather(*(store.update("state-hub", one_more, ANNA) for _ in range(40)))

@@ -6,7 +6,7 @@ import pytest
 
 from shared.problems import BodyTooLarge, MalformedBody, Overloaded, UnsupportedMediaType
 from shared.web.body import JSON, MERGE_PATCH, leave_body, read_bytes, read_json
-from shared.web.places import Admission, Room, admission_of
+from shared.web.places import Admission, BodyRoom, admission_of
 from tests.shared.asking import asking
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ async def test_reads_bytes_within_the_bound_of_an_endpoint() -> None:
         await read_bytes(asking(chunks=[b"12", b"345"]), 4)
 
 
-def within(room: Room, *headers: tuple[str, str], chunks: list[bytes]) -> Request:
+def within(room: BodyRoom, *headers: tuple[str, str], chunks: list[bytes]) -> Request:
     """Return a request whose places and bytes are those of *room*."""
     request = asking(*headers, chunks=chunks)
     request.scope["admission"] = Admission(request.scope, room, room, lambda: "192.0.2.1")
@@ -148,7 +148,7 @@ def within(room: Room, *headers: tuple[str, str], chunks: list[bytes]) -> Reques
 
 
 async def test_a_place_is_taken_when_the_whole_body_is_there() -> None:
-    room = Room(1, 1000, "the tests")
+    room = BodyRoom(1, 1000, "the tests")
     seen: list[tuple[int, int]] = []
     request = within(room, chunks=[b"12", b"345", b"6"])
     receive = request._receive
@@ -164,7 +164,7 @@ async def test_a_place_is_taken_when_the_whole_body_is_there() -> None:
 
 
 async def test_bytes_are_counted_as_they_come_whatever_is_announced() -> None:
-    room = Room(1, 100, "the tests")
+    room = BodyRoom(1, 100, "the tests")
     request = within(room, ("content-length", "2"), chunks=[b"x" * 40, b"x" * 20, b"x"])
 
     with pytest.raises(Overloaded, match="bytes of bodies from the tests"):
@@ -175,7 +175,7 @@ async def test_bytes_are_counted_as_they_come_whatever_is_announced() -> None:
 
 
 async def test_a_body_that_has_arrived_is_not_refused_for_what_others_took_since() -> None:
-    room = Room(9, 100, "the tests")
+    room = BodyRoom(9, 100, "the tests")
     request = within(room, chunks=[b"x" * 50, b""])
     receive = request._receive
 
@@ -191,7 +191,7 @@ async def test_a_body_that_has_arrived_is_not_refused_for_what_others_took_since
 
 
 async def test_a_body_without_room_is_refused_as_soon_as_it_is_announced() -> None:
-    room = Room(1, 100, "the tests")
+    room = BodyRoom(1, 100, "the tests")
     request = within(room, ("content-length", "51"), chunks=[b"{}"])
 
     with pytest.raises(Overloaded):
@@ -201,7 +201,7 @@ async def test_a_body_without_room_is_refused_as_soon_as_it_is_announced() -> No
 
 
 def test_an_endpoint_without_a_body_takes_its_place_at_once() -> None:
-    request = within(Room(1, 1, "the tests"), chunks=[])
+    request = within(BodyRoom(1, 1, "the tests"), chunks=[])
 
     leave_body(request)
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from shared.problems import BadQuery
-from shared.web.parameters import Reader, flag, one_of, short, slug, whole
+from shared.web.parameters import ParameterReader, flag, one_of, short, slug, whole
 from shared.web.query import read_query
 from tests.shared.asking import asking
 
@@ -34,5 +34,5 @@ def test_a_parameter_that_has_to_be_given_is_asked_for() -> None:
         (slug, {"type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,99}$"}),
     ],
 )
-def test_a_reader_says_which_texts_it_reads(reader: Reader[object], schema: dict[str, object]) -> None:
+def test_a_reader_says_which_texts_it_reads(reader: ParameterReader[object], schema: dict[str, object]) -> None:
     assert reader.schema == schema

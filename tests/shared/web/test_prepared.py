@@ -7,10 +7,10 @@ import pytest
 
 from shared.tally import Tally
 from shared.web.edge import RequestIds
-from shared.web.prepared import LONGEST_WISH, MOST_WISHES, Answer, Prepared, Shortcut
+from shared.web.prepared import LONGEST_WISH, MOST_WISHES, Prepared, PreparedAnswer, Shortcut
 from tests.builders import Hands
 
-ANSWER = Answer.of(b"body", '"tag"', {"Vary": "Accept"}, {"Content-Type": "text/plain"})
+ANSWER = PreparedAnswer.of(b"body", '"tag"', {"Vary": "Accept"}, {"Content-Type": "text/plain"})
 
 
 def scope(*headers: tuple[str, str], method: str = "GET", query: str = "") -> dict[str, Any]:
@@ -90,7 +90,7 @@ def test_finds_nothing_once_something_else_is_current(prepared: Prepared, curren
 
 
 def test_an_answer_that_comes_after_its_document_was_replaced_is_not_kept(prepared: Prepared, current: Current) -> None:
-    asked, late = scope(("accept", "text/*")), Answer.of(b"late", '"late"', {}, {})
+    asked, late = scope(("accept", "text/*")), PreparedAnswer.of(b"late", '"late"', {}, {})
     before, current.document = current.document, object()
     prepared.forget()
     prepared.keep(asked, current(), "text", ANSWER)

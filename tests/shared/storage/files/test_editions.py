@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from shared.federation.changes import Changes
 from shared.model import window
-from shared.model.lines import Delta, Line, union
+from shared.model.lines import ChangeLine, Delta, union
 from shared.problems import SerialGone, StorageUnavailable
 from shared.storage.files import editions as module
 from shared.storage.files.disk import write_whole
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 ONE = capability(1)["id"]
 
 
-def line(serial: int, substance: str = "") -> Line:
-    return Line.of(serial, substance or f"s{serial}", Delta({f"repo{serial}": True}))
+def line(serial: int, substance: str = "") -> ChangeLine:
+    return ChangeLine.of(serial, substance or f"s{serial}", Delta({f"repo{serial}": True}))
 
 
 class Recorded(Changes):
@@ -36,7 +36,7 @@ class Recorded(Changes):
         """Begin as a start does whose last edition had *serial* and *substance*."""
         self.start(serial, self.file.load(serial, substance))
 
-    def write(self, line: Line) -> None:
+    def write(self, line: ChangeLine) -> None:
         """Write *line*, as publishing does."""
         self.file.write(self.with_line(line))
 
@@ -109,7 +109,7 @@ def test_there_need_not_be_a_file(path: Path) -> None:
     ],
 )
 def test_what_does_not_lead_to_the_serial_that_is_served_does_not_count(
-    path: Path, lines: list[Line | bytes], known: list[int]
+    path: Path, lines: list[ChangeLine | bytes], known: list[int]
 ) -> None:
     path.write_bytes(b"".join(one if isinstance(one, bytes) else one.text for one in lines))
 
@@ -174,7 +174,7 @@ def test_what_one_name_does_over_and_over_takes_no_more_room_than_what_it_is(pat
     changes = Recorded(path)
     changes.load(0, "")
     for serial in range(1, 3001):
-        one = Line.of(serial, f"s{serial}", Delta({"repo": True}, {"repo": {ONE: serial % 2 == 0}}))
+        one = ChangeLine.of(serial, f"s{serial}", Delta({"repo": True}, {"repo": {ONE: serial % 2 == 0}}))
         changes.write(one)
         changes.keep(one)
 
@@ -201,7 +201,7 @@ def test_from_every_serial_that_is_known_what_is_told_leads_to_what_is_served(
         for serial, step in enumerate(steps, 1):
             # 0 is a name that goes, another number what it says now.
             states.append({name: value for name, value in (states[-1] | step).items() if value})
-            one = Line.of(serial, "", Delta({name: bool(value) for name, value in step.items()}))
+            one = ChangeLine.of(serial, "", Delta({name: bool(value) for name, value in step.items()}))
             changes.write(one)
             changes.keep(one)
 
@@ -247,7 +247,7 @@ def test_one_repo_that_replaces_all_its_ids_at_each_check_leaves_as_many_serials
     changes.load(0, "")
     for serial in range(1, 66):
         ids = dict.fromkeys(ids_of(serial - 1), False) | dict.fromkeys(ids_of(serial), True)
-        one = Line.of(serial, f"s{serial}", Delta({"repo": True}, {"repo": ids}))
+        one = ChangeLine.of(serial, f"s{serial}", Delta({"repo": True}, {"repo": ids}))
         changes.write(one)
         changes.keep(one)
         sizes.append(len(one.text))
@@ -265,7 +265,7 @@ def test_one_repo_that_replaces_all_its_ids_at_each_check_leaves_as_many_serials
 
 def test_a_file_with_lines_that_were_joined_without_a_bound_is_read(path: Path) -> None:
     lines = [line(serial) for serial in range(1, 6)]
-    path.write_bytes(Line.joined(lines[:4]).text + lines[4].text)
+    path.write_bytes(ChangeLine.joined(lines[:4]).text + lines[4].text)
     changes = Recorded(path)
     changes.load(5, "s5")
 

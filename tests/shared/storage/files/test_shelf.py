@@ -12,7 +12,7 @@ from shared.fetch import Validators
 from shared.formats.capability_index import read_index
 from shared.model.registration import Registration
 from shared.problems import StartError, StorageUnavailable
-from shared.sources.held import Past
+from shared.sources.held import ServedIds
 from shared.storage.files.shelf import Kept, Shelf
 from tests.builders import capability, index, registration
 
@@ -25,7 +25,7 @@ ROW = Registration(
     registered_by="operator", revision=1,
 )  # fmt: skip
 CONTENT = read_index(index(capability(1, tags=["ä", "b"]), capability(2), domain="d"), "a")
-PAST = (Past(12.5, b"12345678" * 3),)
+PAST = (ServedIds(12.5, b"12345678" * 3),)
 KEPT = Kept(URL, Validators('"1"', "Mon"), "2026-11-23T10:00:00Z", CONTENT, ROW.registered_at, PAST, "sha256:0")
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from shared.clock import Clock
 from shared.model.author import Author
-from shared.model.registration import Wanted
+from shared.model.registration import RegistrationFields
 from shared.problems import RepoExists, RepoNotFound, StartError, StorageUnavailable
 from shared.shortage import cause
 from shared.storage.files.tiny import TinyStore
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 ANNA, BERT = Author("anna"), Author("bert")
 
 
-def wanted(repo: str = "state-hub", **changes: Any) -> Wanted:
+def wanted(repo: str = "state-hub", **changes: Any) -> RegistrationFields:
     """Return what a client may want."""
-    return Wanted(**registration(repo=repo, **{"url": url_of(repo), **changes}))
+    return RegistrationFields(**registration(repo=repo, **{"url": url_of(repo), **changes}))
 
 
 async def told(store: TinyStore) -> list[Any]:
