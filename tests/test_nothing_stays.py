@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import json
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -46,7 +47,10 @@ async def app(tmp_path: Path) -> AsyncIterator[Starlette]:
 @pytest.fixture
 def without_collections() -> Iterator[None]:
     """Have garbage lie where it falls, and see all of it."""
-    gc.collect()
+    with warnings.catch_warnings():
+        # What other tests left open is not what is looked for.
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
     gc.disable()
     # Each look is at what came since.
     gc.freeze()

@@ -127,6 +127,8 @@ class Federation:
             if self._version == self._sources.version:
                 return self.document
             self._turn = asyncio.create_task(self._take_turn())
+            # Whoever waited may be cancelled before it fails; asyncio would then log that nobody asked for its failure.
+            self._turn.add_done_callback(lambda turn: turn.cancelled() or turn.exception())
         await asyncio.shield(self._turn)
         return self.document
 

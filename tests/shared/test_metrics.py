@@ -128,9 +128,9 @@ async def test_a_write_that_fails_is_counted(
 ) -> None:
     upstream.get(url_of("state-hub")).respond(content=index())
     await register(client)
-    home = {"registrations": "store.table", "states": "sources.journal", "federation": "federation"}[what]
+    home = {"registrations": "table", "states": "journal", "federation": "editions"}[what]
 
-    with patch(f"shared.{home}.write_whole", side_effect=StorageUnavailable("Full.", status=507)):
+    with patch(f"shared.storage.files.{home}.write_whole", side_effect=StorageUnavailable("Full.", status=507)):
         answer = await client.post("/v1/repos/state-hub/refresh", headers=WRITER)
         other = await client.post("/v1/repos", json=registration(repo="b", url=url_of("b")), headers=WRITER)
 
@@ -183,3 +183,10 @@ async def test_a_tokens_file_that_is_refused_is_told_where_there_is_one(settings
         path.write_text("tokens:")
 
         assert (value(without, "tokens_file_refused"), before, value(of_file, "tokens_file_refused")) == (None, 0, 1)
+
+
+async def test_a_hub_without_a_folder_has_no_volume_to_tell_of(hub: Hub) -> None:
+    of_a_folder, without = (exposition([], folder).decode() for folder in (hub.settings.data_dir, None))
+
+    assert "volume_free_bytes" in of_a_folder
+    assert "volume" not in without

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
@@ -450,3 +451,30 @@ async def test_closing_waits_for_the_turn_under_way(path: Path, shares: Shares, 
     assert federation.document.serial == (1 if refusing else 2)
     await asyncio.gather(turn, return_exceptions=True)
     await federation.close()
+
+
+async def test_a_turn_that_fails_after_all_who_waited_were_cancelled_leaves_nothing_in_the_log(
+    path: Path, shares: Shares, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    federation = opened(path, shares)
+    reports: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reports.append(context))
+
+    def fail(_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(federation, "_next", fail)
+    shares.shares = []
+    async with federation._editions.turn():
+        waiting = asyncio.create_task(federation.shown())
+        await asyncio.sleep(0)
+        turn = federation._turn
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+    assert turn is not None
+    await asyncio.wait([turn])
+    del turn, waiting
+    gc.collect()
+    await asyncio.sleep(0)
+
+    assert reports == []

@@ -24,12 +24,29 @@ from router import create_app
 from shared.problems import StartError
 from shared.server import SHUTDOWN_SECONDS, probe, run_server
 from shared.server.guard import GuardedProtocol
+from shared.storage.files import FilesEngine
 from shared.version import VERSION
 from tests.builders import TOKEN
 from tests.processes import CLI, refused, running
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
+
+
+@pytest.fixture(autouse=True)
+def released(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let go of the data directory of each hub whose server only seems to run."""
+    engines: list[FilesEngine] = []
+    opening = FilesEngine.open
+
+    def noted(engine: FilesEngine) -> None:
+        opening(engine)
+        engines.append(engine)
+
+    monkeypatch.setattr(FilesEngine, "open", noted)
+    yield
+    for engine in engines:
+        engine.release()
 
 
 @pytest.fixture

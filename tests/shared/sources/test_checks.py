@@ -591,6 +591,7 @@ async def test_what_waits_for_its_host_for_long_is_not_fresh_and_has_a_finding(
     upstream.get("https://busy.example/a").respond(content=index())
     upstream.get("https://busy.example/b").respond(503, headers={"Retry-After": "3600"})
     hub = open_hub(replace(settings, refresh=True), hands.clock())
+    hub.prepare()
     sources = hub.sources
     for repo in "ac":
         sources.watch(replace(ROW, repo=repo, url=f"https://busy.example/{repo}", cache_ttl_seconds=0))
