@@ -73,7 +73,7 @@ class Federation:
 
     @property
     def since(self) -> dict[str, str]:
-        """Since when each trouble of what is served lasts."""
+        """Since when each trouble of the served edition lasts, by the name of the trouble."""
         return self._head.since
 
     def begin(self) -> None:

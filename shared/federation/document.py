@@ -35,7 +35,7 @@ _ZSTD_LEVEL = 6
 
 
 class Form(NamedTuple):
-    """What a representation is told by: its media type and content coding."""
+    """The media type and content coding that identify a representation."""
 
     media_type: str
     coding: str
@@ -74,7 +74,7 @@ class Document:
         return self.composition.missing_required
 
     def head(self) -> dict[str, Any]:
-        """Return what stands before the sources."""
+        """Return the fields of the document that stand before its sources."""
         return {
             "version": 1,
             "serial": self.serial,
@@ -105,8 +105,8 @@ def substance(composition: Composition) -> str:
 
     The entries are in it by the digests of their sources, and by who serves what is disputed.
     """
-    said = [_ENCODING, composition.missing_required, composition.sources, composition.conflicts]
-    return hashlib.sha256(orjson.dumps(said)).hexdigest()
+    statements = [_ENCODING, composition.missing_required, composition.sources, composition.conflicts]
+    return hashlib.sha256(orjson.dumps(statements)).hexdigest()
 
 
 class Press:

@@ -47,7 +47,7 @@ class Claim(NamedTuple):
 
 @dataclass(frozen=True)
 class Edition:
-    """What is served at one time. *parts* hold every registration and content, those that lost conflicts too."""
+    """One edition: the document of one serial. *parts* hold every registration and content, conflict losers too."""
 
     document: Document
     composition: Composition

@@ -127,8 +127,8 @@ class Search:
         index = self._index
         if index is None or self._clock.monotonic() >= deadline:
             raise SearchTimeout("Too many searches are waiting; try again in a few seconds.")
-        found = index.find(wanted, lambda: self._clock.monotonic() >= deadline)
-        return SearchAnswer(render(found), *_version(index), found.following)
+        result = index.find(wanted, lambda: self._clock.monotonic() >= deadline)
+        return SearchAnswer(render(result), *_version(index), result.following)
 
     async def promise(self) -> None:
         """Have every search after this call show the edition that is served now, or a later one; for each write.

@@ -45,10 +45,10 @@ def domain_of(part: Part, capability: Capability) -> str:
 
 def levels(vector: str) -> dict[str, str]:
     """Return what a maturity vector states, ``{"availability": "A4", ...}``; the first level of a letter counts."""
-    found: dict[str, str] = {}
+    codes: dict[str, str] = {}
     for letter, level in _LEVEL.findall(vector):
-        found.setdefault(_BY_LETTER[letter], letter + level)
-    return found
+        codes.setdefault(_BY_LETTER[letter], letter + level)
+    return codes
 
 
 def at_least(kind: str, level: int) -> tuple[str, ...]:

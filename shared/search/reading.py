@@ -38,10 +38,10 @@ fields: ParameterReader[tuple[str, ...]] = ParameterReader(lambda text: tuple(_n
 
 def position(text: str) -> Position:
     """Read the cursor that position_cursor made."""
-    found = _POSITION.fullmatch(cursor(text))
-    if found is None:
+    match = _POSITION.fullmatch(cursor(text))
+    if match is None:
         raise ValueError("must be the next of an earlier page, as it was given")
-    return Position(int(found[1]) if found[1] else None, found[2], found[3])
+    return Position(int(match[1]) if match[1] else None, match[2], match[3])
 
 
 def position_cursor(position: Position | None) -> str | None:

@@ -36,7 +36,7 @@ class SearchRow(NamedTuple):
 
 
 class TableQuery(NamedTuple):
-    """What to look for: an expression of FTS5 or None, and for each filter the facts of which one must be stated."""
+    """The conditions on a row: an expression of FTS5 or None, and for each filter the facts of which it states one."""
 
     match: str | None
     filters: list[list[tuple[str, str]]]

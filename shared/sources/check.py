@@ -1,4 +1,4 @@
-"""One check of one source: fetched and read. What becomes of it is decided elsewhere."""
+"""One check of one source: fetch its document and read it. ``intake`` decides whether the content is served."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _log = logging.getLogger("hub.sources")
 
 
 class CheckResult(NamedTuple):
-    """What a check found: the size and the content that were sent, both None for 304, with their validators."""
+    """The result of one check: size in bytes and content of the document, both None for 304, and its validators."""
 
     http_status: int
     size: int | None

@@ -94,11 +94,11 @@ class Checks:
         talk = TalkTime(self._clock, registration.registered_by)
         try:
             last = source.known
-            found = await self._checker.check(registration.repo, registration.url, last, talk)
+            result = await self._checker.check(registration.repo, registration.url, last, talk)
             async with source.deciding:
                 if source.epoch is not epoch:
                     return None
-                return await self._intake.take(source, found, last, talk.milliseconds)
+                return await self._intake.take(source, result, last, talk.milliseconds)
         except SourceProblem as problem:
             if source.epoch is not epoch:
                 return None

@@ -37,7 +37,7 @@ FEW_IDS = 500
 
 
 class Intake:
-    """Takes content in. *tell* is called for each source whose state or content may have changed."""
+    """Decides about content. *tell* is called with each source whose state or content may have changed."""
 
     def __init__(
         self, shelves: Shelves, room: ContentRoom, time: RunningTime, tally: Tally, tell: Callable[[Source], None]
@@ -48,12 +48,12 @@ class Intake:
         self._tally = tally
         self._tell = tell
 
-    async def take(self, source: Source, found: CheckResult, last: Kept | None, duration: int) -> Outcome | None:
-        """Decide what becomes of the content that was found; without any it is what was *last*."""
+    async def take(self, source: Source, result: CheckResult, last: Kept | None, duration: int) -> Outcome | None:
+        """Serve, hold or keep the content of *result*; after a 304 that is the content of *last*."""
         now, kept, held = self._clock.stamp(), source.kept, source.held
-        status = source.status.checked(now, found.http_status, found.size, duration)
-        row, content = source.registration, found.content or _content(last)
-        new = Kept(row.url, found.validators, now, content, row.registered_at, sequence=row.sequence)
+        status = source.status.checked(now, result.http_status, result.size, duration)
+        row, content = source.registration, result.content or _content(last)
+        new = Kept(row.url, result.validators, now, content, row.registered_at, sequence=row.sequence)
         if kept and new.says_the_same(kept):
             return await self._stays(source, replace(new, changed_at=kept.changed_at, past=kept.past), status)
         if held and new.says_the_same(held.kept):

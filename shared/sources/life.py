@@ -45,7 +45,7 @@ class Sources:
         self._time, self._clock, self._max_stale = time, time.clock, max_stale_seconds
         self._sources: dict[str, Source] = {}
         self._hosts = hosts = Hosts()
-        self._intake = Intake(shelves, room, time, tally, self._told)
+        self._intake = Intake(shelves, room, time, tally, self._signal)
         self._checks = Checks(checker, self._intake, self._hosts, time)
         self.schedule = Schedule(self._sources, self._hosts, time.clock)
         self.version = self.generation = 0
@@ -77,7 +77,7 @@ class Sources:
 
     def _settle(self, source: Source) -> None:
         source.settle(self._time, self._max_stale)
-        source.told = source.tells
+        source.published = source.to_publish
 
     def status(self, repo: str) -> Status:
         """Return what is known about the source of *repo*."""
@@ -103,7 +103,7 @@ class Sources:
         What an old URL brought is served on until the new one was read. What is new, moved or enabled is due at once.
         """
         source = self._sources.get(registration.repo)
-        known = source is not None
+        followed_already = source is not None
         if source is None:
             source = Source(registration, due=self._clock.monotonic(), looked=self._time.watched)
             self._follow(source)
@@ -113,17 +113,17 @@ class Sources:
             self._replace(source, registration)
         self.schedule.call(source)
         self._noted()
-        return known
+        return followed_already
 
     def _replace(self, source: Source, registration: Registration) -> None:
         """Give *source* its new registration: a check under way for the old one will not count."""
-        known, source.registration, source.epoch = source.registration, registration, object()
-        moved = known.url != registration.url
+        former, source.registration, source.epoch = source.registration, registration, object()
+        moved = former.url != registration.url
         if moved:
             self._move(source)
-            self._hosts.leave(source, known.url)
+            self._hosts.leave(source, former.url)
             self._hosts.enter(source)
-        if moved or source.kept is None or not known.enabled:
+        if moved or source.kept is None or not former.enabled:
             source.due = source.spread_to = self._clock.monotonic()
             source.looked = self._time.watched
         self._settle(source)
@@ -152,15 +152,16 @@ class Sources:
             self._hosts.leave(source, source.registration.url)
         self._noted()
 
-    def _told(self, source: Source) -> None:
+    def _signal(self, source: Source) -> None:
         """Bring the state of *source* up to date, and set *news* when its served content or its state changed."""
-        before = source.told
+        before = source.published
         self._settle(source)
         self.generation += 1
-        if before != source.told:
+        if before != source.published:
             self.version += 1
             self.news.set()
-        self.keeper.note(state=before.state != source.told.state, content=before.contents != source.told.contents)
+        now = source.published
+        self.keeper.note(state=before.state != now.state, content=before.contents != now.contents)
 
     def _noted(self) -> None:
         self.version += 1
@@ -173,7 +174,7 @@ class Sources:
         for source in self._sources.values():
             given_up = source.status.state == "stale" and source.outlived(self._time, self._max_stale)
             if given_up or source.late != source.overdue(self._time):
-                self._told(source)
+                self._signal(source)
 
     def under_way(self) -> list[str]:
         """Return the repos whose sources are being checked."""

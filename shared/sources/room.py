@@ -16,7 +16,7 @@ _SPARE = 8
 
 
 class Size(NamedTuple):
-    """What a content takes up."""
+    """The size of a content: its capabilities, and its bytes as JSON."""
 
     capabilities: int = 0
     bytes: int = 0

@@ -27,7 +27,7 @@ Ending = Literal["changed", "unchanged", "held", "failed"]
 
 
 class Outcome(NamedTuple):
-    """What a check came to."""
+    """The outcome of a check (``changed``, ``unchanged``, ``held`` or ``failed``), and the source after it."""
 
     repo: str
     outcome: Ending
@@ -35,7 +35,10 @@ class Outcome(NamedTuple):
 
 
 class PublishedState(NamedTuple):
-    """What the federated index, and a start, must know of a source: its state, and what is served and held."""
+    """The part of a source that must be durable before the federated index says it: its state, and two digests.
+
+    *contents* are the digests of the served and of the held content, None where there is none.
+    """
 
     state: str
     contents: tuple[str | None, str | None]
@@ -73,11 +76,11 @@ class Source:
     flight: asyncio.Task[Outcome | None] | None = None
     asked: bool = False
     followed: bool = True
-    told: PublishedState = field(default_factory=lambda: PublishedState("", (None, None)))
+    published: PublishedState = field(default_factory=lambda: PublishedState("", (None, None)))
 
     @property
     def share(self) -> Share:
-        """What the owner of the registration has of the host."""
+        """The share of the host that belongs to the owner of the registration."""
         return self.host.share(self.registration.registered_by)
 
     @property
@@ -86,8 +89,8 @@ class Source:
         return self.kept.content.digest if self.kept and self.status.state in SERVED else None
 
     @property
-    def tells(self) -> PublishedState:
-        """What the federated index, and a start, must know at this moment."""
+    def to_publish(self) -> PublishedState:
+        """The state and digests as of now, which become ``published`` once the owner of the sources signals them."""
         return PublishedState(self.status.state, (self.served, self.status.held_digest))
 
     @property
@@ -97,7 +100,7 @@ class Source:
 
     @property
     def contents(self) -> tuple[Content | None, Content | None]:
-        """All that takes up room: the last good content, and what is held in its place."""
+        """The contents that count for the bound on all contents: the last good one, and the one held in its place."""
         return self.content, self.held.kept.content if self.held else None
 
     @property
@@ -107,7 +110,7 @@ class Source:
         return known if known and known.url == self.registration.url else None
 
     def memory(self, clock: Clock) -> Memory:
-        """Return what is to be remembered beside the status."""
+        """Return the record that is saved beside the status, for findings and for the next start."""
         seen = self.held.seen if self.held else None
         wait = max(self.starts_at - clock.monotonic(), 0.0)
         return Memory(self.marks, self.failing_since, seen, self.good, self.looked, wait)
@@ -123,7 +126,7 @@ class Source:
         self.marks, self.failing_since, self.good = (), None, None
 
     def part(self) -> Part:
-        """Return what the source contributes to the federated index."""
+        """Return this source's part of a composition; its content is None unless it is served."""
         content = self.content if self.status.state in SERVED else None
         return Part(self.registration, self.status.state, self.status.changed_at, content)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Trial:
-    """Tries sources out."""
+    """Checks a source that is not registered, and stores nothing of it."""
 
     def __init__(self, checker: Checker, room: ContentRoom, clock: Clock) -> None:
         self._checker = checker
@@ -38,16 +38,16 @@ class Trial:
         Of the entries those without a conflict would be served, none where the source is disabled or has no room.
         """
         talk = TalkTime(self._clock, owner)
-        found, problem = await self._fetched(wanted, talk)
-        content = found.content if found else None
+        result, problem = await self._fetched(wanted, talk)
+        content = result.content if result else None
         entries = content.entries if content else ()
         # In a thread: there may be tens of thousands of entries, here and in all other sources.
         claimed, shown = await asyncio.to_thread(_compared, wanted.repo, content, parts) if content else ([], [])
         return {
             "fetch": {
                 "outcome": "failed" if problem else "fetched",
-                "http_status": found.http_status if found else problem and problem.source_status,
-                "bytes": found.size if found else None,
+                "http_status": result.http_status if result else problem and problem.source_status,
+                "bytes": result.size if result else None,
                 "duration_ms": talk.milliseconds,
                 "error": {"type": problem.slug, "detail": problem.detail} if problem else None,
             },
@@ -61,14 +61,14 @@ class Trial:
     async def _fetched(
         self, wanted: RegistrationFields, talk: TalkTime
     ) -> tuple[CheckResult | None, SourceProblem | None]:
-        """Return what was found, and what is wrong with it: content may be in order and not have room."""
-        found = None
+        """Return the result of the check and the problem of the source; both where good content has no room."""
+        result = None
         try:
-            found = await self._checker.check(wanted.repo, wanted.url, talk=talk)
-            self._room.require((), found.content)
+            result = await self._checker.check(wanted.repo, wanted.url, talk=talk)
+            self._room.require((), result.content)
         except SourceProblem as problem:
-            return found, problem
-        return found, None
+            return result, problem
+        return result, None
 
 
 def _compared(repo: str, content: Content, parts: Iterable[Part]) -> tuple[list[dict[str, Any]], list[orjson.Fragment]]:
@@ -79,9 +79,9 @@ def _compared(repo: str, content: Content, parts: Iterable[Part]) -> tuple[list[
 def conflicts(repo: str, content: Content, parts: Iterable[Part]) -> list[dict[str, Any]]:
     """Return which ids of *content* other repos publish already, who serves each, and whether both say the same."""
     new = {entry.id: entry for entry in content.entries}
-    found: dict[str, dict[str, Any]] = {}
+    result: dict[str, dict[str, Any]] = {}
     for part in sorted(parts, key=lambda part: part.registration.precedence):
         for entry in part.content.entries if part.content and part.repo != repo else ():
-            if entry.id in new and entry.id not in found:
-                found[entry.id] = {"id": entry.id, "repo": part.repo, "identical": new[entry.id].says_the_same(entry)}
-    return [found[entry_id] for entry_id in sorted(found)]
+            if entry.id in new and entry.id not in result:
+                result[entry.id] = {"id": entry.id, "repo": part.repo, "identical": new[entry.id].says_the_same(entry)}
+    return [result[entry_id] for entry_id in sorted(result)]

@@ -58,11 +58,11 @@ class Auth:
             raise ReadOnly("No token is configured on this hub, so nothing can be changed.")
         digest = _digest(_sent(request))
         # Each is compared, also after one was found: the time tells nothing about which.
-        found = [token for token in tokens if hmac.compare_digest(digest, token.digest)]
-        if not found:
+        matching = [token for token in tokens if hmac.compare_digest(digest, token.digest)]
+        if not matching:
             self._limits.count_wrong_token(request)
             raise unauthorized("This token is not one of this hub's.", "invalid_token")
-        token = found[0]
+        token = matching[0]
         if token.expires_at is not None and token.expires_at <= self._clock.now():
             raise unauthorized(f"The token {token.name} has expired.", "invalid_token")
         # For the log, which names who asked also where that one is refused later on.

@@ -68,7 +68,7 @@ class Limits:
 
 
 class Clients:
-    """Who is asking: the peer, or who stands behind it where the peer is a proxy that the operator named."""
+    """Finds the client of a request: the peer, or the address behind it where the peer is a proxy in the settings."""
 
     def __init__(self, trusted_proxies: Iterable[str]) -> None:
         self._trusted = [ip_network(one) for one in trusted_proxies]

@@ -63,7 +63,7 @@ class Shortcut:
 
 
 class PreparedAnswer(NamedTuple):
-    """One representation: the whole of it, or the word that the caller's copy is still good."""
+    """One representation as ASGI messages: *whole* is the 200 with the body, *unchanged* the 304 for its *etag*."""
 
     etag: str
     whole: Messages
@@ -131,10 +131,10 @@ def _words(scope: Scope) -> tuple[bytes, bytes, bytes] | None:
     """Return ``Accept``, ``Accept-Encoding`` and ``If-None-Match`` of a GET without a query, or None for any other."""
     if scope["query_string"] or scope["method"] != "GET":
         return None
-    found: dict[bytes, bytes] = {}
+    values: dict[bytes, bytes] = {}
     for name, value in scope["headers"]:
         if name in _HEEDED:
-            if name in found:
+            if name in values:
                 return None
-            found[name] = value
-    return found.get(b"accept", b""), found.get(b"accept-encoding", b""), found.get(b"if-none-match", b"")
+            values[name] = value
+    return values.get(b"accept", b""), values.get(b"accept-encoding", b""), values.get(b"if-none-match", b"")
