@@ -36,7 +36,7 @@ _log = logging.getLogger("hub.federation")
 
 
 class _Next(NamedTuple):
-    """What is to be served next: its *head* and *line*, and all change *lines* with it."""
+    """The next edition before it is served: its *head*, its change *line*, and all *lines* with that one."""
 
     head: Head
     edition: Edition

@@ -1,4 +1,4 @@
-"""Writing down what is known about the sources: all of it now and then, and at once what the federated index says."""
+"""Saving the records of the sources: all of them now and then, and at once those that the federated index shows."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _log = logging.getLogger("hub.sources")
 
 
 class Keeper:
-    """Knows what is not on disk yet. One write at a time, which no cancelled caller breaks off."""
+    """Tracks the records and contents that are not durable yet. One write at a time; a cancelled caller ends none."""
 
     def __init__(
         self, sources: Mapping[str, Source], shelves: Shelves, journal: Journal, time: RunningTime, tally: Tally
@@ -49,7 +49,7 @@ class Keeper:
             await self._save_or_log()
 
     async def close(self) -> None:
-        """Write down everything a last time, at least how long the hub has run."""
+        """Save everything a last time, at least how long the hub has run."""
         self.note()
         await self._save_or_log()
 

@@ -1,4 +1,4 @@
-"""Every source the hub reads: which are followed, what is known about each, and what they contribute."""
+"""Every source that the hub reads: the record of each, its next check, and its part of a composition."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Sources:
         source.published = source.to_publish
 
     def status(self, repo: str) -> Status:
-        """Return what is known about the source of *repo*."""
+        """Return the status of the source of *repo*."""
         # One look-up: other threads ask too, while sources come and go.
         source = self._sources.get(repo)
         return Status() if source is None else source.status
@@ -90,11 +90,11 @@ class Sources:
         return self._sources
 
     def followed(self) -> list[tuple[Registration, Status]]:
-        """Return every registration with what is known about its source."""
+        """Return every registration with the status of its source."""
         return [(source.registration, source.status) for source in self._sources.values()]
 
     def parts(self) -> list[Part]:
-        """Return what each source contributes at this moment."""
+        """Return the part of each source as of now."""
         return [source.part() for source in self._sources.values()]
 
     def watch(self, registration: Registration) -> bool:
@@ -229,7 +229,7 @@ class Sources:
         return self._sources[repo]
 
     async def save(self) -> None:
-        """Write down everything that is known, if anything changed; raise StorageUnavailable."""
+        """Save the records of all sources, if any changed; raise StorageUnavailable."""
         await self.keeper.save()
 
     async def secure(self) -> None:
@@ -237,7 +237,7 @@ class Sources:
         await self.keeper.secure()
 
     async def close(self) -> None:
-        """End the checks that are under way, and write down what is known and for how long the hub has run."""
+        """End the checks that are under way; save the records of all sources, and for how long the hub has run."""
         flights = [source.flight for source in self._sources.values() if source.flight is not None]
         for flight in flights:
             flight.cancel()

@@ -1,4 +1,4 @@
-"""What the hub remembers about a source beside its status: what findings are made of, and how long it lasts."""
+"""The record of a source beside its status: its faults and since when, for findings and for the next start."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ class Schedule:
         self._hosts.wake.set()
 
     def drop(self, source: Source) -> None:
-        """Forget that *source* was called."""
+        """Take *source* off the list of those that are checked before the next look."""
         self._called.discard(source)
 
     def look(self, seconds: float) -> None:

@@ -66,7 +66,7 @@ class Timeline:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def look(self) -> None:
-        """See in which states the sources are, and write it down if that is other than before, or not for long."""
+        """Count the sources by state, and save the timeline if the counts changed or it was not saved for long."""
         if self._looked() or self._clock.monotonic() - self._saved >= SAVE_SECONDS:
             await self._save()
 
@@ -103,7 +103,7 @@ class Timeline:
             self._trouble = ""
 
     async def close(self) -> None:
-        """Look a last time, and write it down."""
+        """Count the states a last time, and save the timeline."""
         self._looked()
         if self._spans:
             await self._save()
