@@ -102,7 +102,7 @@ async def _read(request: Request, check: Callable[[object], list[Offence]]) -> d
     return checked
 
 
-def _wanted(query: dict[str, Any], **more: Any) -> SearchRequest:  # noqa: ANN401 - fields of Wanted
+def _wanted(query: dict[str, Any], **more: Any) -> SearchRequest:  # noqa: ANN401 - fields of SearchRequest
     filters = tuple((_kind(path), _values(path, value)) for path, value in query.get("filter", {}).items())
     if "text" in query:
         more["terms"] = tuple(dict.fromkeys(words(query["text"])))[:MOST_WORDS]
