@@ -340,10 +340,10 @@ async def test_a_process_that_does_not_end_by_itself_is_ended(monkeypatch: pytes
 
 DIES = """
 import asyncio, os, sys
-from shared.formats.reader import Reader
+from shared.formats.reader import DocumentReader
 
 async def main():
-    reader = Reader()
+    reader = DocumentReader()
     await reader.read(sys.stdin.buffer.read())
     print(reader._process.pid, flush=True)
     os.kill(os.getpid(), 9)
