@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import os
 import re
 import shutil
@@ -38,6 +39,7 @@ NAME = re.compile(r"[a-z0-9][A-Za-z0-9._-]*(/[a-z0-9][A-Za-z0-9._-]*)*")
 SNAPSHOT, RESTORING = ".snapshot-", ".restoring-"
 _BLOCK = tarfile.BLOCKSIZE
 _PIECE = 1 << 18
+_log = logging.getLogger("hub.files")
 
 
 class About(NamedTuple):
@@ -152,9 +154,15 @@ def _pieces(path: Path, size: int) -> Iterator[bytes]:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what snapshots left behind in a crash."""
-    for path in folder.glob(f"{SNAPSHOT}*"):
-        shutil.rmtree(path, ignore_errors=True)
+    """Remove what snapshots left behind in a crash; where *folder* can't be listed, the next start does."""
+    try:
+        paths = list(folder.iterdir())
+    except OSError as fault:
+        _log.warning("%s can't be listed, the next start tries again: %s", folder, fault.strerror)
+        return
+    for path in paths:
+        if path.name.startswith(SNAPSHOT):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def must_be_whole(folder: Path) -> None:

@@ -225,3 +225,25 @@ def test_a_file_that_became_shorter_ends_the_backup_with_an_error(folder: Path) 
     with pytest.raises(OSError, match=r"a\.json became shorter while it was backed up: 300000 bytes are missing"):
         list(islice(snapshot.stream(), 100))
     snapshot.close()
+
+
+def test_a_folder_that_can_not_be_listed_is_swept_by_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    left = tmp_path / ".snapshot-x"
+    left.mkdir()
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as refusing:
+        # Which of them lists a folder depends on the version of Python.
+        refusing.setattr(os, "listdir", refuse)
+        refusing.setattr(os, "scandir", refuse)
+        sweep(tmp_path)
+    assert left.exists()
+    assert f"{tmp_path} can't be listed, the next start tries again: Input/output error" in caplog.text
+
+    sweep(tmp_path)
+
+    assert not left.exists()
