@@ -56,9 +56,9 @@ class Server:
             return ask(connection, method, path, body)
 
     def said(self) -> str:
-        """Return what it said on stderr so far."""
-        self.log.seek(0)
-        return self.log.read().decode()
+        """Return what it said on stderr so far, and leave the place where it writes next, which both share, alone."""
+        log = self.log.fileno()
+        return os.pread(log, os.fstat(log).st_size, 0).decode()
 
     def end(self, how: signal.Signals) -> int:
         """Send a signal and return the exit code."""
@@ -82,8 +82,8 @@ def launch(data: Path, *, within: Sequence[str] = (), options: Sequence[str] = (
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("REUSE_SURFACE_", "COV"))}
     settings = {"REUSE_SURFACE_TOKEN": TOKEN, "REUSE_SURFACE_REFRESH": "off"}
     command = [*within, sys.executable, str(CLI), "serve", "--port", "0", "--data-dir", str(data), *options]
-    # A file and no pipe: nobody has to read it for the hub to go on. It appends, wherever the tests have read to.
-    log = tempfile.TemporaryFile("a+b")  # noqa: SIM115 - closed with the server
+    # A file and no pipe: nobody has to read it for the hub to go on.
+    log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the server
     return Server(subprocess.Popen(command, env=clean | settings | environ, stderr=log), log)
 
 
