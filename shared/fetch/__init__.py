@@ -14,10 +14,11 @@ from cachetools import LRUCache
 
 from shared.clock import Clock
 from shared.fetch import urls
-from shared.fetch.answer import MAX_BYTES, Fetched, Redirect, Validators, read, retry_after
+from shared.fetch.answer import MAX_BYTES, Fetched, Redirect, read, retry_after
 from shared.fetch.lanes import Lanes, Widths
 from shared.fetch.network import Connector, Origins, explained
 from shared.fetch.talk import TalkTime
+from shared.model.kept import Validators
 from shared.problems import AddressRefused, Overloaded, SourceProblem, SourceRedirect, SourceTimeout
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from shared.fetch import urls
 from shared.fetch.codings import unpacker
+from shared.model.kept import Validators, is_validator
 from shared.problems import SourceNotAnIndex, SourceRedirect, SourceStatus, SourceTooLarge
 
 if TYPE_CHECKING:
@@ -29,26 +30,9 @@ RETRY_AFTER = 30.0, 3600.0
 _WITHOUT_PAUSE, _SMALL = 64, 1024  # pieces of a body, and bytes of a gzip, that are read without letting others act
 _REDIRECTS = {301, 302, 303, 307, 308}
 _NOT_NOW = {429, 503}
-_VALIDATOR_LENGTH = 256
 _MARKUP = ("text/html", "application/xhtml")
 _SIGN_IN = re.compile(r"/(log[_-]?in|sign[_-]?in|sso|oauth2?|saml2?|sessions?/new)(?=[/.?]|$)", re.IGNORECASE)
 _NO_CREDENTIALS = "The hub sends no credentials: publish a raw URL that opens without signing in."
-
-
-class Validators(NamedTuple):
-    """What makes the next request conditional (RFC 9110 §13.1); empty where the source sent none.
-
-    *url* is who sent them, where a redirect led to it: to other URLs they mean nothing.
-    """
-
-    etag: str = ""
-    last_modified: str = ""
-    url: str = ""
-
-    def conditions(self) -> dict[str, str]:
-        """Return what was sent of the two, by name; nothing that no source sends, though a file may hold it."""
-        pairs = {"etag": self.etag, "last_modified": self.last_modified}
-        return {name: value for name, value in pairs.items() if value and _sane(value)}
 
 
 class Fetched(NamedTuple):
@@ -169,8 +153,4 @@ def _too_large() -> SourceTooLarge:
 
 def _validators(response: httpx.Response) -> Validators:
     values = (response.headers.get(name, "") for name in ("etag", "last-modified"))
-    return Validators(*(value if _sane(value) else "" for value in values))
-
-
-def _sane(value: str) -> bool:
-    return len(value) <= _VALIDATOR_LENGTH and value.isascii() and value.isprintable()
+    return Validators(*(value if is_validator(value) else "" for value in values))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from shared.findings.finding import Finding
-    from shared.sources.memory import Mark
+    from shared.model.memory import Mark
     from shared.sources.source import Source
 
 

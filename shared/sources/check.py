@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from shared.fetch import Fetched, Fetcher
     from shared.formats.reader import DocumentReader
     from shared.model.content import Content
-    from shared.storage.files.shelf import Kept
+    from shared.model.kept import Kept
 
 _log = logging.getLogger("hub.sources")
 

@@ -6,8 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from shared.fetch import TalkTime
+from shared.model.memory import marked
 from shared.problems import Overloaded, RepoDisabled, RepoNotFound, SourceProblem, StorageUnavailable
-from shared.sources.memory import marked
 from shared.sources.schedule import LEAST_INTERVAL, stamp_all
 from shared.sources.source import Outcome
 

@@ -6,43 +6,17 @@ hours of the hub's running time, and never less than what is served now.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from shared.model.kept import HASH_BYTES, PATIENCE_SECONDS, Loss, ServedIds
 
 if TYPE_CHECKING:
     from shared.model.content import Content
-    from shared.storage.files.shelf import Kept
+    from shared.model.kept import Kept
 
-PATIENCE_SECONDS = 24 * 3600.0
 MOST_PAST = 8
 """So many sets of ids that were served are remembered of a source, 8 bytes for each id."""
-_PERCENT = 30
-_SIZE = 8
-
-
-class ServedIds(NamedTuple):
-    """The *ids* that were served *until* a moment of the hub's running time: a hash of 8 bytes of each, one by one."""
-
-    until: float
-    ids: bytes
-
-    @property
-    def size(self) -> int:
-        """How many ids they are."""
-        return len(self.ids) // _SIZE
-
-
-class Loss(NamedTuple):
-    """*lost* of so many ids (*of*) that were served would be served no longer."""
-
-    lost: int
-    of: int
-
-    @property
-    def too_much(self) -> bool:
-        """Whether that is more than max(1, 30 %)."""
-        return self.lost > 1 and self.lost * 100 > self.of * _PERCENT
 
 
 def vanishing(before: Content, after: Content) -> list[str]:
@@ -89,34 +63,8 @@ def past_of(kept: Kept, after: Content, now: float) -> tuple[ServedIds, ...]:
 
 
 def _hashed(content: Content) -> bytes:
-    return b"".join(blake2b(entry.id.encode(), digest_size=_SIZE).digest() for entry in content.entries)
+    return b"".join(blake2b(entry.id.encode(), digest_size=HASH_BYTES).digest() for entry in content.entries)
 
 
 def _hashes(joined: bytes) -> set[bytes]:
-    return {joined[place : place + _SIZE] for place in range(0, len(joined), _SIZE)}
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """Content that was not let in. ``kept.changed_at`` says when it was first seen.
-
-    *seen* is since when every check has seen it, a moment of the hub's running time, None after a check that did not.
-    *loss* is what it lacks of what was served within a day, where that is more than what is served now.
-    """
-
-    kept: Kept
-    seen: float | None
-    loss: Loss | None = None
-
-    def again(self, kept: Kept, now: float) -> Held:
-        """Return what is held after a check that saw the same content, with its new validators."""
-        same = replace(kept, changed_at=self.kept.changed_at, instead_of=self.kept.instead_of)
-        return replace(self, kept=same, seen=now if self.seen is None else self.seen)
-
-    def missed(self) -> Held:
-        """Return what is held after a check that did not see it: the day begins anew when it is seen again."""
-        return replace(self, seen=None)
-
-    def outwaited(self, now: float) -> bool:
-        """Tell whether every check of a whole day saw this content."""
-        return self.seen is not None and now - self.seen >= PATIENCE_SECONDS
+    return {joined[place : place + HASH_BYTES] for place in range(0, len(joined), HASH_BYTES)}

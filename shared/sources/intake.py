@@ -10,11 +10,11 @@ import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
+from shared.model.kept import Held, Kept
 from shared.problems import HeldReplaced, HubFull, NothingHeld, StorageUnavailable
-from shared.sources.held import Held, measured, past_of, shrinks
+from shared.sources.held import measured, past_of, shrinks
 from shared.sources.schedule import interval
 from shared.sources.source import Outcome, describing
-from shared.storage.files.shelf import Kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from shared.clock import RunningTime
     from shared.model.content import Content
+    from shared.model.kept import Loss
     from shared.model.status import Status
     from shared.sources.check import CheckResult
-    from shared.sources.held import Loss
     from shared.sources.room import ContentRoom
     from shared.sources.source import Ending, Source
     from shared.storage.files.shelf import Shelf, Shelves

@@ -7,9 +7,10 @@ import logging
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from shared.model.memory import Record
 from shared.problems import Problem
 from shared.shortage import log_failure
-from shared.storage.files.journal import Record, Saved
+from shared.storage.files.journal import Saved
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

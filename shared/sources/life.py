@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 
     from shared.clock import RunningTime
     from shared.model.compose import Part
+    from shared.model.kept import Kept
     from shared.model.registration import Registration
     from shared.sources.check import Checker
     from shared.sources.room import ContentRoom
     from shared.sources.source import Outcome
     from shared.storage.files.journal import Journal
-    from shared.storage.files.shelf import Kept, Shelves
+    from shared.storage.files.shelf import Shelves
     from shared.tally import Tally
 
 

@@ -11,10 +11,11 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from shared.model.kept import PATIENCE_SECONDS, Held
+from shared.model.memory import Memory
 from shared.model.status import Status
 from shared.problems import HubFull
-from shared.sources.held import PATIENCE_SECONDS, Held, measured
-from shared.sources.memory import Memory
+from shared.sources.held import measured
 from shared.sources.schedule import longest
 from shared.sources.source import Source, describing
 
@@ -22,10 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from shared.clock import RunningTime
+    from shared.model.kept import Kept
+    from shared.model.memory import Record
     from shared.model.registration import Registration
     from shared.sources.room import ContentRoom
-    from shared.storage.files.journal import Record
-    from shared.storage.files.shelf import Kept, Shelves
+    from shared.storage.files.shelf import Shelves
 
 _MOST_NAMED = 20
 _log = logging.getLogger("hub.sources")

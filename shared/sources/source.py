@@ -7,19 +7,18 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from shared.model.compose import Part
+from shared.model.memory import Memory
 from shared.model.status import SERVED, Status, state_of
 from shared.sources.hosts import Host
-from shared.sources.memory import Memory
 from shared.sources.schedule import patience
 
 if TYPE_CHECKING:
     from shared.clock import Clock, RunningTime
     from shared.model.content import Content
+    from shared.model.kept import Held, Kept
+    from shared.model.memory import Mark
     from shared.model.registration import Registration
-    from shared.sources.held import Held
     from shared.sources.hosts import Share
-    from shared.sources.memory import Mark
-    from shared.storage.files.shelf import Kept
 
 
 OVERDUE = "the next one is overdue by more than cache_ttl_seconds and an hour"

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
+from shared.model.memory import Mark, Memory, Record
 from shared.model.status import Status
-from shared.sources.memory import Mark, Memory
 from shared.storage.files.disk import content_of, parsed, trusted, write_whole
 from shared.storage.files.saved import fitting
 
@@ -16,23 +16,6 @@ if TYPE_CHECKING:
 
 FORMAT, OLDEST = 3, 1
 _REMEDY = "Put back a good copy, or remove it: every source is then checked again."
-
-
-class Record(NamedTuple):
-    """What was known about the source of *repo* at one *revision* of its registration.
-
-    That is the registration made *registered_at* with this *sequence*, which tells it from others of the name: a clock
-    that stands still or was set back dates two of them alike. Files of format 2 have no sequence, which is 0 then,
-    those of format 1 neither the time nor the revision: 0.
-    """
-
-    repo: str
-    url: str
-    registered_at: str
-    revision: int
-    status: Status
-    memory: Memory
-    sequence: int = 0
 
 
 class Saved(NamedTuple):

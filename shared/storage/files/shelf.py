@@ -8,16 +8,14 @@ import logging
 import os
 import stat
 from base64 import b64decode, b64encode
-from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from shared.fetch import Validators
-from shared.model.content import Content, from_document
+from shared.model.content import from_document
+from shared.model.kept import Kept, ServedIds, Validators
 from shared.problems import StartError
-from shared.sources.held import ServedIds
 from shared.storage.files.disk import content_of, parsed, rename, storage_problem, sync_folder, trusted, write_draft
 from shared.storage.files.saved import fitting
 
@@ -31,33 +29,6 @@ FORMAT = 1
 _REMEDY = "Put back a good copy, or remove it: the source is then read again."
 _INDEX = b',"index":'
 _log = logging.getLogger("hub.sources")
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A content, the URL it was read from, and the validators of that URL that make the next request conditional.
-
-    *registered_at* and *sequence* tell the registration that it was read for from others of the same name, which a
-    clock that stands still could date alike; they are empty and 0 in files of versions that did not write them. *past*
-    are larger sets of ids that were served before, *instead_of* is the digest of what was served when this was held.
-    """
-
-    url: str
-    validators: Validators
-    changed_at: str
-    content: Content
-    registered_at: str = ""
-    past: tuple[ServedIds, ...] = ()
-    instead_of: str = ""
-    sequence: int = 0
-
-    def says_the_same(self, other: Kept) -> bool:
-        """Tell whether the contents are equal, however they were written."""
-        return self.content.digest == other.content.digest
-
-    def facts(self) -> dict[str, Any]:
-        """Return what a line of history says about the content."""
-        return {"digest": self.content.digest, "capability_count": len(self.content.entries)}
 
 
 class Shelf:

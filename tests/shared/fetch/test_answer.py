@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from shared.fetch.answer import Fetched, Validators, read, retry_after
+from shared.fetch.answer import Fetched, read, retry_after
 from shared.fetch.lanes import LanePlace, Lanes, Widths
+from shared.model.kept import Validators
 from tests.builders import Hands
 
 if TYPE_CHECKING:

@@ -5,11 +5,10 @@ from dataclasses import replace
 from shared.fetch import Validators
 from shared.findings.source import of_source
 from shared.formats.capability_index import read_index
+from shared.model.kept import Held, Kept, Loss
 from shared.model.registration import Registration
 from shared.model.status import Status
-from shared.sources.held import Held, Loss
 from shared.sources.source import Source
-from shared.storage.files.shelf import Kept
 from tests.builders import Hands, capability, index, registration
 
 ROW = Registration(**registration(), registered_at="", updated_at="", registered_by="operator", revision=1)

@@ -12,10 +12,10 @@ from shared.fetch.guard import Guard
 from shared.formats import HUB, Reading
 from shared.formats.capability_index import read_index
 from shared.formats.reader import DocumentReader
+from shared.model.kept import Kept
 from shared.problems import InvalidIndex, Overloaded, SourceNotAnIndex, SourceStatus
 from shared.sources.check import Checker, CheckResult
 from shared.sources.unread import UnreadDocuments
-from shared.storage.files.shelf import Kept
 from tests.builders import capability, index
 
 if TYPE_CHECKING:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     import respx
 
+    from shared.model.kept import Kept
     from shared.settings import Settings
     from shared.sources.source import Outcome
 
@@ -356,7 +357,7 @@ async def test_what_is_written_for_an_older_registration_does_not_count(
         await answered(hub, route, *before)
     draft = shelf.Shelf.draft
 
-    def moved_meanwhile(self: shelf.Shelf, repo: str, content: shelf.Kept) -> Path:
+    def moved_meanwhile(self: shelf.Shelf, repo: str, content: Kept) -> Path:
         monkeypatch.undo()
         loop.call_soon_threadsafe(hub.sources.watch, replace(ROW, revision=2, cache_ttl_seconds=60))
         return draft(self, repo, content)
@@ -463,7 +464,7 @@ async def test_holding_is_decided_by_what_is_served_when_it_is_written(
     await answered(hub, route, sends(1, 2, 3, 4), sends(1, 2))
     draft, accepted = shelf.Shelf.draft, asyncio.Event()
 
-    def accepted_meanwhile(self: shelf.Shelf, repo: str, content: shelf.Kept) -> Path:
+    def accepted_meanwhile(self: shelf.Shelf, repo: str, content: Kept) -> Path:
         monkeypatch.undo()
         seen = hub.sources.held("state-hub")
         asyncio.run_coroutine_threadsafe(hub.sources.accept("state-hub", *seen), loop).result()

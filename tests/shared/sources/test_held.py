@@ -8,8 +8,8 @@ import pytest
 
 from shared.fetch import Validators
 from shared.formats.capability_index import read_index
-from shared.sources.held import MOST_PAST, PATIENCE_SECONDS, Held, Loss, measured, past_of, shrinks, vanishing
-from shared.storage.files.shelf import Kept
+from shared.model.kept import PATIENCE_SECONDS, Kept, Loss
+from shared.sources.held import MOST_PAST, measured, past_of, shrinks, vanishing
 from tests.builders import capability, index
 
 if TYPE_CHECKING:
@@ -47,25 +47,6 @@ def test_holds_what_would_take_too_much_away(before: int, after: range, held: bo
 
 def test_names_what_would_vanish() -> None:
     assert vanishing(content(1, 2, 3), content(2, 4)) == ["capability.example.n1", "capability.example.n3"]
-
-
-def test_content_that_every_check_of_a_day_saw_has_waited_long_enough() -> None:
-    held = Held(KEPT, 100.0)
-
-    assert [held.outwaited(100 + age) for age in (0, PATIENCE_SECONDS - 1, PATIENCE_SECONDS)] == [False, False, True]
-
-
-def test_a_check_that_missed_it_begins_the_day_anew() -> None:
-    again = Kept(KEPT.url, Validators('"2"'), "2026-11-24T10:00:00Z", KEPT.content)
-    missed = Held(replace(KEPT, instead_of="sha256:1"), 100.0).missed()
-
-    seen = missed.again(again, 500.0)
-    kept_on = seen.again(again, 900.0)
-
-    assert not missed.outwaited(10 * PATIENCE_SECONDS)
-    assert seen.seen == kept_on.seen == 500.0
-    assert (seen.kept.validators.etag, seen.kept.changed_at) == ('"2"', KEPT.changed_at)
-    assert seen.kept.instead_of == "sha256:1"
 
 
 def through(*steps: tuple[float, Content]) -> Kept:

@@ -12,7 +12,7 @@ from shared.problems import StorageUnavailable
 from shared.sources import keeper as module
 from shared.sources.keeper import Keeper
 from shared.sources.source import Source
-from shared.storage.files.journal import Journal, Record
+from shared.storage.files.journal import Journal
 from shared.storage.files.shelf import Shelves
 from shared.tally import Tally
 from tests.builders import Hands, registration
@@ -20,6 +20,8 @@ from tests.builders import Hands, registration
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from shared.model.memory import Record
 
 ROW = Registration(**registration(), registered_at="", updated_at="", registered_by="operator", revision=1)
 

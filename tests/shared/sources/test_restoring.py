@@ -7,15 +7,14 @@ import pytest
 
 from shared.fetch import Validators
 from shared.formats.capability_index import read_index
+from shared.model.kept import Held, Kept
+from shared.model.memory import Memory, Record
 from shared.model.registration import Registration
 from shared.model.status import Status
-from shared.sources.held import Held
-from shared.sources.memory import Memory
 from shared.sources.restoring import admit, restored
 from shared.sources.room import ContentRoom
 from shared.sources.source import Source
-from shared.storage.files.journal import Record
-from shared.storage.files.shelf import Kept, Shelves
+from shared.storage.files.shelf import Shelves
 from tests.builders import Hands, capability, index, registration
 
 if TYPE_CHECKING:

@@ -7,11 +7,10 @@ import pytest
 
 from shared.fetch import Validators
 from shared.formats.capability_index import read_index
+from shared.model.kept import Held, Kept
 from shared.model.registration import Registration
 from shared.model.status import Status
-from shared.sources.held import Held
 from shared.sources.source import Source, describing
-from shared.storage.files.shelf import Kept
 from tests.builders import Hands, capability, index, registration
 
 ROW = Registration(

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from shared.model.memory import Mark, Memory, Record
 from shared.model.status import Status
 from shared.problems import StartError
-from shared.sources.memory import Mark, Memory
-from shared.storage.files.journal import Journal, Record, Saved
+from shared.storage.files.journal import Journal, Saved
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,10 +10,10 @@ import pytest
 
 from shared.fetch import Validators
 from shared.formats.capability_index import read_index
+from shared.model.kept import Kept, ServedIds
 from shared.model.registration import Registration
 from shared.problems import StartError, StorageUnavailable
-from shared.sources.held import ServedIds
-from shared.storage.files.shelf import Kept, Shelf
+from shared.storage.files.shelf import Shelf
 from tests.builders import capability, index, registration
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import sys
 
 from shared.formats.documents import Fault
-from shared.sources.memory import MOST_BYTES, MOST_FAULTS, marked
+from shared.model.memory import MOST_BYTES, MOST_FAULTS, marked
 
 FAULT = Fault(3, 7, "/capabilities/0/id", "is required")
 

@@ -6,10 +6,12 @@ from itertools import accumulate
 from sys import getsizeof
 from typing import TYPE_CHECKING, NamedTuple
 
+from shared.model.status import Status  # noqa: TC001 - saved values are held against their types
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shared.formats.documents import Fault
+    Fault = tuple[int, int, str, str, str | None]
 
 MOST_FAULTS = 100
 MOST_BYTES = 32 * 1024
@@ -43,12 +45,31 @@ class Memory(NamedTuple):
     wait: float | None = None
 
 
-def marked(faults: Sequence[Fault], before: tuple[Mark, ...], now: str) -> tuple[Mark, ...]:
-    """Return *faults* as marks, at most 100, and the first ones that MOST_BYTES hold.
+class Record(NamedTuple):
+    """What was known about the source of *repo* at one *revision* of its registration.
 
-    One that was there *before*, perhaps on another line, keeps its date.
+    That is the registration made *registered_at* with this *sequence*, which tells it from others of the name: a clock
+    that stands still or was set back dates two of them alike. Files of format 2 have no sequence, which is 0 then,
+    those of format 1 neither the time nor the revision: 0.
+    """
+
+    repo: str
+    url: str
+    registered_at: str
+    revision: int
+    status: Status
+    memory: Memory
+    sequence: int = 0
+
+
+def marked(faults: Sequence[Fault], before: tuple[Mark, ...], now: str) -> tuple[Mark, ...]:
+    """Return *faults* (line, column, pointer, detail and hint of each) as marks.
+
+    They are at most 100, and the first ones that MOST_BYTES hold. One that was there *before*, perhaps on
+    another line, keeps its date.
     """
     since = {(mark.pointer, mark.detail): mark.since for mark in before}
     sizes = accumulate(sum(map(getsizeof, fault[2:])) for fault in faults[:MOST_FAULTS])
     few = sum(size <= MOST_BYTES for size in sizes)
-    return tuple(Mark(*fault, since.get((fault.pointer, fault.detail), now)) for fault in faults[:few])
+    marks = [Mark(*fault, now) for fault in faults[:few]]
+    return tuple(mark._replace(since=since.get((mark.pointer, mark.detail), now)) for mark in marks)

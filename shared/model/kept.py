@@ -1,0 +1,111 @@
+"""What is kept of a source: content with all that belongs to it, and the content that was not let in. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from shared.model.content import Content  # noqa: TC001 - saved values are held against their types
+
+PATIENCE_SECONDS = 24 * 3600.0
+HASH_BYTES = 8
+_PERCENT = 30
+_VALIDATOR_LENGTH = 256
+
+
+class Validators(NamedTuple):
+    """What makes the next request conditional (RFC 9110 §13.1); empty where the source sent none.
+
+    *url* is who sent them, where a redirect led to it: to other URLs they mean nothing.
+    """
+
+    etag: str = ""
+    last_modified: str = ""
+    url: str = ""
+
+    def conditions(self) -> dict[str, str]:
+        """Return what was sent of the two, by name; nothing that no source sends, though a file may hold it."""
+        pairs = {"etag": self.etag, "last_modified": self.last_modified}
+        return {name: value for name, value in pairs.items() if value and is_validator(value)}
+
+
+def is_validator(value: str) -> bool:
+    """Tell whether *value* is one that a source may have sent: short, ASCII, no control characters."""
+    return len(value) <= _VALIDATOR_LENGTH and value.isascii() and value.isprintable()
+
+
+class ServedIds(NamedTuple):
+    """The *ids* that were served *until* a moment of the hub's running time: a hash of 8 bytes of each, one by one."""
+
+    until: float
+    ids: bytes
+
+    @property
+    def size(self) -> int:
+        """How many ids they are."""
+        return len(self.ids) // HASH_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A content, the URL it was read from, and the validators of that URL that make the next request conditional.
+
+    *registered_at* and *sequence* tell the registration that it was read for from others of the same name, which a
+    clock that stands still could date alike; they are empty and 0 in files of versions that did not write them. *past*
+    are larger sets of ids that were served before, *instead_of* is the digest of what was served when this was held.
+    """
+
+    url: str
+    validators: Validators
+    changed_at: str
+    content: Content
+    registered_at: str = ""
+    past: tuple[ServedIds, ...] = ()
+    instead_of: str = ""
+    sequence: int = 0
+
+    def says_the_same(self, other: Kept) -> bool:
+        """Tell whether the contents are equal, however they were written."""
+        return self.content.digest == other.content.digest
+
+    def facts(self) -> dict[str, Any]:
+        """Return what a line of history says about the content."""
+        return {"digest": self.content.digest, "capability_count": len(self.content.entries)}
+
+
+class Loss(NamedTuple):
+    """*lost* of so many ids (*of*) that were served would be served no longer."""
+
+    lost: int
+    of: int
+
+    @property
+    def too_much(self) -> bool:
+        """Whether that is more than max(1, 30 %)."""
+        return self.lost > 1 and self.lost * 100 > self.of * _PERCENT
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Content that was not let in. ``kept.changed_at`` says when it was first seen.
+
+    *seen* is since when every check has seen it, a moment of the hub's running time, None after a check that did not.
+    *loss* is what it lacks of what was served within a day, where that is more than what is served now.
+    """
+
+    kept: Kept
+    seen: float | None
+    loss: Loss | None = None
+
+    def again(self, kept: Kept, now: float) -> Held:
+        """Return what is held after a check that saw the same content, with its new validators."""
+        same = replace(kept, changed_at=self.kept.changed_at, instead_of=self.kept.instead_of)
+        return replace(self, kept=same, seen=now if self.seen is None else self.seen)
+
+    def missed(self) -> Held:
+        """Return what is held after a check that did not see it: the day begins anew when it is seen again."""
+        return replace(self, seen=None)
+
+    def outwaited(self, now: float) -> bool:
+        """Tell whether every check of a whole day saw this content."""
+        return self.seen is not None and now - self.seen >= PATIENCE_SECONDS

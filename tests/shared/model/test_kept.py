@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from shared.formats.capability_index import read_index
+from shared.model.kept import PATIENCE_SECONDS, Held, Kept, ServedIds, Validators, is_validator
+from tests.builders import index
+
+KEPT = Kept("https://a.example/", Validators('"1"'), "2026-11-23T10:00:00Z", read_index(index(), "a"))
+
+
+def test_content_that_every_check_of_a_day_saw_has_waited_long_enough() -> None:
+    held = Held(KEPT, 100.0)
+
+    assert [held.outwaited(100 + age) for age in (0, PATIENCE_SECONDS - 1, PATIENCE_SECONDS)] == [False, False, True]
+
+
+def test_a_check_that_missed_it_begins_the_day_anew() -> None:
+    again = Kept(KEPT.url, Validators('"2"'), "2026-11-24T10:00:00Z", KEPT.content)
+    missed = Held(replace(KEPT, instead_of="sha256:1"), 100.0).missed()
+
+    seen = missed.again(again, 500.0)
+    kept_on = seen.again(again, 900.0)
+
+    assert not missed.outwaited(10 * PATIENCE_SECONDS)
+    assert seen.seen == kept_on.seen == 500.0
+    assert (seen.kept.validators.etag, seen.kept.changed_at) == ('"2"', KEPT.changed_at)
+    assert seen.kept.instead_of == "sha256:1"
+
+
+def test_what_no_source_sends_makes_no_request_conditional() -> None:
+    assert Validators('"1"', "Mon").conditions() == {"etag": '"1"', "last_modified": "Mon"}
+    assert Validators('"' + "x" * 256, "").conditions() == {}
+    assert [is_validator(value) for value in ("x" * 256, "x" * 257, "\n", "\u00e4")] == [True, False, False, False]
+
+
+def test_a_set_of_ids_has_eight_bytes_for_each() -> None:
+    assert ServedIds(1.0, b"12345678" * 3).size == 3
+
+
+def test_contents_are_the_same_when_their_digests_are() -> None:
+    other = replace(KEPT, url="https://b.example/", validators=Validators())
+
+    assert other.says_the_same(KEPT)
+    assert other.facts() == {"digest": KEPT.content.digest, "capability_count": 1}
