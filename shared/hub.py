@@ -186,7 +186,7 @@ def _opened(settings: Settings, clock: Clock, tally: Tally, engine: Engine) -> H
     checker = Checker(fetcher, DocumentReader())
     trial = Trial(checker, room, clock)
     time = RunningTime(clock, scheduled=settings.refresh)
-    sources = Sources(checker, engine.shelves, engine.journal, room, time, tally, max_stale_seconds=stale)
+    sources = Sources(checker, engine.holdings, room, time, tally, max_stale_seconds=stale)
     sources.load(engine.registrations.all())
     federation = Federation(engine.editions, sources, clock, tally)
     limits = Limits(settings, clock)

@@ -17,10 +17,10 @@ from shared.contract.failures import Failures
 from shared.contract.flattening import components, flattened
 from shared.contract.operations import Operation, described
 from shared.findings import KINDS, SEVERITIES
+from shared.model.settled import Ending
 from shared.model.status import STATES
 from shared.problems import PROBLEMS, SourceProblem
 from shared.schemas import FOLDER, NAMES
-from shared.sources.source import Ending
 from shared.web.answers import tag_of
 from shared.web.dialect import ARD_CODES
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared.model.content import Content  # noqa: TC001 - saved values are held against their types
+
+if TYPE_CHECKING:
+    from shared.model.registration import Registration
 
 PATIENCE_SECONDS = 24 * 3600.0
 HASH_BYTES = 8
@@ -67,6 +70,12 @@ class Kept:
     def says_the_same(self, other: Kept) -> bool:
         """Tell whether the contents are equal, however they were written."""
         return self.content.digest == other.content.digest
+
+    def read_for(self, registration: Registration) -> bool:
+        """Tell whether it was read for *registration*. Without the time of registering only the URL tells that."""
+        if not self.registered_at:
+            return self.url == registration.url
+        return self.registered_at == registration.registered_at and self.sequence in {0, registration.sequence}
 
     def facts(self) -> dict[str, Any]:
         """Return what a line of history says about the content."""

@@ -6,7 +6,6 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from shared.fetch import TalkTime
-from shared.model.memory import marked
 from shared.problems import Overloaded, RepoDisabled, RepoNotFound, SourceProblem, StorageUnavailable
 from shared.sources.schedule import LEAST_INTERVAL, stamp_all
 from shared.sources.source import Outcome
@@ -14,24 +13,26 @@ from shared.sources.source import Outcome
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from shared.clock import RunningTime
+    from shared.clock import Clock
     from shared.model.status import Status
     from shared.sources.check import Checker
     from shared.sources.hosts import Hosts, Share
     from shared.sources.intake import Intake
+    from shared.sources.settling import Settling
     from shared.sources.source import Source
 
 BEGUN_AT_ONCE = 64
 
 
 class Checks:
-    """Carries out checks; *intake* decides about the content that they bring."""
+    """Carries out checks; *intake* decides what they come to, and *settling* makes it so."""
 
-    def __init__(self, checker: Checker, intake: Intake, hosts: Hosts, time: RunningTime) -> None:
+    def __init__(self, checker: Checker, intake: Intake, settling: Settling, hosts: Hosts, clock: Clock) -> None:
         self._checker = checker
         self._intake = intake
+        self._settling = settling
         self._hosts = hosts
-        self._time, self._clock = time, time.clock
+        self._clock = clock
 
     def start(self, source: Source) -> asyncio.Task[Outcome | None]:
         """Return the check of *source* that is under way, or begin one; it counts for its host from here on.
@@ -92,27 +93,26 @@ class Checks:
         """Check once; return None when the source was changed meanwhile, so that what was found does not count."""
         registration, epoch = source.registration, source.epoch
         talk = TalkTime(self._clock, registration.registered_by)
+
+        def still() -> bool:
+            return source.epoch is epoch
+
         try:
             last = source.known
             result = await self._checker.check(registration.repo, registration.url, last, talk)
             async with source.deciding:
-                if source.epoch is not epoch:
+                if not still():
                     return None
-                return await self._intake.take(source, result, last, talk.milliseconds)
+                ended = await self._intake.take(source, result, last, talk.milliseconds)
+                return None if ended is None else await self._settling.settle(source, ended, still)
         except SourceProblem as problem:
-            if source.epoch is not epoch:
+            if not still():
                 return None
-            return self._fail(source, problem, talk.milliseconds, scheduled=scheduled)
-
-    def _fail(self, source: Source, problem: SourceProblem, duration: int, *, scheduled: bool) -> Outcome:
-        now = self._clock.stamp()
-        source.marks = marked(problem.faults, source.marks, now)
-        source.failing_since = source.failing_since or now
-        source.held = source.held and source.held.missed()
-        ended = self._intake.ended(source, "failed", source.status.failed(now, problem, duration))
-        if problem.retry_after is None or not scheduled:
-            return ended
-        return ended._replace(source=self._cool(source, problem, problem.retry_after))
+            ended = self._intake.failed(source, problem, talk.milliseconds)
+            outcome = await self._settling.settle(source, ended, still)
+            if outcome is None or problem.retry_after is None or not scheduled:
+                return outcome
+            return outcome._replace(source=self._cool(source, problem, problem.retry_after))
 
     def _cool(self, source: Source, problem: SourceProblem, seconds: float) -> Status:
         """Check nothing of the host of *source* for so long if it said so itself; behind a redirect *source* waits."""

@@ -1,34 +1,34 @@
-"""What becomes of content: served, held or kept as it was; decided by what is served and held at that moment.
+"""What a check and an acceptance come to, decided by what is served and held at that moment. Nothing is changed here.
 
-A decision waits for the disk. Whatever changes meanwhile gives the source another epoch, and then nothing is done.
+A decision may wait for a comparison of many ids. Whatever changes the source meanwhile gives it another epoch, and then
+nothing is decided.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from shared.model.kept import Held, Kept
-from shared.problems import HeldReplaced, HubFull, NothingHeld, StorageUnavailable
+from shared.model.memory import marked
+from shared.model.settled import Settled
 from shared.sources.held import measured, past_of, shrinks
 from shared.sources.schedule import interval
-from shared.sources.source import Outcome, describing
+from shared.sources.source import describing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable
+    from typing import Literal
 
     from shared.clock import RunningTime
     from shared.model.content import Content
     from shared.model.kept import Loss
+    from shared.model.settled import Ending
     from shared.model.status import Status
+    from shared.problems import SourceProblem
     from shared.sources.check import CheckResult
-    from shared.sources.room import ContentRoom
-    from shared.sources.source import Ending, Source
-    from shared.storage.files.shelf import Shelf, Shelves
-    from shared.tally import Tally
+    from shared.sources.source import Source
 
 T = TypeVar("T")
 
@@ -37,33 +37,31 @@ FEW_IDS = 500
 
 
 class Intake:
-    """Decides about content. *tell* is called with each source whose state or content may have changed."""
+    """Decides by the time that the hub ran, and gives content up that was not in order for *max_stale* seconds."""
 
-    def __init__(
-        self, shelves: Shelves, room: ContentRoom, time: RunningTime, tally: Tally, tell: Callable[[Source], None]
-    ) -> None:
-        self._shelves = shelves
-        self._room = room
+    def __init__(self, time: RunningTime, max_stale: float) -> None:
         self._time, self._clock = time, time.clock
-        self._tally = tally
-        self._tell = tell
+        self._max_stale = max_stale
 
-    async def take(self, source: Source, result: CheckResult, last: Kept | None, duration: int) -> Outcome | None:
-        """Serve, hold or keep the content of *result*; after a 304 that is the content of *last*."""
+    async def take(self, source: Source, result: CheckResult, last: Kept | None, duration: int) -> Settled | None:
+        """Let in, hold or keep the content of *result*; after a 304 that is the content of *last*.
+
+        Return None where the source was changed meanwhile. *duration* is in milliseconds.
+        """
         now, kept, held = self._clock.stamp(), source.kept, source.held
         status = source.status.checked(now, result.http_status, result.size, duration)
         row, content = source.registration, result.content or _content(last)
         new = Kept(row.url, result.validators, now, content, row.registered_at, sequence=row.sequence)
         if kept and new.says_the_same(kept):
-            return await self._stays(source, replace(new, changed_at=kept.changed_at, past=kept.past), status)
+            return self._stays(source, replace(new, changed_at=kept.changed_at, past=kept.past), status)
         if held and new.says_the_same(held.kept):
-            source.held = held.again(new, self._time.ran)
-            if not source.held.outwaited(self._time.ran):
-                return self.ended(source, "held", status)
-            return await self._let_in(source, new, status)
-        return await self._judge(source, new, status) if kept else await self._let_in(source, new, status)
+            again = held.again(new, self._time.ran)
+            if again.outwaited(self._time.ran):
+                return self._let_in(source, new, status)
+            return self._checked(source, replace(source, held=again, status=status), "held")
+        return await self._judge(source, new, status) if kept else self._let_in(source, new, status)
 
-    async def _judge(self, source: Source, new: Kept, status: Status) -> Outcome | None:
+    async def _judge(self, source: Source, new: Kept, status: Status) -> Settled | None:
         """Hold *new* if it lacks too much of what was served within a day, else let it in."""
         epoch, kept, now = source.epoch, source.kept, self._time.ran
         assert kept is not None  # noqa: S101 - without anything that is served there is nothing to be judged by
@@ -73,137 +71,62 @@ class Intake:
         if source.epoch is not epoch:
             return None
         if too_little:
-            return await self._hold(source, replace(new, instead_of=kept.content.digest), loss, status)
-        return await self._let_in(source, replace(new, past=past), status)
+            return self._hold(source, replace(new, instead_of=kept.content.digest), loss, status)
+        return self._let_in(source, replace(new, past=past), status)
 
-    async def _stays(self, source: Source, new: Kept, status: Status) -> Outcome | None:
-        """Keep *new*, which says what is served already. Its file is written where it came from another URL."""
-        if source.kept and source.kept.url != new.url:
-            if not await self._put(source, new, self._shelves.good, source.contents):
-                return None
-            self._keep(source, new)
-        source.kept = new
-        self.release(source)
-        return self.ended(source, "unchanged", status)
+    def _stays(self, source: Source, new: Kept, status: Status) -> Settled:
+        """Keep *new*, which says what is served already. Its content is written where it came from another URL."""
+        moved = source.kept is not None and source.kept.url != new.url
+        after = replace(source, kept=new, held=None, status=status)
+        return self._checked(source, after, "unchanged", "good" if moved else None)
 
-    async def _hold(self, source: Source, new: Kept, loss: Loss | None, status: Status) -> Outcome | None:
-        _, held = source.contents
-        if not await self._put(source, new, self._shelves.held, (held,)):
-            return None
-        self._room.leave(held)
-        self._room.take(new.content)
-        source.held = Held(new, self._time.ran, loss)
-        return self.ended(source, "held", status)
+    def _hold(self, source: Source, new: Kept, loss: Loss | None, status: Status) -> Settled:
+        after = replace(source, held=Held(new, self._time.ran, loss), status=status)
+        return self._checked(source, after, "held", "held")
 
-    async def _let_in(self, source: Source, new: Kept, status: Status) -> Outcome | None:
-        if not await self._put(source, new, self._shelves.good, source.contents):
-            return None
-        self._keep(source, new)
-        return self.ended(source, "changed", status)
+    def _let_in(self, source: Source, new: Kept, status: Status) -> Settled:
+        return self._checked(source, replace(source, kept=new, held=None, status=status), "changed", "good")
 
-    async def _put(self, source: Source, new: Kept, shelf: Shelf, leaving: Iterable[Content | None]) -> bool:
-        """Place *new* on the *shelf*; return False, and place nothing, when the source was changed meanwhile.
+    def failed(self, source: Source, problem: SourceProblem, duration: int) -> Settled:
+        """Return what a check of *duration* milliseconds came to that failed with *problem*: what is kept stays."""
+        now = self._clock.stamp()
+        after = replace(
+            source,
+            marks=marked(problem.faults, source.marks, now),
+            failing_since=source.failing_since or now,
+            held=source.held and source.held.missed(),
+            status=source.status.failed(now, problem, duration),
+        )
+        return self._checked(source, after, "failed")
 
-        Raise HubFull where there is no room for it, even without what is *leaving*.
-        """
-        epoch, repo = source.epoch, source.registration.repo
-        self._room.require(leaving, new.content)
-        draft = await self._draft(shelf, repo, new)
-        if source.epoch is not epoch:
-            shelf.discard(draft)
-            return False
-        try:
-            # While the draft was written, the content of other sources may have taken the room.
-            self._room.require(leaving, new.content)
-        except HubFull:
-            shelf.discard(draft)
-            raise
-        self._place(shelf, draft, repo)
-        return True
-
-    async def _draft(self, shelf: Shelf, repo: str, new: Kept) -> Path:
-        with self._counted():
-            return await asyncio.to_thread(shelf.draft, repo, new)
-
-    def _place(self, shelf: Shelf, draft: Path, repo: str) -> None:
-        with self._counted():
-            shelf.place(draft, repo)
-        self._tally.wrote("contents", "done")
-
-    @contextlib.contextmanager
-    def _counted(self) -> Iterator[None]:
-        """Count a content that the volume refuses."""
-        try:
-            yield
-        except StorageUnavailable:
-            self._tally.wrote("contents", "failed")
-            raise
-
-    def _keep(self, source: Source, new: Kept) -> None:
-        """Serve *new*, which lies on the shelf, from now on."""
-        self._room.leave(source.content)
-        self._room.take(new.content)
-        source.kept = new
-        self.release(source)
-
-    def release(self, source: Source) -> None:
-        """Drop what is held of *source*, in memory and on the shelf."""
-        if source.held:
-            self._room.leave(source.held.kept.content)
-            self._shelves.held.drop(source.registration.repo)
-            source.held = None
-
-    async def accept(self, source: Source, served: Kept, held: Kept) -> Outcome:
-        """Let in *held* in the place of *served*, or raise HeldReplaced and let in nothing.
-
-        A check under way that began before is begun anew: what it decided rests on what was served before.
-        """
-        repo = source.registration.repo
-        _must_still_hold(source, served, held)
+    def accepted(self, source: Source, held: Kept) -> Settled:
+        """Return what it comes to that somebody lets in *held* in the place of what is served."""
         new = replace(held, changed_at=self._clock.stamp(), instead_of="")
-        draft = await self._draft(self._shelves.good, repo, new)
-        try:
-            _must_still_hold(source, served, held)
-        except HeldReplaced:
-            self._shelves.good.discard(draft)
-            raise
-        self._place(self._shelves.good, draft, repo)
-        source.epoch = object()
-        self._keep(source, new)
-        source.status = describing(source.status, new)
-        self._tell(source)
-        return Outcome(repo, "changed", source.status)
+        return self._settled(source, replace(source, kept=new, held=None), "changed", "good")
 
-    def ended(self, source: Source, outcome: Ending, status: Status) -> Outcome:
-        """Record what a check came to, and when the next one is due."""
-        source.looked = self._time.watched
-        if status.error is None:
-            source.marks, source.failing_since, source.good, source.unread = (), None, self._time.ran, False
-        ttl = source.registration.cache_ttl_seconds
-        source.due = self._clock.monotonic() + interval(ttl, status.consecutive_failures)
-        source.status = describing(status, source.kept)
-        self._tell(source)
-        self._tally.checked(outcome, (status.duration_ms or 0) / 1000)
-        return Outcome(source.registration.repo, outcome, source.status)
+    def _checked(
+        self, source: Source, after: Source, outcome: Ending, writes: Literal["good", "held"] | None = None
+    ) -> Settled:
+        """Return what a check came to that makes *source* what *after* is; set what every check brings with it."""
+        after.looked = self._time.watched
+        if after.status.error is None:
+            after.marks, after.failing_since, after.good, after.unread = (), None, self._time.ran, False
+        wait = interval(source.registration.cache_ttl_seconds, after.status.consecutive_failures)
+        after.due = self._clock.monotonic() + wait
+        return self._settled(source, after, outcome, writes)._replace(wait=wait)
+
+    def _settled(
+        self, source: Source, after: Source, outcome: Ending, writes: Literal["good", "held"] | None
+    ) -> Settled:
+        after.status = describing(after.status, after.kept)
+        after.settle(self._time, self._max_stale)
+        drops = source.held is not None and after.held is None
+        return Settled(outcome, after.record(self._clock), after.kept, after.held, writes, drops)
 
 
 def _content(last: Kept | None) -> Content:
     assert last is not None  # noqa: S101 - only a request with validators is answered with 304
     return last.content
-
-
-def _must_still_hold(source: Source, served: Kept, held: Kept) -> None:
-    """Raise HeldReplaced unless *served* is the last good content of *source* and *held* waits in its place."""
-    now = source.held and source.held.kept
-    if not (now and source.kept and now.says_the_same(held) and source.kept.says_the_same(served)):
-        raise HeldReplaced(f"What was held of {source.registration.repo} is not held any more. Nothing was let in.")
-
-
-def must_hold(source: Source) -> tuple[Kept, Kept]:
-    """Return the last good content of *source* and what is held in its place, or raise NothingHeld."""
-    if source.held is None or source.kept is None:
-        raise NothingHeld(f"Nothing of {source.registration.repo} is held.")
-    return source.kept, source.held.kept
 
 
 def _shrinks(kept: Kept, new: Content, _now: float) -> bool:

@@ -7,19 +7,17 @@ import logging
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from shared.model.memory import Record
 from shared.problems import Problem
 from shared.shortage import log_failure
-from shared.storage.files.journal import Saved
+from shared.storage.engine import Lasted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Coroutine, Mapping
 
     from shared.clock import RunningTime
+    from shared.model.memory import Record
     from shared.sources.source import Source
-    from shared.storage.files.journal import Journal
-    from shared.storage.files.shelf import Shelves
-    from shared.tally import Tally
+    from shared.storage.engine import Holdings
 
 
 SAVE_SECONDS = 5.0
@@ -31,16 +29,12 @@ _log = logging.getLogger("hub.sources")
 class Keeper:
     """Tracks the records and contents that are not durable yet. One write at a time; a cancelled caller ends none."""
 
-    def __init__(
-        self, sources: Mapping[str, Source], shelves: Shelves, journal: Journal, time: RunningTime, tally: Tally
-    ) -> None:
+    def __init__(self, sources: Mapping[str, Source], holdings: Holdings, time: RunningTime) -> None:
         self._sources = sources
+        self._holdings = holdings
         self._time = time
-        self._shelves = shelves
-        self._journal = journal
-        self._tally = tally
         self._writing = asyncio.Lock()
-        self._unsaved = self._states = self._contents = False
+        self._unsaved = self._states = False
         self._saved = time.clock.monotonic()
 
     async def run(self) -> None:
@@ -62,11 +56,10 @@ class Keeper:
         except Exception as fault:  # noqa: BLE001 - logged and tried again
             log_failure(_log, "saving the states of the sources", fault)
 
-    def note(self, *, state: bool = False, content: bool = False) -> None:
-        """Remember that something changed: a mere check, a *state*, or the *content* that lies on a shelf."""
+    def note(self, *, state: bool = False) -> None:
+        """Remember that something changed: what a mere check tells, or a *state*."""
         self._unsaved = True
         self._states |= state
-        self._contents |= content
 
     async def save(self) -> None:
         """Write down everything, if anything changed since the last time or that is long ago; raise StorageUnavailable.
@@ -89,54 +82,37 @@ class Keeper:
             await self._save_all()
 
     async def _secure(self) -> None:
-        # A write under way may still fail; only after it is known what is missing.
+        # A write under way may still fail; only after it is it certain what is missing.
         async with self._writing:
             if self._states:
                 await self._save_all()
-            elif self._contents:
-                await self._sync()
+            else:
+                await self._trying(self._holdings.secure())
 
     async def _save_all(self) -> None:
         now = self._time.clock.monotonic()
         if self._unsaved or now - self._saved >= QUIET_SECONDS:
-            self._unsaved = self._states = self._contents = False
-            try:
-                records = await self._records()
-                await asyncio.to_thread(self._write, Saved(self._time.ran, self._time.watched, records))
-            except Exception:
-                self.note(state=True, content=True)
-                self._tally.wrote("states", "failed")
-                raise
+            self._unsaved = self._states = False
+            await self._trying(self._jot())
             self._saved = now
-            self._tally.wrote("states", "done")
 
-    async def _records(self) -> dict[str, Record]:
-        """Return the records of all sources, made SLICE by SLICE, so that the event loop goes on in between.
+    async def _trying(self, write: Coroutine[None, None, None]) -> None:
+        """Await *write*; where it fails, all of it is tried again."""
+        try:
+            await write
+        except Exception:
+            self.note(state=True)
+            raise
+
+    async def _jot(self) -> None:
+        """Write the records of all sources, made SLICE by SLICE, so that the event loop goes on in between.
 
         A source that changes after its slice is noted, and written the next time.
         """
-        records: dict[str, Record] = {}
-        sources = iter(list(self._sources.items()))
+        records: list[Record] = []
+        sources = iter(list(self._sources.values()))
         while part := list(islice(sources, SLICE)):
-            records |= {repo: self._record(source) for repo, source in part}
+            records += [source.record(self._time.clock) for source in part]
             await asyncio.sleep(0)
-        return records
-
-    def _record(self, source: Source) -> Record:
-        row = source.registration
-        memory = source.memory(self._time.clock)
-        return Record(row.repo, row.url, row.registered_at, row.revision, source.status, memory, row.sequence)
-
-    def _write(self, saved: Saved) -> None:
-        self._shelves.sync()
-        self._journal.save(saved)
-
-    async def _sync(self) -> None:
-        self._contents = False
-        try:
-            await asyncio.to_thread(self._shelves.sync)
-        except Exception:
-            # The states count as the file that they belong to: they are tried again together.
-            self.note(state=True, content=True)
-            self._tally.wrote("states", "failed")
-            raise
+        followed = [record for record in records if record.repo in self._sources]
+        await self._holdings.jot(followed, Lasted(self._time.ran, self._time.watched))

@@ -9,10 +9,11 @@ from shared.model.status import Status
 from shared.problems import RepoNotFound
 from shared.sources.checks import Checks, must_be_readable
 from shared.sources.hosts import Hosts
-from shared.sources.intake import Intake, must_hold
+from shared.sources.intake import Intake
 from shared.sources.keeper import Keeper
 from shared.sources.restoring import admit, restored
 from shared.sources.schedule import Schedule
+from shared.sources.settling import Settling, must_hold
 from shared.sources.source import Source
 
 if TYPE_CHECKING:
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
     from shared.sources.check import Checker
     from shared.sources.room import ContentRoom
     from shared.sources.source import Outcome
-    from shared.storage.files.journal import Journal
-    from shared.storage.files.shelf import Shelves
+    from shared.storage.engine import Holdings
     from shared.tally import Tally
 
 
@@ -38,19 +38,20 @@ class Sources:
     another check may begin, *idle* while the schedule has none under way and none to begin. *keeper* writes it down.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - the parts it is put together from
-        self, checker: Checker, shelves: Shelves, journal: Journal, room: ContentRoom, time: RunningTime, tally: Tally,
+    def __init__(  # noqa: PLR0913 - the parts it is put together from
+        self, checker: Checker, holdings: Holdings, room: ContentRoom, time: RunningTime, tally: Tally,
         *, max_stale_seconds: int,
     ) -> None:
-        self._checker, self._shelves, self._journal, self._room = checker, shelves, journal, room
+        self._checker, self._holdings, self._room = checker, holdings, room
         self._time, self._clock, self._max_stale = time, time.clock, max_stale_seconds
         self._sources: dict[str, Source] = {}
         self._hosts = hosts = Hosts()
-        self._intake = Intake(shelves, room, time, tally, self._signal)
-        self._checks = Checks(checker, self._intake, self._hosts, time)
+        self._intake = Intake(time, max_stale_seconds)
+        self._settling = Settling(holdings, room, time.clock, tally, self._signal)
+        self._checks = Checks(checker, self._intake, self._settling, hosts, time.clock)
         self.schedule = Schedule(self._sources, self._hosts, time.clock)
         self.version = self.generation = 0
-        self.keeper = Keeper(self._sources, shelves, journal, time, tally)
+        self.keeper = Keeper(self._sources, holdings, time)
         self.news = asyncio.Event()
         self.wake, self.idle = hosts.wake, hosts.idle
 
@@ -59,9 +60,13 @@ class Sources:
 
         What finds no room is not served (see ``admit``).
         """
-        ran, watched, records = self._journal.load()
-        self._time.resume(ran, watched)
-        sources = [restored(row, records.get(row.repo), self._shelves, self._time) for row in registrations]
+        rows = list(registrations)
+        lasted, known = self._holdings.load(rows)
+        self._time.resume(*lasted)
+        sources = [restored(row, known[row.repo], self._time) for row in rows]
+        for source in sources:
+            if source.held is None:
+                self._holdings.ignore(source.registration.repo, held_only=source.kept is not None)
         admit(sources, self._room, self._time)
         for source in sources:
             self._follow(source)
@@ -69,7 +74,7 @@ class Sources:
 
     def tidy(self) -> None:
         """Remove what a crash or an older registration left behind of contents."""
-        self._shelves.tidy(self._sources.keys())
+        self._holdings.tidy(self._sources.keys())
 
     def _follow(self, source: Source) -> None:
         self._sources[source.registration.repo] = source
@@ -132,16 +137,10 @@ class Sources:
     def _move(self, source: Source) -> None:
         """Keep what *source* brought from its old URL, where that may be served, and nothing of what was held."""
         if source.kept is None or source.outlived(self._time, self._max_stale):
-            self._empty(source)
+            self._settling.empty(source)
         else:
-            self._intake.release(source)
+            self._settling.release(source)
             source.move()
-
-    def _empty(self, source: Source) -> None:
-        """Forget what was read from the URL of *source*."""
-        self._room.leave(*source.contents)
-        source.empty()
-        self._shelves.drop(source.registration.repo)
 
     def forget(self, repo: str) -> None:
         """Follow *repo* no longer."""
@@ -149,7 +148,7 @@ class Sources:
         if source is not None:
             source.followed, source.epoch = False, object()
             self.schedule.drop(source)
-            self._empty(source)
+            self._settling.empty(source)
             self._hosts.leave(source, source.registration.url)
         self._noted()
 
@@ -161,8 +160,7 @@ class Sources:
         if before != source.published:
             self.version += 1
             self.news.set()
-        now = source.published
-        self.keeper.note(state=before.state != now.state, content=before.contents != now.contents)
+        self.keeper.note(state=before.state != source.published.state)
 
     def _noted(self) -> None:
         self.version += 1
@@ -214,7 +212,7 @@ class Sources:
 
         Raise RepoNotFound or StorageUnavailable.
         """
-        return await self._intake.accept(self._source(repo), served, held)
+        return await self._settling.accept(self._source(repo), served, held, self._intake)
 
     def deciding(self, repo: str) -> contextlib.AbstractAsyncContextManager[None]:
         """Return a context in which nobody else decides what is served and held of *repo*, or raise RepoNotFound."""

@@ -1,4 +1,4 @@
-"""A source as a start finds it: its registration, the record of its checks, and the content on the shelves.
+"""A source as a start finds it: its registration, the record of its checks, and the content that is kept.
 
 Registrations, contents and records are written one after the other, and a crash may come between any two of them. The
 registration is right, always. Content counts for the registration that it was read for, and what is held for the
@@ -26,26 +26,21 @@ if TYPE_CHECKING:
     from shared.model.kept import Kept
     from shared.model.memory import Record
     from shared.model.registration import Registration
+    from shared.model.settled import Known
     from shared.sources.room import ContentRoom
-    from shared.storage.files.shelf import Shelves
 
 _MOST_NAMED = 20
 _log = logging.getLogger("hub.sources")
 
 
-def restored(registration: Registration, record: Record | None, shelves: Shelves, time: RunningTime) -> Source:
-    """Return the source of *registration* as the files tell; let the *shelves* ignore what does not count.
+def restored(registration: Registration, known: Known, time: RunningTime) -> Source:
+    """Return the source of *registration* with what counts of all that is *known*.
 
-    Raise StartError for content that can't be read. What was checked a short while ago is not due yet.
+    What was checked a short while ago is not due yet.
     """
-    kept = _past_clamped(shelves.good.load(registration), time)
-    held = shelves.held.load(registration)
+    record, kept, held = known.record, _past_clamped(known.good, time), known.held
     if held is not None and not _waits(held, registration, kept):
         held = None
-    if kept is None:
-        shelves.good.ignore(registration.repo)
-    if held is None:
-        shelves.held.ignore(registration.repo)
     usable = record if record is not None and _counts(record, registration, kept) else None
     source = Source(registration, _status(usable, registration, kept), kept)
     _remember(source, usable.memory if usable else Memory(), time)
@@ -127,7 +122,7 @@ def admit(sources: Iterable[Source], room: ContentRoom, time: RunningTime) -> No
     """Give *room* to what *sources* serve and then to what is held of them, each in the order of registration.
 
     What does not fit, because the bounds are lower than they were, is neither served nor held, and both the log and
-    the finding ``hub-full`` say so. Its files stay on the shelves, for a start with more room.
+    the finding ``hub-full`` say so. Its content stays where it is kept, for a start with more room.
     """
     ordered = sorted(sources, key=lambda source: source.registration.precedence)
     unserved = [source.registration.repo for source in ordered if not _serves(source, room, time)]

@@ -48,6 +48,24 @@ class ContentRoom:
         self._require(Size(), size_of(content), Size(capabilities, most + most // _SPARE))
         self.take(content)
 
+    def reserve(self, leaving: Iterable[Content | None], arriving: Content | None) -> Size:
+        """Count by how much *arriving* is larger than all that is *leaving*, and return that, for ``give_back``.
+
+        Raise HubFull, and count nothing, as ``require`` does. What is leaving stays counted: it is there until then.
+        """
+        leaving = tuple(leaving)
+        self.require(leaving, arriving)
+        growth = size_of(arriving)
+        for content in leaving:
+            growth = _sum(growth, size_of(content), -1)
+        growth = Size(max(growth.capabilities, 0), max(growth.bytes, 0))
+        self.used = _sum(self.used, growth)
+        return growth
+
+    def give_back(self, reserved: Size) -> None:
+        """Count no longer what was *reserved*: by now its content is counted, or it does not come."""
+        self.used = _sum(self.used, reserved, -1)
+
     def take(self, *contents: Content | None) -> None:
         """Count *contents*, whether there is room or not."""
         for content in contents:

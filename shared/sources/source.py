@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from shared.model.compose import Part
-from shared.model.memory import Memory
+from shared.model.memory import Memory, Record
 from shared.model.status import SERVED, Status, state_of
 from shared.sources.hosts import Host
 from shared.sources.schedule import patience
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from shared.model.kept import Held, Kept
     from shared.model.memory import Mark
     from shared.model.registration import Registration
+    from shared.model.settled import Ending, Settled
     from shared.sources.hosts import Share
 
 
 OVERDUE = "the next one is overdue by more than cache_ttl_seconds and an hour"
-Ending = Literal["changed", "unchanged", "held", "failed"]
 
 
 class Outcome(NamedTuple):
@@ -113,6 +113,19 @@ class Source:
         seen = self.held.seen if self.held else None
         wait = max(self.starts_at - clock.monotonic(), 0.0)
         return Memory(self.marks, self.failing_since, seen, self.good, self.looked, wait)
+
+    def record(self, clock: Clock) -> Record:
+        """Return what is recorded of the source at this moment."""
+        row, memory = self.registration, self.memory(clock)
+        return Record(row.repo, row.url, row.registered_at, row.revision, self.status, memory, row.sequence)
+
+    def become(self, ended: Settled) -> None:
+        """Take on what a check or an acceptance came to; when the next check is due stays as it was."""
+        self.status, self.kept, self.held = ended.record.status, ended.good, ended.held
+        memory = ended.record.memory
+        self.marks, self.failing_since, self.good = memory.marks, memory.failing_since, memory.good
+        self.looked = self.looked if memory.looked is None else memory.looked
+        self.unread = self.unread and self.status.error is not None
 
     def move(self) -> None:
         """Forget the checks of an old URL, and keep what it brought."""

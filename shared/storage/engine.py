@@ -8,15 +8,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
     from shared.model.lines import ChangeLine
+    from shared.model.memory import Record
+    from shared.model.registration import Registration
+    from shared.model.settled import Known, Settled
     from shared.model.spans import Span
     from shared.storage import Store
-    from shared.storage.files.journal import Journal
-    from shared.storage.files.shelf import Shelves
 
 
 class Head(NamedTuple):
@@ -66,6 +67,63 @@ class Editions(Protocol):
         ...
 
 
+class Lasted(NamedTuple):
+    """For how many seconds the hub *ran* over all its starts, and *watched* its sources (see ``RunningTime``)."""
+
+    ran: float = 0.0
+    watched: float = 0.0
+
+
+class Remembered(NamedTuple):
+    """How long the hub had *lasted* when that was recorded, and what is known of each registration, by its repo."""
+
+    lasted: Lasted
+    known: Mapping[str, Known]
+
+
+class Holdings(Protocol):
+    """Contents and states of sources. What of them is let in, and which of it counts at a start, is decided above."""
+
+    def load(self, registrations: Iterable[Registration]) -> Remembered:
+        """Return what is kept of *registrations*; raise StartError for what can't be trusted. Nothing is written."""
+        ...
+
+    async def settle(self, ended: Settled, still: Callable[[], bool]) -> bool:
+        """Keep what one check or acceptance came to, whole; return False and change nothing where it is outdated.
+
+        *still* tells whether what was decided still rests on what is so: the registration, what is served and held. It
+        is called once all is ready, and nothing is awaited between its answer and the return. Of two calls for one repo
+        at most one writes content at a time. Raise StorageUnavailable and change nothing.
+        """
+        ...
+
+    async def jot(self, records: Sequence[Record], lasted: Lasted) -> None:
+        """Make *records* durable in the place of those of the same repos, and for how long the hub has *lasted*.
+
+        What was settled before is durable then too. Raise StorageUnavailable; then all of it is tried again.
+        """
+        ...
+
+    async def secure(self) -> None:
+        """Make contents and states that were settled survive a power cut; raise StorageUnavailable.
+
+        What a check told beside them, such as its date, may wait for ``jot``.
+        """
+        ...
+
+    def forget(self, repo: str, *, held_only: bool = False) -> None:
+        """Keep nothing of *repo* any longer, or only nothing that is held of it."""
+        ...
+
+    def ignore(self, repo: str, *, held_only: bool = False) -> None:
+        """Let the contents that ``load`` gave of *repo*, or only what is held, be removed by ``tidy``: none counts."""
+        ...
+
+    def tidy(self, repos: Collection[str]) -> None:
+        """Remove the contents that are not of *repos*, and those to ignore."""
+        ...
+
+
 class TimelineStore(Protocol):
     """How many sources were in each state over the last 30 days. It is worth less than anything else that is kept."""
 
@@ -98,8 +156,7 @@ class Engine(Protocol):
     registrations: Store
     editions: Editions
     past: TimelineStore
-    shelves: Shelves
-    journal: Journal
+    holdings: Holdings
 
     @property
     def folder(self) -> Path | None:

@@ -1,24 +1,34 @@
-"""A store of registrations that keeps nothing on disk: for tests, and for measuring what the disk costs.
+"""An engine that keeps nothing on disk: for tests, and for measuring what the disk costs.
 
-It keeps every promise of Store but one: nothing is left of it when its process ends.
+It keeps every promise of Engine but two: nothing is left of it when its process ends, and it has no backup.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 from shared.model.rules import DEFAULT_BOUNDS, RegistrationBounds
-from shared.problems import RepoNotFound
+from shared.model.settled import Known
+from shared.problems import RepoNotFound, StorageUnavailable
+from shared.storage.engine import Editions, Engine, Head, Holdings, Lasted, Remembered, Shown, TimelineStore, Turn
 from shared.storage.ledger import Ledger, LedgerStore
 from shared.storage.lines import Lines
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 
     from shared.clock import Clock
     from shared.model.author import Author
     from shared.model.history import Change
+    from shared.model.lines import ChangeLine
+    from shared.model.memory import Record
+    from shared.model.registration import Registration
     from shared.model.rules import Decision, Edit, Note
+    from shared.model.settled import Settled
+    from shared.model.spans import Span
+    from shared.storage.engine import Snapshot
 
 
 class MemoryStore(LedgerStore):
@@ -45,3 +55,138 @@ class MemoryStore(LedgerStore):
             self._ledger.apply(decision)
             self._lines.keep(self._lines.numbered([decision.line]))
         return decision
+
+
+class MemoryHoldings(Holdings):
+    """What is known of each repo; a check that is settled waits for nothing."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._known: dict[str, Known] = {}
+        self._lasted = Lasted()
+        self._ignored: dict[str, bool] = {}
+
+    def load(self, registrations: Iterable[Registration]) -> Remembered:
+        """Keep the promise of Holdings, as all of these do."""
+        return Remembered(self._lasted, {row.repo: self._read_for(row) for row in registrations})
+
+    def _read_for(self, registration: Registration) -> Known:
+        record, *contents = self._known.get(registration.repo, Known())
+        return Known(record, *(one if one and one.read_for(registration) else None for one in contents))
+
+    async def settle(self, ended: Settled, still: Callable[[], bool]) -> bool:
+        """Keep the promise."""
+        if not still():
+            return False
+        known = self._known.get(ended.record.repo, Known())._replace(record=ended.record)
+        if ended.drops_held or ended.writes == "held":
+            known = known._replace(held=ended.held.kept if ended.held else None)
+        if ended.writes == "good":
+            known = known._replace(good=ended.good)
+        self._known[ended.record.repo] = known
+        return True
+
+    async def jot(self, records: Sequence[Record], lasted: Lasted) -> None:
+        """Keep the promise."""
+        self._lasted = lasted
+        for record in records:
+            self._known[record.repo] = self._known.get(record.repo, Known())._replace(record=record)
+
+    async def secure(self) -> None:
+        """Keep the promise: there is no power that could be cut."""
+
+    def forget(self, repo: str, *, held_only: bool = False) -> None:
+        """Keep the promise."""
+        known = self._known.pop(repo, Known())
+        if held_only:
+            self._known[repo] = known._replace(held=None)
+
+    def ignore(self, repo: str, *, held_only: bool = False) -> None:
+        """Keep the promise."""
+        self._ignored[repo] = held_only
+
+    def tidy(self, repos: Collection[str]) -> None:
+        """Keep the promise."""
+        self._known = {repo: known for repo, known in self._known.items() if repo in repos}
+        for repo, held_only in self._ignored.items():
+            known = self._known.pop(repo, None)
+            if known is not None:
+                self._known[repo] = Known(known.record, known.good if held_only else None)
+        self._ignored = {}
+
+
+class MemoryEditions(Editions):
+    """The last head, and the change lines that lead to it."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._shown = Shown(Head(), ())
+        self._composing = asyncio.Lock()
+
+    def load(self) -> Shown:
+        """Keep the promise of Editions, as all of these do."""
+        return self._shown
+
+    def begin(self, head: Head, lines: Sequence[ChangeLine]) -> None:
+        """Keep the promise."""
+        self._shown = Shown(head, tuple(lines))
+
+    @contextlib.asynccontextmanager
+    async def turn(self) -> AsyncIterator[Turn]:
+        """Keep the promise."""
+        async with self._composing:
+            yield _MemoryTurn(self)
+
+
+class _MemoryTurn(Turn):
+    def __init__(self, editions: MemoryEditions) -> None:
+        self._editions = editions
+
+    async def publish(self, head: Head, lines: Sequence[ChangeLine]) -> None:
+        self._editions.begin(head, lines)
+
+
+class MemoryPast(TimelineStore):
+    """The spans that were saved last."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._spans: tuple[Span, ...] = ()
+
+    def load(self) -> list[Span]:
+        """Keep the promise of TimelineStore."""
+        return list(self._spans)
+
+    def save(self, spans: Sequence[Span]) -> None:
+        """Keep the promise of TimelineStore."""
+        self._spans = tuple(spans)
+
+
+class MemoryEngine(Engine):
+    """All parts in memory. What was kept is there when it is opened again."""
+
+    folder = None
+
+    def __init__(self, clock: Clock, bounds: RegistrationBounds = DEFAULT_BOUNDS) -> None:
+        """Begin with nothing."""
+        self.registrations = MemoryStore(clock, bounds)
+        self.holdings = MemoryHoldings()
+        self.editions = MemoryEditions()
+        self.past = MemoryPast()
+
+    def open(self) -> None:
+        """Keep the promise of Engine, as all of these do: there is nothing to read."""
+
+    def prepare(self) -> None:
+        """Keep the promise: a crash leaves nothing behind."""
+
+    def health(self) -> str:
+        """Keep the promise."""
+        return "ok"
+
+    async def snapshot(self, made_at: str) -> Snapshot:
+        """Raise StorageUnavailable."""
+        raise StorageUnavailable(f"This hub keeps nothing on disk, so at {made_at} there is nothing to back up.")
+
+    def release(self) -> None:
+        """Keep the promise: no other process can hold it."""

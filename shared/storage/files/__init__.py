@@ -11,9 +11,8 @@ from shared.problems import StartError
 from shared.storage.engine import Engine
 from shared.storage.files.directory import DataDirectory, reading
 from shared.storage.files.editions import FileEditions
-from shared.storage.files.journal import Journal
+from shared.storage.files.holdings import FileHoldings
 from shared.storage.files.past import FilePast
-from shared.storage.files.shelf import Shelves
 from shared.storage.files.snapshot import About, FilesSnapshot, must_be_whole, sweep
 from shared.storage.files.tiny import TinyStore
 from shared.tally import WRITTEN
@@ -41,8 +40,7 @@ class FilesEngine(Engine):
         self._bounds = bounds
         self.editions = FileEditions(folder)
         self.past = FilePast(folder)
-        self.shelves = Shelves(folder)
-        self.journal = Journal(folder / "sources.json")
+        self.holdings = FileHoldings(folder, tally)
 
     @property
     def folder(self) -> Path:
@@ -60,14 +58,14 @@ class FilesEngine(Engine):
 
     def _read(self) -> None:
         must_be_whole(self._folder)
-        self.shelves.must_be_usable()
+        self.holdings.must_be_usable()
         self.registrations = TinyStore(self._folder, self._clock, self._tally, self._bounds)
 
     def prepare(self) -> None:
         """Keep the promise."""
         self._directory.try_volume()
         sweep(self._folder)
-        self.shelves.make()
+        self.holdings.make()
         self.registrations.upgrade()
 
     def health(self) -> str:
@@ -96,11 +94,8 @@ class FilesEngine(Engine):
                 raise StartError(f"The data directory {self._folder} can't be read: {fault}.") from fault
 
     def _must_be_readable(self) -> None:
-        self.journal.load()
+        self.holdings.must_be_readable(self.registrations.all())
         self.editions.load()
-        for registration in self.registrations.all():
-            self.shelves.good.load(registration)
-            self.shelves.held.load(registration)
 
     def _about(self, made_at: str) -> About:
         return About(made_at, self.editions.head.serial, len(self.registrations.all()))

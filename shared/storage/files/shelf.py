@@ -67,7 +67,7 @@ class Shelf:
             return None
         with trusted(path, _REMEDY):
             kept = _read(parsed(written, FORMAT), written)
-        return kept if _read_for(registration, kept) else None
+        return kept if kept.read_for(registration) else None
 
     def draft(self, repo: str, kept: Kept) -> Path:
         """Write *kept* durably beside the others and return where, or raise StorageUnavailable. For any thread."""
@@ -155,13 +155,6 @@ def _read(saved: dict[str, Any], written: bytes) -> Kept:
         saved.get("sequence", 0),
     )
     return fitting(kept)
-
-
-def _read_for(registration: Registration, kept: Kept) -> bool:
-    """Tell whether *kept* was read for *registration*. Without the time of registering only the URL tells that."""
-    if not kept.registered_at:
-        return kept.url == registration.url
-    return kept.registered_at == registration.registered_at and kept.sequence in {0, registration.sequence}
 
 
 class Shelves:

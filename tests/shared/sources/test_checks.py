@@ -13,7 +13,7 @@ import pytest
 from shared.hub import Hub, open_hub
 from shared.model.author import Author
 from shared.model.registration import Registration
-from shared.problems import HeldReplaced, NothingHeld, Overloaded, SourceStatus
+from shared.problems import HeldReplaced, NothingHeld, Overloaded, RepoNotFound, SourceStatus
 from shared.sources import intake, schedule
 from shared.sources.held import past_of
 from shared.sources.hosts import AT_A_TIME, IN_ALL
@@ -436,17 +436,23 @@ async def test_what_is_held_takes_room_after_a_restart_too(
     assert (full["outcome"], full["source"]["error"]["type"], fits["outcome"]) == ("failed", "hub-full", "changed")
 
 
-async def test_room_is_asked_for_again_when_the_draft_is_written(
+async def test_of_two_that_come_together_the_first_has_the_room_before_it_is_written(
     settings: Settings, hands: Hands, upstream: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub = open_hub(replace(settings, max_capabilities=4), hands.clock())
-    draft, both = shelf.Shelf.draft, threading.Barrier(2, timeout=30)
+    draft, drafts, loop = shelf.Shelf.draft, list[str](), asyncio.get_running_loop()
 
-    def drafted_together(*arguments: Any) -> Path:
-        both.wait()
-        return draft(*arguments)
+    async def refused() -> None:
+        async with asyncio.timeout(10):
+            while not any(hub.sources.status(repo).error for repo in "ab"):  # noqa: ASYNC110 - it sets no event
+                await asyncio.sleep(0.001)
 
-    monkeypatch.setattr(shelf.Shelf, "draft", drafted_together)
+    def drafted_after_the_other_ended(self: shelf.Shelf, repo: str, kept: Kept) -> Path:
+        drafts.append(repo)
+        asyncio.run_coroutine_threadsafe(refused(), loop).result()
+        return draft(self, repo, kept)
+
+    monkeypatch.setattr(shelf.Shelf, "draft", drafted_after_the_other_ended)
     async with hub.running():
         for repo in "ab":
             upstream.get(url_of(repo)).mock(sends(1, 2, 3))
@@ -454,7 +460,39 @@ async def test_room_is_asked_for_again_when_the_draft_is_written(
         outcomes = await hub.sources.refresh_all("ab")
 
     assert sorted(one.outcome for one in outcomes) == ["changed", "failed"]
+    assert len(drafts) == 1
+    assert hub.sources._room.used.capabilities == 3
     assert not list(settings.data_dir.glob("*/.*"))
+
+
+async def test_room_is_given_back_where_nothing_was_kept(
+    hub: Hub, route: respx.Route, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.sources.watch(ROW)
+    await answered(hub, route, sends(1, 2))
+    before = hub.sources._room.used
+    with monkeypatch.context() as full:
+        full.setattr(shelf.Shelf, "draft", lambda *_: 1 // 0)
+        with pytest.raises(ZeroDivisionError):
+            await answered(hub, route, sends(1, 2, 3))
+    assert hub.sources._room.used == before
+
+    draft, begun = shelf.Shelf.draft, asyncio.Event()
+
+    def drafted(self: shelf.Shelf, repo: str, kept: Kept) -> Path:
+        loop.call_soon_threadsafe(begun.set)
+        return draft(self, repo, kept)
+
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(shelf.Shelf, "draft", drafted)
+    route.side_effect = [sends(1, 2, 3)]
+    check = asyncio.ensure_future(hub.sources.refresh("state-hub"))
+    await begun.wait()
+    hub.sources.forget("state-hub")
+    with pytest.raises(RepoNotFound):
+        await check
+
+    assert hub.sources._room.used == (0, 0)
 
 
 async def test_holding_is_decided_by_what_is_served_when_it_is_written(

@@ -6,21 +6,24 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from shared.formats.capability_index import read_index
+from shared.model.kept import Kept, Validators
 from shared.model.registration import Registration
+from shared.model.settled import Settled
 from shared.model.status import Status
 from shared.problems import StorageUnavailable
 from shared.sources import keeper as module
 from shared.sources.keeper import Keeper
 from shared.sources.source import Source
-from shared.storage.files.journal import Journal
-from shared.storage.files.shelf import Shelves
+from shared.storage.files.holdings import FileHoldings
 from shared.tally import Tally
-from tests.builders import Hands, registration
+from tests.builders import Hands, capability, index, registration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from shared.clock import Clock
     from shared.model.memory import Record
 
 ROW = Registration(**registration(), registered_at="", updated_at="", registered_by="operator", revision=1)
@@ -30,8 +33,9 @@ class Volume:
     """The disk below a keeper: tells what was written, and refuses as often as the test says."""
 
     def __init__(self, folder: Path) -> None:
-        self.shelves, self.journal = Shelves(folder), Journal(folder / "sources.json")
-        self.shelves.make()
+        self.holdings = FileHoldings(folder, Tally())
+        self.holdings.make()
+        self.shelves, self.journal = self.holdings._shelves, self.holdings._journal
         self.calls: list[str] = []
         self.refusals = 0
 
@@ -60,7 +64,7 @@ def volume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Volume:
 
 @pytest.fixture
 def keeper(volume: Volume, hands: Hands) -> Keeper:
-    return Keeper({"state-hub": Source(ROW)}, volume.shelves, volume.journal, hands.running(scheduled=True), Tally())
+    return Keeper({"state-hub": Source(ROW)}, volume.holdings, hands.running(scheduled=True))
 
 
 async def until(true: Callable[[], object]) -> None:
@@ -80,8 +84,21 @@ async def test_writes_only_what_changed(keeper: Keeper, volume: Volume) -> None:
     assert [*volume.journal.load().records] == ["state-hub"]
 
 
+CONTENT = read_index(index(capability(1)), ROW.repo)
+
+
+async def settled(keeper: Keeper, volume: Volume, *, state: bool = False, content: bool = False) -> None:
+    """Settle a check that brought another *state* than was written, or *content*, and note it."""
+    source = keeper._sources[ROW.repo]
+    source.status = replace(source.status, state="fresh" if state else source.status.state)
+    kept = Kept(ROW.url, Validators(), "2026-11-23T10:00:00Z", CONTENT)
+    ended = Settled("changed", source.record(Hands().clock()), kept, None, "good" if content else None)
+    assert await volume.holdings.settle(ended, lambda: True)
+    keeper.note(state=state)
+
+
 @pytest.mark.parametrize(
-    ("noted", "calls"),
+    ("brought", "calls"),
     [
         pytest.param({}, [], id="a mere check may wait"),
         pytest.param({"content": True}, ["sync"], id="content lies in its own file"),
@@ -89,28 +106,34 @@ async def test_writes_only_what_changed(keeper: Keeper, volume: Volume) -> None:
     ],
 )
 async def test_secures_what_the_index_says(
-    keeper: Keeper, volume: Volume, noted: dict[str, bool], calls: list[str]
+    keeper: Keeper, volume: Volume, brought: dict[str, bool], calls: list[str]
 ) -> None:
-    keeper.note(**noted)
+    keeper.note()
+    await keeper.save()
+    volume.calls.clear()
+    await settled(keeper, volume, **brought)
     await keeper.secure()
     await keeper.secure()
 
     assert volume.calls == calls
 
 
-@pytest.mark.parametrize("noted", [{"content": True}, {"state": True}], ids=["content", "state"])
+@pytest.mark.parametrize("brought", [{"content": True}, {"state": True}], ids=["content", "state"])
 async def test_what_could_not_be_written_is_written_the_next_time(
-    keeper: Keeper, volume: Volume, noted: dict[str, bool]
+    keeper: Keeper, volume: Volume, brought: dict[str, bool]
 ) -> None:
+    keeper.note()
+    await keeper.save()
+    volume.calls.clear()
     volume.refusals = 1
-    keeper.note(**noted)
+    await settled(keeper, volume, **brought)
 
     with pytest.raises(StorageUnavailable):
         await keeper.secure()
     await keeper.secure()
     await keeper.save()
 
-    assert volume.calls[0] == volume.calls[1] == "sync"
+    assert volume.calls == ["sync", "sync", "save"]
     assert [*volume.journal.load().records] == ["state-hub"]
 
 
@@ -185,22 +208,22 @@ async def test_the_loop_goes_on_between_slices_and_what_changes_meanwhile_is_wri
     volume: Volume, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sources = {f"r{number}": Source(replace(ROW, repo=f"r{number}")) for number in range(4)}
-    keeper = Keeper(sources, volume.shelves, volume.journal, Hands().running(), Tally())
+    keeper = Keeper(sources, volume.holdings, Hands().running())
     monkeypatch.setattr(module, "SLICE", 2)
     seen: list[str] = []
-    record = keeper._record
+    record = Source.record
 
-    def watched(source: Source) -> Record:
+    def watched(source: Source, clock: Clock) -> Record:
         if source.registration.repo == "r2":
             seen.append("the second slice")
-        return record(source)
+        return record(source, clock)
 
     async def change_the_first() -> None:
         seen.append("another task")
         sources["r0"].status = Status(state="failed")
         keeper.note(state=True)
 
-    monkeypatch.setattr(keeper, "_record", watched)
+    monkeypatch.setattr(Source, "record", watched)
     keeper.note(state=True)
     saving = asyncio.create_task(keeper.save())
     await asyncio.sleep(0)

@@ -172,7 +172,7 @@ async def test_no_check_waits_until_the_states_are_written(
         begun.set()
         go_on.wait(10)
 
-    monkeypatch.setattr(hub.sources.keeper, "_write", write)
+    monkeypatch.setattr(hub.engine.holdings._journal, "save", write)  # type: ignore[attr-defined]  # its files
     upstream.get(ROW.url).respond(content=index())
     hub.sources.keeper.note()
     saving = asyncio.create_task(hub.sources.save())

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -10,15 +10,12 @@ from shared.formats.capability_index import read_index
 from shared.model.kept import Held, Kept
 from shared.model.memory import Memory, Record
 from shared.model.registration import Registration
+from shared.model.settled import Known
 from shared.model.status import Status
 from shared.sources.restoring import admit, restored
 from shared.sources.room import ContentRoom
 from shared.sources.source import Source
-from shared.storage.files.shelf import Shelves
 from tests.builders import Hands, capability, index, registration
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ROW = Registration(**registration(), registered_at="", updated_at="", registered_by="operator", revision=1)
 NOW = "2026-11-23T10:00:00Z"
@@ -37,21 +34,16 @@ def record(*, memory: Memory = memory(), **changes: Any) -> Record:  # noqa: B00
     return Record(ROW.repo, ROW.url, "", 1, Status(state="fresh", **{**facts, **changes}), memory)
 
 
-@pytest.fixture
-def shelves(tmp_path: Path) -> Shelves:
-    """Shelves with content number 1 that is served, and number 2 that is held."""
-    made = Shelves(tmp_path)
-    made.make()
-    for shelf, number in ((made.good, 1), (made.held, 2)):
-        shelf.place(shelf.draft(ROW.repo, kept(number)), ROW.repo)
-    return made
+def known(record: Record | None = None, good: int = 1) -> Known:
+    """Return a *record*, content number 1 that is served, or the number *good*, and number 2 that is held."""
+    return Known(record, kept(good), kept(2))
 
 
-def test_without_a_record_the_content_is_there_and_due(shelves: Shelves) -> None:
+def test_without_a_record_the_content_is_there_and_due() -> None:
     hands = Hands()
     time = hands.running()
 
-    source = restored(ROW, None, shelves, time)
+    source = restored(ROW, known(), time)
 
     assert (source.kept, source.due, source.good) == (kept(1), hands.clock().monotonic(), time.ran)
     # It came by a check, whose record is lost: fresh content that was never checked there is none.
@@ -70,13 +62,13 @@ def test_without_a_record_the_content_is_there_and_due(shelves: Shelves) -> None
     ],
 )
 def test_the_record_says_when_the_next_check_is_due(
-    shelves: Shelves, next_check_at: str, wait: float | None, seconds: float
+    next_check_at: str, wait: float | None, seconds: float
 ) -> None:
     hands = Hands()
     time = hands.running()
     time.resume(5000.0, 4000.0)
 
-    source = restored(ROW, record(next_check_at=next_check_at, memory=memory(wait=wait)), shelves, time)
+    source = restored(ROW, known(record(next_check_at=next_check_at, memory=memory(wait=wait))), time)
 
     assert source.due == pytest.approx(hands.clock().monotonic() + seconds)
     assert (source.good, source.looked) == (4400.0, 3000.0)
@@ -84,28 +76,24 @@ def test_the_record_says_when_the_next_check_is_due(
     assert source.held.seen == 3200.0
 
 
-def test_moments_ahead_of_the_running_time_that_was_saved_are_now(shelves: Shelves) -> None:
+def test_moments_ahead_of_the_running_time_that_was_saved_are_now() -> None:
     time = Hands().running()
     time.resume(100.0, 50.0)
 
-    source = restored(ROW, record(), shelves, time)
+    source = restored(ROW, known(record()), time)
 
     assert source.held is not None
     assert (source.good, source.looked, source.held.seen) == (100.0, 50.0, 100.0)
 
 
-def test_what_an_acceptance_left_on_the_other_shelf_is_not_held(shelves: Shelves) -> None:
-    shelves.good.place(shelves.good.draft(ROW.repo, kept(2)), ROW.repo)
-
-    assert restored(ROW, None, shelves, Hands().running()).held is None
-    shelves.tidy({ROW.repo})
-    assert shelves.held.load(ROW) is None
+def test_what_an_acceptance_left_behind_is_not_held() -> None:
+    assert restored(ROW, known(good=2), Hands().running()).held is None
 
 
-def test_content_of_another_url_counts_for_nothing(shelves: Shelves) -> None:
-    source = restored(replace(ROW, url="https://example.org/moved"), None, shelves, Hands().running())
+def test_what_is_held_counts_for_nothing_where_what_it_was_to_replace_is_gone() -> None:
+    source = restored(ROW, Known(None, None, kept(2)), Hands().running())
 
-    assert (source.kept, source.held, source.good) == (None, None, None)
+    assert (source.kept, source.held, source.good, source.status.state) == (None, None, None, "never")
 
 
 def sources(count: int, *, held: bool = False) -> list[Source]:
@@ -145,10 +133,10 @@ def test_what_finds_no_room_is_named_up_to_twenty_times(caplog: pytest.LogCaptur
     assert held.endswith(": repo-0")
 
 
-def test_what_an_earlier_start_left_out_counts_as_it_did_before(shelves: Shelves) -> None:
+def test_what_an_earlier_start_left_out_counts_as_it_did_before() -> None:
     left = record(digest=None, error={"type": "hub-full", "detail": "No room."}, consecutive_failures=3)
 
-    source = restored(ROW, left, shelves, Hands().running())
+    source = restored(ROW, known(left), Hands().running())
 
     status = source.status
     assert (status.error, status.consecutive_failures, status.succeeded_at) == (None, 0, NOW)
@@ -157,24 +145,24 @@ def test_what_an_earlier_start_left_out_counts_as_it_did_before(shelves: Shelves
 
 @pytest.mark.parametrize(("sequence", "counts"), [(7, True), (6, False), (0, True)])
 def test_a_record_is_not_that_of_another_registration_of_the_same_second(
-    tmp_path: Path, sequence: int, counts: bool
+    sequence: int, counts: bool
 ) -> None:
     row = replace(ROW, sequence=7)
     failing = record(digest=None, error={"type": "source-timeout", "detail": "Late."}, consecutive_failures=3)
 
-    source = restored(row, failing._replace(sequence=sequence), Shelves(tmp_path), Hands().running())
+    source = restored(row, Known(failing._replace(sequence=sequence)), Hands().running())
 
     # 0 is what a version wrote that did not number them: then the time has to do.
     failures = source.status.consecutive_failures
     assert (failures, source.status.error is not None) == ((3, True) if counts else (0, False))
 
 
-def test_what_was_left_out_is_not_called_fresh_where_the_last_check_failed(shelves: Shelves) -> None:
+def test_what_was_left_out_is_not_called_fresh_where_the_last_check_failed() -> None:
     error = {"type": "source-status", "detail": "The source answered 404."}
     # A start had no room for the content, and the check after it failed; this start has room.
     failed = record(digest=None, error=error, consecutive_failures=1)
 
-    source = restored(ROW, failed, shelves, Hands().running())
+    source = restored(ROW, known(failed), Hands().running())
 
     assert (source.kept, source.status.error, source.status.consecutive_failures) == (kept(1), error, 1)
     assert source.status.digest == kept(1).content.digest

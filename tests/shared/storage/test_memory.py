@@ -8,7 +8,8 @@ from bench.memory_hub import over
 from shared.clock import Clock
 from shared.model.author import Author
 from shared.model.registration import RegistrationFields
-from shared.storage.memory import MemoryStore
+from shared.problems import StorageUnavailable
+from shared.storage.memory import MemoryEngine, MemoryStore
 from tests.builders import registration
 
 if TYPE_CHECKING:
@@ -44,3 +45,11 @@ def test_a_write_is_decided_and_kept_before_anybody_else_runs() -> None:
         write.send(None)
 
     assert store.all() == [end.value.value]
+
+
+async def test_a_hub_in_memory_has_no_folder_and_no_backup() -> None:
+    engine = MemoryEngine(Clock())
+
+    assert engine.folder is None
+    with pytest.raises(StorageUnavailable, match="nothing to back up"):
+        await engine.snapshot("2026-11-23T10:00:00Z")

@@ -1,0 +1,165 @@
+"""Contents and states of sources as files: one for each content, and one for the records of all sources.
+
+Content is placed at once, before any state that tells of it; the records are written together, because losing one
+costs a conditional request. A start tells from what it finds which of them count.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+from shared.model.settled import Known
+from shared.problems import StorageUnavailable
+from shared.storage.engine import Holdings, Lasted, Remembered
+from shared.storage.files.journal import Journal, Saved
+from shared.storage.files.shelf import Shelves
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from shared.model.kept import Kept
+    from shared.model.memory import Record
+    from shared.model.registration import Registration
+    from shared.model.settled import Settled
+    from shared.storage.files.shelf import Shelf
+    from shared.tally import Tally
+
+
+class FileHoldings(Holdings):
+    """Keeps the promises of Holdings in the folders ``content`` and ``held`` and the file ``sources.json``.
+
+    The records are in memory too, since each write of the file holds all of them. *_states* tells that one of them has
+    a state that the file lacks, *_contents* that a folder was changed and not synced since.
+    """
+
+    def __init__(self, folder: Path, tally: Tally) -> None:
+        """Know where they lie; ``load`` reads them."""
+        self._shelves = Shelves(folder)
+        self._journal = Journal(folder / "sources.json")
+        self._tally = tally
+        self._records: dict[str, Record] = {}
+        self._lasted = Lasted()
+        self._states = self._contents = False
+        self._writing = asyncio.Lock()
+
+    def must_be_usable(self) -> None:
+        """Raise StartError where something else has the name of a folder."""
+        self._shelves.must_be_usable()
+
+    def make(self) -> None:
+        """Make the folders where they are missing, or raise StartError."""
+        self._shelves.make()
+
+    def load(self, registrations: Iterable[Registration]) -> Remembered:
+        """Keep the promise of Holdings, as all of these do."""
+        ran, watched, records = self._journal.load()
+        known = {row.repo: Known(records.get(row.repo), *self._contents_of(row)) for row in registrations}
+        self._records = {repo: one.record for repo, one in known.items() if one.record}
+        self._lasted = Lasted(ran, watched)
+        return Remembered(self._lasted, known)
+
+    def must_be_readable(self, registrations: Iterable[Registration]) -> None:
+        """Raise StartError for the first file that can't be trusted, as ``load`` does; keep one content at a time."""
+        self._journal.load()
+        for row in registrations:
+            self._contents_of(row)
+
+    def _contents_of(self, registration: Registration) -> tuple[Kept | None, Kept | None]:
+        return self._shelves.good.load(registration), self._shelves.held.load(registration)
+
+    async def settle(self, ended: Settled, still: Callable[[], bool]) -> bool:
+        """Keep the promise."""
+        repo = ended.record.repo
+        if ended.written is None:
+            if not still():
+                return False
+        elif not await self._put(self._shelf(ended), repo, ended.written, still):
+            return False
+        if ended.drops_held:
+            self._shelves.held.drop(repo)
+        before = self._records.get(repo)
+        self._states |= before is None or before.status.state != ended.record.status.state
+        self._contents |= ended.writes is not None or ended.drops_held
+        self._records[repo] = ended.record
+        return True
+
+    def _shelf(self, ended: Settled) -> Shelf:
+        return self._shelves.held if ended.writes == "held" else self._shelves.good
+
+    async def _put(self, shelf: Shelf, repo: str, new: Kept, still: Callable[[], bool]) -> bool:
+        with self._counted("contents"):
+            draft = await asyncio.to_thread(shelf.draft, repo, new)
+        if not still():
+            shelf.discard(draft)
+            return False
+        with self._counted("contents"):
+            shelf.place(draft, repo)
+        self._tally.wrote("contents", "done")
+        return True
+
+    @contextlib.contextmanager
+    def _counted(self, what: str) -> Iterator[None]:
+        """Count a write that the volume refuses."""
+        try:
+            yield
+        except StorageUnavailable:
+            self._tally.wrote(what, "failed")
+            raise
+
+    async def jot(self, records: Sequence[Record], lasted: Lasted) -> None:
+        """Keep the promise."""
+        async with self._writing:
+            self._records.update((record.repo, record) for record in records)
+            self._lasted = lasted
+            await self._save()
+
+    async def secure(self) -> None:
+        """Keep the promise: states are written with all others, contents lie in files of their own."""
+        # A write under way may still fail; only after it is it certain what is missing.
+        async with self._writing:
+            if self._states:
+                await self._save()
+            elif self._contents:
+                await self._write(self._shelves.sync)
+
+    async def _save(self) -> None:
+        saved = Saved(*self._lasted, dict(self._records))
+
+        def save() -> None:
+            self._shelves.sync()
+            self._journal.save(saved)
+
+        self._states = False
+        await self._write(save)
+        self._tally.wrote("states", "done")
+
+    async def _write(self, write: Callable[[], None]) -> None:
+        self._contents = False
+        try:
+            await asyncio.to_thread(write)
+        except Exception:
+            # The states count as the file that they belong to: contents and states are tried again together.
+            self._states = self._contents = True
+            self._tally.wrote("states", "failed")
+            raise
+
+    def forget(self, repo: str, *, held_only: bool = False) -> None:
+        """Keep the promise; a file that the volume does not let go is removed by the next start."""
+        if held_only:
+            self._shelves.held.drop(repo)
+        else:
+            self._shelves.drop(repo)
+            self._records.pop(repo, None)
+
+    def ignore(self, repo: str, *, held_only: bool = False) -> None:
+        """Keep the promise."""
+        self._shelves.held.ignore(repo)
+        if not held_only:
+            self._shelves.good.ignore(repo)
+
+    def tidy(self, repos: Collection[str]) -> None:
+        """Keep the promise; drafts that a crash left go too."""
+        self._shelves.tidy(repos)
