@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shared.web.answers import KEPT, answer
+from shared.web.answers import CACHED, answer
 
 if TYPE_CHECKING:
     from shared.web import Hub, Request, Response
@@ -20,4 +20,4 @@ async def handle(hub: Hub, _request: Request) -> Response:
     """Answer the page, in Markdown."""
     page = _PAGE.replace("{hub}", hub.settings.public)
 
-    return answer(page.encode(), "text/plain; charset=utf-8", headers=KEPT)
+    return answer(page.encode(), "text/plain; charset=utf-8", headers=CACHED)

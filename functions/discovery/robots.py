@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.web.answers import KEPT, answer
+from shared.web.answers import CACHED, answer
 
 if TYPE_CHECKING:
     from shared.web import Hub, Request, Response
@@ -15,4 +15,4 @@ async def handle(hub: Hub, _request: Request) -> Response:
     allowed = f"{hub.settings.public_path}/"
     text = f"User-agent: *\nAllow: {allowed}\n\nAgentmap: {hub.settings.public}/.well-known/ard.json\n"
 
-    return answer(text.encode(), "text/plain", headers=KEPT)
+    return answer(text.encode(), "text/plain", headers=CACHED)

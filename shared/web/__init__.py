@@ -1,6 +1,6 @@
-"""HTTP: what requests ask for, how they are answered, and the application between clients and handlers.
+"""HTTP: reading requests, making responses, and the ASGI application between clients and handlers.
 
-The names here are for type checkers: what every handler is given, and what it gives back.
+The names here are for type checkers: the arguments of every handler, and its result.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How the hub answers: JSON bytes, the headers that every public answer carries, pages of lists, validators."""
+"""Responses: JSON bytes, headers that every public answer carries, pages of lists, and validators (RFC 9110 §8.8)."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ OPEN = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
 }
-"""Anyone may read what the hub says, from anywhere; no browser should guess its type, run it or tell where it was.
+"""Headers of every answer: scripts of any origin may read it; no browser guesses its type, runs it or sends a referrer.
 
-A page that needs more says so itself.
+A page that may load scripts and styles overrides the policy with BROWSED.
 """
 
 BROWSED = {
@@ -44,76 +44,82 @@ BROWSED = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
 }
-"""What a browser may do with anything it shows: load from here, run nothing written into a page, be framed nowhere."""
+"""Headers of what browsers show: it loads from this hub only, runs no inline script, and is framed nowhere."""
 
 UNCACHED = {"Cache-Control": "no-cache"}
-KEPT = {"Cache-Control": "public, max-age=30, stale-if-error=86400"}
+# A copy may be half a minute old while the hub answers, and a day old while it does not (RFC 5861 §4).
+CACHED = {"Cache-Control": "public, max-age=30, stale-if-error=86400"}
 NOT_IN_304 = frozenset({"Link", "Content-Disposition", "Content-Encoding"})
-"""Headers of a body, which a 304 has none of."""
+"""Headers that describe a body; a 304 has no body, and so none of them."""
 
 
 def answer(content: bytes, media_type: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """Return *content* as it is."""
+    """Return a response with the body *content* and the headers of OPEN; ``no-cache`` where *headers* are left out."""
     return Response(content, status, {**OPEN, **(headers or UNCACHED)}, media_type)
 
 
 def versioned(
     request: Request, tag: str, content: bytes, headers: Mapping[str, str], media_type: str = JSON
 ) -> Response:
-    """Return *content*, which may be kept for a while, or 304 where the caller has what *tag* stands for.
+    """Return a cacheable 200 with *content*, or a 304 where ``If-None-Match`` names *tag*, the ETag of *content*.
 
-    *headers* stand in both, and come before the usual ones.
+    *headers* stand in both, and override OPEN and CACHED.
     """
-    copy = unchanged(request, tag, headers)
-    return copy or Response(content, 200, {**OPEN, **KEPT, **headers, "ETag": tag}, media_type)
+    not_changed = unchanged(request, tag, headers)
+    return not_changed or Response(content, 200, {**OPEN, **CACHED, **headers, "ETag": tag}, media_type)
 
 
 def unchanged(request: Request, tag: str, headers: Mapping[str, str]) -> Response | None:
-    """Return the 304 where the caller has what *tag* stands for, else None: for what takes long to make.
+    """Return a 304 where ``If-None-Match`` names *tag*, else None.
 
-    It has those of *headers* that do not tell of a body (RFC 9110 §15.4.5).
+    A handler calls it before it makes a body that costs much. The 304 has those of *headers* that do not describe a
+    body (RFC 9110 §15.4.5).
     """
     if not not_modified(request, tag):
         return None
-    kept = {name: value for name, value in headers.items() if name not in NOT_IN_304}
-    return Response(status_code=304, headers={**OPEN, **KEPT, **kept, "ETag": tag})
+    fields = {name: value for name, value in headers.items() if name not in NOT_IN_304}
+    return Response(status_code=304, headers={**OPEN, **CACHED, **fields, "ETag": tag})
 
 
 def tag_of(*parts: object) -> str:
-    """Return the strong entity tag (RFC 9110 §8.8.3) of an answer that *parts*, plain values, determine."""
+    """Return the strong entity tag (RFC 9110 §8.8.3) of an answer that follows from *parts* and the hub's version.
+
+    *parts* are values whose ``repr`` is the same in every process, such as texts and numbers.
+    """
     return f'"{sha256(repr((VERSION, parts)).encode()).hexdigest()[:32]}"'
 
 
 def tag_of_body(body: bytes) -> str:
-    """Return the strong entity tag of *body*; of a large one it costs a fifth of what ``tag_of`` does."""
+    """Return the strong entity tag of *body*, hashed as it is: a fifth of the time of ``tag_of`` for a large one."""
     return f'"{sha256(VERSION.encode() + body).hexdigest()[:32]}"'
 
 
 def json_answer(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """Return *body* as JSON; dataclasses become objects."""
+    """Return a response with *body* as JSON, uncached unless *headers* say otherwise; dataclasses become objects."""
     return answer(orjson.dumps(body), JSON, status, {**UNCACHED, **(headers or {})})
 
 
 def page(
     request: Request, parameters: Parameters, name: str, rows: Sequence[Any], key: Callable[[Any], str]
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """Cut the page that *parameters* (``limit``, ``cursor``) wants from *rows*, which are in the order of *key*.
+    """Cut one page out of *rows*, which are sorted by *key*, as the parameters ``limit`` and ``cursor`` ask.
 
-    Return the body ``{name: rows, "total", "next"}`` and the ``Link`` header to the next page, if there is one.
+    Return the body ``{name: rows, "total": int, "next": str | None}``, and the headers: ``Link`` (RFC 8288) to the next
+    page where there is one, else none.
     """
     after = parameters.get("cursor", "")
-    # Some twenty keys are asked for, of however many rows: a page costs a page.
+    # A binary search: some twenty calls of *key* for a million rows, so that a late page costs no more than the first.
     start = bisect_right(rows, after, key=key)
-    shown = rows[start : start + parameters["limit"]]
-    body = {name: shown, "total": len(rows), "next": None}
-    if start + len(shown) == len(rows):
+    part = rows[start : start + parameters["limit"]]
+    body = {name: part, "total": len(rows), "next": None}
+    if start + len(part) == len(rows):
         return body, {}
-    body["next"] = cursor_to(key(shown[-1]))
+    body["next"] = cursor_to(key(part[-1]))
     return body, {"Link": f"<{next_page(request, str(body['next']))}>; rel=\"next\""}
 
 
 def next_page(request: Request, cursor: str) -> str:
-    """Return the path, beneath that of the public URL, and the query of the page at *cursor* of the same list."""
+    """Return path and query of the page of the same list at *cursor*; the path begins with that of the public URL."""
     query = dict(pairs(request)) | {"cursor": cursor}
     return f"{public_path(request)}{request.url.path}?{urlencode(query)}"
 
@@ -125,13 +131,13 @@ def tags(header: str) -> list[tuple[bool, str]]:
     """Return the entity tags of a conditional header as (weak, tag); ``*`` is a tag of its own (RFC 9110 §13.1)."""
     if header.strip() == "*":
         return [(False, "*")]
-    return [(bool(found[1]), found[2]) for found in _TAG.finditer(header)]
+    return [(bool(match[1]), match[2]) for match in _TAG.finditer(header)]
 
 
 def if_match(request: Request) -> Precondition | None:
-    """Return what ``If-Match`` demands, all its lines as one, or None where it was not sent.
+    """Return the precondition of ``If-Match``, its lines read as one list, or None where the header is absent.
 
-    Tags are compared strongly (RFC 9110 §13.1.1), so that a weak one stands for nothing.
+    Tags are compared strongly (RFC 9110 §13.1.1), so that a weak one never matches.
     """
     lines = request.headers.getlist("if-match")
     if not lines:
@@ -141,5 +147,5 @@ def if_match(request: Request) -> Precondition | None:
 
 
 def not_modified(request: Request, etag: str) -> bool:
-    """Tell whether ``If-None-Match`` names *etag*, compared weakly as RFC 9110 §13.1.2 asks."""
+    """Tell whether ``If-None-Match`` names *etag* or ``*``; tags are compared weakly (RFC 9110 §13.1.2)."""
     return any(tag in {"*", etag} for _, tag in tags(header_list(request, "if-none-match")))

@@ -1,4 +1,4 @@
-"""The Starlette application around the resources of a hub, and what it makes of everything that goes wrong."""
+"""The Starlette application around the resources of a hub, and the answers to every failure inside it."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _log = logging.getLogger("hub.requests")
 
 
 class Application(Starlette):
-    """Starlette within the edge, so that an answer to a crash has an id as well; what lies ready is sent before it.
+    """The hub as an ASGI application: Shortcut (cached answers) around Edge (request ids) around Starlette.
 
-    Failures are answered in the dialect of their resource, those of a path without one in the dialect of the resources
-    under the same first segment.
+    Edge is outside Starlette, so that the answer to a crash has an id as well. Failures are answered in the dialect of
+    their resource, those of a path without one in the dialect of the resources under the same first segment.
     """
 
     def __init__(self, hub: Hub, resources: Mapping[str, Resource], lifespan: Any = None) -> None:  # noqa: ANN401 - Starlette's own type is not public
@@ -43,6 +43,7 @@ class Application(Starlette):
         self._hub = hub
         self._ready = {path: resource.ready for path, resource in resources.items() if resource.ready is not None}
         self._dialects = {_segment(path): resource.dialect for path, resource in resources.items()}
+        # A path has one spelling: with a slash too many it is a 404, where Starlette would redirect.
         self.router.redirect_slashes = False
         self.router.default = _answer_elsewhere
         self.add_middleware(Traffic, tally=hub.tally, clock=hub.clock, clients=hub.limits.clients)
@@ -54,14 +55,14 @@ class Application(Starlette):
         self.add_exception_handler(ClientDisconnect, _answer_nobody)
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Return the whole application."""
+        """Return the layers that a request passes, the outermost first: PublicPath, Shortcut, Edge, Starlette's own."""
         ids, settings = RequestIds(), self._hub.settings
         whole = Edge(super().build_middleware_stack(), ids)
         served = Shortcut(whole, self._ready, ids, self._hub.tally, self._hub.clock)
         return PublicPath(served, settings.public_path) if settings.public_path else served
 
     async def _answer_failure(self, request: Request, fault: Exception) -> Response:
-        """Answer what goes wrong; of anything but a Problem without a word on what it was."""
+        """Answer *fault* in the dialect of its path; one that is no Problem becomes a 500 without its text."""
         if isinstance(fault, HTTPException):
             paths = f"{self._hub.settings.public_path}/openapi.json"
             fault = NotFound(f"Nothing is served under this path; {paths} lists the paths.")
@@ -84,7 +85,7 @@ class Application(Starlette):
 
 
 def _segment(path: str) -> str:
-    """Return the first segment of *path* where others follow, with its slashes; empty where none does."""
+    """Return the first segment of *path* with both its slashes, such as ``/ard/``; empty where only one segment is."""
     return path[: path.find("/", 1) + 1]
 
 
@@ -96,5 +97,5 @@ async def _answer_elsewhere(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def _answer_nobody(_request: Request, _fault: Exception) -> Response:
-    """Answer a client that went away before its body had arrived: nobody reads it, and nothing is wrong here."""
+    """End the request of a client that went away amid its body: nobody reads the 400, and no crash is logged."""
     return Response(status_code=400)

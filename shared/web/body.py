@@ -22,14 +22,14 @@ DOCUMENTS = ("application/yaml", JSON, "application/x-yaml", "text/yaml", "text/
 
 
 def has_body(request: Request) -> bool:
-    """Tell whether the request announces a body of at least one byte, or of a length not told (RFC 9112 §6.3)."""
+    """Tell whether the headers announce a body, of at least one byte or chunked (RFC 9112 §6.3)."""
     return "transfer-encoding" in request.headers or request.headers.get("content-length", "0").strip("0") != ""
 
 
 async def read_json(request: Request, media_types: Collection[str] = (JSON,)) -> Any:  # noqa: ANN401 - not yet checked
-    """Return the JSON value of the body.
+    """Return the JSON value of the body, of any shape: the caller checks it against a schema.
 
-    Raise UnsupportedMediaType, BodyTooLarge (more than REUSE_SURFACE_MAX_BODY_BYTES) or MalformedBody.
+    Raise UnsupportedMediaType, BodyTooLarge (more than REUSE_SURFACE_MAX_BODY_BYTES), MalformedBody or Overloaded.
     """
     _check_type(request, media_types)
     content = await read_bytes(request, admission_of(request).most_bytes)
@@ -41,9 +41,9 @@ async def read_json(request: Request, media_types: Collection[str] = (JSON,)) ->
 
 
 async def read_document(request: Request) -> bytes:
-    """Return the YAML or JSON document of the body, not read yet.
+    """Return the body, a YAML or JSON document, as bytes that are not parsed.
 
-    Raise UnsupportedMediaType, or BodyTooLarge (more than 1 MiB).
+    Raise UnsupportedMediaType, BodyTooLarge (more than 1 MiB) or Overloaded.
     """
     _check_type(request, DOCUMENTS)
     return await read_bytes(request, MAX_DOCUMENT_BYTES)
@@ -55,19 +55,21 @@ def _check_type(request: Request, media_types: Collection[str]) -> None:
     charsets = {value.lower() for name, value in parameters_of(parameters) if name == "charset"}
     if media_type.lower() not in media_types or charsets - _CHARSETS:
         raise UnsupportedMediaType(f"Send Content-Type: {' or '.join(media_types)}, in UTF-8.")
-    if {one.lower() for one in split(header_list(request, "content-encoding"), ",")} - {"", "identity"}:
+    # A compressed body could be a thousand times as large as the bytes that the bounds count.
+    if {coding.lower() for coding in split(header_list(request, "content-encoding"), ",")} - {"", "identity"}:
         raise UnsupportedMediaType("Send the body without Content-Encoding.")
 
 
 async def read_bytes(request: Request, most: int) -> bytes:
-    """Return the body, and take the request's place: the whole of it has arrived.
+    """Return the whole body, and then hold one of the places for requests that are worked on.
 
-    Raise BodyTooLarge as soon as more than *most* bytes are announced or received, and Overloaded where the hub has no
-    room for them, or no place.
+    Raise BodyTooLarge as soon as more than *most* bytes are announced or received, and Overloaded where the bytes or
+    places of all clients, or of this one, are taken.
     """
     admission = admission_of(request)
     announced = request.headers.get("content-length", "")
     if announced.isdecimal():
+        # Python refuses to read a number of thousands of digits; the first 19 of one are too large anyway.
         size = int(announced[:19])
         if size > most:
             raise _too_large(most)
@@ -83,7 +85,7 @@ async def read_bytes(request: Request, most: int) -> bytes:
 
 
 def leave_body(request: Request) -> None:
-    """Take the request's place without reading a body, for endpoints that have none; raise Overloaded."""
+    """Hold a place for *request* without reading a body, for endpoints that have none; raise Overloaded."""
     admission_of(request).begin()
 
 

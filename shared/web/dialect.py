@@ -1,4 +1,4 @@
-"""Dialects: how the rows of the router's table say what goes wrong, and which of their methods any page may send.
+"""Dialects: the format of failures of the router's rows, and the methods that scripts of any origin may send (CORS).
 
 Each row names one. The rows of one path have the same, since a 405 belongs to the path, and so have the rows under one
 first segment, since a 404 there belongs to no row.
@@ -31,7 +31,7 @@ MAX_AGE = "86400"
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How some rows answer. *failure* makes the answer to a problem.
+    """What some rows have in common: *failure* makes the response to a problem.
 
     *reads* are the methods that change nothing: scripts of any origin may send them (CORS). Every other method is a
     write, and scripts of other origins are kept from it by the header that a write has to have.
@@ -49,12 +49,12 @@ class Dialect:
 
 
 def failure_headers(problem: Problem) -> dict[str, str]:
-    """Return the headers that every failure has, whatever its body."""
+    """Return the headers of a failure in any dialect: open to every origin, never stored, and those of *problem*."""
     return {**OPEN, "Cache-Control": "no-store", **problem.headers}
 
 
 def problem_document(hub: Hub, request: Request, problem: Problem) -> dict[str, object]:
-    """Return what RFC 9457 §3.1 has to be said of *problem*, with the path of *request* as its instance."""
+    """Return the members of RFC 9457 §3.1 for *problem*, with the path of *request* as its instance."""
     return problem.as_json(hub.settings.public, quote(request.scope["path"]))
 
 
@@ -67,15 +67,16 @@ PROBLEM = Dialect("problem", _as_problem)
 """The API of the hub: failures are ``application/problem+json`` (RFC 9457), for browsers too."""
 
 _ARD_CODES = {401: "UNAUTHENTICATED", 404: "NOT_FOUND", 429: "RATE_LIMIT_EXCEEDED", 405: "NOT_IMPLEMENTED"}
-_FIRST_OF_OURS = 500
-_THEIRS, _OURS = "INVALID_ARGUMENT", "INTERNAL_ERROR"
-ARD_CODES = (_THEIRS, *_ARD_CODES.values(), _OURS)
+# Of any other status only its class is said: 4xx is the client's fault, 5xx the hub's (RFC 9110 §15).
+_FIRST_SERVER_ERROR = 500
+_CLIENT_ERROR, _SERVER_ERROR = "INVALID_ARGUMENT", "INTERNAL_ERROR"
+ARD_CODES = (_CLIENT_ERROR, *_ARD_CODES.values(), _SERVER_ERROR)
 """Every ``errorCode`` that the hub answers with."""
 
 
 def envelope(problem: Problem) -> dict[str, str]:
-    """Return what *problem* says in the envelope of ARD (its specification, appendix B)."""
-    other = _OURS if problem.answer_status >= _FIRST_OF_OURS else _THEIRS
+    """Return ``{"errorCode", "message"}`` for *problem*: the error envelope of ARD (its specification, appendix B)."""
+    other = _SERVER_ERROR if problem.answer_status >= _FIRST_SERVER_ERROR else _CLIENT_ERROR
     return {"errorCode": _ARD_CODES.get(problem.answer_status, other), "message": problem.detail}
 
 

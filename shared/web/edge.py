@@ -1,4 +1,4 @@
-"""What holds for every request before any endpoint sees it: its path and its id."""
+"""The outermost layers: they strip the public path from a request, and give it an id."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ _SANE = re.compile(rb"[!-~]{1,100}")
 class PublicPath:
     """Serves a hub under the path of its public URL, whether a proxy takes that off requests or leaves it there.
 
-    ``scope["path"]`` is one of the hub's own from here on; ``scope["public_path"]`` is what its readers need before it.
+    Inside this layer ``scope["path"]`` begins as the router's paths do, and ``scope["public_path"]`` is the prefix that
+    links in answers need.
     """
 
     def __init__(self, app: ASGIApp, public_path: str) -> None:
@@ -30,7 +31,7 @@ class PublicPath:
         self._public_path = public_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on."""
+        """Serve one request with its path stripped; anything but HTTP passes unchanged."""
         if scope["type"] == "http":
             scope = {**scope, "public_path": self._public_path, "path": self._own(scope["path"])}
         await self._app(scope, receive, send)
@@ -42,14 +43,14 @@ class PublicPath:
 
 
 def public_path(request: Request) -> str:
-    """Return what stands before the paths of the hub in addresses for the client of *request*."""
+    """Return the prefix of the hub's paths in links for the client of *request*, such as ``/reuse``; empty without."""
     return str(request.scope.get("public_path", ""))
 
 
 def refuse_own(public_path: str, paths: Iterable[str]) -> None:
-    """Raise StartError where *public_path* begins as one of *paths* does, those of the hub itself.
+    """Raise StartError where *public_path* has the first segment of one of *paths*, the router's.
 
-    With ``/sources`` nobody could tell whether ``/sources/x`` is the hub's page of x, or its path ``/x``.
+    With ``/sources`` as public path, ``/sources/x`` could be the hub's page of the source x or its path ``/x``.
     """
     first = public_path.split("/")[1:2]
     if first and first[0] in {path.split("/")[1] for path in paths}:
@@ -60,7 +61,7 @@ def refuse_own(public_path: str, paths: Iterable[str]) -> None:
 
 
 class RequestIds:
-    """Gives each request an id. The caller's own is kept when it is sane: at most 100 visible ASCII characters."""
+    """Gives each request an id: the caller's ``X-Request-ID`` where that is 1 to 100 visible ASCII characters."""
 
     def __init__(self) -> None:
         # Random once, then counted: unique over restarts at next to no cost.
@@ -68,7 +69,7 @@ class RequestIds:
         self._numbers = itertools.count(1)
 
     def of(self, scope: Scope) -> bytes:
-        """Return the id of the request of *scope*; to be asked once."""
+        """Return the id of the request of *scope*, a new one with each call: call it once for each request."""
         for name, value in scope["headers"]:
             if name == REQUEST_ID and _SANE.fullmatch(value):
                 return bytes(value)
@@ -76,14 +77,14 @@ class RequestIds:
 
 
 class Edge:
-    """The layer around all endpoints. The id of a request is in ``scope["request_id"]`` and in ``X-Request-ID``."""
+    """The layer that puts the id of a request into ``scope["request_id"]`` and the answer's ``X-Request-ID``."""
 
     def __init__(self, app: ASGIApp, ids: RequestIds) -> None:
         self._app = app
         self._ids = ids
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, and its id back."""
+        """Serve one request, and add its id to the head of its answer; anything but HTTP passes unchanged."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -99,5 +100,5 @@ class Edge:
 
 
 def identified(start: Message, request_id: bytes) -> Message:
-    """Return the *start* of an answer with the id of its request; *start* stays, it may be one that is sent again."""
+    """Return a copy of *start* with ``X-Request-ID``; *start* may be a cached one, and is left unchanged."""
     return {**start, "headers": [*start["headers"], (REQUEST_ID, request_id)]}

@@ -1,4 +1,4 @@
-"""How often one client may do what costs the hub or others something, and how much may be under way in all."""
+"""Limits per client: wrong tokens and validations a minute, requests and bytes of bodies at a time."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from shared.settings import Settings
 
 VALIDATING = 32
-"""Documents that are validated or wait for it: at a quarter of a second each the last of them waits for 8 s."""
+"""Documents that are validated or queue for it: at a quarter of a second each the last of them waits for 8 s."""
 
 MOST_HOPS = 32
-"""The proxies that one request is followed back through; an honest one has two or three."""
+"""Members of ``X-Forwarded-For`` that are read, from its end; an honest request passes two or three proxies."""
 
 _IPV6_SITE = 64
 
 
 class Limits:
-    """The limits that are counted per client. What was counted lives in memory, a minute long and bounded."""
+    """The limits that are counted per client. The counts are in memory, bounded, and expire after a minute."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.clients = Clients(settings.trusted_proxies)
@@ -41,8 +41,8 @@ class Limits:
 
     @contextlib.contextmanager
     def admission(self, request: Request) -> Iterator[Admission]:
-        """Yield what *request* takes of places and bytes, in its scope as well, and give it back at the end."""
-        # The address of thousands of requests a second is looked for only where something is taken.
+        """Yield the Admission of *request*, also in ``scope["admission"]``; at the end give back what it took."""
+        # The client's address is a function, because it is worked out only for requests that take a place.
         admission = Admission(request.scope, self.writers, self.others, lambda: self.clients.of(request))
         request.scope["admission"] = admission
         try:
@@ -54,16 +54,16 @@ class Limits:
 
     @contextlib.contextmanager
     def validation(self, request: Request) -> Iterator[None]:
-        """Take one of the few places for documents that wait for their validation, or raise Overloaded."""
+        """Hold one of VALIDATING places for documents to validate, or raise Overloaded when all are taken."""
         with self._validating.taken(self.clients.of(request)):
             yield
 
     def count_wrong_token(self, request: Request) -> None:
-        """Count a wrong token, or raise TooManyRequests; right ones are never counted, and so never refused."""
+        """Count a wrong token of the client, or raise TooManyRequests; right tokens are neither counted nor refused."""
         self._wrong_tokens.count(self.clients.of(request))
 
     def count_validation(self, request: Request) -> None:
-        """Count an index that is to be validated, or raise TooManyRequests."""
+        """Count a validation that the client asks for, or raise TooManyRequests."""
         self._validations.count(self.clients.of(request))
 
 
@@ -71,13 +71,13 @@ class Clients:
     """Finds the client of a request: the peer, or the address behind it where the peer is a proxy in the settings."""
 
     def __init__(self, trusted_proxies: Iterable[str]) -> None:
-        self._trusted = [ip_network(one) for one in trusted_proxies]
+        self._trusted = [ip_network(network) for network in trusted_proxies]
 
     def of(self, request: Request) -> str:
-        """Return the client's address; of IPv6 the /64, which one client has to itself."""
+        """Return the client's address, of IPv6 its /64, which one client has to itself; ``unknown`` without any."""
         peer = request.client.host if request.client else ""
         forwarded = ",".join(request.headers.getlist("x-forwarded-for"))
-        # From its end, where the trusted ones wrote; what a client puts before is not even looked at.
+        # Each proxy appends the address of its peer, so only the end can be trusted: a client may write the rest.
         hops = [peer, *reversed(forwarded.rsplit(",", MOST_HOPS)[-MOST_HOPS:])]
         client: IPv4Address | IPv6Address | None = None
         for hop in hops:
@@ -90,7 +90,7 @@ class Clients:
         return "unknown" if client is None else _site(client)
 
     def peer(self, host: str) -> tuple[str, bool]:
-        """Return the client that *host*, the address at the other end, is, and whether it is a proxy that was named."""
+        """Return the client at the address *host*, of IPv6 its /64, and whether it is a trusted proxy."""
         address = _address(host)
         return ("unknown", False) if address is None else (_site(address), self._is_trusted(address))
 
@@ -103,6 +103,7 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
         address = ip_address(text.strip())
     except ValueError:
         return None
+    # A socket for IPv6 and IPv4 shows an IPv4 client as ::ffff:a.b.c.d, which the operator's networks would not match.
     return getattr(address, "ipv4_mapped", None) or address
 
 

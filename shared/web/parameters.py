@@ -1,4 +1,4 @@
-"""How the text of a query parameter is read; readers carry the JSON Schema of what they read, for the contract."""
+"""Readers of query parameters: from text to value, each with the JSON Schema that the OpenAPI document shows."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, slots=True)
 class ParameterReader(Generic[Value]):
-    """Reads the text of one parameter; raises ValueError with what it must be.
+    """Turns the text of one parameter into its value; raises ValueError that says what the value must be.
 
-    *schema* says which texts are read (JSON Schema). Where the parameter is not given, it is *default*, unless that is
-    None; *required* says what it is for where it has to be given.
+    *schema* is the JSON Schema of the texts that it takes. *default* is the value of an absent parameter, None for no
+    value. *required* is empty, or the meaning of the parameter, which is said to a caller who leaves it out.
     """
 
     read: Callable[[str], Value]
@@ -33,20 +33,20 @@ class ParameterReader(Generic[Value]):
     required: str = ""
 
     def __call__(self, text: str) -> Value:
-        """Return what *text* says."""
+        """Return the value of *text*, or raise ValueError such as ``must be a whole number from 1 to 1000``."""
         return self.read(text)
 
     def otherwise(self, *, default: object) -> ParameterReader[Value]:
-        """Return this reader with a value for the parameter where it is not given."""
+        """Return a copy of this reader whose parameter is *default* when a request leaves it out."""
         return replace(self, default=default)
 
     def needed(self, meaning: str) -> ParameterReader[Value]:
-        """Return this reader for a parameter that has to be given; *meaning* is said to who leaves it out."""
+        """Return a copy of this reader for a required parameter; a request without it is told its *meaning*."""
         return replace(self, required=meaning)
 
 
 def one_of(*values: str) -> ParameterReader[str]:
-    """Return a reader that takes these values only."""
+    """Return a reader that takes exactly *values*, and upper and lower case as different."""
 
     def read(text: str) -> str:
         if text not in values:
@@ -61,9 +61,10 @@ flag: ParameterReader[bool] = ParameterReader(lambda text: one_of("true", "false
 
 
 def whole(least: int, most: int) -> ParameterReader[int]:
-    """Return a reader of whole numbers within bounds."""
+    """Return a reader of decimal whole numbers from *least* to *most*, without sign or blanks."""
 
     def read(text: str) -> int:
+        # int() alone takes signs, blanks, underscores and the digits of other scripts.
         if not re.fullmatch("[0-9]{1,16}", text) or not least <= int(text) <= most:
             raise ValueError(f"must be a whole number from {least} to {most}")
         return int(text)
@@ -72,7 +73,7 @@ def whole(least: int, most: int) -> ParameterReader[int]:
 
 
 def matching(pattern: str, must: str) -> ParameterReader[str]:
-    """Return a reader of what *pattern* matches as a whole; *must* says what that is."""
+    """Return a reader of texts that *pattern* matches as a whole; *must* is the message for any other text."""
 
     def read(text: str) -> str:
         if not re.fullmatch(pattern, text):
@@ -99,7 +100,7 @@ short: ParameterReader[str] = ParameterReader(_short, {"type": "string", "minLen
 
 
 def cursor(text: str) -> str:
-    """Read a cursor that a list handed out as ``next``."""
+    """Return the position in a cursor that a list gave as ``next``, or raise ValueError for any other text."""
     try:
         position = base64.urlsafe_b64decode(text.encode("ascii")).decode("utf-8")
     except (binascii.Error, UnicodeError):
@@ -111,5 +112,5 @@ def cursor(text: str) -> str:
 
 
 def cursor_to(position: str) -> str:
-    """Return the opaque cursor for *position*."""
+    """Return the opaque cursor for *position*, the key of the last row of a page: URL-safe Base64 of its UTF-8."""
     return base64.urlsafe_b64encode(position.encode()).decode("ascii")

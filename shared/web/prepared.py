@@ -21,27 +21,27 @@ if TYPE_CHECKING:
 
 _HEEDED = frozenset({b"accept", b"accept-encoding", b"if-none-match"})
 MOST_WISHES, LONGEST_WISH = 256, 200
-"""So many ways to ask are remembered, of so many bytes at most: callers choose their words."""
+"""So many pairs of Accept headers are remembered, of so many bytes at most: clients choose them freely."""
 
 
 class Ready(Protocol):
-    """A handler that is a plain ASGI callable, because most of what it answers lies ready."""
+    """A handler that is a plain ASGI callable, because most of its answers are cached messages."""
 
     def __init__(self, hub: Hub) -> None:
-        """Serve what *hub* knows."""
+        """Serve the document of *hub*."""
 
     def ready(self, scope: Scope) -> Messages | None:
-        """Return what answers *scope*, where that lies ready."""
+        """Return the cached messages that answer *scope*, or None; called for every request of the path."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, whatever it asks for."""
+        """Answer any request of the path, cached or not."""
 
 
 class Shortcut:
-    """Sends answers that lie ready, and passes everything else on to *app*: its middleware and its list of routes."""
+    """Sends cached answers past the middleware and routes of *app*, and passes every other request on to it."""
 
     def __init__(self, app: ASGIApp, ready: Mapping[str, Find], ids: RequestIds, tally: Tally, clock: Clock) -> None:
-        """Look for answers in *ready*, by path, and count those that are sent."""
+        """Look cached answers up in *ready*, by path; *tally* counts those that are sent."""
         self._app = app
         self._ready = ready
         self._id_of = ids.of
@@ -49,7 +49,7 @@ class Shortcut:
         self._now = clock.monotonic
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Answer one request, from the cache where it has the answer."""
         find = self._ready.get(scope["path"]) if scope["type"] == "http" else None
         messages = None if find is None else find(scope)
         if messages is None:
@@ -71,7 +71,7 @@ class PreparedAnswer(NamedTuple):
 
     @classmethod
     def of(cls, body: bytes, etag: str, headers: Mapping[str, str], about: Mapping[str, str]) -> PreparedAnswer:
-        """Return the answers for *body*: *headers* stand in both, those *about* the body only where it is sent."""
+        """Return the messages for *body*: *headers* stand in both, those *about* the body only in *whole*."""
         shared = {**headers, "ETag": etag}
         length = {"Content-Length": str(len(body))}
         return cls(etag, _messages(200, {**shared, **about, **length}, body), _messages(304, shared, b""))
@@ -86,7 +86,7 @@ def _messages(status: int, headers: Mapping[str, str], body: bytes) -> Messages:
 
 
 class Prepared:
-    """The answers of one resource, kept while what *current* returns is the document that they were made from."""
+    """Caches the answers of one resource, for as long as *current* returns the document that they were made from."""
 
     def __init__(self, current: Callable[[], object]) -> None:
         self._current = current
@@ -95,45 +95,51 @@ class Prepared:
         self._choices: dict[tuple[bytes, bytes], Hashable] = {}
 
     def keep(self, scope: Scope, document: object, choice: Hashable, answer: PreparedAnswer) -> None:
-        """Keep *answer*, made from *document*, for *choice*; requests like that of *scope* get it.
+        """Cache *answer*, made from *document*, for *choice*, and map the Accept headers of *scope* to *choice*.
 
-        Nothing is kept where *document* is not the current one any more, as when encoding it took until the next: it
-        would drop what is kept of that one, and stay in memory with all its representations.
+        *choice* names a representation, such as a media type and a coding. Nothing is cached where *document* is no
+        longer the current one, as when it was encoded while the next was published: that would drop the answers of the
+        current one, and hold the old one in memory with all its representations.
         """
         if document is not self._current():
             return
         if document is not self._document:
             self._document, self._answers = document, {}
         self._answers[choice] = answer
-        words = _words(scope)
-        if words is not None and len(words[0]) + len(words[1]) <= LONGEST_WISH:
+        fields = _accept_fields(scope)
+        if fields is not None and len(fields[0]) + len(fields[1]) <= LONGEST_WISH:
+            # Emptied as a whole: the common headers come again within moments, and no order has to be kept.
             if len(self._choices) >= MOST_WISHES:
                 self._choices.clear()
-            self._choices[words[:2]] = choice
+            self._choices[fields[:2]] = choice
 
     def forget(self) -> None:
-        """Drop the answers; which headers led to which choice is kept."""
+        """Drop the answers and the document; the map from Accept headers to choices stays."""
         self._document, self._answers = None, {}
 
     def find(self, scope: Scope) -> Messages | None:
-        """Return the answer to a plain GET with headers that led to one before, or None for any other."""
-        words = _words(scope) if self._document is not None and self._document is self._current() else None
-        choice = self._choices.get(words[:2]) if words else None
+        """Return the cached messages for a GET without a query whose Accept headers are known, else None.
+
+        A lone ``If-None-Match`` that is exactly the ETag gets the 304; any other one is left to the handler.
+        """
+        fields = _accept_fields(scope) if self._document is not None and self._document is self._current() else None
+        choice = self._choices.get(fields[:2]) if fields else None
         answer = self._answers.get(choice) if choice is not None else None
-        if words is None or answer is None:
+        if fields is None or answer is None:
             return None
-        if not words[2]:
+        if not fields[2]:
             return answer.whole
-        return answer.unchanged if words[2].decode("latin-1") == answer.etag else None
+        return answer.unchanged if fields[2].decode("latin-1") == answer.etag else None
 
 
-def _words(scope: Scope) -> tuple[bytes, bytes, bytes] | None:
+def _accept_fields(scope: Scope) -> tuple[bytes, bytes, bytes] | None:
     """Return ``Accept``, ``Accept-Encoding`` and ``If-None-Match`` of a GET without a query, or None for any other."""
     if scope["query_string"] or scope["method"] != "GET":
         return None
     values: dict[bytes, bytes] = {}
     for name, value in scope["headers"]:
         if name in _HEEDED:
+            # Several lines of one field are a list (RFC 9110 §5.3), which only the handler reads.
             if name in values:
                 return None
             values[name] = value

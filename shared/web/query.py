@@ -1,4 +1,4 @@
-"""What a request asks for: its query parameters, each known and well formed, and a media type on offer."""
+"""Reads the query parameters of a request, and negotiates the media type and coding of its answer (RFC 9110 §12)."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ YAML = "application/yaml"
 HTML = "text/html"
 
 MOST_PARAMETERS = 100
-"""More parameters than any endpoint takes; a query with more is not read."""
+"""More parameters than any endpoint takes; a query with more is refused unread."""
 
-MOST_HEARD = 4000
-"""So many characters of a header that lists choices are read; what stands behind the last comma in them is not."""
+MOST_HEADER = 4000
+"""Characters of a header like Accept that are read; the member that they cut in two is left out."""
 
 _NAMES_SHOWN, _NAME_SHOWN = 20, 100
 _FORMATS = {"json": JSON, "yaml": YAML}
@@ -32,17 +32,17 @@ _ALIASES = {"application/x-yaml": YAML, "text/yaml": YAML, "text/x-yaml": YAML, 
 
 
 class Parameters(dict[str, Any]):
-    """The parameters that were given, parsed, and the media type to answer with."""
+    """The values of the parameters by name, defaults included, and the media type to answer with."""
 
     media_type: str = JSON
 
 
 def read_query(request: Request, offers: Sequence[str] = (JSON,), /, **readers: Callable[[str], object]) -> Parameters:
-    """Return what *request* asks for; *readers* maps each parameter to the function that reads it.
+    """Return the parameters of *request*; *readers* maps the name of each to the function that reads its text.
 
-    Raise BadQuery that names every unknown, repeated or bad parameter, and NotAcceptable when ``Accept`` admits none of
-    *offers*. A reader raises ValueError with what the value must be; what is not given has its default.
-    Where YAML is on offer ``?format=`` outranks ``Accept``.
+    A reader raises ValueError that says what the value must be. Raise BadQuery that names every unknown, repeated or
+    bad parameter, or one that is required and absent, and NotAcceptable when ``Accept`` admits none of the media types
+    *offers*, the preferred one first. Where YAML is among them ``?format=`` outranks ``Accept``.
     """
     values = Parameters()
     if YAML in offers:
@@ -76,7 +76,7 @@ def _leave_out(values: Parameters, name: str, reader: ParameterReader[Any]) -> N
 
 
 def _unfit(names: Sequence[str], readers: Collection[str]) -> list[str]:
-    """Return a sentence about those of *names* that the endpoint does not take, and one about those given twice."""
+    """Return up to two sentences: on those of *names* that no reader has, and on those that stand there twice."""
     counts = Counter(names)
     unknown = [name for name in counts if name not in readers]
     twice = [name for name, count in counts.items() if name in readers and count > 1]
@@ -90,9 +90,9 @@ def _unfit(names: Sequence[str], readers: Collection[str]) -> list[str]:
 
 
 def _quoted(names: Sequence[str]) -> str:
-    shown = [repr(name[:_NAME_SHOWN]) for name in names[:_NAMES_SHOWN]]
-    more = len(names) - len(shown)
-    return ", ".join(shown) + (f" and {more} more" if more else "")
+    first = [repr(name[:_NAME_SHOWN]) for name in names[:_NAMES_SHOWN]]
+    more = len(names) - len(first)
+    return ", ".join(first) + (f" and {more} more" if more else "")
 
 
 def _read(name: str, text: str, read: Callable[[str], object], faults: list[str]) -> object:
@@ -104,50 +104,51 @@ def _read(name: str, text: str, read: Callable[[str], object], faults: list[str]
 
 
 def _acceptable(request: Request, offers: Sequence[str]) -> str:
-    """Choose from *offers* by ``Accept`` (RFC 9110 §12.5.1); raise NotAcceptable.
+    """Return the one of *offers* that ``Accept`` prefers (RFC 9110 §12.5.1); raise NotAcceptable.
 
-    Of two that are wanted as much the one that is named more closely wins, then the earlier one.
+    Of two with the same weight the one that is named more closely wins, then the earlier one.
     """
-    wishes = _accepted(request)
-    best = max(offers, key=lambda offer: _weight(wishes, offer))
-    if _weight(wishes, best)[0] <= 0:
+    ranges = _accepted(request)
+    best = max(offers, key=lambda offer: _weight(ranges, offer))
+    if _weight(ranges, best)[0] <= 0:
         raise NotAcceptable(f"This endpoint offers {', '.join(offers)}.")
     return best
 
 
 def _accepted(request: Request) -> dict[str, float]:
-    """Return the media ranges of ``Accept``; where it names none, everything is accepted."""
-    wishes = weights(header_list(request, "accept"))
-    ranges = {name: weight for name, weight in wishes.items() if "/" in name}
+    """Return the weight of each media range of ``Accept``; where it names none, everything is accepted."""
+    members = weights(header_list(request, "accept"))
+    ranges = {name: weight for name, weight in members.items() if "/" in name}
     # Clients of Java write the range of everything as one asterisk.
-    ranges.setdefault("*/*", wishes.get("*", 0.0 if ranges else 1.0))
+    ranges.setdefault("*/*", members.get("*", 0.0 if ranges else 1.0))
     return ranges
 
 
-def _weight(wishes: dict[str, float], offer: str) -> tuple[float, int]:
-    """Return the weight of *offer*, and how closely the member that gives it names the offer."""
+def _weight(ranges: dict[str, float], offer: str) -> tuple[float, int]:
+    """Return the weight of *offer*, and the closeness of the range that gives it: 2 exact, 1 ``type/*``, 0 ``*/*``."""
     major = offer.partition("/")[0]
     names = ((2, offer), (1, f"{major}/*"), (0, "*/*"))
-    return next((wishes[name], closeness) for closeness, name in names if name in wishes)
+    return next((ranges[name], closeness) for closeness, name in names if name in ranges)
 
 
 def prefers_html(request: Request) -> bool:
-    """Tell whether *request* takes HTML rather than JSON, as those of browsers do."""
-    wishes = _accepted(request)
-    return _weight(wishes, HTML) > _weight(wishes, JSON)
+    """Tell whether ``Accept`` gives HTML more weight than JSON, as browsers do, or names it more closely."""
+    ranges = _accepted(request)
+    return _weight(ranges, HTML) > _weight(ranges, JSON)
 
 
 def coding(request: Request, offers: Sequence[str]) -> str:
-    """Choose from *offers*, the best first, by ``Accept-Encoding`` (RFC 9110 §12.5.3); raise NotAcceptable.
+    """Return the content coding that ``Accept-Encoding`` prefers (RFC 9110 §12.5.3); raise NotAcceptable.
 
-    No coding at all is always on offer, and chosen where nothing else is asked for.
+    *offers* stand in the order of the hub's own preference. ``identity``, no coding, is always on offer, and chosen
+    where the header asks for nothing else.
     """
-    wishes = weights(header_list(request, "accept-encoding"))
-    # An asterisk stands for what every reader knows, which the newer codings are not.
-    wishes.setdefault("gzip", wishes.get("*", 0.0))
-    wishes.setdefault("identity", 0.0 if wishes.get("*") == 0 else _LEAST)
-    best = max((*offers, "identity"), key=lambda offer: wishes.get(offer, 0.0))
-    if wishes.get(best, 0.0) <= 0:
+    codings = weights(header_list(request, "accept-encoding"))
+    # An asterisk is read as gzip, which every client can decode, and never as one of the newer codings.
+    codings.setdefault("gzip", codings.get("*", 0.0))
+    codings.setdefault("identity", 0.0 if codings.get("*") == 0 else _LEAST)
+    best = max((*offers, "identity"), key=lambda offer: codings.get(offer, 0.0))
+    if codings.get(best, 0.0) <= 0:
         raise NotAcceptable(f"This endpoint offers the content codings {', '.join(offers)} and none at all.")
     return best
 
@@ -158,15 +159,15 @@ def header_list(request: Request, name: str) -> str:
 
 
 def weights(header: str) -> dict[str, float]:
-    """Return each choice of an ``Accept``-like header, in lower case, with its weight from 0 to 1.
+    """Return the weight, 0 to 1, of each member of a header like ``Accept``, by its name in lower case.
 
-    A member that is no choice, or whose weight is no number from 0 to 1, is left out: it says nothing, least of all
-    "never this". So are the members behind the first MOST_HEARD characters. Numbers may be written in other ways than
-    RFC 9110 §12.4.2 has it, as ``.5``, ``0.80000`` or ``5e-1``.
+    A member that is malformed, or whose weight is no number from 0 to 1, is left out, since reading it as 0 would mean
+    "never this". So are the members behind the first MOST_HEADER characters. Numbers are read in more forms than RFC
+    9110 §12.4.2 defines, such as ``.5``, ``0.80000`` or ``5e-1``.
     """
-    wishes: dict[str, float] = {}
-    if len(header) > MOST_HEARD:
-        header = header[:MOST_HEARD].rpartition(",")[0]
+    members: dict[str, float] = {}
+    if len(header) > MOST_HEADER:
+        header = header[:MOST_HEADER].rpartition(",")[0]
     # Some programs write numbers as their country does: q=0,5.
     header = re.sub(r"(;\s*q\s*=\s*[01]),(?=[0-9]{1,9}\s*(?:[,;]|$))", r"\1.", header.lower())
     for member in split(header, ","):
@@ -174,16 +175,16 @@ def weights(header: str) -> dict[str, float]:
         name = _ALIASES.get(name, name)
         weight = next((_quality(text) for key, text in parameters_of(parameters) if key == "q"), 1.0)
         if weight is not None and _CHOICE.fullmatch(name):
-            # Two names of one thing may come with two weights; the better one is the caller's wish.
-            wishes[name] = max(wishes.get(name, 0.0), weight)
-    return wishes
+            # Two names of one type, such as application/x-yaml, may have two weights; the higher one counts.
+            members[name] = max(members.get(name, 0.0), weight)
+    return members
 
 
 _CHOICE = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+(?:/[!#$%&'*+.^_`|~0-9a-z-]+)?")
 _NUMBER = re.compile(r"(?=\.?[0-9])[0-9]{0,30}(?:\.[0-9]{0,30})?(?:e[+-]?[0-9]{1,3})?")
 
 _LEAST = 5e-324
-"""Less than any other weight but 0."""
+"""The smallest weight above 0: for a choice that any other one that is named outweighs."""
 
 
 def _quality(text: str) -> float | None:
@@ -192,20 +193,21 @@ def _quality(text: str) -> float | None:
 
 
 def split(text: str, separator: str) -> list[str]:
-    """Return the parts of a header's *text*, at least one, without white space around them.
+    """Return the parts of *text* between *separator*, at least one, without white space around them.
 
-    Quotes keep a part together, unless one is left open: then they mean nothing.
+    A separator within a quoted string (RFC 9110 §5.6.4) separates nothing; where a quote is left open, quotes are
+    plain characters.
     """
     quotes = text.count('"') - text.count('\\"')
     if quotes == 0 or quotes % 2:
         return [part.strip() for part in text.split(separator)]
-    # Each alternative takes what it begins with, so this never goes back: the time is that of the length.
+    # The alternatives begin with different characters, so the search never backtracks: its time is linear.
     parts = re.findall(rf'(?:"(?:[^"\\]|\\.)*"?|[^"{separator}])+', text)
     return [part.strip() for part in parts] or [""]
 
 
 def parameters_of(parameters: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yield the name, in lower case, and the value, without quotes, of each of *parameters*, such as ``q=0.5``."""
+    """Yield (name in lower case, value without quotes) of each of *parameters*, such as ``q=0.5``."""
     for parameter in parameters:
         name, _, value = parameter.partition("=")
         yield name.strip().lower(), value.strip().strip("\"'")

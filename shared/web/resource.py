@@ -1,4 +1,4 @@
-"""One path of the router's table: it chooses the handler by method."""
+"""Resources: one per path of the router's table, which chooses the handler by method."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def resources(hub: Hub, rows: Iterable[Row]) -> dict[str, Resource]:
-    """Return the resources that serve *rows* on *hub*, by path."""
+    """Return one resource for each path in *rows*, by path, with the handlers of all its methods bound to *hub*."""
     by_path: dict[str, Resource] = {}
     for method, path, handle, dialect in rows:
         by_path.setdefault(path, Resource(hub, dialect)).add(method, handle)
@@ -32,9 +32,9 @@ def resources(hub: Hub, rows: Iterable[Row]) -> dict[str, Resource]:
 
 
 class Resource:
-    """One path: chooses the handler by method, so that a 405 names every method of the path.
+    """The ASGI endpoint of one path: it chooses the handler by method, so that a 405 names every method of the path.
 
-    *ready* finds the answers to GET that lie ready, where the handler keeps some.
+    *ready* is the look-up of cached answers to GET, None where the handler caches none.
     """
 
     def __init__(self, hub: Hub, dialect: Dialect) -> None:
@@ -44,7 +44,7 @@ class Resource:
         self.ready: Find | None = None
 
     def add(self, method: str, handle: Handle | type[Ready]) -> None:
-        """Serve *method* by *handle*: a function, or a class whose instances answer by themselves."""
+        """Serve *method* by *handle*: a function, or a class whose instances are ASGI callables with a cache."""
         if isinstance(handle, type):
             handler = handle(self._hub)
             self._handlers[method], self.ready = handler, handler.ready
@@ -70,12 +70,12 @@ class Resource:
 
     @property
     def allowed(self) -> str:
-        """The methods of the path, as the ``Allow`` header names them."""
+        """The methods of the path as the value of ``Allow`` (RFC 9110 §10.2.1), OPTIONS and HEAD included."""
         implied = {"OPTIONS", *(["HEAD"] if "GET" in self._handlers else [])}
         return ", ".join(sorted(implied | self._handlers.keys()))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Answer one request: HEAD as GET without its body (RFC 9110 §9.3.2), an unknown method with 405."""
         method = scope["method"]
         if method == "HEAD":
             method, send = "GET", _without_body(send)

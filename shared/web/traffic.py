@@ -1,4 +1,4 @@
-"""Every request, counted, and logged where that is worth a line: who asked for what, and what came of it."""
+"""Counts and times every request, and logs those that failed, were slow or are not routine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from shared.web.limits import Clients
 
 QUIET = frozenset({"/v1/federated", "/health", "/ready", "/metrics"})
-"""Routes that are asked so often that their successes are only counted."""
+"""Routes that monitors and readers ask all the time: their fast successes are counted, but not logged."""
 
 SLOW_SECONDS = 1.0
 NO_ROUTE = "(none)"
@@ -29,9 +29,9 @@ _log = logging.getLogger("hub.requests")
 
 
 class Traffic:
-    """Times what goes through *app*. Neither tokens nor bodies nor query strings reach the log.
+    """Counts, times and logs the requests to *app*. Neither tokens nor bodies nor query strings reach the log.
 
-    A line says the client's address as *clients* has it, and the name of the token where a good one was sent:
+    A line has the client's address as *clients* works it out, and the name of an accepted token:
     ``scope["token_name"]``, which ``Auth`` sets.
     """
 
@@ -42,16 +42,16 @@ class Traffic:
         self._now = clock.monotonic
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass one request on."""
+        """Serve one request; one whose answer never began counts as a 500."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        watched = _Watched(send)
+        recorder = _StatusRecorder(send)
         started = self._now()
         try:
-            await self._app(scope, receive, watched)
+            await self._app(scope, receive, recorder)
         finally:
-            self._note(scope, watched.status, self._now() - started)
+            self._note(scope, recorder.status, self._now() - started)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         method = scope["method"] if scope["method"] in METHODS else "other"
@@ -74,12 +74,12 @@ class Traffic:
         }
         token = f" with the token {fields['token']}" if fields["token"] else ""
         # Quoted, so that no path can end the line and begin one of its own.
-        shown = method, quote(path), status, milliseconds, fields["client"], token
-        _log.info("%s %s %d in %s ms from %s%s", *shown, extra={"fields": fields})
+        arguments = method, quote(path), status, milliseconds, fields["client"], token
+        _log.info("%s %s %d in %s ms from %s%s", *arguments, extra={"fields": fields})
 
 
-class _Watched:
-    """A ``send`` that remembers the status; it stays 500 when nothing was answered at all."""
+class _StatusRecorder:
+    """A ``send`` that records the status of the answer; it stays 500 when no answer was begun."""
 
     __slots__ = ("_send", "status")
 

@@ -34,6 +34,6 @@ def asking(
         "server": ("hub", 80),
         "scheme": "http",
     }
-    room = BodyRoom(places=1, size=2**30, who="the tests")
+    room = BodyRoom(places=1, size=2**30, clients="the tests")
     scope["admission"] = Admission(scope, room, room, lambda: client)
     return Request(scope, receive)
