@@ -16,9 +16,13 @@ _log = logging.getLogger("hub")
 
 
 class Background:
-    """The *tasks* by name; *troubles* says by the name of a task why it ended, until it is started again."""
+    """The *tasks* by name; *troubles* says by the name of a task why it ended, until it is started again.
 
-    def __init__(self) -> None:
+    That is *again_seconds* later.
+    """
+
+    def __init__(self, again_seconds: float = AGAIN_SECONDS) -> None:
+        self._again_seconds = again_seconds
         self.tasks: dict[str, asyncio.Task[None]] = {}
         self.troubles: dict[str, str] = {}
 
@@ -49,5 +53,5 @@ class Background:
                     raise
                 log_failure(_log, f"the task {name} ended, and is started again", fault)
                 self.troubles[name] = f"ended ({cause(fault)}); it is started again"
-            await asyncio.sleep(AGAIN_SECONDS)
+            await asyncio.sleep(self._again_seconds)
             self.troubles.pop(name, None)

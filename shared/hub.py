@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from shared.background import Background
+from shared.background import AGAIN_SECONDS, Background
 from shared.capacity import Capacity
 from shared.clock import Clock, RunningTime
 from shared.contract import Contract
 from shared.discovery import Catalogs, Naming
-from shared.federation import Federation
+from shared.federation import GATHER_SECONDS, Federation
 from shared.fetch import Fetcher
 from shared.fetch.guard import Guard
 from shared.formats.reader import VISITORS, DocumentReader
@@ -23,7 +23,8 @@ from shared.present import Findings
 from shared.quotas import Quotas
 from shared.reads import Reads
 from shared.registry import Registry
-from shared.search import Search
+from shared.search import DEFAULT_PACE, Search, SearchPace
+from shared.search.index import Index
 from shared.shortage import log_failure
 from shared.sources.check import Checker
 from shared.sources.life import Sources
@@ -39,8 +40,10 @@ from shared.web.auth import Auth
 from shared.web.limits import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
+    from shared.federation import Edition
+    from shared.search.index import More
     from shared.settings import Settings
     from shared.storage import Store
     from shared.storage.engine import Engine, Snapshot
@@ -48,6 +51,16 @@ if TYPE_CHECKING:
 THREADS = 8
 """For what is written and composed; of what readers cause, one search index at a time and once the OpenAPI document."""
 _log = logging.getLogger("hub")
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long the parts of a hub wait, and what they keep; each part says what its own values mean."""
+
+    search: SearchPace = DEFAULT_PACE
+    make_index: Callable[[Edition, More], Index] = Index
+    gather_seconds: tuple[float, float] = GATHER_SECONDS
+    again_seconds: float = AGAIN_SECONDS
 
 
 def _threads() -> Threads:
@@ -75,7 +88,7 @@ class Hub:
     clock: Clock
     tally: Tally
     timeline: Timeline
-    background: Background = field(default_factory=Background)
+    background: Background
     threads: Threads = field(default_factory=_threads)
     reads: Reads = field(default_factory=Reads)
 
@@ -161,23 +174,26 @@ class Hub:
         self.engine.release()
 
 
-def open_hub(settings: Settings, clock: Clock | None = None, engine: Engine | None = None) -> Hub:
+def open_hub(
+    settings: Settings, clock: Clock | None = None, engine: Engine | None = None, pace: Pace | None = None
+) -> Hub:
     """Open the hub that *settings* describe on *engine*, or on the files of its data directory; raise StartError.
 
-    Nothing that is kept changes by it; ``running`` or ``prepare`` makes it ready to serve.
+    Its parts wait for one another as *pace* says. Nothing that is kept changes by it; ``running`` or ``prepare`` makes
+    it ready to serve.
     """
     clock, tally = clock or Clock(), Tally()
     bounds = RegistrationBounds(settings.max_registrations, settings.max_registrations_per_token)
     engine = engine or FilesEngine(settings.data_dir, clock, tally, bounds)
     engine.open()
     try:
-        return _opened(settings, clock, tally, engine)
+        return _opened(settings, pace or Pace(), clock, tally, engine)
     except BaseException:
         engine.release()
         raise
 
 
-def _opened(settings: Settings, clock: Clock, tally: Tally, engine: Engine) -> Hub:
+def _opened(settings: Settings, pace: Pace, clock: Clock, tally: Tally, engine: Engine) -> Hub:
     tally.moments["start"] = clock.now().timestamp()
     guard = Guard(settings.allow_networks, settings.allow_ports)
     fetcher = Fetcher(guard, f"reuse-surface-hub/{VERSION} (+{settings.public})")
@@ -188,11 +204,11 @@ def _opened(settings: Settings, clock: Clock, tally: Tally, engine: Engine) -> H
     time = RunningTime(clock, scheduled=settings.refresh)
     sources = Sources(checker, engine.holdings, room, time, tally, max_stale_seconds=stale)
     sources.load(engine.registrations.all())
-    federation = Federation(engine.editions, sources, clock, tally)
+    federation = Federation(engine.editions, sources, clock, tally, pace.gather_seconds)
     limits = Limits(settings, clock)
     auth = Auth(settings.token, clock, limits, settings.tokens_file)
     refresher = Refresher(sources, clock)
-    search = Search(federation, clock, Naming(settings.public).facts)
+    search = Search(federation, clock, Naming(settings.public).facts, pace=pace.search, make=pace.make_index)
     registry = Registry(engine.registrations, sources, federation, search, trial, Quotas(settings, clock))
     reads = Reads()
     capacity = Capacity(sources, room, settings.max_registrations, clock)
@@ -216,5 +232,6 @@ def _opened(settings: Settings, clock: Clock, tally: Tally, engine: Engine) -> H
         clock,
         tally,
         timeline,
+        Background(pace.again_seconds),
         reads=reads,
     )

@@ -15,7 +15,7 @@ import hypothesis
 import pytest
 
 from router import ENDPOINTS, application
-from shared.hub import Hub, open_hub
+from shared.hub import Hub, Pace, open_hub
 from shared.settings import Settings
 from tests.announced import announcing
 from tests.builders import TOKEN, Hands
@@ -104,9 +104,15 @@ def hands() -> Hands:
 
 
 @pytest.fixture
-async def hub(settings: Settings, hands: Hands) -> AsyncIterator[Hub]:
+def pace() -> Pace:
+    """How long the parts of the hub wait for one another: as they do for users."""
+    return Pace()
+
+
+@pytest.fixture
+async def hub(settings: Settings, hands: Hands, pace: Pace) -> AsyncIterator[Hub]:
     """A running hub."""
-    opened = open_hub(settings, hands.clock())
+    opened = open_hub(settings, hands.clock(), pace=pace)
     async with opened.running():
         yield opened
 

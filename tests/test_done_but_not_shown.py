@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import shared.federation as federation_module
+from shared.hub import Pace
 from shared.problems import StorageUnavailable
 from tests.builders import WRITER, capability, federated, index, problem, refresh, register, url_of
 
@@ -42,10 +42,15 @@ _open = os.open
 
 
 @pytest.fixture
+def pace() -> Pace:
+    """Compose soon after a failure."""
+    return Pace(gather_seconds=(0.01, 0.01))
+
+
+@pytest.fixture
 def volume(monkeypatch: pytest.MonkeyPatch) -> Iterator[Volume]:
     """A volume that takes everything until the test says otherwise."""
     made = Volume()
-    monkeypatch.setattr(federation_module, "GATHER_SECONDS", (0.01, 0.01))
     monkeypatch.setattr(os, "open", made.open)
     yield made
     made.number = 0

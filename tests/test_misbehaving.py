@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-import shared.federation
 from router import ENDPOINTS, application
-from shared.hub import open_hub
+from shared.hub import Pace, open_hub
 from tests.builders import WRITER, capability, index, registration
 from tests.shared.fetch.hostile import Hostile, answer
 
@@ -74,9 +73,8 @@ class World:
 
 
 @pytest.fixture
-async def world(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    monkeypatch.setattr(shared.federation, "GATHER_SECONDS", (0.02, 0.02))
-    hub = open_hub(replace(settings, allow_networks=("127.0.0.0/8",)))
+async def world(settings: Settings) -> AsyncIterator[World]:
+    hub = open_hub(replace(settings, allow_networks=("127.0.0.0/8",)), pace=Pace(gather_seconds=(0.02, 0.02)))
     transport = httpx.ASGITransport(application(hub, ENDPOINTS), raise_app_exceptions=False)
     publisher = Hostile()
     async with (

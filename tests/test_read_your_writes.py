@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import shared.search as search_module
-import shared.search.index as index_module
+from shared.hub import Pace
+from shared.search.index import Index
 from tests.builders import WRITER, capability, index, refresh, register, registration, url_of
 
 if TYPE_CHECKING:
@@ -26,23 +26,24 @@ NAMES = {row["name"].split()[0].lower(): row["id"] for row in (ALPHA, BETA, GAMM
 HTML = {"Accept": "text/html"}
 
 
-class _Slow(index_module.Index):
-    def __init__(self, *about: Any) -> None:
-        time.sleep(0.2)
-        super().__init__(*about)
+def made_slowly(*about: Any) -> Index:
+    time.sleep(0.2)
+    return Index(*about, small_change=0)
 
 
 @pytest.fixture
-async def served(
-    client: httpx.AsyncClient, upstream: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
-) -> respx.Route:
-    """A repo that serves Alpha and Beta, and from now on an index that is made anew, slowly, for each edition."""
+def pace() -> Pace:
+    """Let an index be made anew for each edition, slowly."""
+    return Pace(make_index=made_slowly)
+
+
+@pytest.fixture
+async def served(client: httpx.AsyncClient, upstream: respx.MockRouter) -> respx.Route:
+    """A repo that serves Alpha and Beta."""
     route = upstream.get(url_of("state-hub")).respond(content=index(ALPHA, BETA))
     await register(client)
     await refresh(client)
     assert (await client.get("/v1/capabilities")).json()["total"] == 2
-    monkeypatch.setattr(index_module, "SMALL_CHANGE", 0)
-    monkeypatch.setattr(search_module, "Index", _Slow)
     return route
 
 

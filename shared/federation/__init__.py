@@ -52,7 +52,14 @@ class Federation:
     served. *trouble* says what keeps it from following the sources.
     """
 
-    def __init__(self, editions: Editions, sources: Sources, clock: Clock, tally: Tally) -> None:
+    def __init__(
+        self,
+        editions: Editions,
+        sources: Sources,
+        clock: Clock,
+        tally: Tally,
+        gather_seconds: tuple[float, float] = GATHER_SECONDS,
+    ) -> None:
         """Make the document of what the sources say now; nothing is written. Raise StartError.
 
         Where that is not what was served last, it may be looked at but not served before ``begin``.
@@ -61,6 +68,7 @@ class Federation:
         self._sources = sources
         self._clock = clock
         self._tally = tally
+        self._gather_seconds = gather_seconds
         self.trouble = ""
         self._press = Press()
         self.changes = Changes()
@@ -175,7 +183,7 @@ class Federation:
         a stream of news never makes that more than a share. Once no check is under way and none is due, what came is
         composed at once. After a failure the next attempt waits the longest.
         """
-        least, most = GATHER_SECONDS
+        least, most = self._gather_seconds
         if self._version != self._sources.version:
             # Begun again after a fault that came once the news had been taken up.
             self._sources.news.set()

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from cachetools import LRUCache
@@ -28,33 +29,46 @@ if TYPE_CHECKING:
 
     Render = Callable[[SearchResult], bytes]
 
-__all__ = ["KINDS", "LETTERS", "Hit", "Position", "Search", "SearchAnswer", "SearchRequest", "SearchResult"]
-
-SECONDS = 2.0
-"""How long a search may take, waiting for its turn included."""
-
-WAIT_SECONDS = 5.0
-"""How long a search waits before that for an index that shows what was written before it."""
-
-PATIENCE = 1.0
-"""Where making a new index takes longer than this the write waits for it, else the searches after the write do."""
-
-PATIENCE_OF_WRITES = 60.0
-
-KEPT_BYTES = 8 << 20
-"""How much the answers that are kept may take, with what they were made by. Questions are kept as digests."""
+__all__ = [
+    "KINDS", "LETTERS", "Hit", "Position", "Search", "SearchAnswer", "SearchPace", "SearchRequest", "SearchResult",
+]  # fmt: skip
 
 _OVERHEAD = 1000
-_REST = 5.0
-"""While checks go on, an index is not followed further for so many times what it took last: a sixth of the time."""
-
-AGAIN_SECONDS = 1.0
 _log = logging.getLogger("hub.search")
 
 
 def nothing(_part: Part, _capability: Capability) -> tuple[tuple[str, str], ...]:
     """Add no facts."""
     return ()
+
+
+@dataclass(frozen=True)
+class SearchPace:
+    """How long searches, writes and the index wait for one another, in seconds, and the bytes of answers kept."""
+
+    seconds: float = 2.0
+    """How long a search may take, waiting for its turn included."""
+
+    wait: float = 5.0
+    """How long a search waits before that for an index that shows what was written before it."""
+
+    slow: float = 1.0
+    """Where making a new index takes longer than this the write waits for it, else the searches after the write do."""
+
+    wait_of_writes: float = 60.0
+    """How long a write waits for a new index."""
+
+    rest: float = 5.0
+    """While checks go on, an index is not followed further for so many times what it took last: a sixth of the time."""
+
+    again: float = 1.0
+    """How long after a failure the index is made again."""
+
+    kept_bytes: int = 8 << 20
+    """How much the answers that are kept may take, with what they were made by. Questions are kept as digests."""
+
+
+DEFAULT_PACE = SearchPace()
 
 
 class SearchAnswer(NamedTuple):
@@ -79,13 +93,22 @@ class Search:
 
     One thread asks and changes the index in turn, so that no answer mixes two editions. Where much has changed, a new
     index is made beside the old one, which answers meanwhile. What ``promise`` was called for is waited for.
-    *trouble* says what keeps it from following, empty where nothing does.
+    *trouble* says what keeps it from following, empty where nothing does. *make* makes an index in another thread.
     """
 
-    def __init__(self, federation: Federation, clock: Clock, more: More = nothing) -> None:
+    def __init__(
+        self,
+        federation: Federation,
+        clock: Clock,
+        more: More = nothing,
+        pace: SearchPace = DEFAULT_PACE,
+        make: Callable[[Edition, More], Index] = Index,
+    ) -> None:
         self._federation = federation
         self._clock = clock
         self._more = more
+        self._pace = pace
+        self._make = make
         self._index: Index | None = None
         self._thread = Threads(1, "search")
         self._moved = asyncio.Event()
@@ -96,7 +119,7 @@ class Search:
         self._making = 0.0
         self._broken = False
         self.trouble = ""
-        self._kept: LRUCache[bytes, _Kept] = LRUCache(KEPT_BYTES, lambda kept: kept.size)
+        self._kept: LRUCache[bytes, _Kept] = LRUCache(pace.kept_bytes, lambda kept: kept.size)
         federation.on_change.append(self._follow_on)
 
     @property
@@ -107,11 +130,11 @@ class Search:
     async def answer(self, wanted: SearchRequest, render: Render) -> SearchAnswer:
         """Return what *render*, called in another thread, makes of what is found.
 
-        Raise SearchTimeout when that takes more than SECONDS, or the index that was promised more than WAIT_SECONDS.
+        Raise SearchTimeout when that takes more than the pace allows, or waiting for the index that was promised does.
         """
         if self.version[0] < self._promised:
-            await self._reach(self._promised, WAIT_SECONDS)
-        deadline = self._clock.monotonic() + SECONDS
+            await self._reach(self._promised, self._pace.wait)
+        deadline = self._clock.monotonic() + self._pace.seconds
         question = repr((wanted, render)).encode()
         kept = self._kept.get(_digest(*self.version, question))
         if kept is not None:
@@ -134,19 +157,19 @@ class Search:
         """Have every search after this call show the edition that is served now, or a later one; for each write.
 
         This returns at once, and the searches wait, for tens of milliseconds where little has changed. Where a new
-        index takes longer than PATIENCE, this waits for it, and meanwhile searches are answered by the old one.
+        index takes longer than a second, this waits for it, and meanwhile searches are answered by the old one.
         """
         served = self._federation.document.serial
         if self.version[0] < served:
             self._hurry.set()
-            if self._making > PATIENCE:
+            if self._making > self._pace.slow:
                 with contextlib.suppress(SearchTimeout):
-                    await self._reach(served, PATIENCE_OF_WRITES)
+                    await self._reach(served, self._pace.wait_of_writes)
             self._promised = max(self._promised, served)
 
     async def caught_up(self) -> None:
         """Return once the edition served now, or a later one, is searched; raise SearchTimeout after a while."""
-        await self._reach(self._federation.document.serial, WAIT_SECONDS)
+        await self._reach(self._federation.document.serial, self._pace.wait)
 
     async def _reach(self, serial: int, seconds: float) -> None:
         """Return once the edition of *serial*, or a later one, is searched; raise SearchTimeout after so long."""
@@ -186,9 +209,9 @@ class Search:
                 self.trouble = f"the search index could not be made ({cause(fault)}); it is tried again"
                 log_failure(_log, "making the search index failed, and is tried again", fault)
                 self._moved.set()
-                await asyncio.sleep(AGAIN_SECONDS)
+                await asyncio.sleep(self._pace.again)
                 continue
-            rest = (self._clock.monotonic() - started) * _REST
+            rest = (self._clock.monotonic() - started) * self._pace.rest
 
     async def _rest(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -205,7 +228,7 @@ class Search:
             if followed:
                 return
         started = self._clock.monotonic()
-        self._index = await asyncio.to_thread(Index, edition, self._more)
+        self._index = await asyncio.to_thread(self._make, edition, self._more)
         self._broken, self._making = False, self._clock.monotonic() - started
         if old is not None:
             # After the answers that are being made with it.

@@ -33,10 +33,16 @@ TELLING_LEAST = 20
 
 
 class Index:
-    """What can be found in *edition*. *more* adds facts to those of each entry. One thread at a time may use it."""
+    """What can be found in *edition*. *more* adds facts to those of each entry. One thread at a time may use it.
 
-    def __init__(self, edition: Edition, more: More) -> None:
+    At most *small_change* rows are changed in place, and results of more than *ranked_at_most* rows are not ranked.
+    """
+
+    def __init__(
+        self, edition: Edition, more: More, *, small_change: int = SMALL_CHANGE, ranked_at_most: int = RANKED_AT_MOST
+    ) -> None:
         self._more = more
+        self._small_change, self._ranked_at_most = small_change, ranked_at_most
         self._table = Table()
         self._sources = sources_of(edition)
         self._numbers = Numbers(self._sources)
@@ -53,7 +59,7 @@ class Index:
         old, new = self._sources, sources_of(edition)
         gone = [source for repo, source in old.items() if repo not in new or not source.says_the_same(new[repo])]
         come = [source for repo, source in new.items() if repo not in old or not source.says_the_same(old[repo])]
-        if sum(len(source.content.entries) for source in gone + come) > SMALL_CHANGE:
+        if sum(len(source.content.entries) for source in gone + come) > self._small_change:
             return False
         numbers = self._numbers.only(new)
         if not all(numbers.has_room_for(source.part.repo) for source in come):
@@ -119,9 +125,9 @@ class Index:
         """
         if query.match is None:
             return []
-        if total > RANKED_AT_MOST:
+        if total > self._ranked_at_most:
             query = TableQuery(f"{{id name}} : ({query.match})", query.filters)
-            if self._table.count(query) > RANKED_AT_MOST:
+            if self._table.count(query) > self._ranked_at_most:
                 return []
         return self._table.ranked(query)
 

@@ -45,7 +45,7 @@ class TableQuery(NamedTuple):
 class Table:
     """Rows, found by their words and facts. Any method may raise SearchTimeout while a deadline is set."""
 
-    def __init__(self) -> None:
+    def __init__(self, facts_before_a_look: int = FACTS_BEFORE_A_LOOK) -> None:
         self._base = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         self._base.executescript("""
             CREATE VIRTUAL TABLE fts USING fts5(id, name, summary, tags, content='', tokenize='ascii');
@@ -53,7 +53,7 @@ class Table:
         """)
         self._facts: dict[tuple[str, str], int] = {("", ""): _EVERY}
         self._numbers = itertools.count(_EVERY + 1)
-        self._most_facts = FACTS_BEFORE_A_LOOK
+        self._least_facts = self._most_facts = facts_before_a_look
 
     def close(self) -> None:
         """Give the memory back."""
@@ -94,7 +94,7 @@ class Table:
         """Drop the facts that no row states. The next look comes when there are twice as many as are left now."""
         stated = {_EVERY, *(number for (number,) in self._base.execute("SELECT DISTINCT fact FROM stated"))}
         self._facts = {fact: number for fact, number in self._facts.items() if number in stated}
-        self._most_facts = max(2 * len(self._facts), FACTS_BEFORE_A_LOOK)
+        self._most_facts = max(2 * len(self._facts), self._least_facts)
 
     def until(self, passed: Callable[[], bool] | None) -> None:
         """Give up whatever is asked from now on as soon as *passed* says so; None takes that back."""

@@ -1,13 +1,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
-from shared import background as module
 from shared.background import Background
-
-if TYPE_CHECKING:
-    import pytest
 
 
 async def test_a_task_says_how_it_does_and_ends_when_it_is_told_to() -> None:
@@ -28,9 +23,8 @@ async def test_a_task_says_how_it_does_and_ends_when_it_is_told_to() -> None:
     assert (background.state("a", "ok"), ended) == ("not running", ["run"])
 
 
-async def test_one_that_returns_begins_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "AGAIN_SECONDS", 0.0)
-    background, twice, begun = Background(), asyncio.Event(), list[int]()
+async def test_one_that_returns_begins_again() -> None:
+    background, twice, begun = Background(again_seconds=0.0), asyncio.Event(), list[int]()
 
     async def run() -> None:
         begun.append(1)

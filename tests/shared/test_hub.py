@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared import background, search
-from shared.hub import Hub, open_hub
+from shared.hub import Hub, Pace, open_hub
 from shared.model.author import Author
 from shared.problems import StartError
 from shared.registration import wanted
-from shared.search import SearchRequest
+from shared.search import SearchPace, SearchRequest
 from shared.shortage import cause
 from shared.storage.files.directory import DataDirectory
 from tests.builders import Hands, capability, index, refresh, register, registration, served, url_of
@@ -72,13 +71,11 @@ async def becomes(hub: Hub, name: str, verdict: str) -> None:
 async def test_threads_that_are_refused_for_a_while_are_had_later_and_it_is_ready_again(
     settings: Settings,
     refused: set[str],
-    monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     threads: str,
 ) -> None:
-    monkeypatch.setattr(search, "AGAIN_SECONDS", 0.01)
     refused.add(threads)
-    hub = open_hub(settings)
+    hub = open_hub(settings, pace=Pace(search=SearchPace(again=0.01)))
     async with hub.running():
         if threads == "hub_":
             await becomes(hub, "search", "the search index could not be made (the machine has no threads left)")
@@ -118,8 +115,7 @@ async def test_a_task_that_ends_is_named_and_started_again(  # noqa: PLR0917 - f
     name: str,
     fault: BaseException,
 ) -> None:
-    monkeypatch.setattr(background, "AGAIN_SECONDS", 0.05)
-    hub = open_hub(replace(settings, refresh=True), hands.clock())
+    hub = open_hub(replace(settings, refresh=True), hands.clock(), pace=Pace(again_seconds=0.05))
     part = getattr(hub, name)
     follow = "run" if name == "refresher" else "follow"
     begun = list[str]()

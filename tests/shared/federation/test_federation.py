@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 import shared.federation as module
-from shared.federation import Federation
+from shared.federation import GATHER_SECONDS, Federation
 from shared.federation.document import Form
 from shared.problems import SerialGone, StartError, StorageUnavailable
 from shared.storage.files import editions
@@ -71,9 +71,12 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "federated.json"
 
 
-def opened(path: Path, shares: Shares, hands: Hands | None = None) -> Federation:
+def opened(
+    path: Path, shares: Shares, hands: Hands | None = None, gather_seconds: tuple[float, float] = GATHER_SECONDS
+) -> Federation:
     """Return the federation that a start would open, ready to serve."""
-    federation = Federation(FileEditions(path.parent), cast("Sources", shares), (hands or Hands()).clock(), Tally())
+    clock, sources = (hands or Hands()).clock(), cast("Sources", shares)
+    federation = Federation(FileEditions(path.parent), sources, clock, Tally(), gather_seconds)
     federation.begin()
     return federation
 
@@ -232,12 +235,9 @@ async def test_what_cannot_be_written_is_not_served(path: Path, shares: Shares) 
 
 
 @pytest.fixture
-async def following(
-    path: Path, shares: Shares, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[tuple[Federation, asyncio.Task[None]]]:
+async def following(path: Path, shares: Shares) -> AsyncIterator[tuple[Federation, asyncio.Task[None]]]:
     """A federation that follows its sources, at a pace for tests."""
-    monkeypatch.setattr(module, "GATHER_SECONDS", (0.001, 0.001))
-    federation = opened(path, shares)
+    federation = opened(path, shares, gather_seconds=(0.001, 0.001))
     task = asyncio.create_task(federation.follow())
     yield federation, task
     task.cancel()
@@ -258,11 +258,8 @@ async def test_follows_the_news(following: tuple[Federation, asyncio.Task[None]]
     await serial_becomes(following[0], 2)
 
 
-async def test_composes_at_once_when_no_check_is_left_that_could_bring_more(
-    path: Path, shares: Shares, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "GATHER_SECONDS", (60, 60))
-    federation = opened(path, shares)
+async def test_composes_at_once_when_no_check_is_left_that_could_bring_more(path: Path, shares: Shares) -> None:
+    federation = opened(path, shares, gather_seconds=(60, 60))
     task = asyncio.create_task(federation.follow())
     shares.shares = []
     shares.news.set()
@@ -342,10 +339,9 @@ async def test_follows_on_after_a_fault(
 
 
 async def test_takes_its_time_after_a_fault(
-    path: Path, shares: Shares, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    path: Path, shares: Shares, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(module, "GATHER_SECONDS", (0.001, 60))
-    federation = opened(path, shares)
+    federation = opened(path, shares, gather_seconds=(0.001, 60))
     shares.shares, shares.refusing = [], StorageUnavailable("No.")
     shares.news.set()
 

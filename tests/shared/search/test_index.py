@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import shared.search.index as module
 from shared.search import nothing
 from shared.search.facts import KINDS
 from shared.search.index import Index
@@ -120,15 +119,15 @@ def pages(where: Index, text: str | None, limit: int) -> list[str]:
 @pytest.mark.parametrize("ranked_at_most", [0, 2, 7, 100], ids="ranking at most {}".format)
 @pytest.mark.parametrize("text", [None, "pear", "common"])
 def test_the_pages_together_are_the_whole_without_repeating(
-    text: str | None, ranked_at_most: int, monkeypatch: pytest.MonkeyPatch
+    text: str | None, ranked_at_most: int
 ) -> None:
-    monkeypatch.setattr(module, "RANKED_AT_MOST", ranked_at_most)
     named = [
         capability(number, name=f"pear {number}" if number % 3 else f"no {number}", summary="pear common")
         for number in range(10)
     ]
     both = ([{**one, "id": f"{repo}.{one['id']}"} for one in named] for repo in ("ours", "theirs"))
-    where = index(*(part(f"repo-{number}", *entries) for number, entries in enumerate(both)))
+    parts = (part(f"repo-{number}", *entries) for number, entries in enumerate(both))
+    where = Index(edition(*parts), nothing, ranked_at_most=ranked_at_most)
     whole = names(find(where, text, limit=100))
 
     assert len(whole) == 20
@@ -136,10 +135,9 @@ def test_the_pages_together_are_the_whole_without_repeating(
         assert pages(where, text, limit) == whole
 
 
-def test_where_too_many_match_those_with_the_words_in_id_or_name_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "RANKED_AT_MOST", 2)
+def test_where_too_many_match_those_with_the_words_in_id_or_name_come_first() -> None:
     entries = [capability(n, name="pear" if n in {4, 6} else f"n{n}", summary="pear") for n in range(8)]
-    where = index(part("ours", *entries))
+    where = Index(edition(part("ours", *entries)), nothing, ranked_at_most=2)
 
     found = find(where, "pear")
 
@@ -253,9 +251,8 @@ def test_a_repo_that_serves_nothing_any_more_is_forgotten() -> None:
     assert names(find(where)) == ["a", "Example 1", "b"]
 
 
-def test_a_great_change_is_left_to_a_new_index(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "SMALL_CHANGE", 3)
-    where = index(of("a", "b"))
+def test_a_great_change_is_left_to_a_new_index() -> None:
+    where = Index(edition(of("a", "b")), nothing, small_change=3)
     before = said(where)
 
     assert not where.follow(edition(of("c", "d"), serial=2))

@@ -5,14 +5,14 @@ import contextlib
 import threading
 import tracemalloc
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-import shared.search as module
-import shared.search.index as index_module
 from shared.problems import SearchTimeout
-from shared.search import Search, SearchRequest
+from shared.search import DEFAULT_PACE, Search, SearchPace, SearchRequest
+from shared.search.index import Index
 from tests.builders import Hands, capability
 from tests.shared.search.editions import edition
 from tests.shared.sharing import part
@@ -46,8 +46,14 @@ class Editions:
 
 
 @contextlib.asynccontextmanager
-async def running(editions: Editions, hands: Hands | None = None) -> AsyncIterator[Search]:
-    search = Search(cast("Federation", editions), (hands or Hands()).clock())
+async def running(
+    editions: Editions,
+    hands: Hands | None = None,
+    *,
+    pace: SearchPace = DEFAULT_PACE,
+    make: Callable[..., Index] = Index,
+) -> AsyncIterator[Search]:
+    search = Search(cast("Federation", editions), (hands or Hands()).clock(), pace=pace, make=make)
     task = asyncio.create_task(search.follow())
     try:
         yield search
@@ -62,24 +68,29 @@ def editions() -> Editions:
     return Editions()
 
 
+async def searched(search: Search, serial: int) -> None:
+    """Return once the edition of *serial* is searched; fail after 10 s."""
+    async with asyncio.timeout(10):
+        while search.version[0] < serial:  # noqa: ASYNC110 - a wait of its own, whatever the pace of the search is
+            await asyncio.sleep(0.001)
+
+
 def ids(found: SearchResult) -> bytes:
     return b" ".join(hit.entry.id.removeprefix("capability.example.").encode() for hit in found.hits)
 
 
-class Faulty(index_module.Index):
-    """An index that fails as often as it is told to, half way through what it does."""
+class Faulty(Index):
+    """An index that fails, once for each of *faults*, half way through what it does."""
 
-    faults = 0
-
-    def __init__(self, *about: Any) -> None:
-        super().__init__(*about)
+    def __init__(self, faults: list[MemoryError], small_change: int, *about: Any) -> None:
+        super().__init__(*about, small_change=small_change)
+        self._faults = faults
         self.fail()
 
     def fail(self) -> None:
         """Fail, if that is still to come."""
-        if Faulty.faults:
-            Faulty.faults -= 1
-            raise MemoryError
+        if self._faults:
+            raise self._faults.pop()
 
     def follow(self, edition: Edition) -> bool:
         """Fail after all was changed."""
@@ -90,15 +101,13 @@ class Faulty(index_module.Index):
 
 @pytest.mark.parametrize("small_change", [0, 100], ids=["a new index", "the old one changed"])
 async def test_follows_on_after_a_fault_and_says_so_meanwhile(
-    editions: Editions, small_change: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    editions: Editions, small_change: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(module, "Index", Faulty)
-    monkeypatch.setattr(module, "AGAIN_SECONDS", 0.02)
-    monkeypatch.setattr(index_module, "SMALL_CHANGE", small_change)
-    monkeypatch.setattr(Faulty, "faults", 0)
-    async with running(editions) as search:
+    faults: list[MemoryError] = []
+    make = partial(Faulty, faults, small_change)
+    async with running(editions, pace=SearchPace(again=0.02), make=make) as search:
         await search.answer(SearchRequest(), ids)
-        Faulty.faults = 1
+        faults.append(MemoryError())
         editions.serve(edition(part("ours", capability(2, name="two")), serial=2))
         async with asyncio.timeout(10):
             while not search.trouble:  # noqa: ASYNC110 - what is waited for tells nobody
@@ -125,10 +134,9 @@ async def test_readers_who_wait_are_woken_though_waking_them_failed_once(
                 raise faults.pop()
             super().notify_all()
 
-    monkeypatch.setattr(module, "AGAIN_SECONDS", 0.02)
     monkeypatch.setattr(asyncio, "Condition", Failing)
 
-    async with running(editions) as search, asyncio.timeout(4):
+    async with running(editions, pace=SearchPace(again=0.02)) as search, asyncio.timeout(4):
         answer = await search.answer(SearchRequest(), ids)
 
     assert (answer.serial, faults, search.trouble) == (1, [], "")
@@ -142,9 +150,8 @@ async def test_answers_from_the_start_with_what_the_first_edition_holds(editions
 
 
 @pytest.mark.parametrize("small_change", [0, 100], ids=["by a new index", "by changing the old one"])
-async def test_follows_every_edition(editions: Editions, small_change: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(index_module, "SMALL_CHANGE", small_change)
-    async with running(editions) as search:
+async def test_follows_every_edition(editions: Editions, small_change: int) -> None:
+    async with running(editions, make=partial(Index, small_change=small_change)) as search:
         await search.answer(SearchRequest(), ids)
         for serial in (2, 3):
             editions.serve(edition(part("ours", capability(serial)), serial=serial))
@@ -154,24 +161,15 @@ async def test_follows_every_edition(editions: Editions, small_change: int, monk
             assert search.version == (serial, "2026-11-23T10:00:00Z")
 
 
-async def test_the_old_index_answers_while_a_new_one_is_made(
-    editions: Editions, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(index_module, "SMALL_CHANGE", 0)
-    begun, go_on = threading.Event(), threading.Event()
-
-    def made(*about: Any) -> index_module.Index:
-        begun.set()
-        go_on.wait(10)
-        return index_module.Index(*about)
-
-    async with running(editions) as search:
+async def test_the_old_index_answers_while_a_new_one_is_made(editions: Editions) -> None:
+    held = Held()
+    async with running(editions, make=held.make) as search:
         await search.caught_up()
-        monkeypatch.setattr(module, "Index", made)
+        held.hold()
         editions.serve(edition(part("ours", capability(2)), serial=2))
-        await asyncio.to_thread(begun.wait, 10)
+        await asyncio.to_thread(held.begun.wait, 10)
         during = await search.answer(SearchRequest(), ids)
-        go_on.set()
+        held.go_on.set()
         await search.caught_up()
         after = await search.answer(SearchRequest(), ids)
 
@@ -195,17 +193,14 @@ async def test_an_answer_is_made_once_per_edition_and_question(editions: Edition
     assert made == [b"n1", b"n1", b"n2"]
 
 
-async def test_an_answer_is_kept_no_longer_than_there_is_room(
-    editions: Editions, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "KEPT_BYTES", 2000)
+async def test_an_answer_is_kept_no_longer_than_there_is_room(editions: Editions) -> None:
     made: list[int] = []
 
     def render(_: SearchResult) -> bytes:
         made.append(len(made))
         return b"x" * 500
 
-    async with running(editions) as search:
+    async with running(editions, pace=SearchPace(kept_bytes=2000)) as search:
         for limit in (1, 2, 1, 1):
             await search.answer(SearchRequest(limit=limit), render)
         with pytest.raises(ZeroDivisionError):
@@ -231,11 +226,10 @@ async def test_long_questions_take_no_more_room_than_short_ones(editions: Editio
     assert kept[-1] - kept[49] < 100 * 4000
 
 
-async def test_what_makes_an_answer_is_weighed(editions: Editions, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "KEPT_BYTES", 5000)
+async def test_what_makes_an_answer_is_weighed(editions: Editions) -> None:
     renders = [Rendering("x" * 3000), Rendering("y" * 3000)]
 
-    async with running(editions) as search:
+    async with running(editions, pace=SearchPace(kept_bytes=5000)) as search:
         for render in (*renders, renders[0], renders[0]):
             await search.answer(SearchRequest(), render)
 
@@ -255,12 +249,8 @@ class Rendering:
         return b"small"
 
 
-async def test_an_answer_larger_than_all_the_room_is_given_and_not_kept(
-    editions: Editions, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "KEPT_BYTES", 2000)
-
-    async with running(editions) as search:
+async def test_an_answer_larger_than_all_the_room_is_given_and_not_kept(editions: Editions) -> None:
+    async with running(editions, pace=SearchPace(kept_bytes=2000)) as search:
         answers = [await search.answer(SearchRequest(), lambda _: b"x" * 5000) for _ in range(2)]
 
     assert [len(answer.body) for answer in answers] == [5000, 5000]
@@ -278,7 +268,7 @@ async def test_a_search_whose_turn_comes_too_late_is_given_up(editions: Editions
         slow = asyncio.create_task(search.answer(SearchRequest(limit=1), block))
         late = asyncio.create_task(search.answer(SearchRequest(terms=("example",)), ids))
         await asyncio.sleep(0.01)
-        hands.advance(module.SECONDS)
+        hands.advance(DEFAULT_PACE.seconds)
         busy.set()
 
         assert (await slow).body == b"slow"
@@ -306,11 +296,8 @@ async def test_a_search_that_takes_too_long_is_given_up(editions: Editions) -> N
             await search.answer(SearchRequest(terms=("example",), limit=1), ids)
 
 
-async def test_before_there_is_an_index_a_search_waits_a_while(
-    editions: Editions, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "WAIT_SECONDS", 0.01)
-    search = Search(cast("Federation", editions), Hands().clock())
+async def test_before_there_is_an_index_a_search_waits_a_while(editions: Editions) -> None:
+    search = Search(cast("Federation", editions), Hands().clock(), pace=SearchPace(wait=0.01))
     assert search.version == (0, "")
 
     with pytest.raises(SearchTimeout):
@@ -319,16 +306,17 @@ async def test_before_there_is_an_index_a_search_waits_a_while(
     await search.close()
 
 
-class Slow(index_module.Index):
-    """An index that takes a second and a half to make, by the clock of the *hands*."""
+class Slow:
+    """Makes indexes, each in a second and a half by the clock of its *hands*; none follows to the next edition."""
 
-    hands = Hands()
-    made = 0
+    def __init__(self) -> None:
+        self.hands, self.made = Hands(), 0
 
-    def __init__(self, *about: Any) -> None:
-        super().__init__(*about)
-        Slow.made += 1
+    def make(self, *about: Any) -> Index:
+        """Make an index."""
+        self.made += 1
         self.hands.advance(1.5)
+        return Index(*about, small_change=0)
 
 
 async def test_it_rests_before_another_edition_so_that_many_that_come_at_once_cost_one_index(
@@ -343,12 +331,10 @@ async def test_it_rests_before_another_edition_so_that_many_that_come_at_once_co
             resting.set()
             await go_on.wait()
 
-    monkeypatch.setattr(index_module, "SMALL_CHANGE", 0)
-    monkeypatch.setattr(module, "Index", Slow)
     monkeypatch.setattr(Search, "_rest", rest)
-    async with running(editions, Slow.hands) as search:
+    slow = Slow()
+    async with running(editions, slow.hands, make=slow.make) as search:
         await search.caught_up()
-        before = Slow.made
         for serial in (2, 3, 4):
             editions.serve(edition(part("ours", capability(serial)), serial=serial))
             await resting.wait()
@@ -357,14 +343,12 @@ async def test_it_rests_before_another_edition_so_that_many_that_come_at_once_co
         await search.caught_up()
 
     assert rests == [0.0, 7.5]
-    assert Slow.made == before + 1
+    assert slow.made == 2
 
 
-async def test_its_rest_ends_with_the_time(editions: Editions, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_REST", 0.001)
-    monkeypatch.setattr(index_module, "SMALL_CHANGE", 0)
-    monkeypatch.setattr(module, "Index", Slow)
-    async with running(editions, Slow.hands) as search:
+async def test_its_rest_ends_with_the_time(editions: Editions) -> None:
+    slow = Slow()
+    async with running(editions, slow.hands, pace=SearchPace(rest=0.001), make=slow.make) as search:
         for serial in (1, 2, 3):
             editions.serve(edition(part("ours", capability(serial)), serial=serial))
             await search.caught_up()
@@ -373,10 +357,9 @@ async def test_its_rest_ends_with_the_time(editions: Editions, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("idle", [False, True], ids=["for what a write promised", "when the checks have ended"])
-async def test_it_does_not_rest(editions: Editions, monkeypatch: pytest.MonkeyPatch, *, idle: bool) -> None:
-    monkeypatch.setattr(module, "_REST", 1000)
-    monkeypatch.setattr(module, "Index", Slow)
-    async with running(editions, Slow.hands) as search:
+async def test_it_does_not_rest(editions: Editions, *, idle: bool) -> None:
+    slow = Slow()
+    async with running(editions, slow.hands, pace=SearchPace(rest=1000), make=slow.make) as search:
         await search.caught_up()
         editions.idle = idle
 
@@ -389,26 +372,30 @@ async def test_it_does_not_rest(editions: Editions, monkeypatch: pytest.MonkeyPa
 
 
 class Held:
-    """Indexes that are made when the test lets them be."""
+    """Makes a new index for each edition; from ``hold`` on, when the test sets *go_on*. *make* makes the indexes."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, make: Callable[..., Index] | None = None) -> None:
         self.begun, self.go_on = threading.Event(), threading.Event()
-        monkeypatch.setattr(index_module, "SMALL_CHANGE", 0)
-        monkeypatch.setattr(module, "Index", self.make)
+        self._make = make or partial(Index, small_change=0)
+        self.go_on.set()
 
-    def make(self, *about: Any) -> index_module.Index:
+    def hold(self) -> None:
+        """Let no further index be made."""
+        self.begun.clear()
+        self.go_on.clear()
+
+    def make(self, *about: Any) -> Index:
         """Make an index after a while."""
         self.begun.set()
         self.go_on.wait(10)
-        return index_module.Index(*about)
+        return self._make(*about)
 
 
-async def test_a_search_after_a_write_waits_for_what_was_written(
-    editions: Editions, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with running(editions) as search:
+async def test_a_search_after_a_write_waits_for_what_was_written(editions: Editions) -> None:
+    held = Held()
+    async with running(editions, make=held.make) as search:
         await search.caught_up()
-        held = Held(monkeypatch)
+        held.hold()
         editions.serve(edition(part("ours", capability(2)), serial=2))
         await search.promise()
         await asyncio.to_thread(held.begun.wait, 10)
@@ -421,11 +408,11 @@ async def test_a_search_after_a_write_waits_for_what_was_written(
         assert ((await after).serial, (await after).body) == (2, b"n2")
 
 
-async def test_a_search_that_waits_in_vain_is_given_up(editions: Editions, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with running(editions) as search:
-        await search.caught_up()
-        held = Held(monkeypatch)
-        monkeypatch.setattr(module, "WAIT_SECONDS", 0.01)
+async def test_a_search_that_waits_in_vain_is_given_up(editions: Editions) -> None:
+    held = Held()
+    async with running(editions, pace=SearchPace(wait=0.05), make=held.make) as search:
+        await searched(search, 1)
+        held.hold()
         editions.serve(edition(part("ours", capability(2)), serial=2))
         await search.promise()
 
@@ -435,13 +422,12 @@ async def test_a_search_that_waits_in_vain_is_given_up(editions: Editions, monke
         held.go_on.set()
 
 
-async def test_where_an_index_takes_long_the_write_waits_and_searches_go_on(
-    editions: Editions, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "Index", Slow)
-    async with running(editions, Slow.hands) as search:
+async def test_where_an_index_takes_long_the_write_waits_and_searches_go_on(editions: Editions) -> None:
+    slow = Slow()
+    held = Held(slow.make)
+    async with running(editions, slow.hands, make=held.make) as search:
         await search.caught_up()
-        held = Held(monkeypatch)
+        held.hold()
         editions.serve(edition(part("ours", capability(2)), serial=2))
         write = asyncio.create_task(search.promise())
         await asyncio.to_thread(held.begun.wait, 10)
@@ -454,13 +440,13 @@ async def test_where_an_index_takes_long_the_write_waits_and_searches_go_on(
         assert (await search.answer(SearchRequest(), ids)).serial == 2
 
 
-async def test_a_write_waits_no_longer_than_a_minute(editions: Editions, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "Index", Slow)
-    monkeypatch.setattr(module, "PATIENCE_OF_WRITES", 0.01)
-    monkeypatch.setattr(module, "WAIT_SECONDS", 0.01)
-    async with running(editions, Slow.hands) as search:
-        await search._reach(1, 5)
-        held = Held(monkeypatch)
+async def test_a_write_waits_no_longer_than_a_minute(editions: Editions) -> None:
+    assert DEFAULT_PACE.wait_of_writes == 60
+    slow = Slow()
+    held, pace = Held(slow.make), SearchPace(wait=0.01, wait_of_writes=0.01)
+    async with running(editions, slow.hands, pace=pace, make=held.make) as search:
+        await searched(search, 1)
+        held.hold()
         editions.serve(edition(part("ours", capability(2)), serial=2))
 
         await search.promise()
@@ -470,13 +456,12 @@ async def test_a_write_waits_no_longer_than_a_minute(editions: Editions, monkeyp
         held.go_on.set()
 
 
-async def test_nothing_is_waited_for_that_no_write_promised(
-    editions: Editions, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with running(editions) as search:
+async def test_nothing_is_waited_for_that_no_write_promised(editions: Editions) -> None:
+    held = Held()
+    async with running(editions, make=held.make) as search:
         await search.caught_up()
         await search.promise()
-        held = Held(monkeypatch)
+        held.hold()
         editions.serve(edition(part("ours", capability(2)), serial=2))
 
         assert (await search.answer(SearchRequest(), ids)).serial == 1

@@ -4,7 +4,6 @@ import sqlite3
 
 import pytest
 
-import shared.search.table as module
 from shared.problems import SearchTimeout
 from shared.search.table import SearchRow, Table, TableQuery
 
@@ -16,7 +15,10 @@ def row(number: int, name: str = "", facts: dict[str, str] | None = None, **text
 
 @pytest.fixture
 def table() -> Table:
-    table = Table()
+    return filled(Table())
+
+
+def filled(table: Table) -> Table:
     table.change(
         (),
         [
@@ -88,9 +90,8 @@ def test_what_is_taken_out_is_gone_without_a_trace(table: Table) -> None:
     assert table.counted(ALL, ["kind"]) == {"kind": [("thing", 2), ("fruit", 1)]}
 
 
-def test_facts_that_no_row_states_any_more_are_forgotten(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "FACTS_BEFORE_A_LOOK", 10)
-    table._most_facts = 10
+def test_facts_that_no_row_states_any_more_are_forgotten() -> None:
+    table = filled(Table(facts_before_a_look=10))
     before = [row(40, "tree", {"tag": "of build 0"})]
     table.change((), before)
     for build in range(1, 200):
