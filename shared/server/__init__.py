@@ -1,4 +1,4 @@
-"""The hub as a server of its own: uvicorn, the same on every machine, with bounds on what a client may take."""
+"""The server: uvicorn, configured the same on every machine, with bounds on what clients may hold."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ if TYPE_CHECKING:
     Factory = Callable[[Settings], Starlette]
 
 SHUTDOWN_SECONDS = 8
-"""How long a server that was told to stop waits for the answers under way."""
+"""How long a server that stops waits for the answers that it has begun."""
 
 _WRITABLE = "Writing needs a token."
 _log = logging.getLogger("hub.server")
 
 
 class _Server(uvicorn.Server):
-    """Says what it is once it can be asked, and not before."""
+    """Logs its address and settings once it accepts connections, and not before."""
 
     def __init__(self, config: uvicorn.Config, settings: Settings) -> None:
         super().__init__(config)
         self._settings = settings
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to answer."""
+        """Start the application and accept connections, then log where the hub is."""
         await super().startup(sockets)
         _introduce(self._settings, sockets or [])
 
     async def on_tick(self, counter: int) -> bool:
-        """Tell whether to stop; beyond the year 9999, which no ``Date`` can tell, answers keep the one they had."""
+        """Tell whether to stop; beyond the year 9999, which ``Date`` can't express, answers keep the last ``Date``."""
         try:
             return await super().on_tick(counter)
         except (ValueError, OverflowError):
@@ -55,15 +55,17 @@ class _Server(uvicorn.Server):
 
 
 def run_server(create_app: Factory, host: str, port: int, data_dir: str | None) -> str:
-    """Serve the hub that the environment describes until it is told to stop; return its public URL.
+    """Serve the hub that the environment describes until SIGTERM or SIGINT; return its public URL.
 
-    *data_dir* outranks the environment. Raise StartError when the hub can't start.
+    Port 0 is one that the system chooses. *data_dir* outranks the environment. Raise StartError when the hub can't
+    start, with nothing left listening.
     """
     for sentence in unknown(os.environ):
         _log.warning("%s", sentence)
     handles = Handles()
     with contextlib.ExitStack() as open_sockets:
-        sockets = [open_sockets.enter_context(one) for one in bind(host, port, handles)]
+        # Bound first, so that the public URL has the port, and a port that is taken ends the start before data is read.
+        sockets = [open_sockets.enter_context(listener) for listener in bind(host, port, handles)]
         settings = _settings(os.environ, url_of(host, sockets), data_dir)
         bounds = _bounds(settings, open_files())
         handles.most = bounds.connections.most + AHEAD
@@ -71,7 +73,7 @@ def run_server(create_app: Factory, host: str, port: int, data_dir: str | None) 
         keep_pauses_short()
         # uvicorn shuts down on SIGTERM and then raises it again; having been told to stop is no failure.
         signal.signal(signal.SIGTERM, lambda *_: None)
-        # Whoever sends nonsense could fill the log with warnings.
+        # A client that sends malformed requests could fill the log with uvicorn's warnings.
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
         _run(_Server(_config(app, bounds), settings), sockets)
     return settings.public
@@ -82,7 +84,7 @@ def _run(server: _Server, sockets: list[socket.socket]) -> None:
         try:
             server.run(sockets)
         except SystemExit as fault:
-            # So uvicorn ends where what goes on in the background could not begin; it has logged why.
+            # uvicorn exits so where the application's start failed, and has logged why.
             raise StartError("The hub could not start; the lines before this one say why.") from fault
 
 
@@ -104,23 +106,23 @@ def _bounds(settings: Settings, files: int) -> ServerBounds:
 def _config(app: Starlette, bounds: ServerBounds) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        # Named, so that it is the same on every machine, whatever else is installed there.
+        # Set explicitly, as is the loop: uvicorn's defaults depend on which libraries are installed.
         http=partial(GuardedProtocol, bounds),  # type: ignore[arg-type]  # what makes a protocol, as a class does
         loop="asyncio",
         lifespan="on",
         ws="none",
-        # Never shown, but written together for every request.
+        # The hub logs requests itself; uvicorn would format a line for each one also where no handler takes it.
         access_log=False,
         log_config=None,
         server_header=False,
-        # Who stands behind a proxy is told by shared.web.limits, from the proxies that the operator named.
+        # shared.web.limits works out the client behind a proxy, from the proxies that the operator named.
         proxy_headers=False,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
 
 
 def _introduce(settings: Settings, sockets: list[socket.socket]) -> None:
-    """Log where the hub is, what it may write and what it may read."""
+    """Log where the hub listens, where its data is, and from which addresses it reads sources."""
     data_dir, ports = str(settings.data_dir.resolve()), ", ".join(map(str, settings.allow_ports))
     read_only = settings.token is None and settings.tokens_file is None
     facts = {

@@ -1,4 +1,4 @@
-"""What connections may take, each and all together."""
+"""Bounds of the connections of a server: bytes, seconds and files, of each and of all together."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ RESERVED_FILES = 512
 """Handles that no client gets: for 256 look-ups of names and 160 fetches, for data, processes and the listeners."""
 
 AHEAD = 16
-"""Connections that are accepted before the first of them is counted."""
+"""Connections that the loop may accept before the first of them is counted."""
 
 LEAST_CONNECTIONS = 64
 """A hub for fewer clients does not start: a browser and a proxy take some dozens."""
 
 READ_BYTES = 65536
-"""So many bytes of one connection are taken at once."""
+"""So many bytes of one connection are read at a time."""
 
+# Seconds. Progress and its want are noticed at ticks only, so these are short beside the time limits.
 _LONGEST_TICK = 2.5
 
 
 class ServerBounds:
-    """The bounds of one server's connections, and what is counted of them."""
+    """The bounds of one server's connections (seconds, bytes), and the counters that all its connections share."""
 
     def __init__(self, settings: Settings, files: int) -> None:
         """Take the bounds from *settings*; *files* is how many files the process may have open.
@@ -54,7 +55,7 @@ class ServerBounds:
 
 
 def open_files() -> int:
-    """Allow this process as many open files as the system lets it, and return how many."""
+    """Raise this process's limit on open files (RLIMIT_NOFILE) to the hard limit, and return that."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     return most

@@ -1,8 +1,8 @@
-"""A connection that can't be held for nothing: what a client may send, how long it may take, what it may leave unread.
+"""A connection with bounds: on the size of a request, on the time that its client takes, on answers left unread.
 
-uvicorn gives a request all the time it wants and its head all the space, and keeps an answer that nobody reads for
-ever. This stands on uvicorn's protocol and ends such connections. On the path of a request lies nothing of it but the
-count of its bytes; how long things take is looked at now and then.
+uvicorn gives a request unlimited time and its head unlimited space, and keeps an answer that nobody reads for ever.
+This protocol extends uvicorn's and ends such connections. A request pays for it with the count of its bytes only; times
+are looked at once per tick.
 """
 
 from __future__ import annotations
@@ -18,61 +18,61 @@ if TYPE_CHECKING:
     from shared.server.bounds import ServerBounds
 
 MESSAGE_BYTES = 16 * 1024 * 1024
-"""More of one request is not even thrown away: whoever was told 413 and sends on and on is cut off here."""
+"""Bytes of one request after which its connection is aborted, though a 413 was sent and the body is discarded."""
 
 MOST_FIELDS = 100
-"""The header fields of a request: each takes thirty times its bytes in memory."""
+"""Header fields of a request: each takes some thirty times its bytes in memory."""
 
 MOST_WAITING = 16
-"""So many requests of a connection wait for their turn. Those behind them are not taken: as RFC 9112 §9.3.2 has it, a
-client asks again where the connection ended before it was answered."""
+"""So many pipelined requests wait for the one before them; those behind them are discarded, and the connection ends
+after the last answer. A client then repeats them, as RFC 9112 §9.3.2 says."""
 
 LEAST_PER_SECOND = 4096
-"""The bytes per second that a reader takes at least, or it counts as one that does not read."""
+"""Bytes per second below which a client counts as not reading its answer."""
 
 
 class GuardedProtocol(ClosingProtocol, asyncio.BufferedProtocol):
-    """A connection within *bounds*."""
+    """A connection within *bounds*: it is refused or aborted where its client exceeds one of them."""
 
-    def __init__(self, bounds: ServerBounds, **named: Any) -> None:  # noqa: ANN401 - uvicorn's own, passed on
-        super().__init__(bounds.public_url, bounds.unread, **named)
+    def __init__(self, bounds: ServerBounds, **options: Any) -> None:  # noqa: ANN401 - uvicorn's own, passed on
+        super().__init__(bounds.public_url, bounds.unread, **options)
         self._bounds = bounds
         self._received = 0
         self._begun = self._ended = self._full = False
         self._phase: object = None
         self._since = self.loop.time()
         self._unread = 0
-        self._still = False
-        self._place = "idle"
+        self._stalled = False
+        self._activity = "idle"
         self._next_look: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
-        """Begin to watch, and make room where there are too many."""
+        """Start the ticks, and count the connection; where there are too many now, one is aborted."""
         super().connection_made(transport)
         self._next_look = self.loop.call_later(self._bounds.tick, self._look)
         self._bounds.connections.arrived(self, self.client[0] if self.client else "")
 
     def abort(self) -> None:
-        """Close at once, whatever is under way."""
+        """Close at once, with requests unanswered and answers unsent."""
         self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop watching."""
+        """Stop the ticks, and make the place free for another connection."""
         if self._next_look is not None:
             self._next_look.cancel()
         self._bounds.connections.left(self)
         super().connection_lost(exc)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's own
-        """Return what the next bytes are read into."""
+        """Return the buffer for the next bytes, which all connections share."""
         return self._bounds.read_buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Take the *nbytes* that were read."""
+        """Parse a copy of the *nbytes* bytes that are in the buffer."""
         self.data_received(bytes(self._bounds.read_buffer[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
-        """Count what comes, and pass it on."""
+        """Count *data* and parse it; discard it once the connection takes no more requests."""
         if self._full or self._reads_no_more():
             self.transport.drop(len(data))
             return
@@ -83,18 +83,18 @@ class GuardedProtocol(ClosingProtocol, asyncio.BufferedProtocol):
         elif self._ended:
             # What came after the end belongs to the next request.
             self._ended, self._received = False, int(self._begun)
-            if not self._still and not self.cycle.more_body and self._owes_answers():
-                # As after nearly every read: no closer look is needed.
-                self._place = "works"
+            if not self._stalled and not self.cycle.more_body and self._owes_answers():
+                # The common case, a request that came in one piece, ends here.
+                self._activity = "works"
                 return
         elif self._received > self._bounds.head_bytes:
             self._weigh()
         elif self._begun and len(self.headers) > MOST_FIELDS:
             self._refuse_fields()
-        self._take_place()
+        self._note_activity()
 
     def _weigh(self) -> None:
-        """Look closely at a request that is larger than its head may be."""
+        """Refuse a request whose head is too large; abort the connection of one that exceeds MESSAGE_BYTES."""
         if self._receives_body():
             if self._received > MESSAGE_BYTES:
                 self.transport.abort()
@@ -102,12 +102,12 @@ class GuardedProtocol(ClosingProtocol, asyncio.BufferedProtocol):
             self._refuse_head()
 
     def on_message_begin(self) -> None:
-        """Note that a request begins, with whatever else came in one piece."""
+        """Note that a request has begun."""
         self._begun = True
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """Begin the request, unless its head is too large or too many wait."""
+        """Begin the request; raise RefusedError where its head is too large, or too many wait before it."""
         if self._received > self._bounds.head_bytes and self._head() > self._bounds.head_bytes:
             self._refuse_head()
         elif len(self.headers) > MOST_FIELDS:
@@ -119,17 +119,17 @@ class GuardedProtocol(ClosingProtocol, asyncio.BufferedProtocol):
         super().on_headers_complete()
 
     def _take_no_more(self) -> None:
-        """End the connection with the answer to the last request that was taken."""
+        """Take no request more: the connection ends with the answer to the last one that waits."""
         self.cycle.keep_alive = False
         self._begun, self._ended, self._full = False, True, True
 
     def on_body(self, body: bytes) -> None:
-        """Take a part of the body."""
+        """Pass a part of the body on, unless the request is refused."""
         if not self._refused:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """Note that the request ends; not where the parser only stops behind a head."""
+        """Note that the request has ended; where it offers an upgrade, the parser only stops behind the head."""
         if self.parser.should_upgrade():
             return
         self._begun, self._ended = False, True
@@ -149,44 +149,44 @@ class GuardedProtocol(ClosingProtocol, asyncio.BufferedProtocol):
         self.refuse(HeadTooLarge(f"A request may have {MOST_FIELDS} header fields."))
 
     def is_idle(self) -> bool:
-        """Tell whether nothing is under way: no answer, and not a byte of a request.
+        """Tell whether no answer is due and no byte of a request has come.
 
-        The empty lines before a request are none of it: old clients send one after a body (RFC 9112 §2.2).
+        Empty lines before a request don't count: old clients send one after a body (RFC 9112 §2.2).
         """
         return not (self._begun or self._owes_answers())
 
     def on_response_complete(self) -> None:
-        """Wait for the next request, or go on with the one that waits."""
+        """Begin the next request that waits, or note that the connection waits for its client."""
         super().on_response_complete()
-        self._take_place()
+        self._note_activity()
 
     def resume_writing(self) -> None:
-        """Go on where the client has read."""
+        """Write more of the answer, as the client has read; note when all of it has left."""
         super().resume_writing()
-        self._take_place()
+        self._note_activity()
 
-    def _take_place(self) -> None:
-        """Note from when on this connection may end to make room for others, where that has changed."""
-        place = self._place_now()
-        if place == self._place:
+    def _note_activity(self) -> None:
+        """Tell Connections where this connection has begun to wait for its client, or to close."""
+        activity = self._activity_now()
+        if activity == self._activity:
             return
-        self._place = place
-        if place == "closes":
+        self._activity = activity
+        if activity == "closes":
             self._bounds.connections.closes(self)
-        elif place != "works":
+        elif activity != "works":
             self._bounds.connections.waits(self)
 
     def is_worked_for(self) -> bool:
-        """Tell whether the hub works for it, or its client reads."""
-        if self._place_now() != "works":
+        """Tell whether an answer is being made or read, so that the connection is not ended to make room."""
+        if self._activity_now() != "works":
             return False
-        # Who asks forgets it until it waits again, also where that begins as it did before.
-        self._place = "works"
+        # Connections unlists it now, so it has to be listed again even where the next wait is of the same kind.
+        self._activity = "works"
         return True
 
-    def _place_now(self) -> str:
-        """Return what goes on: "works", "closes", or that it is waited for its client, "idle", "sends" or "unread"."""
-        if self._still:
+    def _activity_now(self) -> str:
+        """Return "works", "closes", or what its client is waited for: "idle", "sends" (a request) or "unread"."""
+        if self._stalled:
             return "unread"
         if self.transport.get_write_buffer_size():
             return "works"
@@ -198,17 +198,17 @@ class GuardedProtocol(ClosingProtocol, asyncio.BufferedProtocol):
         return "sends" if arrives else "works"
 
     def send_400_response(self, msg: str) -> None:
-        """Answer a request that can't be read as every other failure is answered."""
+        """Refuse a malformed request with a problem document, where uvicorn would send plain text."""
         if not self._full:
             self.refuse(MalformedRequest(msg))
 
     def _look(self) -> None:
-        """See for how long nothing has moved that the client has to move."""
+        """Once per tick, end the connection where its client has made no progress for longer than it may."""
         # First of all, so that nothing that fails below ends the watch over the connection.
         self._next_look = self.loop.call_later(self._bounds.tick, self._look)
         now, phase = self.loop.time(), self._waits_for()
-        self._still = phase == "read"
-        self._take_place()
+        self._stalled = phase == "read"
+        self._note_activity()
         if phase is None or phase != self._phase:
             self._phase, self._since = phase, now
         elif self._unread:
@@ -221,7 +221,10 @@ class GuardedProtocol(ClosingProtocol, asyncio.BufferedProtocol):
             self._end_the_wait()
 
     def _waits_for(self) -> object:
-        """Return what the client has to do, the same for as long as it is the same; None where it has nothing to do."""
+        """Return which action of the client we wait for, or None: "read", "close", ("begin" or "send", request).
+
+        The value stays equal until the client makes progress: ``_since`` is the loop's time when it last changed.
+        """
         before, self._unread = self._unread, self.transport.get_write_buffer_size()
         if self._unread:
             moved = before - self._unread
@@ -235,7 +238,7 @@ class GuardedProtocol(ClosingProtocol, asyncio.BufferedProtocol):
         return ("send", self.cycle) if self._begun and not self.flow.read_paused else None
 
     def _patience(self) -> float:
-        """Return for how many seconds a client may send nothing: before a request, the first too, it has longer."""
+        """Return the seconds in which a request must arrive once begun, or else in which one must begin."""
         return self._bounds.receive_seconds if self._begun else self._bounds.idle_seconds
 
     def _end_the_wait(self) -> None:

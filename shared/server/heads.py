@@ -1,6 +1,6 @@
-"""What RFC 9112 asks of the head of a request beyond its syntax, and a connection that heeds it.
+"""Checks of a request's head beyond the parser's (RFC 9112), and the protocol that makes them.
 
-The fields are pairs of a lower-case name and a value without white space around it, in the order in which they came.
+Fields are pairs (lower-case name, value without white space around it), in the order in which they came.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _ABSOLUTE = re.compile(rb"(?i:https?)://(?P<authority>%s)(?P<rest>[/?].*|)" % _A
 
 
 def check(method: bytes, version: str, fields: Fields) -> None:
-    """Raise MethodNotAllowed for CONNECT, and MalformedRequest for a head that leaves open what is asked of whom.
+    """Raise MethodNotAllowed for CONNECT, and MalformedRequest for a head whose host or body is ambiguous.
 
     A request of HTTP/1.1 names its host exactly once (RFC 9112 §3.2); a body in a coding other than ``chunked`` could
     not be read (§6.1).
@@ -74,28 +74,28 @@ def routed(method: bytes, target: bytes) -> bytes:
 
 
 def without_upgrade(method: bytes, target: bytes, version: str, fields: Fields) -> bytes:
-    """Return the head of the same request without its offer to upgrade, as bytes to parse.
+    """Return the bytes of the same head without its field ``Upgrade``, to be parsed again.
 
-    A server may ignore the offer, and then answers the request as it is (RFC 9110 §7.8). Without the ``Upgrade`` field
-    the option of that name in ``Connection`` means nothing, so that the other options stay as they came.
+    A server may ignore the offer to upgrade and answer the request as it is (RFC 9110 §7.8). Without that field the
+    option of its name in ``Connection`` means nothing, so ``Connection`` stays as it came.
     """
     lines = [b"%s: %s\r\n" % field for field in fields if field[0] != b"upgrade"]
     return b"%s %s HTTP/%s\r\n%s\r\n" % (method, target, version.encode(), b"".join(lines))
 
 
-class _Nowhere(list[tuple[bytes, bytes]]):
-    """Keeps nothing of what is put there: the fields after a body, which a server may discard (RFC 9110 §6.5.1)."""
+class _DiscardedFields(list[tuple[bytes, bytes]]):
+    """A list that stays empty: for trailer fields, which a server may discard (RFC 9110 §6.5.1)."""
 
     def append(self, _: object, /) -> None:
-        """Keep nothing."""
+        """Discard the field."""
 
 
-_NOWHERE = _Nowhere()
+_DISCARDED = _DiscardedFields()
 
 
 _HANDSHAKE = b"\x16\x03"  # the first bytes of TLS (RFC 8446 §5.1)
 _TLS = "This looks like TLS: this port takes http. The ingress or proxy before the hub is what takes https."
-_IN_OUR_WORDS = {
+_PARSER_FAULTS = {
     "Invalid header token": "a header field has a character that may not stand there",
     "Invalid character in Content-Length": "Content-Length is no number",
     "Invalid character in chunk size": "the size of a chunk is no hexadecimal number",
@@ -103,25 +103,25 @@ _IN_OUR_WORDS = {
     "Expected HTTP/, RTSP/ or ICE/": "HTTP/ and a version have to stand behind the target, in capitals",
     "Pause on PRI/Upgrade": "it begins as HTTP/2 does, and the hub speaks HTTP/1.1 and HTTP/1.0",
 }
-"""The commonest faults that the parser tells; of the others only that the request can't be read is said."""
+"""The commonest messages of the parser in plain words; any other is answered without its reason."""
 
 
 class RefusedError(Exception):
-    """The request is refused, and nothing behind it is read: raised in a callback, it ends the parser."""
+    """Raised in a callback of the parser to end it: the request is refused, and nothing behind it is read."""
 
 
 class CheckedProtocol(HttpToolsProtocol):
-    """A connection whose requests are checked as above, and which ignores offers to upgrade."""
+    """A connection whose heads are checked by ``check`` and ``routed``, and which ignores offers to upgrade."""
 
     _keeps_alive = True
-    _first = b""  # up to two bytes, those that came first over the connection
+    _first = b""  # the first two bytes that came over the connection
 
     @abstractmethod
     def refuse(self, problem: Problem) -> None:
-        """Answer with *problem*, and close."""
+        """Answer with *problem*, and close the connection."""
 
     def data_received(self, data: bytes) -> None:
-        """Parse what comes."""
+        """Parse *data*, and refuse a request that is malformed."""
         if len(self._first) < len(_HANDSHAKE):
             self._first += data[: len(_HANDSHAKE) - len(self._first)]
         try:
@@ -129,22 +129,22 @@ class CheckedProtocol(HttpToolsProtocol):
         except HttpParserCallbackError as fault:
             self._broken_off(fault.__context__)
         except HttpParserError as fault:
-            what = _IN_OUR_WORDS.get(str(fault))
-            plain = f"This is no valid HTTP request: {what}." if what else "This is no valid HTTP request."
+            reason = _PARSER_FAULTS.get(str(fault))
+            plain = f"This is no valid HTTP request: {reason}." if reason else "This is no valid HTTP request."
             self.send_400_response(_TLS if _HANDSHAKE.startswith(self._first) else plain)
 
     def _broken_off(self, cause: BaseException | None) -> None:
-        """Answer a request over which one of the methods below failed with *cause*, unless it is refused already."""
+        """Refuse a request for which a callback below failed with *cause*; RefusedError means that it is already."""
         if not isinstance(cause, RefusedError):
-            # Nothing that is sent should come to this: it is a fault of the hub, as a handler's is.
+            # No bytes of a client should lead here: it is a fault of the hub, and answered like a handler's.
             _log.error("reading a request failed", exc_info=cause)
             self.refuse(InternalError("Something failed inside the hub; its log has the details."))
 
     def _parse(self, data: bytes) -> None:
         """Parse *data*; raise HttpParserError.
 
-        The parser stops behind a head that offers an upgrade, body or not, and takes all that follows for another
-        protocol. The request goes on here: its head without the offer, then the bytes behind it, through a new parser.
+        The parser stops behind a head that offers an upgrade, and takes all that follows for another protocol. So its
+        head without the offer, and then the bytes behind it, are parsed by a new parser.
         """
         while data:
             try:
@@ -161,7 +161,7 @@ class CheckedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Begin the request, unless it is refused; one that offers an upgrade comes once more, without the offer."""
         method, version = self.parser.get_method(), self.parser.get_http_version()
-        # The word that a body is welcome would be the whole answer to a client of HTTP/1.0 (RFC 9110 §10.1.1).
+        # A client of HTTP/1.0 would take a 100 (Continue) for the answer (RFC 9110 §10.1.1).
         self.expect_100_continue = self.expect_100_continue and version != "1.0"
         try:
             check(method, version, self.headers)
@@ -171,19 +171,19 @@ class CheckedProtocol(HttpToolsProtocol):
             raise RefusedError from problem
         if not self.parser.should_upgrade():
             super().on_headers_complete()
-            self.headers = _NOWHERE
+            self.headers = _DISCARDED
             # A client that is answered before it sends a body it has announced may send it or not: what comes next
             # could be either, so the answer says that the connection ends (RFC 9110 §10.1.1).
             self._keeps_alive = self.cycle.keep_alive
             self.cycle.keep_alive = self._keeps_alive and not self.expect_100_continue
 
     def on_body(self, body: bytes) -> None:
-        """Take a part of the body."""
+        """Pass a part of the body on; the client sends it, so the connection may be kept."""
         self._keep_as_asked()
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """End the request."""
+        """Note that the request is complete, so that the connection may be kept."""
         self._keep_as_asked()
         super().on_message_complete()
 

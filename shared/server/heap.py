@@ -1,4 +1,4 @@
-"""Garbage collection in short pauses: what has lived through a full collection is left out of the next ones.
+"""Garbage collection in short pauses: objects that a full collection leaves alive are frozen, and skipped by the next.
 
 A full collection looks at every object there is while no request is answered: 40 ms for a thousand sources, ten times
 that for ten thousand. Nearly all of it is code, entries and registrations, which form no cycles and go as soon as
@@ -24,14 +24,14 @@ class Survivors:
     """
 
     def __init__(self) -> None:
-        """Begin with all there is by now."""
+        """Collect, and freeze every object of the process so far."""
         gc.collect()
         gc.freeze()
         self._alive = sys.getallocatedblocks()
         self._thawed = False
 
     def __call__(self, phase: str, info: dict[str, int]) -> None:
-        """Hear of a collection, as one of ``gc.callbacks``."""
+        """Freeze after a full collection, and thaw all where the heap has doubled; for ``gc.callbacks``."""
         if phase != "stop" or info["generation"] != 2:  # noqa: PLR2004 - the oldest, so a full collection
             return
         gc.freeze()
@@ -44,5 +44,5 @@ class Survivors:
 
 
 def keep_pauses_short() -> None:
-    """Do so from here on, for as long as the process lives."""
+    """Install Survivors in ``gc.callbacks``, for as long as the process lives."""
     gc.callbacks.append(Survivors())

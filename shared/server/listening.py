@@ -1,4 +1,4 @@
-"""The addresses that the hub listens on: sockets, what they are for clients, and why one can't be had."""
+"""The sockets that the hub listens on: binding them, their URL for clients, and the reasons why one can't be bound."""
 
 from __future__ import annotations
 
@@ -20,18 +20,16 @@ EVERY_ADDRESS = "::"
 _LAST_PORT = 65535
 _UNSENT_BYTES = 131072
 # What accept answers where the process or the machine can have no further handle or memory.
-_SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+_SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _ALSO_EVERY = {"", "*"}
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", EVERY_ADDRESS: "127.0.0.1"}  # noqa: S104 - read, not bound
 
 
 def bind(host: str, port: int, handles: Handles | None = None) -> list[socket.socket]:
-    """Return a socket, not yet listening, for each address of *host*; raise StartError that says what to change.
+    """Return a bound, listening socket for each address of *host*; raise StartError that says what to change.
 
-    They accept no more connections together than *handles* has.
-
-    Port 0 is one that the system chooses. ``::`` takes IPv4 too (RFC 3493 §5.3); where the system has no IPv6 it is
-    ``0.0.0.0``.
+    They accept no more connections together than *handles* allows. Port 0 is one that the system chooses. ``::`` takes
+    IPv4 too (RFC 3493 §5.3); where the system has no IPv6 it is ``0.0.0.0``.
     """
     if not 0 <= port <= _LAST_PORT:
         raise StartError(f"--port {port} is no port; choose one from 1 to {_LAST_PORT}.")
@@ -44,87 +42,91 @@ def bind(host: str, port: int, handles: Handles | None = None) -> list[socket.so
         for family, address in _addresses(host, port):
             sockets.append(_bound(family, host, address, handles or Handles()))
     except StartError:
-        for one in sockets:
-            one.close()
+        for listener in sockets:
+            listener.close()
         raise
     return sockets
 
 
 def _has_ipv6() -> bool:
     try:
-        with closing(socket.socket(socket.AF_INET6, socket.SOCK_STREAM)) as one:
-            one.bind((EVERY_ADDRESS, 0))
+        with closing(socket.socket(socket.AF_INET6, socket.SOCK_STREAM)) as trial:
+            trial.bind((EVERY_ADDRESS, 0))
     except OSError:
         return False
     return True
 
 
 def _addresses(host: str, port: int) -> Iterable[tuple[int, Any]]:
-    """Return family and address of each address of *host*, every one once."""
+    """Return (family, socket address) for each address of *host*, without doubles; raise StartError for a bad host."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as fault:
-        said = fault.strerror if isinstance(fault, OSError) else "it is no host name"
-        raise StartError(f"--host {host}: {said}. Give an address of this machine, or :: for all of them.") from fault
-    return dict.fromkeys((family, address) for family, _, _, _, address in found)
+        reason = fault.strerror if isinstance(fault, OSError) else "it is no host name"
+        raise StartError(f"--host {host}: {reason}. Give an address of this machine, or :: for all of them.") from fault
+    return dict.fromkeys((family, address) for family, _, _, _, address in rows)
 
 
 class Handles:
-    """The handles that connections may have: as many as *most* says, which may be set later."""
+    """Counts the file handles of accepted connections: at most *most*, which is unbounded until it is set."""
 
     def __init__(self) -> None:
-        """Begin without a bound."""
+        """Begin without a bound: the socket is bound before the settings, which need its port, are read."""
         self.most: float = math.inf
-        # A handle that nobody closes is given back with its object, and so it is counted.
+        # Weak, since a socket that is never closed gives its handle back when its object goes.
         self._open: weakref.WeakSet[socket.socket] = weakref.WeakSet()
 
     def are_taken(self) -> bool:
-        """Tell whether there are no more."""
+        """Tell whether *most* handles are in use."""
         return len(self._open) >= self.most
 
-    def take(self, one: socket.socket) -> socket.socket:
-        """Return the connection of *one* with a handle that is counted until it is closed."""
-        accepted = _Accepted(one.family, one.type, one.proto, fileno=one.detach())
+    def take(self, connection: socket.socket) -> socket.socket:
+        """Return *connection* as a socket that is counted until it is closed; *connection* itself is detached."""
+        family, kind, protocol = connection.family, connection.type, connection.proto
+        accepted = _CountedSocket(family, kind, protocol, fileno=connection.detach())
         accepted.handles = self
         self._open.add(accepted)
         return accepted
 
-    def give_back(self, one: socket.socket) -> None:
-        """Note that *one* is closed."""
-        self._open.discard(one)
+    def give_back(self, connection: socket.socket) -> None:
+        """Count *connection*, which is closed, no longer."""
+        self._open.discard(connection)
 
 
-class _Accepted(socket.socket):
-    """A connection whose handle is counted."""
+class _CountedSocket(socket.socket):
+    """A connection that *handles* counts until it is closed."""
 
     handles: Handles
 
     def close(self) -> None:
-        """Close it."""
+        """Close the connection, and give its handle back."""
         super().close()
         self.handles.give_back(self)
 
 
 class _Listener(socket.socket):
-    """A socket of which asyncio asks for no further connection in the second after one could not be accepted.
+    """A listening socket that asyncio leaves alone for a second after one connection could not be accepted.
 
-    asyncio tries as often at a time as connections may wait, thousands of times: without this each try would be logged,
-    and nothing else would be answered meanwhile. While all *handles* of connections are taken none is accepted, so that
-    those that the hub itself needs stay free: asyncio asks again when it has done what else there is to do.
+    asyncio calls ``accept`` as many times in a row as connections may wait, thousands: without this each call would
+    fail and be logged, and nothing else would be answered meanwhile. While all *handles* are in use none is accepted,
+    so that those that the hub itself needs stay free: asyncio calls again in the next turn of its loop.
     """
 
     handles: Handles
     _refused = False
 
     def accept(self) -> tuple[socket.socket, Any]:
-        """Accept a connection; raise BlockingIOError, which says that none waits, once after each want of a handle."""
+        """Accept a connection; raise BlockingIOError, as if none waited, while all handles are in use.
+
+        Once after each OSError for want of a handle or memory it does so too, which ends asyncio's row of calls.
+        """
         if self._refused or self.handles.are_taken():
             self._refused = False
             raise BlockingIOError(errno.EAGAIN, "tried again later")
         try:
             accepted, address = super().accept()
         except OSError as fault:
-            self._refused = fault.errno in _SHORT
+            self._refused = fault.errno in _SHORTAGES
             raise
         return self.handles.take(accepted), address
 
@@ -162,13 +164,13 @@ def _refusal(host: str, port: int, fault: OSError) -> str:
 
 
 def url_of(host: str, sockets: Sequence[socket.socket]) -> str:
-    """Return the URL under which this machine reaches what listens on *sockets*, bound for *host*."""
+    """Return the URL of the first of *sockets*, bound for *host*, as this machine reaches it."""
     address, port = sockets[0].getsockname()[:2]
     name = host if host not in {*_ALSO_EVERY, *_LOOPBACK} else _LOOPBACK[address]
     return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
 
 
 def described(sockets: Sequence[socket.socket]) -> str:
-    """Return the addresses of *sockets* as people write them."""
-    pairs = (one.getsockname()[:2] for one in sockets)
+    """Return the addresses of *sockets* for the log, such as ``127.0.0.1:8080, [::1]:8080``."""
+    pairs = (listener.getsockname()[:2] for listener in sockets)
     return ", ".join(f"[{address}]:{port}" if ":" in address else f"{address}:{port}" for address, port in pairs)

@@ -1,7 +1,7 @@
 """The health check of the image: asks the hub of this machine for its health, wherever it listens.
 
-``python3 -I probe.py`` ends with 0 if a hub answers ``/health`` with 200, else with 1 and a line that says why. Where
-it listens is read from the command line of its process, which is the same whoever started it.
+``python3 -I probe.py`` ends with 0 if a hub answers ``/health`` with 200, else with 1 and a line that says why. Host
+and port are read from the command line of the hub's process, so that no setting has to repeat them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _NAMES = {"cli.py", "reuse-surface"}
 
 
 def listening(words: list[str]) -> tuple[str, int] | None:
-    """Return host and port at which the process of the command line *words* can be asked; None if it is no hub."""
+    """Return host and port of the hub whose process has the command line *words*; None where that is no hub."""
     names = [Path(word).name for word in words]
     if "serve" not in names or not _NAMES & {*names[: names.index("serve")]}:
         return None
@@ -29,19 +29,20 @@ def listening(words: list[str]) -> tuple[str, int] | None:
 
 
 def processes(proc: Path) -> list[list[str]]:
-    """Return the command lines of all processes that *proc*, the folder of a procfs, has, in the order of their ids."""
-    found = []
-    for folder in sorted((one for one in proc.iterdir() if one.name.isdecimal()), key=lambda one: int(one.name)):
+    """Return the command line of every process in *proc*, a folder like ``/proc``, in the order of their ids."""
+    command_lines = []
+    for process in sorted(int(folder.name) for folder in proc.iterdir() if folder.name.isdecimal()):
         try:
-            content = (folder / "cmdline").read_bytes()
+            content = (proc / str(process) / "cmdline").read_bytes()
         except OSError:
+            # The process has ended since, or is hidden from this user.
             continue
-        found.append(content.decode("utf-8", "replace").rstrip("\0").split("\0"))
-    return found
+        command_lines.append(content.decode("utf-8", "replace").rstrip("\0").split("\0"))
+    return command_lines
 
 
 def check(proc: Path = Path("/proc")) -> str | None:
-    """Return what is wrong with the hub of this machine, None where it is healthy."""
+    """Return a line on why the hub of this machine is not healthy, None where it is."""
     places = [place for words in processes(proc) if (place := listening(words))]
     if not places:
         return "no process of this machine serves a hub"

@@ -1,8 +1,8 @@
 """The transport below a connection: hands on no more than a client reads, and ends in stages (RFC 9112 §9.6).
 
-A socket that is closed answers what the client has sent, or still sends, with a reset, and a client that meets it first
-loses the answer that it had not read yet. So the hub ends its own direction, reads and drops what still comes, and
-closes when the client does.
+A closed socket answers bytes of the client that nobody has read with a reset, and a client that receives the reset
+loses the part of the answer that it has not read yet. So the hub ends its own direction, reads and drops what still
+comes, and closes when the client does.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from shared.server.unread import UnsentBodies
 
 LINGER_BYTES = 16 * 1024 * 1024
-"""How much of what a client still sends is dropped before the connection is reset."""
+"""Bytes that a client still sends which are read and dropped before the connection is reset."""
 
 _AT_ONCE = 1024 * 1024
-"""So many bytes are written before anything else has its turn, where a client reads as fast as they come."""
+"""Bytes that are written in one turn of the loop to a client that reads as fast as they come."""
 
 
 class ClosingTransport(asyncio.Transport):
@@ -32,9 +32,9 @@ class ClosingTransport(asyncio.Transport):
     """
 
     def __init__(self, transport: asyncio.Transport, protocol: asyncio.Protocol, unread: UnsentBodies) -> None:
-        """Wrap *transport*, which is open; *protocol* is told when to pause and resume, *unread* what waits."""
+        """Wrap *transport*, which is open; *protocol* is paused and resumed, *unread* counts the bytes that wait."""
         super().__init__()
-        # Whatever a socket does not take at once is counted, and nothing is added to it.
+        # With a limit of 0 asyncio pauses at the first byte that the socket does not take, and that byte is counted.
         transport.set_write_buffer_limits(high=0)
         self._transport = transport
         self._socket = transport.get_extra_info("socket")
@@ -42,12 +42,12 @@ class ClosingTransport(asyncio.Transport):
         self._unread = unread
         self._closing = self._client_ended = False
         self._dropped = 0
-        # What waits, its bytes in all, how far the first was written, and what of that the socket did not take yet.
+        # The bodies that wait; their unwritten bytes; the position in the first; the bytes that asyncio has copied.
         self._views: deque[memoryview] = deque()
         self._left = self._begin = self._copied = 0
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Write *data* as fast as the client takes it, unless this is closing. Bytes are not copied beforehand."""
+        """Write *data* as fast as the client takes it, or drop it when closing. ``bytes`` are not copied beforehand."""
         if self._closing or not data:
             return
         if not self._views and not self._copied and len(data) <= self._unread.slice_bytes():
@@ -58,33 +58,33 @@ class ClosingTransport(asyncio.Transport):
         self._views.append(self._unread.hold(self, bytes(data)))
         self._left += len(data)
         if not self.write_on():
-            # Later, when whoever wrote it has let it go.
+            # Later, when the caller has dropped its own reference to the body.
             asyncio.get_running_loop().call_soon(self._unread.make_room)
 
     def write_on(self) -> bool:
-        """Write more where the socket has taken what was copied; return whether nothing waits any more."""
+        """Write more where the socket has taken the slice before; return True once everything is written."""
         self._count()
         while self._views and not self._copied:
             view = self._views[0]
             self._write_some(view)
             self._unread.reads(self)
-            # What is copied may be a part of the view, so that it is let go once nothing of it is left there.
+            # asyncio's copy may refer to the view, so the body is released once the copy is written too.
             if self._begin == len(view) and not self._copied:
                 self._next()
             elif not self._copied:
                 self._write_later()
                 return False
         if self._closing and not self._views:
-            # asyncio would close a second time what is closed while it says that there is room.
+            # Later, as asyncio would close the socket twice if it were closed within its call of resume_writing.
             asyncio.get_running_loop().call_soon(self._end_direction)
         return not self._views and not self._copied
 
     def _write_some(self, view: memoryview) -> None:
-        """Write what the socket takes of *view*, and a slice to wait with; skip it where the client has gone."""
+        """Write what the socket takes of *view*, and hand asyncio one slice more; skip it where the client has gone."""
         last = min(len(view), self._begin + _AT_ONCE)
         end = self._begin + self._taken_at_once(view[self._begin : last])
         if end < last and not self._transport.is_closing():
-            # asyncio copies it, and says when the socket takes more.
+            # asyncio copies the slice, and calls resume_writing when the socket has taken it.
             size = self._unread.slice_bytes()
             self._transport.write(view[end : end + size])
             end = min(end + size, len(view))
@@ -95,9 +95,9 @@ class ClosingTransport(asyncio.Transport):
         self._count()
 
     def _taken_at_once(self, view: memoryview) -> int:
-        """Return how many bytes of *view* the socket takes now, and write these; all where the client has gone.
+        """Write to the socket itself, and return how many bytes of *view* it took; all where the client has gone.
 
-        asyncio would copy what the socket does not take. It has nothing left to write, so that nothing is overtaken.
+        asyncio would copy the bytes that the socket does not take. It has none left to write, so the order is kept.
         """
         if self._transport.is_closing():
             return len(view)
@@ -106,7 +106,7 @@ class ClosingTransport(asyncio.Transport):
         except BlockingIOError:
             return 0
         except OSError:
-            # Later, as asyncio would close a second time what is closed while it says that there is room.
+            # Later, for the reason given in write_on.
             asyncio.get_running_loop().call_soon(self._transport.abort)
             return len(view)
 
@@ -126,20 +126,20 @@ class ClosingTransport(asyncio.Transport):
             asyncio.get_running_loop().call_soon(self._protocol.resume_writing)
 
     def writelines(self, list_of_data: Iterable[Any]) -> None:
-        """Write all of it, unless it is closing."""
+        """Write the parts as one, unless the transport is closing."""
         self.write(b"".join(list_of_data))
 
     def close(self) -> None:
-        """Write what waits to be written, and then end this direction; close once the client ends its own."""
+        """End this direction once everything is written; close the socket when the client ends its own."""
         if self.is_closing():
             return
         self._closing = True
         self._end_direction()
-        # What nobody reads would be answered with a reset, too.
+        # Bytes that stay unread would be answered with a reset as well.
         self._transport.resume_reading()
 
     def end(self) -> None:
-        """Close without waiting for the client, once what waits is written: for a connection that owes no answer."""
+        """Close once everything is written, without waiting for the client: for a connection that owes no answer."""
         self._closing = self._client_ended = True
         self._end_direction()
 
@@ -156,14 +156,14 @@ class ClosingTransport(asyncio.Transport):
             self._transport.abort()
 
     def abort(self) -> None:
-        """Close at once, and forget what waits to be written."""
+        """Close at once, and drop everything that waits to be written."""
         self._closing = True
         self._forget()
         self._transport.abort()
         self._count()
 
     def lost(self) -> None:
-        """Let go of everything: the socket is closed."""
+        """Release the bodies and the protocol: the socket is closed."""
         self._protocol = None
         self._forget()
         self._count()
@@ -174,7 +174,7 @@ class ClosingTransport(asyncio.Transport):
         self._left = 0
 
     def drop(self, size: int) -> None:
-        """Note that *size* bytes came that nobody reads; reset the connection where they are too many."""
+        """Count *size* bytes that came and were dropped; abort the connection past LINGER_BYTES."""
         self._dropped += size
         if self._dropped > LINGER_BYTES:
             self.abort()
@@ -184,22 +184,22 @@ class ClosingTransport(asyncio.Transport):
         self._client_ended = True
 
     def is_closing(self) -> bool:
-        """Tell whether it is closed or about to be: nothing can be written any more."""
+        """Tell whether it is closed or about to be, so that ``write`` drops its bytes."""
         return self._closing or self._transport.is_closing()
 
     def pause_reading(self) -> None:
-        """Let the client wait, unless it is closing."""
+        """Stop reading, unless it is closing: then the bytes are read to be dropped."""
         if not self._closing:
             self._transport.pause_reading()
 
     def resume_reading(self) -> None:
-        """Read on."""
+        """Read again."""
         self._transport.resume_reading()
 
     def get_write_buffer_size(self) -> int:
-        """Return how many bytes wait to be written."""
+        """Return how many bytes wait to be written, here and in asyncio."""
         return self._left + self._transport.get_write_buffer_size()
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:  # noqa: ANN401 - as in asyncio
-        """Return what the transport knows of the socket."""
+        """Return the detail *name* of the socket, such as ``peername``, or *default*."""
         return self._transport.get_extra_info(name, default)

@@ -1,10 +1,9 @@
-"""The bytes of answers that slow readers have not taken yet, counted where they lie and bounded in all.
+"""The bytes of answers that slow readers have not taken yet, counted and bounded in all.
 
-They lie in two places. What a socket did not take at once asyncio copies, so it is handed a slice of that, and the next
-one when the last is gone and the socket takes no more. The rest of a body is the object that the application made:
-readers of one document share it, and while the hub keeps it for others as well they cost nothing, however many they are
-and however large it is. What nobody else keeps counts: answers made for one request, and documents that were replaced
-since.
+They are in two places. asyncio copies the bytes that a socket does not take at once, so it is handed one slice after
+the other. The rest of a body is the object that the application made: readers of one document share it, and while the
+hub itself refers to it they cost nothing, however many they are. A body counts when only its readers refer to it: an
+answer made for one request, or a document that was replaced since.
 """
 
 from __future__ import annotations
@@ -14,21 +13,21 @@ from collections import OrderedDict
 from typing import Protocol
 
 SLICE_BYTES = 65536
-"""A slice; smaller ones are written once the slices of many readers wait."""
+"""Bytes of a slice; it is smaller once the slices of many readers wait."""
 
 _OWN = 2
-"""References to a body that nobody else keeps: of the view through which it is written, and of the look itself."""
+"""References to a body that only its readers hold: that of the view, and that of the call of ``getrefcount``."""
 
 
 class ClientWriter(Protocol):
-    """What writes to one client."""
+    """The transport of one client's connection."""
 
     def abort(self) -> None:
-        """Close at once, and release the bodies that it holds."""
+        """Close at once, and release the bodies that wait for this client."""
 
 
 class _UnsentBody:
-    """A body, and how often it waits to be written."""
+    """A body, and the number of answers in which it waits to be written."""
 
     __slots__ = ("times", "view")
 
@@ -37,15 +36,15 @@ class _UnsentBody:
         self.view, self.times = memoryview(content), 0
 
     def is_own(self) -> bool:
-        """Tell whether nobody but its readers keeps it."""
+        """Tell whether only readers refer to it, so that it takes memory because of them."""
         return sys.getrefcount(self.view.obj) <= _OWN
 
 
 class UnsentBodies:
-    """What waits for the readers of one server: at most a quarter of *most* bytes copied, the rest bodies."""
+    """The unsent bytes of one server: at most a quarter of *most* bytes in copied slices, the rest in bodies."""
 
     def __init__(self, most: int, connections: int) -> None:
-        """Bound the bytes for so many *connections*."""
+        """Divide *most* bytes among *connections*, the greatest number there can be."""
         self._large = max(1, min(SLICE_BYTES, most // 8))
         self._small = max(1, min(self._large, most // 8 // connections))
         self._most_large = most // 8
@@ -56,12 +55,12 @@ class UnsentBodies:
         self._readers: OrderedDict[ClientWriter, list[int]] = OrderedDict()
 
     def slice_bytes(self) -> int:
-        """Return how many bytes may be handed to a socket that may not take them."""
-        # Every connection may leave a small slice, so that these have their bound whatever the clients do.
+        """Return how many bytes may be handed to asyncio, which copies those that the socket does not take."""
+        # The small slices of all connections together fit the bound, whatever the clients do.
         return self._large if self._copied < self._most_large else self._small
 
     def copies(self, more: int) -> None:
-        """Note that so many bytes *more* are copied, or less where it is negative."""
+        """Add *more*, which may be negative, to the bytes that asyncio has copied."""
         self._copied += more
 
     def hold(self, reader: ClientWriter, content: bytes) -> memoryview:
@@ -76,9 +75,9 @@ class UnsentBodies:
 
     def release(self, reader: ClientWriter) -> None:
         """Note that the body that *reader* has held longest waits no more."""
-        held = self._readers[reader]
-        key = held.pop(0)
-        if not held:
+        keys = self._readers[reader]
+        key = keys.pop(0)
+        if not keys:
             del self._readers[reader]
         body = self._bodies[key]
         body.times -= 1
@@ -91,19 +90,19 @@ class UnsentBodies:
         self._readers.move_to_end(reader)
 
     def make_room(self) -> None:
-        """Where bodies that nobody else keeps pass the bound, end their readers: first who took nothing for longest.
+        """Where bodies of readers alone exceed the bound, abort readers: first the one without progress for longest.
 
         One such body stays, however large: it is a document that was replaced while it was read.
         """
         if self._bytes <= self._most_bodies:
             return
-        # Whether somebody else keeps a body is looked at only here: nobody says when that ends.
+        # References are counted only here: nothing tells when the hub drops its own reference to a body.
         own = {key: len(body.view) for key, body in self._bodies.items() if body.is_own()}
         total = sum(own.values())
         for reader in list(self._readers):
             if total <= self._most_bodies or len(own) <= 1:
                 return
-            held = own.keys() & self._readers.get(reader, ())
-            if held:
+            keys = own.keys() & self._readers.get(reader, ())
+            if keys:
                 reader.abort()
-                total -= sum(own.pop(key) for key in held - self._bodies.keys())
+                total -= sum(own.pop(key) for key in keys - self._bodies.keys())
