@@ -1,15 +1,14 @@
-"""The hub over a store in memory: the limit that durable writes are held against.
+"""The hub over an engine in memory: the limit that durable writes are held against.
 
-Takes ``--port`` and ``--data-dir`` as ``cli.py serve`` does, and begins with the registrations of that folder.
+Takes ``--port`` and ``--data-dir`` as ``cli.py serve`` does, and begins with the registrations of that folder. Nothing
+is written there.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import uvicorn
 
@@ -18,26 +17,22 @@ from shared.clock import Clock
 from shared.hub import open_hub
 from shared.model.author import Author
 from shared.settings import Settings
-from shared.storage.memory import MemoryStore
-
-if TYPE_CHECKING:
-    from starlette.applications import Starlette
-
-    from shared.hub import Hub
-    from shared.storage import Store
+from shared.storage.files import FilesEngine
+from shared.storage.memory import MemoryEngine
+from shared.tally import Tally
 
 
-async def _filled(data_dir: Path) -> Starlette:
-    settings = replace(Settings.from_environment(), data_dir=data_dir)
-    hub, store = open_hub(settings), MemoryStore(Clock())
-    for registration in await hub.store.registrations():
-        await store.add(registration.wanted(), Author("operator"))
-    return application(over(hub, store), ENDPOINTS, lambda _: hub.running())
-
-
-def over(hub: Hub, store: Store) -> Hub:
-    """Return *hub* with its registrations in *store*, for reads and for writes."""
-    return replace(hub, store=store, registry=replace(hub.registry, store=store))
+async def filled(data_dir: Path) -> MemoryEngine:
+    """Return an engine that holds the registrations of *data_dir*, and nothing that was read from their sources."""
+    files, engine = FilesEngine(data_dir, Clock(), Tally()), MemoryEngine(Clock())
+    files.open()
+    try:
+        for registration in files.registrations.all():
+            await engine.registrations.add(registration.wanted(), Author(registration.registered_by))
+    finally:
+        await files.registrations.close()
+        files.release()
+    return engine
 
 
 def main() -> None:
@@ -46,7 +41,8 @@ def main() -> None:
     parser.add_argument("--port", type=int)
     parser.add_argument("--data-dir", type=Path)
     args = parser.parse_args()
-    app = asyncio.run(_filled(args.data_dir))
+    hub = open_hub(Settings.from_environment(), engine=asyncio.run(filled(args.data_dir)))
+    app = application(hub, ENDPOINTS, lambda _: hub.running())
     uvicorn.run(app, host="127.0.0.1", port=args.port, log_config=None, server_header=False)
 
 

@@ -1,4 +1,4 @@
-"""Registering: durable writes, 32 at once, against the same application over a store in memory."""
+"""Registering: durable writes, 32 at once, against the same application over an engine in memory."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def measure(rig: Rig, sizes: tuple[int, ...], effort: Effort) -> Iterator[Figure
             unit="requests/s",
             hub=median(durable),
             limit=median(in_memory),
-            against="store in memory",
+            against="engine in memory",
             goal=goal,
         )
 

@@ -75,7 +75,6 @@ class Hub:
     guard: Guard
     auth: Auth
     limits: Limits
-    store: Store
     reader: DocumentReader
     sources: Sources
     trial: Trial
@@ -91,6 +90,11 @@ class Hub:
     background: Background
     threads: Threads = field(default_factory=_threads)
     reads: Reads = field(default_factory=Reads)
+
+    @property
+    def store(self) -> Store:
+        """The registrations and their history, to be read; the registry writes them."""
+        return self.registry.store
 
     @cached_property
     def naming(self) -> Naming:
@@ -115,7 +119,8 @@ class Hub:
         """
         try:
             self.engine.prepare()
-            self.sources.tidy()
+            if self.engine.duty.mine:
+                self.sources.tidy()
             self.federation.begin()
         except BaseException:
             self.close()
@@ -141,7 +146,7 @@ class Hub:
 
     async def snapshot(self) -> Snapshot:
         """Return all that is durable, as of one moment between two writes; raise StorageUnavailable."""
-        await self.sources.save()
+        await self.sources.keeper.save()
         return await self.engine.snapshot(self.clock.stamp())
 
     def checks(self) -> dict[str, str]:
@@ -202,7 +207,7 @@ def _opened(settings: Settings, pace: Pace, clock: Clock, tally: Tally, engine: 
     checker = Checker(fetcher, DocumentReader())
     trial = Trial(checker, room, clock)
     time = RunningTime(clock, scheduled=settings.refresh)
-    sources = Sources(checker, engine.holdings, room, time, tally, max_stale_seconds=stale)
+    sources = Sources(checker, engine, room, time, tally, max_stale_seconds=stale)
     sources.load(engine.registrations.all())
     federation = Federation(engine.editions, sources, clock, tally, pace.gather_seconds)
     limits = Limits(settings, clock)
@@ -219,7 +224,6 @@ def _opened(settings: Settings, pace: Pace, clock: Clock, tally: Tally, engine: 
         guard,
         auth,
         limits,
-        engine.registrations,
         DocumentReader(VISITORS),
         sources,
         trial,

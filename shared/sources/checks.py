@@ -74,6 +74,7 @@ class Checks:
             while True:
                 share = source.share
                 async with share.place():
+                    self._settling.must_be_on_duty()
                     must_be_readable(source)
                     if source.share is not share:
                         continue

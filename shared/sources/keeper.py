@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from shared.clock import RunningTime
     from shared.model.memory import Record
     from shared.sources.source import Source
-    from shared.storage.engine import Holdings
+    from shared.storage.engine import Engine
 
 
 SAVE_SECONDS = 5.0
@@ -27,11 +27,15 @@ _log = logging.getLogger("hub.sources")
 
 
 class Keeper:
-    """Tracks the records and contents that are not durable yet. One write at a time; a cancelled caller ends none."""
+    """Tracks the records and contents that are not durable yet. One write at a time; a cancelled caller ends none.
 
-    def __init__(self, sources: Mapping[str, Source], holdings: Holdings, time: RunningTime) -> None:
+    While another process is on duty, the records are written by that one, and none by this.
+    """
+
+    def __init__(self, sources: Mapping[str, Source], engine: Engine, time: RunningTime) -> None:
         self._sources = sources
-        self._holdings = holdings
+        self._holdings = engine.holdings
+        self._duty = engine.duty
         self._time = time
         self._writing = asyncio.Lock()
         self._unsaved = self._states = False
@@ -84,14 +88,14 @@ class Keeper:
     async def _secure(self) -> None:
         # A write under way may still fail; only after it is it certain what is missing.
         async with self._writing:
-            if self._states:
+            if self._states and self._duty.mine:
                 await self._save_all()
             else:
                 await self._trying(self._holdings.secure())
 
     async def _save_all(self) -> None:
         now = self._time.clock.monotonic()
-        if self._unsaved or now - self._saved >= QUIET_SECONDS:
+        if self._duty.mine and (self._unsaved or now - self._saved >= QUIET_SECONDS):
             self._unsaved = self._states = False
             await self._trying(self._jot())
             self._saved = now

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from shared.sources.check import Checker
     from shared.sources.room import ContentRoom
     from shared.sources.source import Outcome
-    from shared.storage.engine import Holdings
+    from shared.storage.engine import Engine
     from shared.tally import Tally
 
 
@@ -39,21 +39,20 @@ class Sources:
     """
 
     def __init__(  # noqa: PLR0913 - the parts it is put together from
-        self, checker: Checker, holdings: Holdings, room: ContentRoom, time: RunningTime, tally: Tally,
+        self, checker: Checker, engine: Engine, room: ContentRoom, time: RunningTime, tally: Tally,
         *, max_stale_seconds: int,
     ) -> None:
-        self._checker, self._holdings, self._room = checker, holdings, room
+        self._checker, self._holdings, self._room, self._duty = checker, engine.holdings, room, engine.duty
         self._time, self._clock, self._max_stale = time, time.clock, max_stale_seconds
         self._sources: dict[str, Source] = {}
         self._hosts = hosts = Hosts()
         self._intake = Intake(time, max_stale_seconds)
-        self._settling = Settling(holdings, room, time.clock, tally, self._signal)
+        self._settling = Settling(engine, room, time.clock, tally, self._signal)
         self._checks = Checks(checker, self._intake, self._settling, hosts, time.clock)
         self.schedule = Schedule(self._sources, self._hosts, time.clock)
         self.version = self.generation = 0
-        self.keeper = Keeper(self._sources, holdings, time)
-        self.news = asyncio.Event()
-        self.wake, self.idle = hosts.wake, hosts.idle
+        self.keeper = Keeper(self._sources, engine, time)
+        self.news, self.wake, self.idle = asyncio.Event(), hosts.wake, hosts.idle
 
     def load(self, registrations: Iterable[Registration]) -> None:
         """Follow every registration, with what was kept of its source; raise StartError for a damaged file.
@@ -75,6 +74,11 @@ class Sources:
     def tidy(self) -> None:
         """Remove what a crash or an older registration left behind of contents."""
         self._holdings.tidy(self._sources.keys())
+
+    @property
+    def on_duty(self) -> bool:
+        """Whether this process is the one that checks the sources; others that share the engine do not."""
+        return self._duty.mine
 
     def _follow(self, source: Source) -> None:
         self._sources[source.registration.repo] = source
@@ -215,7 +219,11 @@ class Sources:
         return await self._settling.accept(self._source(repo), served, held, self._intake)
 
     def deciding(self, repo: str) -> contextlib.AbstractAsyncContextManager[None]:
-        """Return a context in which nobody else decides what is served and held of *repo*, or raise RepoNotFound."""
+        """Let nobody else decide within what is served and held of *repo*.
+
+        Raise RepoNotFound, or StorageUnavailable while another process is on duty.
+        """
+        self._settling.must_be_on_duty()
         return self._source(repo).deciding
 
     def held(self, repo: str) -> tuple[Kept, Kept]:
@@ -226,10 +234,6 @@ class Sources:
         if repo not in self._sources:
             raise RepoNotFound(f"{repo} is not registered.")
         return self._sources[repo]
-
-    async def save(self) -> None:
-        """Save the records of all sources, if any changed; raise StorageUnavailable."""
-        await self.keeper.save()
 
     async def secure(self) -> None:
         """Make durable what ``parts`` says at this moment; raise StorageUnavailable."""

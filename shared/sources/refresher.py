@@ -31,7 +31,8 @@ class Refresher:
     """Starts each check as soon as it is due and its host has room.
 
     All sources are looked through every second. In between it wakes for what a look said will be due, for what was
-    registered, and for each check that ends: that makes room for the next one of its host at once.
+    registered, and for each check that ends: that makes room for the next one of its host at once. While another
+    process is on duty it starts none.
     """
 
     def __init__(self, sources: Sources, clock: Clock) -> None:
@@ -40,6 +41,7 @@ class Refresher:
         self._checks: set[asyncio.Task[None]] = set()
         self._round = clock.monotonic()
         self._looked = -math.inf
+        self._on_duty = True
         self._trouble = ""
         self._short, self._short_until = "", -math.inf
 
@@ -73,13 +75,20 @@ class Refresher:
 
     def _pause(self) -> float:
         """Return the seconds until the next look or, if that is sooner, until a source becomes due."""
+        if not self._on_duty:
+            return LOOK_SECONDS
         ahead = self._looked + LOOK_SECONDS - self._clock.monotonic()
         return self._sources.schedule.pause(max(ahead, 0.0))
 
     def _come_round(self) -> None:
         now = self._clock.monotonic()
-        stalled, self._round = now - self._round > STALL_SECONDS, now
+        # Of a duty that comes back, as of a process that stood still, thousands may be due.
+        stalled = now - self._round > STALL_SECONDS or not self._on_duty
+        self._round, self._on_duty = now, self._sources.on_duty
         schedule = self._sources.schedule
+        if not self._on_duty:
+            schedule.rest()
+            return
         if stalled:
             schedule.spread()
         if now - self._looked >= LOOK_SECONDS:

@@ -131,9 +131,13 @@ class Schedule:
         while (first := self._queue.pop()) is not None:
             if first.followed and first.waits(now) and first.spread_to <= now:
                 return first.registration.repo
+        self.rest()
+        return None
+
+    def rest(self) -> None:
+        """Have nothing to begin now: the schedule is idle once no check is under way."""
         if not self._hosts.checks:
             self._hosts.idle.set()
-        return None
 
     def pause(self, most: float) -> float:
         """Return in how many seconds, *most* at most, a source becomes due that was not at the last look."""

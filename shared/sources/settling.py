@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.problems import HeldReplaced, NothingHeld
+from shared.problems import HeldReplaced, NothingHeld, StorageUnavailable
 from shared.sources.source import Outcome
 
 if TYPE_CHECKING:
@@ -20,27 +20,37 @@ if TYPE_CHECKING:
     from shared.sources.intake import Intake
     from shared.sources.room import ContentRoom
     from shared.sources.source import Source
-    from shared.storage.engine import Holdings
+    from shared.storage.engine import Engine
     from shared.tally import Tally
+
+_ELSEWHERE = "Another process that shares the storage checks the sources and records what they bring"
 
 
 class Settling:
     """Settles one source at a time. *tell* is called for each whose state or content may have changed."""
 
     def __init__(
-        self, holdings: Holdings, room: ContentRoom, clock: Clock, tally: Tally, tell: Callable[[Source], None]
+        self, engine: Engine, room: ContentRoom, clock: Clock, tally: Tally, tell: Callable[[Source], None]
     ) -> None:
-        self._holdings = holdings
+        self._holdings = engine.holdings
+        self._duty = engine.duty
         self._room = room
         self._clock = clock
         self._tally = tally
         self._tell = tell
 
-    async def settle(self, source: Source, ended: Settled, still: Callable[[], bool]) -> Outcome | None:
-        """Let a check of *source* come to what it *ended* in; return None, and change nothing, where it is outdated.
+    def must_be_on_duty(self) -> None:
+        """Raise StorageUnavailable where another process checks the sources: this one settles nothing then."""
+        if not self._duty.mine:
+            problem = StorageUnavailable(f"{_ELSEWHERE}, and this one can't. Nothing was changed; try again later.")
+            problem.cause = f"{_ELSEWHERE[0].lower()}{_ELSEWHERE[1:]}"
+            raise problem
 
-        *still* tells whether it is not. Raise HubFull where there is no room for the content, even without what it
-        replaces, or StorageUnavailable; then nothing changes.
+    async def settle(self, source: Source, ended: Settled, still: Callable[[], bool]) -> Outcome | None:
+        """Let a check of *source* come to what it *ended* in; return None, and change nothing, where it does not count.
+
+        It counts while *still* says that it is not outdated, and this process is on duty. Raise HubFull where there is
+        no room for the content, even without what it replaces, or StorageUnavailable; then nothing changes.
         """
         if not await self._keep(source, ended, still):
             return None
@@ -60,6 +70,7 @@ class Settling:
 
         repo = source.registration.repo
         if not still() or not await self._keep(source, intake.accepted(source, held), still):
+            self.must_be_on_duty()
             raise HeldReplaced(f"What was held of {repo} is not held any more. Nothing was let in.")
         source.epoch = object()
         # Decided once more, by what is known now: a check may have failed while the content was written.
@@ -68,11 +79,15 @@ class Settling:
 
     async def _keep(self, source: Source, ended: Settled, still: Callable[[], bool]) -> bool:
         """Make what *source* *ended* in durable, with room for it from before the first wait until it is there."""
+
+        def counts() -> bool:
+            return still() and self._duty.mine
+
         if ended.written is None:
-            return await self._holdings.settle(ended, still)
+            return await self._holdings.settle(ended, counts)
         reserved = self._room.reserve(_leaving(source, ended), ended.written.content)
         try:
-            return await self._holdings.settle(ended, still)
+            return await self._holdings.settle(ended, counts)
         finally:
             self._room.give_back(reserved)
 

@@ -66,7 +66,12 @@ class Timeline:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def look(self) -> None:
-        """Count the sources by state, and save the timeline if the counts changed or it was not saved for long."""
+        """Count the sources by state, and save the timeline if the counts changed or it was not saved for long.
+
+        The process on duty does so for all that share the engine.
+        """
+        if not self._sources.on_duty:
+            return
         if self._looked() or self._clock.monotonic() - self._saved >= SAVE_SECONDS:
             await self._save()
 
@@ -104,6 +109,8 @@ class Timeline:
 
     async def close(self) -> None:
         """Count the states a last time, and save the timeline."""
+        if not self._sources.on_duty:
+            return
         self._looked()
         if self._spans:
             await self._save()

@@ -89,7 +89,9 @@ class Holdings(Protocol):
         ...
 
     async def settle(self, ended: Settled, still: Callable[[], bool]) -> bool:
-        """Keep what one check or acceptance came to, whole; return False and change nothing where it is outdated.
+        """Keep what one check or acceptance came to, whole; return False and change nothing where it does not count.
+
+        That is where it is outdated, or this process is not on duty any more.
 
         *still* tells whether what was decided still rests on what is so: the registration, what is served and held. It
         is called once all is ready, and nothing is awaited between its answer and the return. Of two calls for one repo
@@ -136,6 +138,25 @@ class TimelineStore(Protocol):
         ...
 
 
+class Duty(Protocol):
+    """Which of the processes that share an engine checks the sources.
+
+    Only the one on duty begins checks, records what they come to and keeps the timeline. The others serve, and may
+    write registrations.
+    """
+
+    @property
+    def mine(self) -> bool:
+        """Whether it is this process; it answers from memory, and may say something else the next time."""
+        ...
+
+
+class SoleDuty(Duty):
+    """Of an engine that one process holds at a time: that one is always on duty."""
+
+    mine = True
+
+
 class Snapshot(Protocol):
     """Everything durable as of one moment, until it is closed."""
 
@@ -157,6 +178,7 @@ class Engine(Protocol):
     editions: Editions
     past: TimelineStore
     holdings: Holdings
+    duty: Duty
 
     @property
     def folder(self) -> Path | None:

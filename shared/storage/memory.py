@@ -12,7 +12,18 @@ from typing import TYPE_CHECKING
 from shared.model.rules import DEFAULT_BOUNDS, RegistrationBounds
 from shared.model.settled import Known
 from shared.problems import RepoNotFound, StorageUnavailable
-from shared.storage.engine import Editions, Engine, Head, Holdings, Lasted, Remembered, Shown, TimelineStore, Turn
+from shared.storage.engine import (
+    Editions,
+    Engine,
+    Head,
+    Holdings,
+    Lasted,
+    Remembered,
+    Shown,
+    SoleDuty,
+    TimelineStore,
+    Turn,
+)
 from shared.storage.ledger import Ledger, LedgerStore
 from shared.storage.lines import Lines
 
@@ -28,7 +39,7 @@ if TYPE_CHECKING:
     from shared.model.rules import Decision, Edit, Note
     from shared.model.settled import Settled
     from shared.model.spans import Span
-    from shared.storage.engine import Snapshot
+    from shared.storage.engine import Duty, Snapshot
 
 
 class MemoryStore(LedgerStore):
@@ -173,6 +184,7 @@ class MemoryEngine(Engine):
         self.holdings = MemoryHoldings()
         self.editions = MemoryEditions()
         self.past = MemoryPast()
+        self.duty: Duty = SoleDuty()
 
     def open(self) -> None:
         """Keep the promise of Engine, as all of these do: there is nothing to read."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from shared.model.rules import DEFAULT_BOUNDS, RegistrationBounds
 from shared.problems import StartError
-from shared.storage.engine import Engine
+from shared.storage.engine import Engine, SoleDuty
 from shared.storage.files.directory import DataDirectory, reading
 from shared.storage.files.editions import FileEditions
 from shared.storage.files.holdings import FileHoldings
@@ -41,6 +41,7 @@ class FilesEngine(Engine):
         self.editions = FileEditions(folder)
         self.past = FilePast(folder)
         self.holdings = FileHoldings(folder, tally)
+        self.duty = SoleDuty()
 
     @property
     def folder(self) -> Path:

@@ -15,7 +15,7 @@ from shared.problems import StorageUnavailable
 from shared.sources import keeper as module
 from shared.sources.keeper import Keeper
 from shared.sources.source import Source
-from shared.storage.files.holdings import FileHoldings
+from shared.storage.files import FilesEngine
 from shared.tally import Tally
 from tests.builders import Hands, capability, index, registration
 
@@ -33,7 +33,8 @@ class Volume:
     """The disk below a keeper: tells what was written, and refuses as often as the test says."""
 
     def __init__(self, folder: Path) -> None:
-        self.holdings = FileHoldings(folder, Tally())
+        self.engine = FilesEngine(folder, Hands().clock(), Tally())
+        self.holdings = self.engine.holdings
         self.holdings.make()
         self.shelves, self.journal = self.holdings._shelves, self.holdings._journal
         self.calls: list[str] = []
@@ -64,7 +65,7 @@ def volume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Volume:
 
 @pytest.fixture
 def keeper(volume: Volume, hands: Hands) -> Keeper:
-    return Keeper({"state-hub": Source(ROW)}, volume.holdings, hands.running(scheduled=True))
+    return Keeper({"state-hub": Source(ROW)}, volume.engine, hands.running(scheduled=True))
 
 
 async def until(true: Callable[[], object]) -> None:
@@ -208,7 +209,7 @@ async def test_the_loop_goes_on_between_slices_and_what_changes_meanwhile_is_wri
     volume: Volume, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sources = {f"r{number}": Source(replace(ROW, repo=f"r{number}")) for number in range(4)}
-    keeper = Keeper(sources, volume.holdings, Hands().running())
+    keeper = Keeper(sources, volume.engine, Hands().running())
     monkeypatch.setattr(module, "SLICE", 2)
     seen: list[str] = []
     record = Source.record

@@ -466,9 +466,9 @@ async def test_states_that_can_not_be_saved_are_saved_later(
     monkeypatch.setattr(journal, "write_whole", refuse_once)
 
     with pytest.raises(StorageUnavailable):
-        await hub.sources.save()
-    await hub.sources.save()
-    await hub.sources.save()
+        await hub.sources.keeper.save()
+    await hub.sources.keeper.save()
+    await hub.sources.keeper.save()
 
     assert source.called
     assert len(calls) == 2

@@ -175,7 +175,7 @@ async def test_no_check_waits_until_the_states_are_written(
     monkeypatch.setattr(hub.engine.holdings._journal, "save", write)  # type: ignore[attr-defined]  # its files
     upstream.get(ROW.url).respond(content=index())
     hub.sources.keeper.note()
-    saving = asyncio.create_task(hub.sources.save())
+    saving = asyncio.create_task(hub.sources.keeper.save())
     await until(begun.is_set)
 
     hub.sources.watch(ROW)

@@ -15,7 +15,7 @@ from shared.sources.intake import Intake
 from shared.sources.room import ContentRoom
 from shared.sources.settling import Settling, must_hold
 from shared.sources.source import Source
-from shared.storage.memory import MemoryHoldings
+from shared.storage.memory import MemoryEngine
 from shared.tally import Tally
 from tests.builders import Hands, capability, index, registration
 
@@ -36,11 +36,12 @@ class Hub:
     """A source of which some content is served and other content held, and all that settles it."""
 
     def __init__(self, room: int = 100) -> None:
-        self.holdings, self.room, self.tally = MemoryHoldings(), ContentRoom(room, 64), Tally()
         self.time = Hands().running()
+        self.engine, self.room, self.tally = MemoryEngine(self.time.clock), ContentRoom(room, 64), Tally()
+        self.holdings = self.engine.holdings
         self.intake = Intake(self.time, 86400)
         self.changed: list[Source] = []
-        self.settling = Settling(self.holdings, self.room, self.time.clock, self.tally, self.changed.append)
+        self.settling = Settling(self.engine, self.room, self.time.clock, self.tally, self.changed.append)
         status = Status(state="held", checked_at=NOW, succeeded_at=NOW)
         self.source = Source(ROW, status, kept(1, 2, 3), Held(kept(7), 0.0))
         self.room.take(*self.source.contents)

@@ -108,7 +108,7 @@ def test_a_hub_that_served_nothing_yet_is_at_serial_0() -> None:
 def test_a_new_engine_holds_nothing(engines: Engines) -> None:
     engine = engines.engine
 
-    assert engine.health() == "ok"
+    assert (engine.health(), engine.duty.mine) == ("ok", True)
     assert engine.editions.load().head == Head()
     assert [*engine.editions.load().lines, *engine.past.load(), *engine.registrations.all()] == []
     assert engine.holdings.load([ROW]) == (Lasted(), {ROW.repo: Known()})

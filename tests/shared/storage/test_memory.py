@@ -4,28 +4,42 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bench.memory_hub import over
+from bench.memory_hub import filled
 from shared.clock import Clock
+from shared.hub import open_hub
 from shared.model.author import Author
 from shared.model.registration import RegistrationFields
 from shared.problems import StorageUnavailable
 from shared.storage.memory import MemoryEngine, MemoryStore
-from tests.builders import registration
+from tests.builders import register, registration, served, url_of
 
 if TYPE_CHECKING:
-    from shared.hub import Hub
+    from pathlib import Path
+
+    from shared.settings import Settings
+    from tests.builders import Hands
 
 ANNA = Author("anna")
 
 
-async def test_a_hub_over_it_registers_and_writes_nothing_of_it(hub: Hub) -> None:
-    store, kept = MemoryStore(Clock()), hub.store
-    in_memory = over(hub, store)
+def contents(folder: Path) -> dict[Path, bytes | None]:
+    """Return what each file below *folder* holds, None for a folder."""
+    return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
 
-    made = await in_memory.registry.register(RegistrationFields(**registration()), ANNA)
 
-    assert list(await in_memory.store.registrations()) == [made]
-    assert list(await kept.registrations()) == []
+async def test_the_hub_that_durable_writes_are_held_against_writes_nothing(settings: Settings, hands: Hands) -> None:
+    async with served(settings, hands) as client:
+        made = await register(client)
+    before = contents(settings.data_dir)
+
+    hub = open_hub(settings, hands.clock(), await filled(settings.data_dir))
+    async with hub.running():
+        other = await hub.registry.register(RegistrationFields(**registration(repo="other", url=url_of("other"))), ANNA)
+        [new, kept] = await hub.store.registrations()
+
+    assert (kept.repo, kept.url, kept.registered_by) == (made["repo"], made["url"], made["registered_by"])
+    assert new == other
+    assert contents(settings.data_dir) == before
 
 
 async def test_two_stores_share_nothing() -> None:

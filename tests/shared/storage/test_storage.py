@@ -16,7 +16,7 @@ from shared.problems import Forbidden, PreconditionFailed, RegistrationsFull, Re
 from shared.storage import PER_REPO, Store
 from shared.storage import lines as lines_module
 from shared.storage.files.tiny import TinyStore
-from shared.storage.memory import MemoryStore
+from shared.storage.memory import MemoryEngine
 from shared.tally import Tally
 from tests.builders import demand, registration, url_of
 from tests.shared.storage.rows import RowStore
@@ -50,7 +50,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path, hands: Hands) ->
     bounds = RegistrationBounds(in_all=3, per_token=2) if "so_many" in request.node.name else DEFAULT_BOUNDS
     openers: dict[str, Callable[[], Store]] = {
         "tiny": lambda: TinyStore(tmp_path, clock, Tally(), bounds),
-        "memory": lambda: MemoryStore(clock, bounds),
+        "memory": lambda: MemoryEngine(clock, bounds).registrations,
         "rows": lambda: RowStore(clock, bounds),
     }
     opened = openers[request.param]()
