@@ -1,7 +1,7 @@
-"""Reading a URL that nobody vouches for: bounded in time and size, from admitted addresses only.
+"""Fetching a URL of an untrusted source: bounded in time and size, from admitted addresses only.
 
-httpx lives in this package and nowhere else. Its transports are used directly: cookies, proxies, credentials and
-redirects of a client are all things that a source must not get.
+httpx is used in this package and nowhere else, without its client: that would send cookies and credentials, use
+proxies, and follow redirects to addresses that were not admitted.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["MAX_BYTES", "FetchBounds", "Fetched", "Fetcher", "TalkTime", "Validators"]
 
 MAX_REDIRECTS = 10
-"""What forges and stores do one after the other: https, a canonical name, a renamed repo, a raw host, a signed URL."""
+"""Twice the usual longest chain: to https, a canonical name, a renamed repo, a host for raw files, a signed URL."""
 
 _REMEMBERED = 4096
 _log = logging.getLogger("hub.sources")
@@ -40,9 +40,9 @@ _CONDITIONS = {"etag": "If-None-Match", "last_modified": "If-Modified-Since"}
 
 @dataclass(frozen=True, slots=True)
 class FetchBounds:
-    """How long a source may take, redirects included, and how many are asked at a time.
+    """How long the fetch of one source may take, redirects included, and how many fetches run at a time.
 
-    *per_origin* is for the sources of one owner; those of all together get one connection more.
+    *per_origin* connections are for the sources of one owner at one origin; those of all owners get one more.
     """
 
     total_seconds: float = 20.0
@@ -52,14 +52,14 @@ class FetchBounds:
 
 
 class Ask(NamedTuple):
-    """What is asked of a URL: the media types that are wanted, and the validators that make it conditional."""
+    """The fields of a request: the value of ``Accept``, and validators that make it conditional (RFC 9110 §13.1)."""
 
     accept: str
     validators: Validators = Validators()
 
 
 class Fetcher:
-    """Fetches politely: few connections per origin, and slow sources out of the way of the others."""
+    """Fetches sources with few connections per origin, and so that slow ones don't delay the others."""
 
     def __init__(
         self, guard: Guard, user_agent: str, bounds: FetchBounds | None = None, clock: Clock | None = None
@@ -80,12 +80,12 @@ class Fetcher:
     async def fetch(
         self, url: str, validators: Validators, talk: TalkTime | None = None, accept: str = "*/*"
     ) -> Fetched:
-        """Return what *url* answers, following at most 10 redirects; raise a SourceProblem for everything else.
+        """Return the answer of *url*, or of where at most 10 redirects lead: a 200, or a 304 to *validators*.
 
-        *accept* is the value of the header Accept (RFC 9110 §12.5.1). *talk* counts for how long the source was talked
-        to, whatever comes of it. The problem has the source's status as ``source_status``, and in ``retry_after`` for
-        how many seconds ``host`` asks to be left alone. Raise Overloaded where the hub's own machine has no file, port,
-        thread or memory left for it.
+        *accept* is the value of ``Accept`` (RFC 9110 §12.5.1). *talk* sums the seconds spent with the source, also
+        where it fails. Raise a SourceProblem for any other answer or none: ``source_status`` is the HTTP status, and
+        ``retry_after`` the seconds for which ``host`` asks to be left alone (RFC 9110 §10.2.3). Raise Overloaded where
+        the hub's own machine has no file, port, thread or memory left for it.
         """
         try:
             return await self._follow(urls.parse(url), Ask(accept, validators), talk or TalkTime(self._clock))
@@ -97,34 +97,34 @@ class Fetcher:
             raise explained(fault, self._bounds.connect_seconds) from fault
 
     async def _follow(self, url: httpx.URL, ask: Ask, talk: TalkTime) -> Fetched:
-        been = [url]
+        chain = [url]
         while True:
-            answer = await self._last_of(been, ask, talk)
+            answer = await self._last_of(chain, ask, talk)
             if isinstance(answer, Fetched):
-                return answer if url == been[0] or answer.body is None else _at(url, answer)
+                return answer if url == chain[0] or answer.body is None else _with_url(url, answer)
             url = answer.url
-            if url in been:
+            if url in chain:
                 raise SourceRedirect("The source redirects in a circle.", source_status=answer.status)
-            if len(been) > MAX_REDIRECTS:
+            if len(chain) > MAX_REDIRECTS:
                 raise SourceRedirect(
                     f"The source redirects more than {MAX_REDIRECTS} times.", source_status=answer.status
                 )
-            been.append(url)
+            chain.append(url)
 
-    async def _last_of(self, been: list[httpx.URL], ask: Ask, talk: TalkTime) -> Fetched | Redirect:
-        """Ask the last of the URLs that redirects led to; a problem tells whether another host led there."""
-        url = been[-1]
-        self._judge(url, redirected=len(been) > 1)
-        # Validators mean something only to the URL that sent them (RFC 9110 §8.8): never on the way to it.
-        mine = str(url) == (ask.validators.url or str(been[0]))
+    async def _last_of(self, chain: list[httpx.URL], ask: Ask, talk: TalkTime) -> Fetched | Redirect:
+        """Request the last URL of *chain*, the first URL and its redirects; set ``redirected`` of a SourceProblem."""
+        url = chain[-1]
+        self._judge(url, redirected=len(chain) > 1)
+        # Validators belong to the URL that sent them (RFC 9110 §8.8), and are sent to no other URL of the chain.
+        own = str(url) == (ask.validators.url or str(chain[0]))
         try:
-            return await self._one(url, ask if mine else Ask(ask.accept), talk)
+            return await self._request(url, ask if own else Ask(ask.accept), talk)
         except SourceProblem as problem:
-            problem.redirected = len({urls.host(one) for one in been}) > 1
+            problem.redirected = len({urls.host(hop) for hop in chain}) > 1
             raise
 
     def _judge(self, url: httpx.URL, *, redirected: bool) -> None:
-        """Raise AddressRefused where *url* must not be read; where a redirect led is told by the log alone."""
+        """Raise AddressRefused where *url* must not be read; only the log names the target of a redirect."""
         try:
             self._guard.judge(url)
         except AddressRefused as fault:
@@ -135,24 +135,24 @@ class Fetcher:
                 "The source redirects to a host, an address or a port that the hub does not read from."
             ) from fault
 
-    async def _one(self, url: httpx.URL, ask: Ask, talk: TalkTime) -> Fetched | Redirect:
-        """Ask once, in what is left of the source's time. Waiting for a place is free."""
+    async def _request(self, url: httpx.URL, ask: Ask, talk: TalkTime) -> Fetched | Redirect:
+        """Send one request, within the rest of the source's time; waiting for a place does not count."""
         origin = urls.origin(url)
         async with (
             self._origins.use(url, talk) as exchange,
-            self._lanes.place(known=origin in self._answering, talk=talk) as place,
+            self._lanes.place(reliable=origin in self._answering, talk=talk) as place,
         ):
             try:
                 async with talk.running(self._bounds.total_seconds):
-                    answer = await self._asked(exchange, url, ask, place)
+                    answer = await self._ask(exchange, url, ask, place)
             except BaseException:
-                # A stranger again, until it answers.
+                # After a failure the origin counts as a stranger, until it answers again.
                 self._answering.pop(origin, None)
                 raise
             self._answering[origin] = None
             return answer
 
-    async def _asked(self, exchange: Exchange, url: httpx.URL, ask: Ask, place: LanePlace) -> Fetched | Redirect:
+    async def _ask(self, exchange: Exchange, url: httpx.URL, ask: Ask, place: LanePlace) -> Fetched | Redirect:
         conditions = {_CONDITIONS[name]: value for name, value in ask.validators.conditions().items()}
         headers = {**self._headers, "Accept": ask.accept, **conditions}
         response = await exchange.ask(url, headers)
@@ -164,11 +164,11 @@ class Fetcher:
             raise
 
     async def close(self) -> None:
-        """End every connection."""
+        """End every connection; the fetches that use one raise SourceUnreachable."""
         self._origins.close()
 
 
-def _at(url: httpx.URL, answer: Fetched) -> Fetched:
-    """Return *answer* with validators that say which URL sent them: another one than the first."""
+def _with_url(url: httpx.URL, answer: Fetched) -> Fetched:
+    """Return *answer* with its validators bound to *url*, which sent them and is not the URL of the registration."""
     validators = answer.validators._replace(url=str(url)) if answer.validators.conditions() else answer.validators
     return answer._replace(validators=validators)

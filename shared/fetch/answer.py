@@ -1,4 +1,4 @@
-"""What a source may answer: a document within the bounds, "unchanged", or a redirect; all else is a SourceProblem."""
+"""Reads the answer of a source: a document within the bounds, a 304, or a redirect; all else is a SourceProblem."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 5 * 1024 * 1024
 MAX_PIECES = MAX_BYTES // 20
-"""Pieces (chunks) that a body may come in: one for each line of 20 bytes of the largest document."""
+"""Chunks of a body (RFC 9112 §7.1): one for each line of 20 bytes of the largest document."""
 RETRY_AFTER = 30.0, 3600.0
-"""The least and the most seconds for which a host is left alone when it asks for it."""
+"""The least and the most seconds of a pause that a host asks for."""
 
-_WITHOUT_PAUSE, _SMALL = 64, 1024  # pieces of a body, and bytes of a gzip, that are read without letting others act
+# Chunks of a body, and bytes of a gzip, that are read before other tasks of the loop get their turn.
+_WITHOUT_PAUSE, _SMALL = 64, 1024
 _REDIRECTS = {301, 302, 303, 307, 308}
 _NOT_NOW = {429, 503}
 _MARKUP = ("text/html", "application/xhtml")
@@ -44,18 +45,23 @@ class Fetched(NamedTuple):
 
 
 class Redirect(NamedTuple):
-    """Where the source says that its document lies."""
+    """The source's redirect: its status, and the absolute URL of ``Location``."""
 
     status: int
     url: httpx.URL
 
 
-async def read(response: httpx.Response, url: httpx.URL, sent: Validators, place: LanePlace) -> Fetched | Redirect:
-    """Return what the *response* to a request for *url* with the validators *sent* says; *place* hears of progress."""
+async def read(
+    response: httpx.Response, url: httpx.URL, validators: Validators, place: LanePlace
+) -> Fetched | Redirect:
+    """Read *response*, the answer to a request for *url* that was sent with *validators*; report bytes to *place*.
+
+    Raise SourceStatus, SourceRedirect, SourceNotAnIndex, SourceTooLarge or SourceUnreachable (a gzip that is cut off).
+    """
     if response.status_code in _REDIRECTS:
         return Redirect(response.status_code, _target(url, response.headers.get("location", "")))
-    if response.status_code == 304 and sent.conditions():  # noqa: PLR2004 - Not Modified
-        return Fetched(response.status_code, None, sent)
+    if response.status_code == 304 and validators.conditions():  # noqa: PLR2004 - Not Modified
+        return Fetched(response.status_code, None, validators)
     if response.status_code != 200:  # noqa: PLR2004 - OK
         raise SourceStatus(f"The source answered {response.status_code}.")
     if response.headers.get("content-type", "").lower().startswith(_MARKUP):
@@ -64,7 +70,7 @@ async def read(response: httpx.Response, url: httpx.URL, sent: Validators, place
 
 
 def retry_after(response: httpx.Response, clock: Clock) -> float | None:
-    """Return for how many seconds the source asks to be left alone (RFC 9110 §10.2.3), clamped; None if it does not."""
+    """Return the seconds of ``Retry-After`` (RFC 9110 §10.2.3) of a 429 or 503, within RETRY_AFTER; else None."""
     value = response.headers.get("retry-after", "").strip()
     if response.status_code not in _NOT_NOW or not value:
         return None
@@ -73,18 +79,18 @@ def retry_after(response: httpx.Response, clock: Clock) -> float | None:
 
 
 def _seconds(value: str, date: str, clock: Clock) -> float:
-    """Return the seconds that *value* means. A date is compared with the source's own clock, where it tells that."""
+    """Return *value* in seconds; a date is compared with ``Date``, the source's own clock, where that is sent."""
     if value.isascii() and value.isdigit():
         return float(value.lstrip("0")[:9] or 0)
     try:
         return (_moment(value) - (_moment(date) if date else clock.now())).total_seconds()
     except (ValueError, OverflowError):
-        # OverflowError is what a number of more digits than any date has comes to.
+        # The parser of dates raises OverflowError for numbers that no date has.
         return 0.0
 
 
 def _moment(date: str) -> datetime:
-    """Return the moment that *date* is; one without a zone is GMT (RFC 9110 §5.6.7)."""
+    """Return *date* as a datetime with a zone; without one it is GMT (RFC 9110 §5.6.7)."""
     moment = parsedate_to_datetime(date)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
@@ -104,36 +110,36 @@ def _target(url: httpx.URL, location: str) -> httpx.URL:
 
 
 async def _body(response: httpx.Response, place: LanePlace) -> bytes:
-    # Not a list of pieces: a body of tiny chunks would take many times its bytes.
+    # A list of chunks would take many times the bytes of a body of tiny ones.
     body = bytearray()
     try:
         async for piece in _bounded(response, place):
             body += piece
         return bytes(body)
     finally:
-        # A failure, which may live on for a while, holds this frame.
+        # The traceback of a failure, which may be kept for a while, refers to this frame.
         body.clear()
 
 
 async def _bounded(response: httpx.Response, place: LanePlace) -> AsyncIterator[bytes]:
-    """Yield the document, decompressed; raise SourceTooLarge at the first byte over the bound, sent or unpacked."""
+    """Yield the document, decompressed; raise SourceTooLarge at the first byte over MAX_BYTES, raw or decompressed."""
     _require_announced(response)
     gunzip = unpacker(response.headers.get("content-encoding", ""))
-    sent = unpacked = pieces = 0
+    raw_size = size = pieces = 0
     async for raw in response.aiter_raw():
-        # What a gzip comes to is known only when it is there.
-        await place.keep(MAX_BYTES if gunzip else unpacked + len(raw))
-        piece = gunzip.feed(raw, MAX_BYTES + 1 - unpacked) if gunzip else raw
-        sent, unpacked, pieces = sent + len(raw), unpacked + len(piece), pieces + 1
-        if max(sent, unpacked) > MAX_BYTES:
+        # The size of a gzip's content is not known before it is decompressed, so the bound is reserved.
+        await place.keep(MAX_BYTES if gunzip else size + len(raw))
+        piece = gunzip.feed(raw, MAX_BYTES + 1 - size) if gunzip else raw
+        raw_size, size, pieces = raw_size + len(raw), size + len(piece), pieces + 1
+        if max(raw_size, size) > MAX_BYTES:
             raise _too_large()
         if pieces > MAX_PIECES:
             raise SourceTooLarge(f"The source sends its document in more than {MAX_PIECES:,} chunks. Send larger ones.")
         place.received += len(raw)
-        place.kept = unpacked
+        place.document_bytes = size
         if pieces % _WITHOUT_PAUSE == 0 or (gunzip and len(raw) > _SMALL):
-            # What has come already is read without ever waiting for the network: tiny chunks, or a gzip of so many
-            # empty members that undoing 64 KiB of it takes milliseconds.
+            # Bytes that are in the buffer are read without a wait: thousands of tiny chunks, or 64 KiB of gzip with
+            # so many empty members that it takes milliseconds, would hold up every other task.
             await asyncio.sleep(0)
         yield piece
     if gunzip:
@@ -141,7 +147,7 @@ async def _bounded(response: httpx.Response, place: LanePlace) -> AsyncIterator[
 
 
 def _require_announced(response: httpx.Response) -> None:
-    """Raise SourceTooLarge if the length that is announced is too much. Chunks override it (RFC 9112 §6.3)."""
+    """Raise SourceTooLarge for a ``Content-Length`` over MAX_BYTES; chunks override it (RFC 9112 §6.3)."""
     announced = response.headers.get("content-length", "")
     if "transfer-encoding" not in response.headers and announced.isdecimal() and int(announced[:19]) > MAX_BYTES:
         raise _too_large()

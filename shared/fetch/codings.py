@@ -1,4 +1,4 @@
-"""The Content-Encoding of an answer (RFC 9110 §8.4): which ones are read, and gzip undone within a bound."""
+"""The Content-Encoding of an answer (RFC 9110 §8.4): which codings are read, and gzip within a bound."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _MEMBER = b"\x1f\x8b\x08"  # how each member of a gzip file begins (RFC 1952 §2
 
 
 def unpacker(content_encoding: str) -> Gunzip | None:
-    """Return what undoes *content_encoding*, None where nothing is to be undone, or raise SourceNotAnIndex.
+    """Return a decoder for *content_encoding*, None where there is nothing to decode; else raise SourceNotAnIndex.
 
-    The field is a list (RFC 9110 §5.6.1.2): empty members and ``identity`` change nothing, and one gzip is undone. A
-    word that is no registered coding is taken for none, because object stores repeat whatever was typed at the upload.
+    The field is a list (RFC 9110 §5.6.1.2): empty members and ``identity`` change nothing, and one gzip is decoded. A
+    word that is no registered coding is ignored, because object stores repeat any text that was given at the upload.
     """
     words = [word.strip().lower() for word in content_encoding.split(",")]
     codings = [word for word in words if word in _GZIP | _OTHERS]
@@ -30,7 +30,7 @@ def unpacker(content_encoding: str) -> Gunzip | None:
 
 
 class Gunzip:
-    """Undoes one layer of gzip (RFC 1952: any number of members, zeros behind each), bounding pieces before they exist.
+    """Decodes one layer of gzip (RFC 1952: any number of members, zeros behind each) piece by piece, within a bound.
 
     Both methods raise SourceNotAnIndex for bytes that are no gzip.
     """
@@ -41,7 +41,7 @@ class Gunzip:
         self._undecided = b""
 
     def feed(self, raw: bytes, most: int) -> bytes:
-        """Return what *raw* adds to the document, at most *most* bytes of it."""
+        """Return the next bytes of the document, those in *raw*; stop at *most* bytes, before more are decoded."""
         out = bytearray()
         self._begun = self._begun or bool(raw)
         try:
@@ -57,7 +57,7 @@ class Gunzip:
         return bytes(out)
 
     def _next_member(self, raw: bytes) -> bytes:
-        """Begin the member in *raw*, which follows one that ended; return nothing of it until three bytes tell it."""
+        """Return the bytes of the member that begins in *raw* behind zeros; none before three bytes are there."""
         raw = (self._undecided + raw).lstrip(b"\0")
         if not _MEMBER.startswith(raw[: len(_MEMBER)]):
             raise _something_follows()
@@ -68,7 +68,7 @@ class Gunzip:
         return raw
 
     def finish(self) -> None:
-        """Raise SourceUnreachable unless the gzip came to its end. No byte at all is an empty document."""
+        """Raise SourceUnreachable if the last member is incomplete. No byte at all is an empty document."""
         if self._undecided:
             raise _something_follows()
         if self._begun and not self._member.eof:

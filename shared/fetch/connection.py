@@ -1,4 +1,4 @@
-"""One connection for one request: plain or in TLS, with a bound on what comes before a body."""
+"""A connection for one request, plain or TLS, with a bound on the bytes before the body of its answer."""
 
 from __future__ import annotations
 
@@ -31,30 +31,30 @@ class HandshakeTimeout(httpx.ConnectTimeout):
 
 
 class SourceConnection:
-    """A connection that brings at most MAX_HEAD bytes until it is opened for a body.
+    """A connection from which at most MAX_HEAD bytes are read until ``open`` is called for the body.
 
     The parser bounds one head, but takes any number of interim answers before it.
 
-    It is a bare socket until TLS begins: nothing that a server sends before the handshake is read, so that none of it
-    is taken for a part of what comes in TLS, and a request without TLS costs no task, transport or buffer. No phase has
-    a time-out of its own but connecting: the caller's deadline stands around them all.
+    It is a bare socket until TLS begins: bytes that a server sends before the handshake are not read, so that none can
+    pass for a part of the TLS stream, and a request without TLS costs no task, transport or buffer. Only connecting and
+    the handshake have time-outs here: the caller's deadline covers the rest.
     """
 
     def __init__(self, connected: socket.socket) -> None:
-        """Take over *connected*, which does not block."""
+        """Own the socket *connected*, which is non-blocking."""
         self._socket = connected
-        self._given_to_tls = False
+        self._asyncio_owns_socket = False
         self._tls: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
-        self._left: float = MAX_HEAD
+        self._budget: float = MAX_HEAD
         self._answering = self._ended = False
 
     @classmethod
     async def to(cls, address: str, port: int, seconds: float | None) -> SourceConnection:
-        """Connect to the IP *address*.
+        """Return a connection to the IP *address*.
 
-        Raise httpx's ConnectTimeout after *seconds*, its ConnectError for any other failure.
+        Raise httpx's ConnectTimeout after *seconds*, its ConnectError for any other failure, with the socket closed.
         """
-        with _raised_as(httpx.ConnectTimeout, httpx.ConnectError):
+        with _errors_as(httpx.ConnectTimeout, httpx.ConnectError):
             connecting = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
             try:
                 connecting.setblocking(False)  # noqa: FBT003 - the standard library's signature
@@ -66,24 +66,24 @@ class SourceConnection:
         return cls(connecting)
 
     async def start_tls(self, context: ssl.SSLContext, name: str, seconds: float | None = None) -> None:
-        """Speak TLS from here on, with the *name* that the certificate must be for.
+        """Begin TLS, with a certificate that must be valid for *name*.
 
         Raise HandshakeTimeout after *seconds*, HandshakeFailed for any other failure.
         """
-        # From here on it is asyncio that closes the socket, also when the handshake fails.
-        self._given_to_tls = True
-        with _raised_as(HandshakeTimeout, HandshakeFailed):
+        # asyncio closes the socket from here on, also when the handshake fails.
+        self._asyncio_owns_socket = True
+        with _errors_as(HandshakeTimeout, HandshakeFailed):
             async with asyncio.timeout(seconds):
                 self._tls = await asyncio.open_connection(sock=self._socket, ssl=context, server_hostname=name)
 
     async def write(self, buffer: bytes) -> None:
         """Send a part of the request; raise httpx's WriteError when the connection broke.
 
-        Raise its LocalProtocolError for a second request, whose answer might be what is left of the first one's.
+        Raise its LocalProtocolError once an answer is being read: the rest of that could pass for the next answer.
         """
         if self._answering:
             raise httpx.LocalProtocolError("A connection is for one request.")
-        with _raised_as(httpx.WriteTimeout, httpx.WriteError):
+        with _errors_as(httpx.WriteTimeout, httpx.WriteError):
             if self._tls is None:
                 await asyncio.get_running_loop().sock_sendall(self._socket, buffer)
             else:
@@ -91,27 +91,27 @@ class SourceConnection:
                 await self._tls[1].drain()
 
     async def read(self, most: int) -> bytes:
-        """Return what has come, nothing at its end; raise SourceTooLarge when a head needs more than MAX_HEAD.
+        """Return 1 to *most* bytes, or none at the end; raise SourceTooLarge when heads take more than MAX_HEAD bytes.
 
         Raise httpx's ReadError when the connection broke, or was ended by ``end``, and SourceUnreachable when TLS ended
         without its closing alert: then nobody knows whether that is the end of the answer (RFC 9112 §9.8).
         """
         self._answering = True
-        if self._left <= 0:
+        if self._budget <= 0:
             raise SourceTooLarge(f"The source sends more than {MAX_HEAD:,} bytes of headers.")
-        most = int(min(most, self._left))
-        with _raised_as(httpx.ReadTimeout, httpx.ReadError):
+        most = int(min(most, self._budget))
+        with _errors_as(httpx.ReadTimeout, httpx.ReadError):
             if self._tls is None:
                 received = await asyncio.get_running_loop().sock_recv(self._socket, most)
             else:
                 received = await self._tls[0].read(most)
         if not received:
             self._require_end()
-        self._left -= len(received)
+        self._budget -= len(received)
         return received
 
     def _require_end(self) -> None:
-        """Raise unless it is the server that ended the connection, and TLS before it: else an answer was cut off."""
+        """Raise unless the server ended the connection, and TLS before it; else the answer may be cut off."""
         if self._ended:
             raise httpx.ReadError("The hub ended the connection.")
         if self._tls is not None and not _was_closed(self._tls[1].get_extra_info("ssl_object")):
@@ -121,11 +121,11 @@ class SourceConnection:
             )
 
     def open(self) -> None:
-        """Let a body of any size come; whoever reads it counts."""
-        self._left = float("inf")
+        """Lift the bound for the body, whose bytes its reader counts."""
+        self._budget = float("inf")
 
     def end(self) -> None:
-        """End both directions: whoever waits for something to come finds the connection broken."""
+        """End both directions: a task that reads or writes gets ReadError or WriteError."""
         self._ended = True
         if self._tls is None:
             with contextlib.suppress(OSError):  # the other end may have ended it
@@ -134,8 +134,8 @@ class SourceConnection:
             self._tls[1].transport.abort()
 
     async def aclose(self) -> None:
-        """Close the connection at once, whatever was still to be sent or read; nobody may be reading it."""
-        if not self._given_to_tls:
+        """Close the connection at once, unsent and unread bytes with it; no task may be reading it."""
+        if not self._asyncio_owns_socket:
             self._socket.close()
         elif self._tls is not None:
             self._tls[1].transport.abort()
@@ -144,7 +144,7 @@ class SourceConnection:
 
 
 def _was_closed(tls: ssl.SSLObject) -> bool:
-    """Tell whether the other end closed *tls*, of which all that came was read."""
+    """Tell whether the peer closed *tls* with close_notify (RFC 8446 §6.1); all bytes before must have been read."""
     try:
         return not tls.read(1)
     except ssl.SSLZeroReturnError:
@@ -154,11 +154,11 @@ def _was_closed(tls: ssl.SSLObject) -> bool:
 
 
 @contextlib.contextmanager
-def _raised_as(late: type[Exception], broken: type[Exception]) -> Iterator[None]:
-    """Raise as httpx's kinds what the socket and TLS raise."""
+def _errors_as(timeout_error: type[Exception], other_error: type[Exception]) -> Iterator[None]:
+    """Turn TimeoutError into *timeout_error* and any other OSError, TLS's included, into *other_error*."""
     try:
         yield
     except TimeoutError as fault:
-        raise late(str(fault)) from fault
+        raise timeout_error(str(fault)) from fault
     except OSError as fault:
-        raise broken(str(fault)) from fault
+        raise other_error(str(fault)) from fault

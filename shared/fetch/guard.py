@@ -1,4 +1,4 @@
-"""Which addresses may be read from: decided on the address that is connected to, for every connection.
+"""Which addresses may be read from: decided for each connection, on the address that it goes to.
 
 The ranges are explicit data, because ``ipaddress.is_global`` admits some that must be refused (multicast among them).
 Sources: the IANA special-purpose address registries for IPv4 and IPv6, and the metadata addresses of cloud providers.
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from shared.fetch.talk import TalkTime
 
+# 168.63.129.16 looks public, but is the address at which Azure serves its own virtual machines.
 _REFUSED_V4 = [
     IPv4Network(text)
     for text in (
@@ -65,7 +66,7 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
 
 def _literal(host: str) -> IPv4Address | IPv6Address | None:
     if ":" not in host and not host[-1:].isdigit():
-        # A name, as nearly all hosts are: finding that out by a failure costs more than what else is decided here.
+        # Nearly all hosts are names; an exception for each would cost more than all other checks.
         return None
     try:
         return ip_address(host)
@@ -85,7 +86,7 @@ class Guard:
         self._resolver = Resolver()
 
     def judge(self, url: httpx.URL) -> None:
-        """Raise AddressRefused if *url* can be refused without looking its name up."""
+        """Raise AddressRefused for a *url* that is refused whatever its name resolves to; look no name up."""
         host = urls.host(url)
         port = url.port or (443 if url.scheme == "https" else 80)
         if host in self._names:
@@ -95,7 +96,7 @@ class Guard:
             self._admit(literal, port)
         else:
             self._judge_name(host)
-            # With networks exempted, a name may turn out to lie in one of them: then connecting decides.
+            # With networks exempted, the name may resolve to one of them: that is decided when connecting.
             if port not in self._ports and not self._networks:
                 raise self._refused_port(port)
 
@@ -106,7 +107,7 @@ class Guard:
             raise AddressRefused(f"The name {host} belongs to a private network; publish the index on a public one.")
 
     def _refused_port(self, port: int) -> AddressRefused:
-        allowed = ", ".join(str(one) for one in sorted(self._ports))
+        allowed = ", ".join(str(number) for number in sorted(self._ports))
         return AddressRefused(f"The hub reads only from the ports {allowed}, and not from {port}.")
 
     def _admit(self, address: IPv4Address | IPv6Address, port: int, name: str | None = None) -> None:
@@ -115,17 +116,17 @@ class Guard:
         if not is_public(address):
             if name is None:
                 raise AddressRefused(f"The address {address} is not on the public internet.")
-            # Whoever reads the problem must not learn from it what the resolver of the hub's network knows.
+            # The problem is public, and would give away internal addresses of the hub's network; the log does not.
             _log.warning("the name %s leads to %s, which is not on the public internet", name, address)
             raise AddressRefused("The name leads to an address that is not on the public internet.")
         if port not in self._ports:
             raise self._refused_port(port)
 
     async def addresses(self, host: str, port: int, talk: TalkTime | None = None) -> list[str]:
-        """Return the addresses of *host* that may be connected to; one bad address refuses them all.
+        """Return the addresses of *host*, all admitted at *port*: one that is not refuses them all.
 
-        Raise AddressRefused, which never names an address that the resolver gave, or SourceUnreachable when the name
-        does not resolve within 3 s. *talk* stands still while the look-up waits for its turn.
+        Raise AddressRefused, whose detail never has an address from the resolver, SourceUnreachable when the name does
+        not resolve within 3 s, or Overloaded. *talk* is paused while the look-up waits for a thread.
         """
         host = host.lower().removesuffix(".")
         exempt = host in self._names

@@ -1,14 +1,13 @@
-"""Who may fetch when: a fast lane for what makes progress, and a slow one, so that those who hang delay no one.
+"""Which fetch runs when: a fast lane for fetches that make progress, a slow one for those that hang, which delay none.
 
-Origins that answered lately go first and have places that no stranger takes. While they are fetched strangers start
-in turn with them, one for every few, because a hundred that fail take as much of the processor as a hundred that do
-not. Of those who wait alike, the owner of sources with the fewest fetches under way is next. A fetch that brings next
-to nothing for a while leaves its place in the fast lane when another one waits for it, and goes on in the slow lane as
-it was.
+An origin is *reliable* when it answered its last request, else a *stranger*. Reliable ones go first, and have places
+that no stranger takes. While they are fetched, one stranger starts for every few of them, because a hundred that fail
+take as much processor time as a hundred that answer. Within each kind the owner with the fewest fetches in progress is
+next. A fetch that receives next to nothing for a while leaves its place in the fast lane when another one waits for it,
+and goes on in the slow lane.
 
-The slow lane costs a connection for each, and hardly any memory: when the document comes that a fetch there has waited
-for, it returns to the fast lane. Only a few that stop in the middle of a document wait in the slow lane with what came
-of it.
+A fetch in the slow lane costs a connection, and hardly any memory: when its document comes, it returns to the fast
+lane. Only a few that stop in the middle of a document wait in the slow lane with the part that has come.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from shared.fetch.talk import TalkTime
 
 PROGRESS = 1024
-"""Bytes that must come while the others are patient: a drip is no progress."""
+"""Bytes that must come within the patience of the lane; fewer are no progress."""
 
 LIGHT = 64 * 1024
 """Bytes of a document that any fetch in the slow lane may keep."""
@@ -35,11 +34,11 @@ LIGHT = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Widths:
-    """How many fetches go on at a time, and for how long nothing may come: from known origins, and from strangers.
+    """How many fetches each lane holds, and the seconds without progress after which a fetch makes way.
 
-    *reserved* places of the fast lane are not for strangers. Beside known origins they get no more than *beside*, and
-    one of them starts for every *turns* of the others, or whenever the lanes are looked after. Known origins are still
-    at it when none of them is on its way for less than *lull* seconds. *heavy* fetches in the slow lane may keep more
+    *reserved* places of the fast lane are not for strangers. While reliable origins are fetched, strangers get no more
+    than *beside* places, and one of them starts for every *turns* of the others, or at each look. Reliable origins
+    count as being fetched until none of them was for *lull* seconds. *heavy* fetches in the slow lane may keep more
     than LIGHT bytes of their documents.
     """
 
@@ -60,35 +59,35 @@ def _future() -> asyncio.Future[None]:
 
 @dataclass(slots=True, eq=False)
 class LanePlace:
-    """One fetch on its way; it says what it receives, and of how many bytes of its document it is about to keep.
+    """One fetch in the lanes, or waiting for them: *received* counts its bytes since *since*, the loop's time.
 
-    *end* ends it in the middle.
+    *document_bytes* is the size of the part of its document that it keeps; rescheduling *end* ends it.
     """
 
     lanes: Lanes
-    known: bool
+    reliable: bool
     talk: TalkTime | None = None
     turn: asyncio.Future[None] = field(default_factory=_future)
     since: float = 0.0
     received: int = 0
-    kept: int = 0
+    document_bytes: int = 0
     end: asyncio.Timeout = field(default_factory=lambda: asyncio.timeout(None))
 
     @property
     def owner(self) -> str:
-        """Who registered the source, or tries it out."""
+        """The token that registered the source or tries it out; empty without a talk."""
         return self.talk.owner if self.talk else ""
 
     async def keep(self, size: int) -> None:
-        """Keep *size* bytes of the document from now on; in the slow lane wait before if that is more than LIGHT."""
-        self.kept = size
+        """Set *document_bytes* to *size*; past LIGHT in the slow lane then wait for a place in the fast one."""
+        self.document_bytes = size
         if size > LIGHT and self.lanes.must_return(self):
             with self.talk.paused() if self.talk else contextlib.nullcontext():
                 await self.lanes.returned(self)
 
 
 class Lanes:
-    """The two lanes. All of it runs in one event loop."""
+    """The two lanes; all methods are called in one event loop."""
 
     def __init__(self, widths: Widths) -> None:
         self._widths = widths
@@ -99,15 +98,15 @@ class Lanes:
         self._under_way: Counter[str] = Counter()
         self._timer: asyncio.TimerHandle | None = None
         self._turns = 0
-        self._known_until = 0.0
+        self._reliable_until = 0.0
 
     @contextlib.asynccontextmanager
-    async def place(self, *, known: bool, talk: TalkTime | None = None) -> AsyncIterator[LanePlace]:
-        """Wait for a place in the fast lane and hold it; *known* origins answered lately.
+    async def place(self, *, reliable: bool, talk: TalkTime | None = None) -> AsyncIterator[LanePlace]:
+        """Wait for a place in the fast lane and yield it; *reliable* means that the origin answered its last request.
 
-        Raise SourceTimeout for a fetch that stopped in the middle of a document when too many others did.
+        Raise SourceTimeout, from inside the context too, where too many fetches stopped in the middle of a document.
         """
-        place = LanePlace(self, known, talk)
+        place = LanePlace(self, reliable, talk)
         try:
             async with asyncio.timeout(None) as place.end:
                 await self._wait(place)
@@ -122,16 +121,16 @@ class Lanes:
             self._leave(place)
 
     def must_return(self, place: LanePlace) -> bool:
-        """Tell whether *place* is in the slow lane, and not for a stop in the middle of its document."""
+        """Tell whether *place* is in the slow lane, and not one of those that may keep a large part of a document."""
         return place in self._slow and place not in self._heavy
 
     async def returned(self, place: LanePlace) -> None:
-        """Return when *place*, now in the slow lane, is in the fast one again: before others of its owner that wait."""
+        """Wait until *place*, now in the slow lane, is in the fast one again; it goes before others of its owner."""
         place.turn = _future()
         await self._wait(place, first=True)
 
     async def _wait(self, place: LanePlace, *, first: bool = False) -> None:
-        line = self._waiting[place.known].setdefault(place.owner, deque())
+        line = self._waiting[place.reliable].setdefault(place.owner, deque())
         if first:
             line.appendleft(place)
         else:
@@ -151,54 +150,54 @@ class Lanes:
         self._under_way[place.owner] -= 1
         if not self._under_way[place.owner]:
             del self._under_way[place.owner]
-        if place.known:
-            self._known_until = asyncio.get_running_loop().time() + self._widths.lull
+        if place.reliable:
+            self._reliable_until = asyncio.get_running_loop().time() + self._widths.lull
         self._admit()
 
     def _withdraw(self, place: LanePlace) -> None:
-        """Have *place* wait no longer, if it does."""
-        line = self._waiting[place.known].get(place.owner, deque())
+        """Take *place* out of the line that it waits in, if it waits."""
+        line = self._waiting[place.reliable].get(place.owner, deque())
         if place in line:
             line.remove(place)
             if not line:
-                del self._waiting[place.known][place.owner]
+                del self._waiting[place.reliable][place.owner]
 
     def _admit(self) -> None:
         now = asyncio.get_running_loop().time()
-        while (known := self._next(now)) is not None:
-            owners = self._waiting[known]
+        while (reliable := self._next(now)) is not None:
+            owners = self._waiting[reliable]
             place = owners[min(owners, key=self._under_way.__getitem__)][0]
             self._withdraw(place)
             place.since, place.received = now, 0
-            self._turns = self._turns + 1 if known else 0
+            self._turns = self._turns + 1 if reliable else 0
             if place in self._slow:
                 self._slow.discard(place)
             else:
                 self._under_way[place.owner] += 1
             self._fast.add(place)
-            # One that was cancelled while it waited is about to leave.
+            # The turn of a fetch that was cancelled while it waited is done; it leaves by itself.
             if not place.turn.done():
                 place.turn.set_result(None)
 
     def _next(self, now: float) -> bool | None:
-        """Tell whether a known origin is next, or a stranger; None where nobody waits that there is room for."""
-        strangers = bool(self._waiting[False]) and self._has_room(now, known=False)
-        # A turn that strangers have come to is theirs, however many known origins wait.
+        """Return True where a reliable origin is next, False for a stranger, None where no waiting fetch has room."""
+        strangers = bool(self._waiting[False]) and self._has_room(now, reliable=False)
+        # After so many turns of reliable origins a stranger is next, however many of the others wait.
         if self._waiting[True] and not (strangers and self._turns >= max(self._widths.turns, 1)):
-            return True if self._has_room(now, known=True) else None
+            return True if self._has_room(now, reliable=True) else None
         return False if strangers else None
 
-    def _has_room(self, now: float, *, known: bool) -> bool:
+    def _has_room(self, now: float, *, reliable: bool) -> bool:
         room = self._widths.fast - len(self._fast)
-        if known or room <= 0:
+        if reliable or room <= 0:
             return room > 0
-        strangers = sum(not place.known for place in self._fast)
-        if strangers == len(self._fast) and now >= self._known_until:
+        strangers = sum(not place.reliable for place in self._fast)
+        if strangers == len(self._fast) and now >= self._reliable_until:
             return strangers < self._widths.fast - self._widths.reserved
         return strangers < self._widths.beside and self._turns >= self._widths.turns
 
     def _watch(self) -> None:
-        """Look after those who hang, for as long as someone waits."""
+        """Schedule the next look at fetches without progress, for as long as another one waits."""
         if self._timer is None and any(self._waiting.values()):
             pause = self._widths.patience_with_strangers / 4
             self._timer = asyncio.get_running_loop().call_later(pause, self._look)
@@ -207,9 +206,9 @@ class Lanes:
         self._timer = None
         now = asyncio.get_running_loop().time()
         waiting = sum(len(line) for lines in self._waiting.values() for line in lines.values())
-        # Those that go on with what they have come first: then fewer are ended for the others who wait.
+        # Fetches that keep little go first: they move to the slow lane without another one being ended for it.
         overdue = [place for place in self._fast if now - place.since >= self._patience(place)]
-        for place in sorted(overdue, key=lambda one: (one.kept > LIGHT, one.since)):
+        for place in sorted(overdue, key=lambda place: (place.document_bytes > LIGHT, place.since)):
             if place.received < PROGRESS and len(self._slow) < self._widths.slow:
                 if self._would_end_one(place) and waiting <= 0:
                     continue
@@ -221,25 +220,25 @@ class Lanes:
         self._watch()
 
     def _would_end_one(self, place: LanePlace) -> bool:
-        """Tell whether the slow lane has no room for what *place* has of its document."""
-        return place.kept > LIGHT and len(self._heavy) >= self._widths.heavy
+        """Tell whether *place* keeps more than LIGHT bytes, and the slow lane has no room for that."""
+        return place.document_bytes > LIGHT and len(self._heavy) >= self._widths.heavy
 
     def _make_way(self, place: LanePlace) -> None:
-        """Have *place* go on in the slow lane; where too many keep a part of a document there, end one, perhaps itself.
+        """Move *place* to the slow lane; where too many keep a large part of a document there, end one, perhaps itself.
 
-        That is one of the owner with most of them, so that nobody's sources end those of others, and of these the one
-        that brought least since it stopped.
+        The one that ends is of the owner with most of them, so that no owner's sources end those of others, and of
+        these the one that received least since it moved there.
         """
         full = self._would_end_one(place)
         self._fast.remove(place)
         self._slow.add(place)
-        if place.kept > LIGHT:
+        if place.document_bytes > LIGHT:
             self._heavy[place] = None
         if full:
-            shares = Counter(one.owner for one in self._heavy)
-            last = min(self._heavy, key=lambda one: (-shares[one.owner], one.received))
+            shares = Counter(place.owner for place in self._heavy)
+            last = min(self._heavy, key=lambda place: (-shares[place.owner], place.received))
             last.end.reschedule(asyncio.get_running_loop().time())
             del self._heavy[last]
 
     def _patience(self, place: LanePlace) -> float:
-        return self._widths.patience if place.known else self._widths.patience_with_strangers
+        return self._widths.patience if place.reliable else self._widths.patience_with_strangers

@@ -1,4 +1,4 @@
-"""Connections to admitted addresses: which ones are opened, how many at a time, and what their failures mean."""
+"""Connections to admitted addresses: opening them, how many at a time, and the problems that their failures become."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from shared.fetch.talk import TalkTime
     from shared.problems import Problem, SourceProblem
 
-_TRIED = 4  # addresses of one name
+_TRIED = 4  # addresses of one name: each has a share of the time, and more shares would be too short
 _SPEAK_TLS = "The port must speak https, with TLS 1.2 or newer."
 # X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH: the only texts of OpenSSL that hold a name, which
 # may be one that only a redirect told the hub.
@@ -38,17 +38,17 @@ class Connector:
     """Opens connections for one request, to admitted addresses only."""
 
     def __init__(self, guard: Guard, seconds: float | None = None) -> None:
-        """Give each address its share of *seconds* to answer, and as much as that to the TLS handshake."""
+        """Divide *seconds* among the addresses of a host to connect; the TLS handshake may take *seconds* again."""
         self._guard = guard
         self._seconds = seconds
         self._tls = ssl.create_default_context()
         self._tls.set_alpn_protocols(["http/1.1"])
 
     async def connect(self, url: httpx.URL, talk: TalkTime | None = None) -> SourceConnection:
-        """Connect to where *url* lies; the name stays the one that TLS checks.
+        """Return a connection to the host and port of *url*; over TLS the certificate must be valid for its host.
 
-        Raise AddressRefused, what the resolver raises, httpx's ConnectError and ConnectTimeout, and of these two the
-        kinds that ``SourceConnection.start_tls`` raises.
+        Raise AddressRefused, SourceUnreachable or Overloaded from ``Guard.addresses``; httpx's ConnectError or
+        ConnectTimeout; HandshakeFailed or HandshakeTimeout, which are kinds of these two.
         """
         scheme, host, port = urls.origin(url)
         connection = await self._to(host, port, talk)
@@ -57,9 +57,9 @@ class Connector:
         return connection
 
     async def _to(self, host: str, port: int, talk: TalkTime | None) -> SourceConnection:
-        """Connect to the first address of *host* that answers in its share of the time; four are tried.
+        """Return a connection to the first of four addresses of *host* that answers within its share of the time.
 
-        Where none answers, raise the last failure, or the first one that tells what the hub's own machine lacks.
+        Where none answers, raise the last failure, or the first one that is a shortage of the hub's own machine.
         """
         addresses = _by_turns(await self._guard.addresses(host, port, talk))[:_TRIED]
         each = self._seconds and self._seconds / len(addresses)
@@ -72,10 +72,10 @@ class Connector:
             if _lacks_address(failures[-1], address, port):
                 failures[-1] = httpx.ConnectError("The machine has no address to connect from.")
         try:
-            # Where the hub's own machine lacked something for one of them, the others tell nothing about the server.
+            # A shortage of the hub's own machine at one address outranks the failures at the others.
             raise next(filter(shortage, failures), failures[-1])
         finally:
-            # A failure holds this frame, which must not hold it in turn.
+            # Each failure's traceback refers to this frame: a list that refers back would be a cycle.
             failures.clear()
 
 
@@ -85,39 +85,39 @@ def _lacks_address(fault: Exception, address: str, port: int) -> bool:
     The system says EADDRNOTAVAIL for that, as where IPv6 is turned off, and also where no local port is left for TCP.
     UDP has ports of its own, and sends nothing in order to connect.
     """
-    if not any(isinstance(one, OSError) and one.errno == errno.EADDRNOTAVAIL for one in causes(fault)):
+    if not any(isinstance(cause, OSError) and cause.errno == errno.EADDRNOTAVAIL for cause in causes(fault)):
         return False
     try:
         with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as probe:
             probe.connect((address, port))
-    except OSError as same:
-        return same.errno == errno.EADDRNOTAVAIL
+    except OSError as error:
+        return error.errno == errno.EADDRNOTAVAIL
     return False
 
 
 def _by_turns(addresses: list[str]) -> list[str]:
     """Return *addresses* with IPv4 and IPv6 taking turns (RFC 8305 §4), so that one broken family hides none."""
-    kind = ":" in addresses[0]
-    first, second = ([one for one in addresses if (":" in one) is which] for which in (kind, not kind))
-    return [one for pair in zip_longest(first, second) for one in pair if one]
+    begins_v6 = ":" in addresses[0]
+    first, second = ([text for text in addresses if (":" in text) is is_v6] for is_v6 in (begins_v6, not begins_v6))
+    return [text for pair in zip_longest(first, second) for text in pair if text]
 
 
 @dataclass(slots=True)
 class Origin:
-    """The places of one origin, or of one owner there, for as long as someone uses them or waits for one."""
+    """The places of one origin, or of one owner there; *users* hold one or wait for it, and the last drops this."""
 
     places: asyncio.Semaphore
     users: int = 0
 
 
 class Origins:
-    """A connection of its own for each request, and so many at a time for each owner of sources at each origin.
+    """Bounds the connections at a time: *places* for the sources of one owner at one origin.
 
-    One more is for all owners together, so that the sources of one that hang leave the others a connection.
+    All owners together have one more, so that the hanging sources of one owner leave the others a connection.
 
-    No connection is used twice. What follows an answer on it (RFC 9112 §6.3: bytes over its length, the body of a 304,
-    a second answer) could otherwise be taken for the answer to the next request, which is another source's. Looking
-    for such bytes does not help: they may still be on their way when the next request is written.
+    No connection is used twice. Bytes behind an answer (RFC 9112 §6.3: beyond its length, the body of a 304, a second
+    answer) could otherwise pass for the answer to the next request, which is another source's. Looking for such bytes
+    does not help: they may still be in transit when the next request is written.
     """
 
     def __init__(self, connector: Connector, places: int) -> None:
@@ -128,10 +128,13 @@ class Origins:
 
     @contextlib.asynccontextmanager
     async def use(self, url: httpx.URL, talk: TalkTime | None = None) -> AsyncIterator[Exchange]:
-        """Wait for a place at *url*'s origin; yield what sends one request, and close its connection at the end."""
+        """Wait for a place at *url*'s origin; yield an Exchange for one request, and at the end close its connection.
+
+        The place is free once the connection is closed.
+        """
         origin, owner = urls.origin(url), talk.owner if talk else ""
-        mine, all_owners = (origin, owner), (origin, None)
-        gates = self._joined(mine, self._places), self._joined(all_owners, self._places + 1)
+        own, all_owners = (origin, owner), (origin, None)
+        gates = self._join(own, self._places), self._join(all_owners, self._places + 1)
         exchange = Exchange(partial(self._connector.connect, talk=talk))
         try:
             async with gates[0], gates[1]:
@@ -142,11 +145,11 @@ class Origins:
                     self._open.discard(exchange)
                     await exchange.aclose()
         finally:
-            self._part(mine)
+            self._part(own)
             self._part(all_owners)
 
-    def _joined(self, key: tuple[tuple[str, str, int], str | None], most: int) -> asyncio.Semaphore:
-        """Return the places of *key*, which are kept until ``_part`` is called as often as this."""
+    def _join(self, key: tuple[tuple[str, str, int], str | None], most: int) -> asyncio.Semaphore:
+        """Return the places of *key*, shared by its users until each of them has called ``_part``."""
         origin = self._origins.get(key)
         if origin is None:
             origin = self._origins[key] = Origin(asyncio.Semaphore(most))
@@ -160,15 +163,15 @@ class Origins:
             del self._origins[key]
 
     def close(self) -> None:
-        """End every connection under whoever uses it."""
+        """End every connection; a task that uses one gets an error, as if the server had ended it."""
         for exchange in self._open:
             exchange.end()
 
 
 def explained(fault: Exception, connect_seconds: float) -> Problem:
-    """Return the problem that *fault* comes to. It names a kind of failure and holds nothing that the source sent.
+    """Return *fault* as a problem: Overloaded for a shortage of the hub's own machine, else a SourceProblem.
 
-    It is Overloaded where the hub's own machine has run out of something, else a SourceProblem.
+    Its detail names the kind of failure, and has no text that the source sent.
     """
     if problem := shortage(fault) or _tls(causes(fault)):
         return problem
@@ -184,8 +187,8 @@ def explained(fault: Exception, connect_seconds: float) -> Problem:
     return _broken(fault)
 
 
-def _tls(found: list[BaseException]) -> SourceProblem | None:
-    for cause in found:
+def _tls(chain: list[BaseException]) -> SourceProblem | None:
+    for cause in chain:
         if isinstance(cause, ssl.SSLCertVerificationError):
             why = _MISMATCHES.get(cause.verify_code) or cause.verify_message
             return SourceUnreachable(f"The server's certificate is not valid: {why}.")

@@ -1,8 +1,8 @@
-"""Names to addresses, in threads of its own: a name that hangs keeps neither others waiting nor the process alive.
+"""Resolves names in threads of its own: a look-up that hangs delays no other one, and not the end of the process.
 
-The system's look-up can't be stopped: its thread is given back when it ends, which may be long after everybody gave it
-up. So names wait in three lines: those that answered lately go first, those that hung before go last, and each line
-leaves threads to the lines before it.
+A look-up of the system can't be stopped: its thread is free when it ends, long after its time was over. So names wait
+in three lines: those that answered lately go first, those that hung before go last, and each line leaves some threads
+to the lines before it.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
     from shared.fetch.talk import TalkTime
 
 ANSWERED, UNKNOWN, HUNG = 0, 1, 2
-"""The lines: names that answered lately, names of which nothing is known, and names that hung when last asked."""
+"""The lines: names that answered lately, names without a result so far, and names that hung at their last look-up."""
 
 THREADS = 256, 192, 96
-"""A look-up of each line begins while fewer threads than these are busy, whoever they work for."""
+"""A look-up of each line begins while fewer threads than these are busy, with look-ups of any line."""
 
 AGAIN_SECONDS = 30.0
-"""For so long a name that hung is not asked again; a source that failed is not checked sooner by the schedule."""
+"""Seconds in which a name that hung is not looked up again; the schedule checks no failed source sooner."""
 
 MOST_ADDRESSES = 64
-"""Of a name's addresses so many are looked at: an answer may hold thousands, and few are ever connected to."""
+"""Addresses of one name that are read: an answer may have thousands, and at most four are connected to."""
 
 _REMEMBERED = 4096
 _PAUSE_SECONDS = 0.1
@@ -53,26 +53,26 @@ def _future() -> asyncio.Future[Any]:
 
 @dataclass(slots=True, eq=False)
 class _LookUp:
-    """One look-up, for all who want its name: *begun* when it has a thread, with addresses or a fault as *answer*.
+    """One look-up, shared by all tasks that wait for its name, *waiting* in number.
 
-    *waiting* counts those who want it; *late* tells that its time was over before it had an answer, *busy* that a
-    thread is counted for it.
+    *begun* is done when it has a thread, *answer* has its addresses or an exception. *timed_out* tells that its seconds
+    were over before it had an answer, *busy* that a thread is counted for it.
     """
 
     name: str
     line: int
     waiting: int = 0
-    late: bool = False
+    timed_out: bool = False
     busy: bool = False
     begun: asyncio.Future[None] = field(default_factory=_future)
     answer: asyncio.Future[Addresses | Exception] = field(default_factory=_future)
 
 
 class Resolver:
-    """Asks the system's resolver. Whoever wants a name that is being looked up shares that look-up."""
+    """Asks the system's resolver; tasks that want the same name share one look-up."""
 
     def __init__(self, seconds: float = 3.0, clock: Clock | None = None) -> None:
-        """Give each look-up so many *seconds*."""
+        """Wait *seconds* for each look-up, from when it has a thread."""
         self._seconds = seconds
         self._clock = clock or Clock()
         self._lines: tuple[deque[_LookUp], ...] = tuple(deque() for _ in THREADS)
@@ -82,12 +82,13 @@ class Resolver:
         self._hung: LRUCache[str, float] = LRUCache(_REMEMBERED)
 
     async def addresses(self, name: str, talk: TalkTime | None = None) -> Addresses:
-        """Return the first 64 addresses of *name*, each once, or raise SourceUnreachable when there are none in time.
+        """Return the first 64 addresses of *name*, each once.
 
-        The time counts from when a thread looks the name up; *talk* stands still before. Raise Overloaded when no
-        thread can be had, or when the machine has no file or memory left for a look-up.
+        Raise SourceUnreachable when there are none in time; the time counts from when a thread looks the name up, and
+        *talk* is paused before. Raise Overloaded when no thread can be started, or when the machine has no file or
+        memory left for a look-up.
         """
-        with self._wanted(name) as look_up:
+        with self._shared(name) as look_up:
             with talk.paused() if talk else contextlib.nullcontext():
                 await asyncio.shield(look_up.begun)
             try:
@@ -101,8 +102,8 @@ class Resolver:
         return answer
 
     @contextlib.contextmanager
-    def _wanted(self, name: str) -> Iterator[_LookUp]:
-        """Yield the look-up of *name* that is under way, or a new one; withdraw it when nobody waits for its thread."""
+    def _shared(self, name: str) -> Iterator[_LookUp]:
+        """Yield the present look-up of *name*, or a new one; at the end remove one that no task waits for, unbegun."""
         look_up = self._under_way.get(name) or self._new(name)
         look_up.waiting += 1
         try:
@@ -117,20 +118,20 @@ class Resolver:
     def _new(self, name: str) -> _LookUp:
         wait = self._hung.get(name, -math.inf) - self._clock.monotonic()
         if wait > 0:
-            says = f"The host's name did not resolve within {self._seconds:g} s when it was last looked up."
-            raise SourceUnreachable(f"{says} The hub looks it up again in {math.ceil(wait)} s at the earliest.")
+            text = f"The host's name did not resolve within {self._seconds:g} s when it was last looked up."
+            raise SourceUnreachable(f"{text} The hub looks it up again in {math.ceil(wait)} s at the earliest.")
         line = ANSWERED if name in self._answered else HUNG if name in self._hung else UNKNOWN
         look_up = _LookUp(name, line)
-        # In this order: a name that is under way and in no line would never be looked up.
+        # In this order: where memory ends between the two, a name under way but in no line would never be looked up.
         self._lines[line].append(look_up)
         self._under_way[name] = look_up
         return look_up
 
     def _note_hang(self, look_up: _LookUp) -> None:
-        """Have its name looked up again only after a while; once, that is excused where it answered lately."""
-        if look_up.late:
+        """Block look-ups of its name for AGAIN_SECONDS; a name that answered lately is excused once."""
+        if look_up.timed_out:
             return
-        look_up.late = True
+        look_up.timed_out = True
         if look_up.name in self._answered:
             del self._answered[look_up.name]
         else:
@@ -142,7 +143,10 @@ class Resolver:
                 line.popleft()
 
     def _begin(self, look_up: _LookUp) -> bool:
-        """Give *look_up* a thread, or the fault where none can be had; return False where one may be free later."""
+        """Start a thread for *look_up*; return False where it can't be started now, but one may be free later.
+
+        Where no thread is busy either, none will be free: *look_up* then fails with Overloaded.
+        """
         about = look_up, asyncio.get_running_loop()
         try:
             threading.Thread(target=self._work, args=about, daemon=True, name="resolver").start()
@@ -158,27 +162,27 @@ class Resolver:
         return True
 
     def _work(self, look_up: _LookUp, loop: asyncio.AbstractEventLoop) -> None:
-        """Look a name up; runs in a thread that nobody joins."""
+        """Look a name up, and hand the answer to *loop*; runs in a daemon thread that is never joined."""
         answer: Addresses | Exception
         try:
             answer = _look_up(look_up.name)
-        except Exception as fault:  # noqa: BLE001 - whoever waits must be told, whatever it was
+        except Exception as fault:  # noqa: BLE001 - tasks that wait would wait for ever
             answer = fault
         while True:
             try:
                 loop.call_soon_threadsafe(self._finish, look_up, answer)
-            except RuntimeError:  # the hub has ended meanwhile
+            except RuntimeError:  # the loop is closed: the hub has ended
                 return
             except MemoryError:
-                # Without its answer the name would be under way, and this thread counted, for ever.
+                # Without an answer the name would stay under way, and this thread be counted, for ever.
                 time.sleep(_PAUSE_SECONDS)
             else:
                 return
 
     def _finish(self, look_up: _LookUp, answer: Addresses | Exception) -> None:
-        """Give all who wait the *answer*, and the thread to the next; first what must not fail for want of memory.
+        """Settle *look_up* with *answer* for all that wait, and begin the next; the steps that need no memory go first.
 
-        It may come from a thread that was taken for refused, because memory ran out when it had begun.
+        The thread may be one whose start raised MemoryError though it runs, so the look-up may still be in its line.
         """
         self._busy -= look_up.busy
         look_up.busy = False
@@ -207,7 +211,7 @@ def _look_up(name: str) -> Addresses:
     except socket.gaierror as fault:
         if fault.errno == socket.EAI_MEMORY:
             raise MemoryError from fault
-        # The system tells a hub without free files that the name does not resolve just now; a socket tells the cause.
+        # Without a free file the system says "temporary failure"; opening a socket then raises the true cause.
         socket.socket(type=socket.SOCK_DGRAM).close()
         raise
     # An address with a zone (fe80::1%eth0) is link-local; without the zone it is refused as such.

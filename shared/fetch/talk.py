@@ -1,4 +1,4 @@
-"""How long a source is talked to, apart from how long the hub makes it wait."""
+"""The time that a source takes, without the time that the hub makes it wait."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 class TalkTime:
-    """The time of one source, summed over its redirects: looking the name up, connecting, asking and being answered.
+    """The seconds of one source, summed over its redirects: look-up of the name, connecting, request and answer.
 
-    It stands still while the hub itself makes the source wait: for a place at the origin or in the lanes, and for a
-    thread that looks names up. Reading the document is no part of it either.
+    It is paused while the hub itself makes the source wait: for a place at the origin or in the lanes, and for a thread
+    that looks names up. Parsing the document is no part of it either.
     """
 
     def __init__(self, clock: Clock, owner: str = "") -> None:
-        """Count for a source that *owner* registered, or tries out: whose connections to an origin it takes."""
+        """Start at 0 s, for a source that *owner* registered or tries out; its connections count as *owner*'s."""
         self.owner = owner
         self._clock = clock
         self._seconds = 0.0
@@ -29,17 +29,17 @@ class TalkTime:
 
     @property
     def seconds(self) -> float:
-        """How long the source was talked to up to now."""
+        """The sum up to now."""
         return self._seconds + (0.0 if self._since is None else self._clock.monotonic() - self._since)
 
     @property
     def milliseconds(self) -> int:
-        """The same as whole milliseconds."""
+        """``seconds`` as whole milliseconds."""
         return round(self.seconds * 1000)
 
     @contextlib.asynccontextmanager
     async def running(self, most: float) -> AsyncIterator[None]:
-        """Count what happens inside; raise TimeoutError when more than *most* seconds have run in all."""
+        """Count the time inside; raise TimeoutError once the sum, earlier uses included, exceeds *most* seconds."""
         async with asyncio.timeout(most - self.seconds) as self._deadline:
             self._since = self._clock.monotonic()
             try:
@@ -49,7 +49,7 @@ class TalkTime:
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """Let the time stand still while the hub waits for itself, and the deadline with it."""
+        """Stop the sum, and the deadline of ``running``, while the hub waits for itself."""
         now = asyncio.get_running_loop().time
         deadline = self._deadline.when()
         left = None if deadline is None else deadline - now()

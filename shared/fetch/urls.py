@@ -1,4 +1,4 @@
-"""The URL of an index: which spellings are refused, and when two are the same."""
+"""The URL of an index: which spellings are refused, and the normal form by which two are compared."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_TARGET_LENGTH = 8000
 """Characters of a redirect's target: the signed URLs of object stores are long (RFC 9110 §4.1 names 8,000)."""
 MAX_PORT = 65535
 REMEMBERED_BYTES = 8 << 20
-"""What the parsed URLs that are remembered take at most: who asks chooses their length."""
+"""Bytes of the cache of parsed URLs; clients choose the URLs, and so their length."""
 
 _OVERHEAD = 2000
 _HOST_LENGTH, _LABEL_LENGTH = 253, 63  # RFC 1035 §2.3.4
@@ -24,7 +24,7 @@ _WITHOUT_HOST = re.compile(r"https?:(?!//[^/?#])", re.IGNORECASE)
 
 
 class UrlRefused(ValueError):  # noqa: N818 - a verdict, not a failure
-    """The URL can't be registered; the message says why."""
+    """The URL can't be registered; the message goes on after "The URL", such as "is not a URL"."""
 
 
 def _size(url: httpx.URL) -> int:
@@ -41,10 +41,10 @@ _parsed: LRUCache[tuple[object, ...], httpx.URL] = LRUCache(REMEMBERED_BYTES, _s
 
 @cached(_parsed, _key, Lock())
 def parse(text: str, most: int = MAX_LENGTH) -> httpx.URL:
-    """Return *text* as the client will use it, or raise UrlRefused.
+    """Return *text*, of at most *most* characters, as the fetch will use it, or raise UrlRefused.
 
-    One parser serves the check and the fetch, so that they can't disagree about the host. The same URLs come again
-    with each check.
+    One parser serves the rules and the fetch, so that they can't disagree about the host. It is cached, because the
+    same URLs come again with each check.
     """
     if len(text) > most:
         raise UrlRefused(f"must have at most {most:,} characters")
@@ -78,7 +78,7 @@ def _check_host(url: httpx.URL) -> None:
 
 
 def normal(text: str) -> str:
-    """Return the form by which registered URLs are compared.
+    """Return the normal form of the URL *text* (RFC 3986 §6.2.2, §6.2.3), or raise UrlRefused.
 
     Scheme and A-label host in lower case, no default port, no dot segments, ``/`` for an empty path.
     """
@@ -90,9 +90,9 @@ def normal(text: str) -> str:
 
 
 def join(url: httpx.URL, reference: str) -> httpx.URL:
-    """Return where *reference* leads from *url* (RFC 3986 §5), without its fragment, or raise UrlRefused.
+    """Return the target of *reference* relative to *url* (RFC 3986 §5), without its fragment, or raise UrlRefused.
 
-    One with a scheme and no host is refused (RFC 9110 §4.2.1), where joining would take the host of *url*.
+    A reference with a scheme and no host is refused (RFC 9110 §4.2.1), where joining would take the host of *url*.
     """
     if _WITHOUT_HOST.match(reference):
         raise UrlRefused("does not hold a host name")
@@ -109,5 +109,5 @@ def host(url: httpx.URL) -> str:
 
 
 def origin(url: httpx.URL) -> tuple[str, str, int]:
-    """Return scheme, host and port: what one set of connections belongs to."""
+    """Return the origin of *url* (RFC 6454 §4): scheme, host and port, the default one where none is given."""
     return url.scheme, url.raw_host.decode("ascii"), url.port or _DEFAULT_PORTS[url.scheme]

@@ -73,7 +73,7 @@ async def test_a_body_of_tiny_chunks_takes_little_more_than_its_bytes() -> None:
     response = httpx.Response(200, stream=Chunks(), headers={"Transfer-Encoding": "chunked"})
     tracemalloc.start()
     try:
-        place = LanePlace(Lanes(Widths()), known=False)
+        place = LanePlace(Lanes(Widths()), reliable=False)
         fetched = await read(response, httpx.URL("https://git.example.org/c.yaml"), Validators(), place)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
@@ -94,7 +94,7 @@ class Members(httpx.AsyncByteStream):
 
 async def test_a_gzip_of_many_members_holds_up_nobody(turns: list[None]) -> None:
     response = httpx.Response(200, stream=Members(), headers={"Content-Encoding": "gzip"})
-    place = LanePlace(Lanes(Widths()), known=False)
+    place = LanePlace(Lanes(Widths()), reliable=False)
 
     await read(response, httpx.URL("https://git.example.org/c.yaml"), Validators(), place)
 

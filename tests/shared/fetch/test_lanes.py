@@ -32,14 +32,14 @@ class Street:
         self.order: list[str] = []
         self.tasks: dict[str, asyncio.Task[None]] = {}
 
-    async def enter(self, *names: str, known: bool = True, act: Callable[[LanePlace], None] | None = None) -> None:
+    async def enter(self, *names: str, reliable: bool = True, act: Callable[[LanePlace], None] | None = None) -> None:
         """Let fetches of these names come, each for the owner who is its first letter; they stay for good."""
         for name in names:
-            self.tasks[name] = asyncio.create_task(self._stay(name, act, known=known))
+            self.tasks[name] = asyncio.create_task(self._stay(name, act, reliable=reliable))
         await asyncio.sleep(0)
 
-    async def _stay(self, name: str, act: Callable[[LanePlace], None] | None, *, known: bool) -> None:
-        async with self.lanes.place(known=known, talk=TalkTime(Hands().clock(), name[0])) as place:
+    async def _stay(self, name: str, act: Callable[[LanePlace], None] | None, *, reliable: bool) -> None:
+        async with self.lanes.place(reliable=reliable, talk=TalkTime(Hands().clock(), name[0])) as place:
             self.order.append(name)
             while True:
                 await asyncio.sleep(0.005)
@@ -105,7 +105,7 @@ async def test_so_many_go_at_a_time_and_the_next_in_turn(street: Street) -> None
 
 
 async def test_strangers_leave_room_for_known_origins_and_let_them_go_first(street: Street) -> None:
-    await street.enter(*"stuv", known=False, act=receives)
+    await street.enter(*"stuv", reliable=False, act=receives)
     assert street.order == [*"stu"]
 
     await street.enter(*"abc", act=receives)
@@ -118,7 +118,7 @@ async def test_strangers_leave_room_for_known_origins_and_let_them_go_first(stre
 
 async def test_few_strangers_start_beside_known_origins(street: Street) -> None:
     await street.enter("a", act=receives)
-    await street.enter(*"stuv", known=False, act=receives)
+    await street.enter(*"stuv", reliable=False, act=receives)
     assert street.order == [*"as"]
 
     await street.leave("s")
@@ -130,7 +130,7 @@ async def test_few_strangers_start_beside_known_origins(street: Street) -> None:
 async def test_beside_known_origins_strangers_start_in_turn_with_them() -> None:
     street = Street(replace(WIDTHS, turns=2, patience_with_strangers=60.0))
     await street.enter("a", act=receives)
-    await street.enter(*"st", known=False, act=receives)
+    await street.enter(*"st", reliable=False, act=receives)
     assert street.order == [*"a"]
 
     await street.enter("b", act=receives)
@@ -144,7 +144,7 @@ async def test_beside_known_origins_strangers_start_in_turn_with_them() -> None:
 async def test_strangers_never_wait_for_known_origins_alone(street: Street) -> None:
     street.lanes = Lanes(replace(WIDTHS, turns=1000))
     await street.enter("a", act=receives)
-    await street.enter("s", known=False, act=receives)
+    await street.enter("s", reliable=False, act=receives)
     assert street.order == [*"a"]
 
     assert await street.meet("s")
@@ -153,7 +153,7 @@ async def test_strangers_never_wait_for_known_origins_alone(street: Street) -> N
 async def test_known_origins_that_never_end_keep_no_stranger_out() -> None:
     street = Street(replace(WIDTHS, fast=2, reserved=0, turns=2, patience_with_strangers=60.0))
     await street.enter(*"abcdef", act=receives)
-    await street.enter("s", known=False, act=receives)
+    await street.enter("s", reliable=False, act=receives)
 
     for name in "ab":
         await street.leave(name)
@@ -162,11 +162,11 @@ async def test_known_origins_that_never_end_keep_no_stranger_out() -> None:
     await street.leave(*street.tasks)
 
 
-@pytest.mark.parametrize("known", [True, False])
-async def test_of_the_owners_who_wait_the_one_with_fewest_under_way_is_next(known: bool) -> None:
+@pytest.mark.parametrize("reliable", [True, False])
+async def test_of_the_owners_who_wait_the_one_with_fewest_under_way_is_next(reliable: bool) -> None:
     street = Street(replace(WIDTHS, patience=60.0, patience_with_strangers=60.0))
-    await street.enter("x1", "x2", "x3", "x4", "x5", "x6", "x7", known=known, act=receives)
-    await street.enter("y1", "y2", "y3", "z1", known=known, act=receives)
+    await street.enter("x1", "x2", "x3", "x4", "x5", "x6", "x7", reliable=reliable, act=receives)
+    await street.enter("y1", "y2", "y3", "z1", reliable=reliable, act=receives)
     before = len(street.order)
 
     for name in ("x1", "x2"):
@@ -200,7 +200,7 @@ async def test_a_short_pause_of_known_origins_lets_no_crowd_in() -> None:
     street = Street(replace(WIDTHS, lull=60.0))
     await street.enter("a", act=receives)
     await street.leave("a")
-    await street.enter(*"stu", known=False, act=receives)
+    await street.enter(*"stu", reliable=False, act=receives)
 
     assert street.order == [*"as"]
     await street.leave(*street.tasks)
@@ -237,13 +237,13 @@ async def test_the_slow_lane_is_bounded_too(street: Street) -> None:
 
 
 async def test_strangers_are_given_less_time(street: Street) -> None:
-    await street.enter("s", known=False)
+    await street.enter("s", reliable=False)
     await street.enter(*"abc")
 
     await street.enter("next")
 
     assert await street.meet("next")
-    assert {place.known for place in street.lanes._slow} == {False}
+    assert {place.reliable for place in street.lanes._slow} == {False}
     await street.leave("s")
     assert street.lanes._slow == set()
 
@@ -262,7 +262,7 @@ async def test_one_cancelled_as_its_turn_comes_gives_the_place_on(street: Street
 async def keep_late(street: Street, come: asyncio.Event, size: int) -> None:
     """Be fetched for the owner e, and keep *size* bytes of a document when they *come*."""
     talk = TalkTime(Hands().clock(), "e")
-    async with street.lanes.place(known=True, talk=talk) as place, talk.running(60):
+    async with street.lanes.place(reliable=True, talk=talk) as place, talk.running(60):
         street.order.append("late")
         await come.wait()
         await place.keep(size)
@@ -316,7 +316,7 @@ async def test_one_that_gives_up_as_its_document_comes_leaves_nothing(street: St
 
 async def stop(street: Street, name: str, brings: int) -> None:
     """Be fetched for the owner who is the first letter of *name*, and stop, or bring a little, within a document."""
-    async with street.lanes.place(known=True, talk=TalkTime(Hands().clock(), name[0])) as place:
+    async with street.lanes.place(reliable=True, talk=TalkTime(Hands().clock(), name[0])) as place:
         await place.keep(LIGHT + 1)
         street.order.append(name)
         while True:
