@@ -131,6 +131,18 @@ def test_handlers_know_neither_each_other_nor_the_router(name: str) -> None:
     assert {module for module in ours(name) if module.split(".")[0] != "shared"} == set()
 
 
+@pytest.mark.parametrize("name", HANDLERS)
+def test_handlers_take_requests_and_answers_from_one_module(name: str) -> None:
+    behind = ("shared.web.answers", "shared.web.body", "shared.web.query", "shared.hub", "starlette.requests")
+
+    assert {module for module in imported(name) if module.startswith(behind)} == set()
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("shared/")])
+def test_what_is_shared_does_not_take_what_handlers_are_made_of(name: str) -> None:
+    assert {module for module in ours(name) if module.startswith("shared.web.handling")} == set()
+
+
 READS = {"store": {"get", "history", "registrations"}, "sources": {"all", "status"}, "trial": set[str]()}
 """What a handler may ask of the parts that writing goes through: whatever changes them is a call of the registry."""
 

@@ -13,14 +13,12 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from shared.search import KINDS, LETTERS, SearchRequest, reading
-from shared.web.answers import next_page, tag_of, versioned
-from shared.web.parameters import flag, short, slug, whole
-from shared.web.query import JSON, read_query
+from shared.web.handling import JSON, Hub, Parameters, Request, Response, next_page, read_query, tag_of, versioned
+from shared.web.parameters import Readers, flag, short, slug, whole
 
 if TYPE_CHECKING:
     from shared.model.capability import Entry
     from shared.search import SearchResult
-    from shared.web import Hub, Parameters, Readers, Request, Response
 
 _MOST_VALUES = 100
 _ALWAYS = ("id", "name", "source_repo")

@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING
 import orjson
 
 from shared.problems import CapabilityNotFound
-from shared.web.answers import tag_of_body, versioned
-from shared.web.query import read_query
+from shared.web.handling import Hub, Request, Response, read_query, tag_of_body, versioned
 
 if TYPE_CHECKING:
     from shared.federation.edition import Claim
     from shared.model.capability import Entry
-    from shared.web import Hub, Request, Response
 
 _FEW_BYTES = 64 * 1024
 """An entry up to this size is answered at once; a thread for it would cost more than the answer."""

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from shared.discovery import AI_CATALOG
-from shared.web.answers import versioned
-
-if TYPE_CHECKING:
-    from shared.web import Hub, Request, Response
+from shared.web.handling import Hub, Request, Response, versioned
 
 
 async def handle(hub: Hub, request: Request) -> Response:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import orjson
 
 from shared.discovery.catalogs import lookup
@@ -11,11 +9,7 @@ from shared.discovery.naming import is_urn
 from shared.discovery.results import One
 from shared.problems import BadQuery, CapabilityNotFound
 from shared.search import SearchRequest
-from shared.web.answers import tag_of_body, versioned
-from shared.web.query import read_query
-
-if TYPE_CHECKING:
-    from shared.web import Hub, Request, Response
+from shared.web.handling import Hub, Request, Response, read_query, tag_of_body, versioned
 
 
 async def handle(hub: Hub, request: Request) -> Response:

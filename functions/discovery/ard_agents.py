@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from shared.discovery.listing import QUERY as PARAMETERS
 from shared.discovery.listing import read_list
 from shared.discovery.results import Listing
-from shared.web.answers import tag_of_body, versioned
+from shared.web.handling import Hub, Request, Response, tag_of_body, versioned
 
 if TYPE_CHECKING:
-    from shared.web import Hub, Readers, Request, Response
+    from shared.web.parameters import Readers
 
 QUERY: Readers = PARAMETERS
 

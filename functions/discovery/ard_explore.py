@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from shared.discovery.requests import FIELDS, read_explore
-from shared.web.answers import answer
-from shared.web.query import JSON
+from shared.web.handling import JSON, Hub, Request, Response, answer
 
 if TYPE_CHECKING:
     from shared.search import SearchResult
-    from shared.web import Hub, Request, Response
 
 
 async def handle(hub: Hub, request: Request) -> Response:

@@ -6,12 +6,7 @@ they accept.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from shared.web.answers import versioned
-
-if TYPE_CHECKING:
-    from shared.web import Hub, Request, Response
+from shared.web.handling import Hub, Request, Response, versioned
 
 
 async def handle(hub: Hub, request: Request) -> Response:

@@ -5,15 +5,9 @@ Any word that tells something is enough; the best fit comes first. Other registr
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from shared.discovery.requests import read_search
 from shared.discovery.results import Results
-from shared.web.answers import answer
-from shared.web.query import JSON
-
-if TYPE_CHECKING:
-    from shared.web import Hub, Request, Response
+from shared.web.handling import JSON, Hub, Request, Response, answer
 
 
 async def handle(hub: Hub, request: Request) -> Response:

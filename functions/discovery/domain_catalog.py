@@ -5,16 +5,10 @@ The catalog under /.well-known leads here where it would be too large with all r
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from shared.discovery import AI_CATALOG
 from shared.problems import NotFound
-from shared.web.answers import versioned
-from shared.web.parameters import whole
-from shared.web.query import JSON, read_query
-
-if TYPE_CHECKING:
-    from shared.web import Hub, Readers, Request, Response
+from shared.web.handling import JSON, Hub, Request, Response, read_query, versioned
+from shared.web.parameters import Readers, whole
 
 QUERY: Readers = {"part": whole(1, 9999).otherwise(default=1)}
 

@@ -6,12 +6,8 @@ The page is the file beside this module, in which {hub} stands for the address o
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from shared.web.answers import CACHED, answer
-
-if TYPE_CHECKING:
-    from shared.web import Hub, Request, Response
+from shared.web.handling import CACHED, Hub, Request, Response, answer
 
 _PAGE = Path(__file__).with_suffix(".txt").read_text(encoding="utf-8")
 

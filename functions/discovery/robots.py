@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from shared.web.answers import CACHED, answer
-
-if TYPE_CHECKING:
-    from shared.web import Hub, Request, Response
+from shared.web.handling import CACHED, Hub, Request, Response, answer
 
 
 async def handle(hub: Hub, _request: Request) -> Response:

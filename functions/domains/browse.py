@@ -12,16 +12,14 @@ from typing import TYPE_CHECKING
 import orjson
 
 from shared.search import SearchRequest
-from shared.web.answers import UNCACHED, page, tag_of_body, versioned
-from shared.web.parameters import cursor, whole
-from shared.web.query import read_query
+from shared.web.handling import UNCACHED, Hub, Parameters, Request, Response, page, read_query, tag_of_body, versioned
+from shared.web.parameters import Readers, cursor, whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shared.model.registration import Registration
     from shared.search import SearchAnswer, SearchResult
-    from shared.web import Hub, Parameters, Readers, Request, Response
 
 QUERY: Readers = {"limit": whole(1, 1000).otherwise(default=100), "cursor": cursor}
 

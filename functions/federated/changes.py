@@ -12,16 +12,14 @@ import orjson
 
 from shared.federation.feed import MOST_SERIAL, ChangePosition, page
 from shared.problems import BadQuery
-from shared.web.answers import UNCACHED, next_page, unchanged, versioned
-from shared.web.parameters import whole
-from shared.web.query import read_query
+from shared.web.handling import UNCACHED, Hub, Request, Response, next_page, read_query, unchanged, versioned
+from shared.web.parameters import Readers, whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shared.federation import Document
     from shared.model.lines import ChangeLine
-    from shared.web import Hub, Readers, Request, Response
 
 QUERY: Readers = {
     "since": whole(0, MOST_SERIAL).needed("the serial of the copy"),

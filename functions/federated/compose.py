@@ -11,17 +11,14 @@ import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from shared.web.answers import json_answer
-from shared.web.body import leave_body
-from shared.web.parameters import flag
-from shared.web.query import read_query
+from shared.web.handling import Hub, Request, Response, json_answer, leave_body, read_query
+from shared.web.parameters import Readers, flag
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shared.federation import Edition
     from shared.sources.source import Outcome
-    from shared.web import Hub, Readers, Request, Response
 
 QUERY: Readers = {"force": flag.otherwise(default=False)}
 

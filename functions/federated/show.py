@@ -7,20 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from starlette.requests import Request
-
 from shared.federation.document import CODINGS, Form
 from shared.problems import FederationIncomplete
-from shared.web.answers import OPEN, not_modified
-from shared.web.parameters import flag
+from shared.web.handling import JSON, OPEN, YAML, Hub, Request, coding, not_modified, read_query
+from shared.web.parameters import Readers, flag
 from shared.web.prepared import Prepared, PreparedAnswer
-from shared.web.query import JSON, YAML, coding, read_query
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from shared.federation import Document
-    from shared.web import Hub, Readers
     from shared.web.prepared import Messages
 
 _CACHING = {

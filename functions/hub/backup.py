@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import StreamingResponse
 
 from shared.storage.files.snapshot import MEDIA_TYPE
-from shared.web.answers import OPEN
-from shared.web.query import read_query
+from shared.web.handling import OPEN, Hub, Request, read_query
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from shared.storage.engine import Snapshot
-    from shared.web import Hub, Request
 
 
 async def handle(hub: Hub, request: Request) -> StreamingResponse:

@@ -5,14 +5,8 @@ It is a convenience copy: whoever could replace it here could replace its digest
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from shared.client_file import HEADERS, client_file
-from shared.web.answers import versioned
-from shared.web.query import read_query
-
-if TYPE_CHECKING:
-    from shared.web import Hub, Request, Response
+from shared.web.handling import Hub, Request, Response, read_query, versioned
 
 
 async def handle(_hub: Hub, request: Request) -> Response:

@@ -9,15 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shared.findings import KINDS, SEVERITIES, Finding
-from shared.web.answers import json_answer, page
-from shared.web.parameters import cursor, one_of, slug, whole
-from shared.web.query import read_query
+from shared.web.handling import Hub, Parameters, Request, Response, json_answer, page, read_query
+from shared.web.parameters import Readers, cursor, one_of, slug, whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shared.model.registration import Registration
-    from shared.web import Hub, Parameters, Readers, Request, Response
 
 QUERY: Readers = {
     "repo": slug,

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from shared.version import VERSION
-from shared.web.answers import json_answer
-
-if TYPE_CHECKING:
-    from shared.web import Hub, Request, Response
+from shared.web.handling import Hub, Request, Response, json_answer
 
 
 async def handle(_hub: Hub, _request: Request) -> Response:

@@ -5,13 +5,8 @@ It tells nothing that the public API does not: numbers, routes, and the names of
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from shared.metrics import MEDIA_TYPE, exposition, families, look
-from shared.web.answers import answer
-
-if TYPE_CHECKING:
-    from shared.web import Hub, Request, Response
+from shared.web.handling import Hub, Request, Response, answer
 
 
 async def handle(hub: Hub, _request: Request) -> Response:

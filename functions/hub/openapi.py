@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from shared.web.answers import UNCACHED, versioned
-from shared.web.query import read_query
-
-if TYPE_CHECKING:
-    from shared.web import Hub, Request, Response
+from shared.web.handling import UNCACHED, Hub, Request, Response, read_query, versioned
 
 
 async def handle(hub: Hub, request: Request) -> Response:

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from shared.pages import page
 from shared.problems import PROBLEMS, NotFound
-from shared.web.answers import BROWSED, json_answer
-from shared.web.query import HTML, JSON, read_query
-
-if TYPE_CHECKING:
-    from shared.web import Hub, Request, Response
+from shared.web.handling import BROWSED, HTML, JSON, Hub, Request, Response, json_answer, read_query
 
 _KEPT = {"Cache-Control": "public, max-age=3600"}
 

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import orjson
 
 from shared import schemas
 from shared.problems import NotFound
-from shared.web.answers import UNCACHED, tag_of, versioned
-from shared.web.query import JSON, YAML, read_query
-
-if TYPE_CHECKING:
-    from shared.web import Hub, Request, Response
+from shared.web.handling import JSON, UNCACHED, YAML, Hub, Request, Response, read_query, tag_of, versioned
 
 
 async def handle(_hub: Hub, request: Request) -> Response:

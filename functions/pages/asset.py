@@ -5,15 +5,9 @@ An address that names the version (v) it wants is good for ever; any other is as
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from shared.pages.assets import assets, takes_gzip
 from shared.problems import NotFound
-from shared.web.answers import BROWSED, versioned
-from shared.web.query import header_list, pairs
-
-if TYPE_CHECKING:
-    from shared.web import Hub, Request, Response
+from shared.web.handling import BROWSED, Hub, Request, Response, header_list, pairs, versioned
 
 _FOR_EVER = "public, max-age=31536000, immutable"
 

@@ -10,7 +10,8 @@ from shared.pages import asked_of, page
 from shared.pages.searching import FILTERS, READERS, SearchForm, shown
 
 if TYPE_CHECKING:
-    from shared.web import Hub, Readers, Request, Response
+    from shared.web.handling import Hub, Request, Response
+    from shared.web.parameters import Readers
 
 QUERY: Readers = READERS
 

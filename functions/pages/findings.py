@@ -8,7 +8,7 @@ from shared.findings import KINDS, SEVERITIES, by_repo
 from shared.pages import asked_of, page
 from shared.pages.summary import all_well, rows_of
 from shared.pages.troubles import Troubles
-from shared.web.parameters import one_of, slug, whole
+from shared.web.parameters import Readers, one_of, slug, whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from shared.findings import Finding
     from shared.model.registration import Registration
     from shared.pages.summary import RepoRow
-    from shared.web import Hub, Readers, Request, Response
+    from shared.web.handling import Hub, Request, Response
 
 QUERY: Readers = {
     "severity": one_of(*SEVERITIES),

@@ -13,16 +13,14 @@ from shared.pages import asked_of, page
 from shared.pages.overtime import WINDOWS, picture
 from shared.pages.picture import flowers
 from shared.pages.summary import ages, all_well, by_domain, by_state, rows_of
-from shared.web.answers import BROWSED, json_answer
-from shared.web.parameters import one_of
-from shared.web.query import HTML, JSON
+from shared.web.handling import BROWSED, HTML, JSON, Hub, Request, Response, json_answer
+from shared.web.parameters import Readers, one_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shared.findings import Finding
     from shared.model.registration import Registration
-    from shared.web import Hub, Readers, Request, Response
 
 _OFFERS = {
     "federated": "/v1/federated",

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from shared.pages import asked_of, page
 from shared.pages.registering import lines, offences_of
-from shared.web.parameters import flag
+from shared.web.parameters import Readers, flag
 
 if TYPE_CHECKING:
-    from shared.web import Hub, Readers, Request, Response
+    from shared.web.handling import Hub, Request, Response
 
 _LONGEST = 4096
 

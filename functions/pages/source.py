@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from shared.model.capability import Entry
     from shared.model.lines import ChangeLine
     from shared.sources.source import Source
-    from shared.web import Hub, Request, Response
+    from shared.web.handling import Hub, Request, Response
 
 MOST_ENTRIES = 100
 

@@ -8,13 +8,13 @@ from shared.model.status import STATES
 from shared.pages import asked_of, page, typed
 from shared.pages.listing import ORDERS, ROWS_A_PAGE, View
 from shared.pages.summary import rows_of
-from shared.web.parameters import one_of, slug, whole
+from shared.web.parameters import Readers, one_of, slug, whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shared.model.registration import Registration
-    from shared.web import Hub, Readers, Request, Response
+    from shared.web.handling import Hub, Request, Response
 
 QUERY: Readers = {
     "q": typed,

@@ -7,15 +7,9 @@ caller saw. The answer comes when the federated index shows it.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from shared.problems import MalformedBody
-from shared.web.answers import json_answer
-from shared.web.body import has_body, leave_body, read_json
-from shared.web.query import read_query
-
-if TYPE_CHECKING:
-    from shared.web import Hub, Request, Response
+from shared.web.handling import Hub, Request, Response, has_body, json_answer, leave_body, read_json, read_query
 
 _DIGEST = re.compile("sha256:[0-9a-f]{64}")
 

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from shared.pages.badge import badge
-from shared.web.answers import BROWSED, versioned
-from shared.web.query import read_query
-
-if TYPE_CHECKING:
-    from shared.web import Hub, Request, Response
+from shared.web.handling import BROWSED, Hub, Request, Response, read_query, versioned
 
 SVG = "image/svg+xml"
 

@@ -9,16 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared.model.status import STATES
-from shared.web.answers import json_answer, page
-from shared.web.parameters import cursor, flag, one_of, slug, whole
-from shared.web.query import read_query
+from shared.web.handling import Hub, Parameters, Request, Response, json_answer, page, read_query
+from shared.web.parameters import Readers, cursor, flag, one_of, slug, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from shared.model.registration import Registration
     from shared.model.status import Status
-    from shared.web import Hub, Parameters, Readers, Request, Response
 
 QUERY: Readers = {
     "domain": slug,

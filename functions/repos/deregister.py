@@ -5,16 +5,7 @@ If-Match is honoured. The answer comes when the federated index shows it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from starlette.responses import Response
-
-from shared.web.answers import OPEN, if_match
-from shared.web.body import leave_body
-from shared.web.query import read_query
-
-if TYPE_CHECKING:
-    from shared.web import Hub, Request
+from shared.web.handling import OPEN, Hub, Request, Response, if_match, leave_body, read_query
 
 
 async def handle(hub: Hub, request: Request) -> Response:

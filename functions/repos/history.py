@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.web.answers import json_answer, page
-from shared.web.parameters import cursor, whole
-from shared.web.query import read_query
+from shared.web.handling import Hub, Request, Response, json_answer, page, read_query
+from shared.web.parameters import Readers, cursor, whole
 
 if TYPE_CHECKING:
     from shared.model.history import Change
-    from shared.web import Hub, Readers, Request, Response
 
 _NEWEST = 10**12
 

@@ -6,14 +6,7 @@ with the outcome failed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from shared.web.answers import json_answer
-from shared.web.body import leave_body
-from shared.web.query import read_query
-
-if TYPE_CHECKING:
-    from shared.web import Hub, Request, Response
+from shared.web.handling import Hub, Request, Response, json_answer, leave_body, read_query
 
 
 async def handle(hub: Hub, request: Request) -> Response:

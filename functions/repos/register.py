@@ -10,15 +10,12 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from shared.registration import wanted
-from shared.web.answers import json_answer
-from shared.web.body import read_json
-from shared.web.parameters import flag
-from shared.web.query import read_query
+from shared.web.handling import Hub, Request, Response, json_answer, read_json, read_query
+from shared.web.parameters import Readers, flag
 
 if TYPE_CHECKING:
     from shared.model.author import Author
     from shared.model.registration import RegistrationFields
-    from shared.web import Hub, Readers, Request, Response
 
 QUERY: Readers = {"dry_run": flag.otherwise(default=False)}
 

@@ -5,15 +5,8 @@ Idempotent: a body that equals the registration changes nothing, not even update
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from shared.registration import wanted
-from shared.web.answers import if_match, json_answer
-from shared.web.body import read_json
-from shared.web.query import read_query
-
-if TYPE_CHECKING:
-    from shared.web import Hub, Request, Response
+from shared.web.handling import Hub, Request, Response, if_match, json_answer, read_json, read_query
 
 
 async def handle(hub: Hub, request: Request) -> Response:

@@ -6,13 +6,7 @@ source moves on without a new revision.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from shared.web.answers import json_answer
-from shared.web.query import read_query
-
-if TYPE_CHECKING:
-    from shared.web import Hub, Request, Response
+from shared.web.handling import Hub, Request, Response, json_answer, read_query
 
 
 async def handle(hub: Hub, request: Request) -> Response:

@@ -5,15 +5,8 @@ null resets an optional field to its default; repo never changes. If-Match is ho
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from shared.registration import merged
-from shared.web.answers import if_match, json_answer
-from shared.web.body import JSON, MERGE_PATCH, read_json
-from shared.web.query import read_query
-
-if TYPE_CHECKING:
-    from shared.web import Hub, Request, Response
+from shared.web.handling import JSON, MERGE_PATCH, Hub, Request, Response, if_match, json_answer, read_json, read_query
 
 
 async def handle(hub: Hub, request: Request) -> Response:

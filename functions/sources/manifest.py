@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 import orjson
 
 from shared import yaml_out
-from shared.web.answers import UNCACHED, versioned
-from shared.web.query import JSON, YAML, read_query
+from shared.web.handling import JSON, UNCACHED, YAML, Hub, Request, Response, read_query, versioned
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
     from shared.model.registration import Registration
-    from shared.web import Hub, Request, Response
 
 
 async def handle(hub: Hub, request: Request) -> Response:

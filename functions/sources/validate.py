@@ -5,16 +5,9 @@ The body is the document, YAML or JSON, at most 1 MiB. Open to everyone; nothing
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from shared.validation import validate_index, validate_manifest
-from shared.web.answers import json_answer
-from shared.web.body import read_document
-from shared.web.parameters import one_of, slug
-from shared.web.query import read_query
-
-if TYPE_CHECKING:
-    from shared.web import Hub, Readers, Request, Response
+from shared.web.handling import Hub, Request, Response, json_answer, read_document, read_query
+from shared.web.parameters import Readers, one_of, slug
 
 QUERY: Readers = {"kind": one_of("index", "manifest").otherwise(default="index"), "repo": slug}
 

@@ -1,6 +1,7 @@
 """HTTP: reading requests, making responses, and the ASGI application between clients and handlers.
 
-The names here are for type checkers: the arguments of every handler, and its result.
+The package imports nothing at run time, so that a module which reads parameters does not load starlette; ``Request`` is
+for type checkers. Handlers import ``shared.web.handling``.
 """
 
 from __future__ import annotations
@@ -9,8 +10,3 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from starlette.requests import Request as Request
-    from starlette.responses import Response as Response
-
-    from shared.hub import Hub as Hub
-    from shared.web.parameters import Readers as Readers
-    from shared.web.query import Parameters as Parameters

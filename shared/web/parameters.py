@@ -5,16 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from shared.characters import hiding
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    Readers = Mapping[str, Callable[[str], object]]
-
+Readers = Mapping[str, Callable[[str], object]]
 MOST_TEXT = 200
 Value = TypeVar("Value")
 
