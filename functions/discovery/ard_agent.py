@@ -6,7 +6,7 @@ import orjson
 
 from shared.discovery.catalogs import lookup
 from shared.discovery.naming import is_urn
-from shared.discovery.results import One
+from shared.discovery.results import FirstEntry
 from shared.problems import BadQuery, CapabilityNotFound
 from shared.search import SearchRequest
 from shared.web.handling import Hub, Request, Response, read_query, tag_of_body, versioned
@@ -30,4 +30,4 @@ async def handle(hub: Hub, request: Request) -> Response:
 
 async def _published(hub: Hub, identifier: str) -> bytes:
     wanted = SearchRequest(filters=(("identifier", (identifier,)),), limit=1)
-    return (await hub.search.answer(wanted, One(hub.naming))).body
+    return (await hub.search.answer(wanted, FirstEntry(hub.naming))).body

@@ -1,1 +1,1 @@
-"""Backups of a stopped hub, and bringing one back into an empty data directory."""
+"""Backing up a stopped hub, and restoring a backup into an empty data directory."""

@@ -1,6 +1,6 @@
-"""Whether a hub that was opened on what a backup holds serves only what it would have let in by itself.
+"""Checks a restored hub by the rules for what comes from outside, before anything of the backup is served.
 
-The sums of a backup tell that nobody changed it by accident. They don't tell who wrote it.
+The digests in a backup show that it was not damaged. They don't show who made it.
 """
 
 from __future__ import annotations
@@ -21,27 +21,28 @@ if TYPE_CHECKING:
 
 
 def must_be_sound(hub: Hub) -> None:
-    """Raise ValueError naming the first registration or content of *hub* that breaks the rules of its schema.
+    """Raise ValueError that names the first registration or content of *hub* that breaks its schema.
 
-    So that it does not first come to light when somebody reads it, which would then fail for good.
+    The federated index made of them is checked too: a fault would otherwise fail every later request that reads it.
     """
     for repo, source in hub.sources.all().items():
         _must_hold(f"the registration of {repo}", _of_registration(source.registration))
         for content in filter(None, source.contents):
             _must_hold(f"what was read from {repo}", _of_content(content))
+    # The uncompressed JSON is always among them.
     representations = hub.federation.document.representations
     [body] = [encoded.body for form, encoded in representations.items() if form == (JSON, "identity")]
     _must_hold("the federated index", schemas.checker("federated-index")(orjson.loads(body)))
 
 
-def _must_hold(what: str, offences: list[Offence]) -> None:
+def _must_hold(subject: str, offences: list[Offence]) -> None:
     for pointer, detail in offences[:1]:
-        raise ValueError(f"{what}: {pointer or '/'} {detail}")
+        raise ValueError(f"{subject}: {pointer or '/'} {detail}")
 
 
 def _of_registration(registration: Registration) -> list[Offence]:
-    wanted = schemas.checker("hub-registration", "wanted")(registration.wanted().as_json())
-    return wanted or schemas.checker("hub-registration")(registration.as_json())
+    faults = schemas.checker("hub-registration", "wanted")(registration.wanted().as_json())
+    return faults or schemas.checker("hub-registration")(registration.as_json())
 
 
 def _of_content(content: Content) -> list[Offence]:

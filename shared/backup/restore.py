@@ -1,6 +1,6 @@
-"""A stopped hub: backing up its data directory, and bringing a backup back into an empty one.
+"""A stopped hub: backing up its data directory, and restoring a backup into an empty one.
 
-A backup is checked in full before anything of it counts.
+A backup is unpacked into a draft and checked there in full, before any file of it is moved into place.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _MOST_BYTES = 1 << 30
-_MOST_SAID = 300
-# How a volume refuses a file because of its name: it is too long, or another file has it.
+_MOST_QUOTED = 300
+# Errors of the volume that a file's name causes: it is too long, or another file has it.
 _BY_NAMES = {errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST}
 SERIALS_APART = 1 << 20
-"""A restored hub goes on at least so far ahead: no hub gave away so many serials since its backup."""
+"""How far a restored hub's serial is ahead at least: no hub has given so many serials since its backup."""
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 _MOST_MICROSECONDS = 1 << 52
 _SPREAD_BY_TIME, _SPREAD_WITHOUT = 1 << 20, 1 << 36
-# What a new volume, an earlier start, or a careful operator may have left in an otherwise empty folder.
+# Entries that a new volume, an earlier start or a careful operator may have left in an otherwise empty folder.
 _NOTHING = {LOCK, "lost+found", ".before-restore"}
 
 
 class Restored(NamedTuple):
-    """What came back."""
+    """A restored backup: its first member as ``{"kind", "format", "version", "made_at", …}``, and two counts."""
 
     about: dict[str, Any]
     files: int
@@ -56,10 +56,10 @@ class Restored(NamedTuple):
 
 
 def restore(backup: IO[bytes], folder: Path, clock: Clock | None = None) -> Restored:
-    """Make *folder* what the data directory was when *backup* was taken, with a serial that no other hub has given.
+    """Make *folder* the data directory as it was when *backup*, a tar, was taken, with a serial that no hub has given.
 
-    Raise StartError when *folder* is in use or not empty, or when *backup* is not whole, not ours, or of a newer
-    format; nothing but an empty folder is left then.
+    Raise StartError when *folder* is in use or not empty, or when *backup* is damaged, no backup of a hub, or of a
+    newer format; *folder* is then as empty as before. Raise it too when the volume fails, and say what is left.
     """
     with contextlib.closing(DataDirectory(folder)), _as_refusal(folder):
         _must_be_empty(folder)
@@ -69,7 +69,7 @@ def restore(backup: IO[bytes], folder: Path, clock: Clock | None = None) -> Rest
             restored = _checked(_unpacked(backup, draft), draft, clock)
             _move_on(draft, clock)
         except BaseException:
-            # What the volume does not let go keeps every hub from starting there, and the start says why.
+            # A draft that can't be removed keeps every hub from starting there, and the start says why.
             shutil.rmtree(draft, ignore_errors=True)
             raise
         _place(draft, folder)
@@ -78,7 +78,7 @@ def restore(backup: IO[bytes], folder: Path, clock: Clock | None = None) -> Rest
 
 @contextlib.contextmanager
 def _as_refusal(folder: Path) -> Iterator[None]:
-    """Raise StartError for what the volume of *folder* refuses: that is no fault of the backup."""
+    """Turn errors of the volume of *folder* into StartError: they are no fault of the backup."""
     try:
         yield
     except StorageUnavailable as fault:
@@ -88,9 +88,9 @@ def _as_refusal(folder: Path) -> Iterator[None]:
 
 
 def _must_be_empty(folder: Path) -> None:
-    found = sorted(path.name for path in folder.iterdir() if path.name not in _NOTHING)
-    if found:
-        raise StartError(f"{folder} is not empty: it holds {', '.join(found[:5])}. Restore into an empty folder.")
+    names = sorted(path.name for path in folder.iterdir() if path.name not in _NOTHING)
+    if names:
+        raise StartError(f"{folder} is not empty: it holds {', '.join(names[:5])}. Restore into an empty folder.")
 
 
 class _About(NamedTuple):
@@ -109,7 +109,10 @@ class _Unpacked(NamedTuple):
 
 
 def _unpacked(backup: IO[bytes], draft: Path) -> _Unpacked:
-    """Write the files of *backup* to *draft*; raise StartError for what is no whole backup."""
+    """Write the files of *backup* to *draft*; return their digests, and those that its last member states.
+
+    Raise StartError where it is cut off, damaged, or no backup of a hub.
+    """
     with _as_damage(), tarfile.open(fileobj=backup, mode="r|") as tar:
         members = _members(tar)
         about = _about(next(members, None))
@@ -128,10 +131,10 @@ def _unpacked(backup: IO[bytes], draft: Path) -> _Unpacked:
 
 @contextlib.contextmanager
 def _as_damage() -> Iterator[None]:
-    """Raise StartError for whatever goes wrong within: what was sent is read there, and anyone may have made it.
+    """Turn every exception inside into a StartError that says "damaged": untrusted bytes are parsed there.
 
-    The readers of tar, of JSON and of the hub's own files raise errors of many kinds for what they did not expect.
-    What the volume refuses to take is no damage, unless the names in the backup made it do so.
+    The parsers of tar, of JSON and of the hub's own files raise exceptions of many kinds for bytes that they don't
+    expect. An error of the volume passes unchanged, unless a file name in the backup caused it.
     """
     try:
         yield
@@ -140,17 +143,17 @@ def _as_damage() -> Iterator[None]:
     except Exception as fault:
         if isinstance(fault, OSError) and fault.errno not in _BY_NAMES:
             raise
-        says = str(fault) or type(fault).__name__
-        raise StartError(f"The backup is damaged: {says[:_MOST_SAID].rstrip('.')}.") from fault
+        text = str(fault) or type(fault).__name__
+        raise StartError(f"The backup is damaged: {text[:_MOST_QUOTED].rstrip('.')}.") from fault
 
 
 def _members(tar: tarfile.TarFile) -> Iterator[tuple[str, bytes]]:
-    """Yield what is in *tar*; a backup holds nothing but whole files, of names that lead nowhere else."""
+    """Yield (name, content) of each member of *tar*; raise StartError for any but a regular file in a hub's folders."""
     for member in tar:
         whole = member.isreg() and not member.issparse() and 0 <= member.size <= _MOST_BYTES
         file = tar.extractfile(member) if whole and NAME.fullmatch(member.name) else None
         if file is None:
-            raise StartError(f"The backup holds {member.name[:_MOST_SAID]!r}, which no backup of a hub does.")
+            raise StartError(f"The backup holds {member.name[:_MOST_QUOTED]!r}, which no backup of a hub does.")
         yield member.name, file.read()
 
 
@@ -159,10 +162,10 @@ def _about(first: tuple[str, bytes] | None) -> dict[str, Any]:
     about = orjson.loads(content) if name == FIRST else {}
     if not isinstance(about, dict) or about.get("kind") != KIND:
         raise StartError("This is no backup of a hub.")
-    made = about.get("format")
-    if isinstance(made, int) and made > FORMAT:
+    number = about.get("format")
+    if isinstance(number, int) and number > FORMAT:
         raise StartError(
-            f"The backup was made by {about.get('version')} in format {made}; this version knows formats "
+            f"The backup was made by {about.get('version')} in format {number}; this version knows formats "
             f"up to {FORMAT}. Restore it with the version that made it, or a newer one."
         )
     fitting(_About(*map(about.get, _About._fields)))  # type: ignore[arg-type]  # that is what is tried
@@ -170,7 +173,10 @@ def _about(first: tuple[str, bytes] | None) -> dict[str, Any]:
 
 
 def _checked(unpacked: _Unpacked, draft: Path, clock: Clock) -> Restored:
-    """Return what was restored, after every sum, and after making of it what the hub will serve."""
+    """Return the facts of a backup whose digests match and whose hub opens and composes a valid index from *draft*.
+
+    Raise StartError otherwise.
+    """
     about, sums, expected = unpacked
     if not isinstance(expected, dict):
         raise StartError(f"The backup is damaged: {LAST} holds no sums.")
@@ -180,7 +186,7 @@ def _checked(unpacked: _Unpacked, draft: Path, clock: Clock) -> Restored:
     with _as_damage():
         hub = open_hub(Settings(data_dir=draft, refresh=False), clock)
         with contextlib.closing(hub):
-            # Where the file of the serial was lost there is none before this, and no document without one is sound.
+            # Where the file of the serial was lost this gives one, without which no document is valid.
             hub.federation.begin()
             count = len(hub.sources.followed())
             must_be_sound(hub)
@@ -191,9 +197,10 @@ def _checked(unpacked: _Unpacked, draft: Path, clock: Clock) -> Restored:
 
 
 def _move_on(draft: Path, clock: Clock) -> None:
-    """Leave the serials behind that any hub may have given away since the backup, and what led to the last one.
+    """Raise the serial past those that a hub may have given since the backup, and drop the changes before it.
 
-    A reader that saw one of them is told to read the whole document, instead of changes to one that it never saw.
+    A reader that has one of those serials gets a 410 for changes and reads the whole document, where changes between
+    two unrelated documents would spoil its copy.
     """
     path = draft / "federated.json"
     saved = orjson.loads(path.read_bytes())
@@ -204,10 +211,10 @@ def _move_on(draft: Path, clock: Clock) -> None:
 def _unused_after(serial: int, now: datetime) -> int:
     """Return a serial far ahead of *serial* that another restore of the same backup does not reach.
 
-    It is the number of microseconds since 2026, and up to a second of them more by chance: a hub takes a tenth of a
-    second for each serial, and so stays behind the start of every later restore. A clock that is behind what was given
-    already says nothing; then chance alone keeps two restores apart. All stay below 2**53, up to which every reader of
-    JSON knows whole numbers (RFC 8259 §6).
+    It is the number of microseconds since 2026, plus a random second of them: a hub takes a tenth of a second for each
+    serial, and so stays behind the start of every later restore. Where the clock is behind *serial* only the random
+    part keeps two restores apart. All are below 2**53, up to which every reader of JSON has exact integers (RFC 8259
+    §6).
     """
     by_time = (now - _EPOCH) // timedelta(microseconds=1)
     if serial + SERIALS_APART < by_time < _MOST_MICROSECONDS:
@@ -216,7 +223,7 @@ def _unused_after(serial: int, now: datetime) -> int:
 
 
 def _place(draft: Path, folder: Path) -> None:
-    """Move what is in *draft* to *folder*. Until that is done the draft is there, and no hub starts."""
+    """Move the files of *draft* to *folder*; while the draft is there no hub starts on *folder*."""
     try:
         for path in sorted(draft.iterdir()):
             path.rename(folder / path.name)
@@ -224,15 +231,14 @@ def _place(draft: Path, folder: Path) -> None:
         draft.rmdir()
         sync_folder(folder)
     except OSError as fault:
-        says = f"The restore into {folder} did not end: {fault.strerror}"
-        raise StartError(f"{says}. Empty the folder and restore again.") from fault
+        text = f"The restore into {folder} did not end: {fault.strerror}"
+        raise StartError(f"{text}. Empty the folder and restore again.") from fault
 
 
 def back_up(folder: Path) -> bytes:
-    """Return the backup of the hub whose data directory is *folder*.
+    """Return the backup, a tar, of the stopped hub whose data directory is *folder*, which stays unchanged.
 
-    Nothing in it changes. Raise StartError when nothing of a hub is there, a hub runs on it, or it is damaged or can't
-    be read.
+    Raise StartError when it is no data directory, a hub runs on it, or it is damaged or can't be read.
     """
     if not os.path.lexists(folder / "registrations.json"):
         raise StartError(f"{folder} holds nothing of a hub.")

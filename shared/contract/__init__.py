@@ -1,8 +1,7 @@
-"""The machine contract: the OpenAPI document, made of what the code says of itself and of what only people know.
+"""The machine contract: the OpenAPI document, generated from the code and from the annotations in schemas/.
 
-The code says which paths and methods there are, how parameters are read, what each type of problem is, and by which
-schemas documents are checked. schemas/openapi.yaml says what each operation is for, what it answers, and gives examples
-(docs/decisions/0024).
+The code has the paths and methods, the readers of parameters, the types of problems, and the schemas of documents.
+schemas/openapi.yaml annotates each operation with its purpose, its answers and examples (docs/decisions/0024).
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ _VALUES = {
     "SourceErrorType": tuple(slug for slug, kind in PROBLEMS.items() if issubclass(kind, SourceProblem)),
     "SourceStateName": STATES,
 }
-"""All values of a component, where the code has them in one place."""
+"""The values of components that are enumerations of the code."""
 
 
 class EncodedContract(NamedTuple):
@@ -49,7 +48,7 @@ class EncodedContract(NamedTuple):
 
 
 class Contract:
-    """The OpenAPI document that a hub serves at *public*, of the operations that its router names."""
+    """The OpenAPI document of a hub with the public URL *public*; it is made when it is first read."""
 
     def __init__(self, public: str) -> None:
         self._public = public
@@ -58,13 +57,13 @@ class Contract:
         self._making = asyncio.Lock()
 
     def describe(self, operations: Iterable[Operation]) -> None:
-        """Let the document be of *operations*, in place of those before."""
+        """Replace the operations by *operations*, those of the router's table, and drop the document made before."""
         self._operations, self._encoded = tuple(operations), None
 
     async def encoded(self) -> EncodedContract:
-        """Return the document; the first call makes it in a thread, calls at the same time wait for that one.
+        """Return the encoded document; the first call makes it in a thread, and concurrent calls wait for it.
 
-        Making it takes a fifth of a second of the processor, and a megabyte until it is encoded; about 100 KB are kept.
+        Making it takes a fifth of a second of processor time, and a megabyte until it is encoded; 100 KB stay.
         """
         async with self._making:
             if self._encoded is None:
@@ -77,17 +76,20 @@ class Contract:
 
 
 def document(operations: Iterable[Operation]) -> dict[str, Any]:
-    """Return the OpenAPI document of *operations*; every reference in it leads to a whole component."""
-    written: dict[str, Any] = yaml.load((FOLDER / "openapi.yaml").read_bytes(), yaml.CSafeLoader)
-    failures = Failures(written["problems"])
+    """Return the OpenAPI document of *operations*; every ``$ref`` in it is to a whole component.
+
+    Raise KeyError for an operation without its annotation in schemas/openapi.yaml.
+    """
+    annotations: dict[str, Any] = yaml.load((FOLDER / "openapi.yaml").read_bytes(), yaml.CSafeLoader)
+    failures = Failures(annotations["problems"])
     paths: dict[str, Any] = {}
     for operation in operations:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = described(operation, written, failures)
-    shared = written["components"]
+        paths.setdefault(operation.path, {})[operation.method.lower()] = described(operation, annotations, failures)
+    shared = annotations["components"]
     for name, values in _VALUES.items():
         shared["schemas"][name]["enum"] = [*values]
     whole = {
-        **{name: written[name] for name in ("openapi", "info", "tags")},
+        **{name: annotations[name] for name in ("openapi", "info", "tags")},
         "servers": [{"url": "/", "description": "The hub that serves this document."}],
         "paths": paths,
         "components": {**shared, "schemas": components(shared["schemas"]), "responses": failures.responses},

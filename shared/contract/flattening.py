@@ -1,6 +1,6 @@
-"""The schemas of the OpenAPI document, flat: every shared piece is a component of its own, with a unique name.
+"""Flattens the schemas of the OpenAPI document: every shared part becomes a component with a unique name.
 
-Generators of clients make a class of each component, named like it, and follow no reference into a part of one.
+Generators of clients make a class of each component, named like it, and don't follow a reference into a part of one.
 """
 
 from __future__ import annotations
@@ -17,36 +17,36 @@ _NOT_HERE = {"$schema", "$defs"}
 
 
 def components(written: dict[str, Any]) -> dict[str, Any]:
-    """Return *written* and the schemas of schemas/ with all their ``$defs``, named by their titles in PascalCase.
+    """Return *written* and the schemas of schemas/ with all their ``$defs``, by their titles in PascalCase.
 
-    Raise ValueError where two schemas define a part under one title, each in its own way.
+    Raise ValueError where two schemas define different parts under one title.
     """
-    found: dict[str, Any] = {}
+    parts: dict[str, Any] = {}
     for name in NAMES:
         whole = schema(name)
         for part in (whole, *whole.get("$defs", {}).values()):
-            moved = _moved(part, whole)
-            del moved["title"]
-            if found.setdefault(_name(part), moved) != moved:
+            copy = _moved(part, whole)
+            del copy["title"]
+            if parts.setdefault(_name(part), copy) != copy:
                 raise ValueError(f"Two schemas define {part['title']!r}, each in its own way.")
-    return {name: _in_words(one) for name, one in (found | written).items()}
+    return {name: _in_words(item) for name, item in (parts | written).items()}
 
 
 def _in_words(node: Any) -> Any:  # noqa: ANN401 - any part of a schema
-    """Return *node* with the defaults of its properties in their descriptions.
+    """Return *node* with each ``default`` replaced by a sentence in the description of its property.
 
-    What a body leaves out the hub fills in. Of a ``default`` some generators make a field that has to be given, others
-    one that is always sent.
+    The hub fills in a property that a body leaves out. From ``default`` some generators make a required property,
+    others one that the client always sends.
     """
     if isinstance(node, list):
-        return [_in_words(one) for one in node]
+        return [_in_words(item) for item in node]
     if not isinstance(node, dict):
         return node
-    said = {name: _in_words(value) for name, value in node.items()}
-    if "default" in said and not isinstance(said["default"], dict):
-        sentence = f"The default is {json.dumps(said.pop('default'))}."
-        said["description"] = f"{said.get('description', '')} {sentence}".strip()
-    return said
+    filled = {name: _in_words(value) for name, value in node.items()}
+    if "default" in filled and not isinstance(filled["default"], dict):
+        sentence = f"The default is {json.dumps(filled.pop('default'))}."
+        filled["description"] = f"{filled.get('description', '')} {sentence}".strip()
+    return filled
 
 
 def _name(part: dict[str, Any]) -> str:
@@ -54,33 +54,33 @@ def _name(part: dict[str, Any]) -> str:
 
 
 def _moved(node: Any, whole: dict[str, Any]) -> Any:  # noqa: ANN401 - any part of a schema
-    """Return *node* with its references, which lead into *whole*, led to the components."""
+    """Return a copy of *node*, a part of the schema *whole*, whose references are to components."""
     if isinstance(node, list):
-        return [_moved(one, whole) for one in node]
+        return [_moved(item, whole) for item in node]
     if not isinstance(node, dict):
         return node
-    moved = {name: _moved(value, whole) for name, value in node.items() if name not in _NOT_HERE}
-    # Generators take alternatives that say only what is required for types of their own, and lose the properties.
-    if all(one.keys() == {"required"} for one in moved.get("oneOf", [])):
-        moved.pop("oneOf", None)
+    copy = {name: _moved(value, whole) for name, value in node.items() if name not in _NOT_HERE}
+    # From alternatives that differ only in ``required`` generators make separate types without the properties.
+    if all(item.keys() == {"required"} for item in copy.get("oneOf", [])):
+        copy.pop("oneOf", None)
     if isinstance(node.get("$ref"), str):
         _, _, name, *rest = node["$ref"].split("/")
-        moved["$ref"] = "/".join([_PLACE + _name(whole["$defs"][name]), *rest])
-    return moved
+        copy["$ref"] = "/".join([_PLACE + _name(whole["$defs"][name]), *rest])
+    return copy
 
 
 def flattened(node: Any, schemas: dict[str, Any]) -> Any:  # noqa: ANN401 - any part of the document
-    """Return *node*, any part of the document, with no reference to a property of one of *schemas*, but what that says.
+    """Return a copy of *node* in which each reference to a property of one of *schemas* is replaced by its content.
 
-    What stands beside such a reference outranks what it leads to.
+    Members beside such a reference override those of the content.
     """
     if isinstance(node, list):
-        return [flattened(one, schemas) for one in node]
+        return [flattened(item, schemas) for item in node]
     if not isinstance(node, dict):
         return node
     flat = {name: flattened(value, schemas) for name, value in node.items()}
     if flat.get("type") == "object" and not flat.keys() & {"properties", "additionalProperties"}:
-        # Said outright, since some generators take an object without properties for one that has to be empty.
+        # Stated, since some generators take an object without properties for one that has to be empty.
         flat["additionalProperties"] = True
     reference = flat.get("$ref")
     if isinstance(reference, str) and (part := _PART.fullmatch(reference)):

@@ -1,4 +1,4 @@
-"""The operations of the OpenAPI document: their parameters as handlers read them, their answers as they are written."""
+"""The operations of the OpenAPI document: parameters from the readers of handlers, answers from the annotations."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Operation:
-    """What the router knows of one.
+    """One row of the router's table, as far as the document shows it.
 
-    *name* is that of its handler's module, *query* how its parameters are read, *dialect* names how it says failures.
+    *name* is that of its handler's module, *query* the readers of its parameters, *dialect* the name of its dialect.
     """
 
     method: str
@@ -31,31 +31,31 @@ class Operation:
     dialect: str = "problem"
 
 
-def described(operation: Operation, written: dict[str, Any], failures: Failures) -> dict[str, Any]:
-    """Return the Operation Object of *operation*; *written* is what people wrote, *failures* keeps the problems."""
-    said = written["operations"][operation.name]
+def described(operation: Operation, annotations: dict[str, Any], failures: Failures) -> dict[str, Any]:
+    """Return the Operation Object of *operation*; *annotations* is schemas/openapi.yaml, *failures* its responses."""
+    annotation = annotations["operations"][operation.name]
     return {
         "operationId": operation.name,
-        "tags": [said["tag"]],
-        **{name: said[name] for name in ("summary", "description") if name in said},
-        **({"security": [{"bearer": []}]} if said.get("token") else {}),
-        "parameters": [*_parameters(operation, said, written["parameters"])],
-        **({"requestBody": {"required": True, **said["body"]}} if "body" in said else {}),
-        "responses": _answers(said) | failures.of(operation.dialect, said),
+        "tags": [annotation["tag"]],
+        **{name: annotation[name] for name in ("summary", "description") if name in annotation},
+        **({"security": [{"bearer": []}]} if annotation.get("token") else {}),
+        "parameters": [*_parameters(operation, annotation, annotations["parameters"])],
+        **({"requestBody": {"required": True, **annotation["body"]}} if "body" in annotation else {}),
+        "responses": _answers(annotation) | failures.of(operation.dialect, annotation),
     }
 
 
-def _parameters(operation: Operation, said: dict[str, Any], common: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _parameters(operation: Operation, annotation: dict[str, Any], common: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for name in re.findall(r"{(\w+)}", operation.path):
         yield {"name": name, "in": "path", "required": True, **common["path"][name]}
-    prose = {**common["query"], **said.get("query", {})}
+    prose = {**common["query"], **annotation.get("query", {})}
     readers: dict[str, Callable[[str], object]] = {**operation.query}
-    if any("application/yaml" in answer.get("content", {}) for answer in said["answers"].values()):
+    if any("application/yaml" in answer.get("content", {}) for answer in annotation["answers"].values()):
         readers["format"] = FORMATS
-    for name in [*readers, *(one for one in said.get("query", {}) if one not in readers)]:
+    for name in [*readers, *(name for name in annotation.get("query", {}) if name not in readers)]:
         about = prose[name] if isinstance(prose[name], dict) else {"description": prose[name]}
         yield {"name": name, "in": "query", **_read_by(readers.get(name)), **about}
-    for name in [*said.get("headers", []), *(["If-None-Match"] if said.get("conditional") else [])]:
+    for name in [*annotation.get("headers", []), *(["If-None-Match"] if annotation.get("conditional") else [])]:
         yield {"name": name, "in": "header", **common["headers"][name]}
 
 
@@ -67,12 +67,13 @@ def _read_by(reader: Callable[[str], object] | None) -> dict[str, Any]:
     return {**required, "schema": {**reader.schema, **default}}
 
 
-def _answers(said: dict[str, Any]) -> dict[str, Any]:
-    answers = {str(status): {**one, **_headers(one.get("headers", []))} for status, one in said["answers"].items()}
-    if said.get("conditional"):
-        kept = [name for name in said["answers"][200].get("headers", []) if name not in NOT_IN_304]
+def _answers(annotation: dict[str, Any]) -> dict[str, Any]:
+    rows = annotation["answers"].items()
+    answers = {str(status): {**answer, **_headers(answer.get("headers", []))} for status, answer in rows}
+    if annotation.get("conditional"):
+        names = [name for name in annotation["answers"][200].get("headers", []) if name not in NOT_IN_304]
         about = "The copy that If-None-Match names is still good."
-        answers["304"] = {"description": about, **_headers(kept)}
+        answers["304"] = {"description": about, **_headers(names)}
     return answers
 
 

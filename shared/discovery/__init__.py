@@ -1,4 +1,4 @@
-"""How other systems find the hub and what it serves: documents and names of Agentic Resource Discovery (ARD)."""
+"""Agentic Resource Discovery (ARD): documents and names by which other systems find the hub and its capabilities."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ __all__ = ["AI_CATALOG", "Catalogs", "Naming", "links"]
 
 
 def links(public_path: str) -> str:
-    """Return the ``Link`` header (RFC 8288) that leads to the documents of a hub under *public_path* of its host."""
+    """Return the value of ``Link`` (RFC 8288) with both discovery documents of a hub under *public_path*."""
     documents = {"ard": "ard.json", "ai-catalog": "ai-catalog.json"}
     return ", ".join(f'<{public_path}/.well-known/{name}>; rel="{rel}"' for rel, name in documents.items())

@@ -1,6 +1,6 @@
-"""AI catalogs: one that leads to one per repo, none larger than the smallest reader takes.
+"""AI catalogs: a root that links to one catalog per repo, in pieces that every reader's size limit admits.
 
-Each is made when it is asked for, once per edition of the federated index.
+Each is made at its first request, once per edition of the federated index.
 """
 
 from __future__ import annotations
@@ -33,66 +33,66 @@ Item = TypeVar("Item")
 _log = logging.getLogger("hub.discovery")
 
 MOST_BYTES = 1_900_000
-"""No document is larger; the smallest limit among the readers is 2,000,000."""
+"""Bytes of the largest document; the smallest limit among the readers is 2,000,000."""
 
 KEPT_BYTES = 8 << 20
-"""How much is kept of what was made, with the names that it is kept under."""
+"""Bytes of the cache, its keys included."""
 
 _KEY_BYTES = 1000
 
-# What an entry of a catalog may have beyond the entry of the index that it is made of: its names and addresses.
+# Bytes that an entry of a catalog has beyond its entry of the index (names and URLs), and the document around them.
 _ADDED = 2_500
 _FRAME = 2_000
 
 
 class Catalog(NamedTuple):
-    """A catalog as it is sent, and its entity tag."""
+    """A catalog as JSON, and its entity tag."""
 
     body: bytes
     tag: str
 
 
 class Catalogs:
-    """The catalogs of the edition that is served."""
+    """Makes and caches the catalogs of the present edition."""
 
     def __init__(self, federation: Federation, naming: Naming, reads: Reads) -> None:
         self._federation = federation
         self._naming = naming
         self._reads = reads
         self._kept: LRUCache[tuple[object, ...], Catalog] = LRUCache(
-            KEPT_BYTES, lambda made: len(made.body) + _KEY_BYTES
+            KEPT_BYTES, lambda catalog: len(catalog.body) + _KEY_BYTES
         )
 
     async def root(self) -> Catalog:
-        """Return the catalog that leads to all others."""
+        """Return the root catalog, which links to those of all repos or, where they are too many, of all domains."""
         return await self._made(_root)
 
     async def of_domain(self, name: str, number: int) -> Catalog | None:
-        """Return piece *number* of the catalog of the repos of a domain, or None where there is no such piece."""
+        """Return piece *number*, from 1, of the catalog of the domain *name*; None where there is no such piece."""
         if name not in self._federation.edition.domains:
             return None
-        # Counted once: finding out that there is no such piece takes as long as making one, from thousands of repos.
+        # The count is cached: looking for a piece that is not there takes as long as making one.
         if number > 1 and number > int((await self._made(_number_of_domain, name)).body):
             return None
         return _unless_empty(await self._made(_of_domain, name, number))
 
     async def of_repo(self, repo: str, number: int) -> Catalog | None:
-        """Return piece *number* of the catalog of *repo*, or None where there is no such piece; the first is always."""
+        """Return piece *number*, from 1, of the catalog of *repo*; None where there is no such piece, never for 1."""
         return _unless_empty(await self._made(_of_repo, repo, number))
 
     async def _made(self, make: Callable[..., bytes], *about: str | int) -> Catalog:
         edition = self._federation.edition
         key = (edition.document.serial, edition.document.generated_at, make, *about)
-        made = self._kept.get(key)
-        if made is None:
-            made = await self._reads.once(("catalog", *key), _tagged, make, self._naming, edition, *about)
-            with contextlib.suppress(ValueError):  # larger than all the room
-                self._kept[key] = made
-        return made
+        catalog = self._kept.get(key)
+        if catalog is None:
+            catalog = await self._reads.once(("catalog", *key), _tagged, make, self._naming, edition, *about)
+            with contextlib.suppress(ValueError):  # it is larger than the whole cache
+                self._kept[key] = catalog
+        return catalog
 
 
 def _tagged(make: Callable[..., bytes], *about: object) -> Catalog:
-    """Return what *make* makes, digested in its thread as well: that takes milliseconds of the largest."""
+    """Return the catalog that *make* makes, with its tag: hashing takes milliseconds, and so is done in the thread."""
     body = make(*about)
     return Catalog(body, tag_of_body(body))
 
@@ -102,8 +102,8 @@ def _unless_empty(catalog: Catalog) -> Catalog | None:
 
 
 def _root(naming: Naming, edition: Edition) -> bytes:
-    """Lead to the repos or, where that is too much for one document, to the domains."""
-    members = [one for _, found in _repos(naming, edition) for one in found]
+    """Return the root catalog: the hub's search, and the catalogs of all repos or, if they are too many, of domains."""
+    members = [member for _, leads in _repos(naming, edition) for member in leads]
     whole = _document(naming, [entries.registry(naming), *members])
     if len(whole) <= MOST_BYTES:
         return whole
@@ -114,23 +114,23 @@ def _root(naming: Naming, edition: Edition) -> bytes:
 
 
 def _repos(naming: Naming, edition: Edition, domain: str = "") -> list[tuple[str, list[dict[str, Any]]]]:
-    """Return for each repo that serves something, or each of *domain*, its domain and what leads to its catalog."""
-    found = []
+    """Return (domain, entries for its catalog) of each repo with entries, or of those of *domain*, by repo."""
+    rows = []
     for part in sorted(edition.parts, key=lambda part: part.repo):
         if domain not in {"", part.registration.domain}:
             continue
         if part.content and part.content.entries:
             count = len(pieces_of(naming, part))
             members = [entries.catalog(naming, part, number, count) for number in range(1, count + 1)]
-            found.append((part.registration.domain, _good(members)))
-    return found
+            rows.append((part.registration.domain, _valid(members)))
+    return rows
 
 
 def _domains(naming: Naming, edition: Edition, domain: str = "") -> dict[str, list[list[dict[str, Any]]]]:
-    """Return what leads to the repos of each domain, or of *domain* alone, in pieces."""
+    """Return the entries for the repos' catalogs by domain, or of *domain* alone, each in pieces."""
     by_domain = groupby(sorted(_repos(naming, edition, domain), key=itemgetter(0)), key=itemgetter(0))
     return {
-        name: _pieces([one for _, members in repos for one in members], lambda one: len(orjson.dumps(one)))
+        name: _pieces([member for _, members in repos for member in members], lambda member: len(orjson.dumps(member)))
         for name, repos in by_domain
     }
 
@@ -150,31 +150,34 @@ def _of_repo(naming: Naming, edition: Edition, repo: str, number: int) -> bytes:
     if number > len(pieces):
         return b""
     served = [entry for entry in pieces[number - 1] if edition.is_served(repo, entry.id)]
-    made = [entries.capability(naming, part, entry) for entry in served] if part else []
-    return _document(naming, _each_once(_good(made), naming, repo))
+    members = [entries.capability(naming, part, entry) for entry in served] if part else []
+    return _document(naming, _each_once(_valid(members), naming, repo))
 
 
-def _good(made: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Leave out and log what some reader would not take: for some, one bad entry voids the whole catalog."""
-    faults = [entries.fault(one) for one in made]
-    for one, fault in zip(made, faults, strict=True):
+def _valid(members: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return *members* without those that break a reader's rules, and log these.
+
+    Some readers reject a whole catalog for one bad entry.
+    """
+    faults = [entries.fault(member) for member in members]
+    for member, fault in zip(members, faults, strict=True):
         if fault is not None:
-            _log.warning("left out of the catalogs: %r: %s", one["identifier"], fault)
-    return [one for one, fault in zip(made, faults, strict=True) if fault is None]
+            _log.warning("left out of the catalogs: %r: %s", member["identifier"], fault)
+    return [member for member, fault in zip(members, faults, strict=True) if fault is None]
 
 
-def _each_once(made: list[dict[str, Any]], naming: Naming, repo: str) -> list[dict[str, Any]]:
-    """Give the hub's own name to what claims the name of an entry before it."""
-    seen: set[str] = set()
-    for one in made:
-        if one["identifier"] in seen:
-            one["identifier"] = naming.urn("capability", repo, *one["capabilities"])
-        seen.add(one["identifier"])
-    return made
+def _each_once(members: list[dict[str, Any]], naming: Naming, repo: str) -> list[dict[str, Any]]:
+    """Replace an identifier that an earlier one of *members* has by a URN of the hub's; return *members*."""
+    identifiers: set[str] = set()
+    for member in members:
+        if member["identifier"] in identifiers:
+            member["identifier"] = naming.urn("capability", repo, *member["capabilities"])
+        identifiers.add(member["identifier"])
+    return members
 
 
 def pieces_of(naming: Naming, part: Part) -> list[list[Entry]]:
-    """Return the entries of *part* in pieces; none makes one empty piece."""
+    """Return the entries of *part* in pieces that fit into documents; one empty piece where it has none."""
     added = _ADDED + len(naming.public) + len(part.registration.url)
     content = part.content.entries if part.content else ()
     return _pieces(content, lambda entry: 2 * len(entry.json) + added) or [[]]
@@ -202,17 +205,17 @@ def _document(naming: Naming, members: list[dict[str, Any]]) -> bytes:
 
 
 def lookup(naming: Naming, edition: Edition, urn: str) -> dict[str, Any] | None:
-    """Return the entry with this identifier, or None: of a capability that is served, a repo's catalog, or the hub."""
-    found = None
+    """Return the entry with the identifier *urn*: of a served capability, a repo's catalog or the hub; else None."""
+    entry = None
     kind, _, name = urn.removeprefix(naming.urn("")).partition(":")
     if kind == "capability":
         repo, _, entry_id = name.partition(":")
         claim = edition.claim(repo, entry_id)
         if claim and claim.winner == repo:
-            found = entries.capability(naming, claim.part, claim.entry)
+            entry = entries.capability(naming, claim.part, claim.entry)
     elif kind == "catalog" and name in edition.by_repo:
         part = edition.by_repo[name]
-        found = entries.catalog(naming, part, 1, len(pieces_of(naming, part)))
+        entry = entries.catalog(naming, part, 1, len(pieces_of(naming, part)))
     elif kind == "registry":
-        found = entries.registry(naming)
-    return found if found and found["identifier"] == urn and entries.fault(found) is None else None
+        entry = entries.registry(naming)
+    return entry if entry and entry["identifier"] == urn and entries.fault(entry) is None else None

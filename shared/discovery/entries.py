@@ -1,4 +1,4 @@
-"""Entries of AI catalogs (ARD, section 4), each valid by the strictest rules of those who read them."""
+"""Entries of AI catalogs (ARD, section 4), checked by the strictest rules of all known readers."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _check = schemas.checker_of({
 
 
 def fault(entry: dict[str, Any]) -> str | None:
-    """Return why some reader would not take *entry*, or None where all will."""
+    """Return why a reader would reject *entry*, or None where it is valid for all."""
     offences = _check(entry)
     if offences:
         return " ".join(offences[0])
@@ -64,56 +64,56 @@ def _leads_somewhere(url: str) -> bool:
 
 
 def capability(naming: Naming, part: Part, entry: Entry) -> dict[str, Any]:
-    """Return the catalog entry of a capability."""
-    said = entry.decoded()
+    """Return the catalog entry of *entry*, a capability of *part*, without members that would be empty."""
+    decoded = entry.decoded()
     described = {
-        "identifier": naming.identifier(part.repo, said),
-        "displayName": said.name.strip(),
-        "type": naming.media_type(said),
-        "url": naming.address(part.repo, said),
-        "description": said.summary,
-        "tags": said.tags,
-        "capabilities": [said.id],
-        "representativeQueries": _queries(said),
-        "version": said.text("version"),
+        "identifier": naming.identifier(part.repo, decoded),
+        "displayName": decoded.name.strip(),
+        "type": naming.media_type(decoded),
+        "url": naming.address(part.repo, decoded),
+        "description": decoded.summary,
+        "tags": decoded.tags,
+        "capabilities": [decoded.id],
+        "representativeQueries": _queries(decoded),
+        "version": decoded.text("version"),
         "updatedAt": part.changed_at,
-        "metadata": _metadata(part, said),
-        "extensions": {naming.extension: _source(part, said)},
+        "metadata": _metadata(part, decoded),
+        "extensions": {naming.extension: _source(part, decoded)},
     }
     return {name: value for name, value in described.items() if value}
 
 
-def _queries(said: Capability) -> list[str] | None:
+def _queries(decoded: Capability) -> list[str] | None:
     """Return the publisher's own sample queries, else the name and the first sentence of the summary."""
-    own = said.texts("representativeQueries")
+    own = decoded.texts("representativeQueries")
     if own and len(own) in _QUERIES:
         return own
-    sentence = _SENTENCE.split(said.summary.strip(), maxsplit=1)[0][:_LONGEST_QUERY]
-    queries = list(dict.fromkeys([said.name.strip(), sentence.rstrip(".")]))
+    sentence = _SENTENCE.split(decoded.summary.strip(), maxsplit=1)[0][:_LONGEST_QUERY]
+    queries = list(dict.fromkeys([decoded.name.strip(), sentence.rstrip(".")]))
     return queries if all(queries) and len(queries) in _QUERIES else None
 
 
-def _metadata(part: Part, said: Capability) -> dict[str, str]:
-    stated = levels(said.vector)
+def _metadata(part: Part, decoded: Capability) -> dict[str, str]:
+    stated = levels(decoded.vector)
     scalars = {
-        "domain": domain_of(part, said),
+        "domain": domain_of(part, decoded),
         "source_repo": part.repo,
-        "status": said.status,
-        "owner": said.owner,
+        "status": decoded.status,
+        "owner": decoded.owner,
         **{kind: stated.get(kind) for kind in LETTERS},
     }
     return {name: value for name, value in scalars.items() if value}
 
 
-def _source(part: Part, said: Capability) -> dict[str, Any]:
+def _source(part: Part, decoded: Capability) -> dict[str, Any]:
     source = {"source_repo": part.repo, "source_url": part.registration.url, "state": part.state}
-    if place := said.entry_url:
+    if place := decoded.entry_url:
         source["entry_url"] = place
     return source
 
 
 def registry(naming: Naming) -> dict[str, Any]:
-    """Return the entry of the hub's own search."""
+    """Return the entry of the hub's own search, an AI registry."""
     return {
         "identifier": naming.urn("registry", "federation"),
         "displayName": "Search over all registered capability indexes",
@@ -125,7 +125,7 @@ def registry(naming: Naming) -> dict[str, Any]:
 
 
 def catalog(naming: Naming, part: Part, number: int, count: int) -> dict[str, Any]:
-    """Return the entry of the catalog of one repo, or of one of the *count* numbered pieces that it comes in."""
+    """Return the entry for piece *number* of *count*, from 1, of the catalog of the repo of *part*."""
     names = ["catalog", part.repo] + ([str(number)] if number > 1 else [])
     place = f"{naming.public}/v1/repos/{quote(part.repo)}/ai-catalog.json"
     entry: dict[str, Any] = {
@@ -139,7 +139,7 @@ def catalog(naming: Naming, part: Part, number: int, count: int) -> dict[str, An
 
 
 def domain(naming: Naming, name: str, number: int, count: int) -> dict[str, Any]:
-    """Return the entry of the catalog of the repos of one domain, or of one piece of it."""
+    """Return the entry for piece *number* of *count*, from 1, of the catalog of the domain *name*."""
     names = ["domain", name] + ([str(number)] if number > 1 else [])
     place = f"{naming.public}/ard/catalogs/{quote(name)}"
     return {

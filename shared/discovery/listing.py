@@ -1,4 +1,4 @@
-"""What a listing of ARD asks for: the filters of its specification, appendix A; every fault is a BadQuery."""
+"""Reads the query of a listing of ARD, with the filters of its specification, appendix A; every fault is a BadQuery."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from shared.web import Request
 
 MOST_LETTERS, MOST_CONDITIONS = 4000, 20
-"""How long a filter may be, and how many conditions it may have."""
+"""Characters of a filter, and conditions in it."""
 
-# No part of these gives back what it took (the ++ and *+), so that a filter is read in one pass, whatever it holds.
+# Possessive quantifiers (++ and *+) never backtrack, so that a filter is read in linear time.
 _CONDITION = re.compile(r"\s*+([A-Za-z]{1,40}+)\s*+([=>])\s*+'([^']{1,1000}+)'", re.ASCII)
 _AND = re.compile(r"\s++AND(?=\s)")
 _LISTED = {"type": "type", "publisherId": "publisher"}
@@ -27,19 +27,19 @@ _SINCE = {"createdAfter": "registered_at", "updatedAfter": "changed_at"}
 
 
 def read_list(request: Request) -> SearchRequest:
-    """Return what a listing asks for."""
+    """Return the query of *request* as a SearchRequest; raise BadQuery."""
     query = read_query(request, **QUERY, orderBy=_order)
-    wanted: dict[str, Any] = {"limit": query["pageSize"], "after": query.get("pageToken")}
+    fields: dict[str, Any] = {"limit": query["pageSize"], "after": query.get("pageToken")}
     filters, since = [], dict[str, datetime]()
     for field, value in query.get("filter", []):
         if field == "displayName":
-            wanted |= {"terms": tuple(dict.fromkeys(words(value))), "named": True}
+            fields |= {"terms": tuple(dict.fromkeys(words(value))), "named": True}
         elif field in _LISTED:
-            filters.append((_LISTED[field], tuple(one.strip() for one in value.split(","))))
+            filters.append((_LISTED[field], tuple(item.strip() for item in value.split(","))))
         else:
-            # Of several moments the last one is all that counts.
+            # Conditions are joined by AND, so the latest of several moments decides.
             since[_SINCE[field]] = max(value, since.get(_SINCE[field], value))
-    return SearchRequest(filters=tuple(filters), since=tuple(since.items()), **wanted)
+    return SearchRequest(filters=tuple(filters), since=tuple(since.items()), **fields)
 
 
 def _conditions(text: str) -> list[tuple[str, Any]]:
@@ -51,11 +51,11 @@ def _conditions(text: str) -> list[tuple[str, Any]]:
         if len(conditions) == MOST_CONDITIONS:
             raise ValueError(f"must have at most {MOST_CONDITIONS} conditions")
         joint = _AND.match(text, end) if conditions else None
-        found = _CONDITION.match(text, joint.end() if joint else end)
-        if found is None or (conditions and joint is None):
+        match = _CONDITION.match(text, joint.end() if joint else end)
+        if match is None or (conditions and joint is None):
             raise ValueError(_CONDITIONS)
-        conditions.append(_condition(*found.groups()))
-        end = found.end()
+        conditions.append(_condition(*match.groups()))
+        end = match.end()
     return conditions
 
 
@@ -92,4 +92,4 @@ QUERY: dict[str, Callable[[str], object]] = {
     "pageSize": whole(1, 100).otherwise(default=20),
     "pageToken": reading.position,
 }
-"""The parameters of a listing that do something; ARD also knows ``orderBy``, which is refused with its reason."""
+"""The parameters of a listing that it supports; ``orderBy``, which ARD has too, is refused with its reason."""

@@ -1,4 +1,4 @@
-"""What requests of ARD ask for (its specification, section 7), checked; every fault is a BadQuery."""
+"""Reads and checks the bodies of ARD's requests (its specification, section 7); every fault is a BadQuery."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FIELDS = {
     "metadata.owner": "owner",
     **{f"metadata.{kind}": kind for kind in LETTERS},
 }
-"""The paths by which entries can be filtered and counted, and the kind of fact that each is."""
+"""The paths by which entries can be filtered and counted, each with its kind of fact in the search."""
 
 MOST_WORDS = 40
 _TEXT = {"type": "string", "maxLength": 2000}
@@ -76,22 +76,28 @@ _check_explore = _checker(
 
 
 async def read_search(request: Request) -> tuple[SearchRequest, bool]:
-    """Return what a search asks for, and whether it asks for other registries too."""
+    """Return the SearchRequest of a search, and whether it asks for referrals to other registries.
+
+    Raise BadQuery, and the problems of ``read_json``.
+    """
     body = await _read(request, _check_search)
     # JSON knows one kind of number: 10.0 is the integer 10.
-    wanted = _wanted(body["query"], limit=int(body.get("pageSize", 10)), after=page(body.get("pageToken")))
-    return wanted, body.get("federation") == "referrals"
+    search = _search_request(body["query"], limit=int(body.get("pageSize", 10)), after=page(body.get("pageToken")))
+    return search, body.get("federation") == "referrals"
 
 
 async def read_explore(request: Request) -> tuple[SearchRequest, list[dict[str, Any]]]:
-    """Return what an exploration asks for, and the fields to count, each with its ``limit`` and ``minCount``."""
+    """Return the SearchRequest of an exploration, and its facets as ``{"field", "limit", "minCount"}``.
+
+    Raise BadQuery, and the problems of ``read_json``.
+    """
     body = await _read(request, _check_explore)
     facets = [
-        {**one, "limit": int(one.get("limit", 20)), "minCount": int(one.get("minCount", 1))}
-        for one in body["resultType"]["facets"]
+        {**facet, "limit": int(facet.get("limit", 20)), "minCount": int(facet.get("minCount", 1))}
+        for facet in body["resultType"]["facets"]
     ]
-    kinds = tuple(_kind(one["field"]) for one in facets)
-    return _wanted(body.get("query", {}), limit=1, facets=kinds), facets
+    kinds = tuple(_kind(facet["field"]) for facet in facets)
+    return _search_request(body.get("query", {}), limit=1, facets=kinds), facets
 
 
 async def _read(request: Request, check: Callable[[object], list[Offence]]) -> dict[str, Any]:
@@ -102,7 +108,7 @@ async def _read(request: Request, check: Callable[[object], list[Offence]]) -> d
     return checked
 
 
-def _wanted(query: dict[str, Any], **more: Any) -> SearchRequest:  # noqa: ANN401 - fields of SearchRequest
+def _search_request(query: dict[str, Any], **more: Any) -> SearchRequest:  # noqa: ANN401 - fields of SearchRequest
     filters = tuple((_kind(path), _values(path, value)) for path, value in query.get("filter", {}).items())
     if "text" in query:
         more["terms"] = tuple(dict.fromkeys(words(query["text"])))[:MOST_WORDS]
@@ -117,13 +123,13 @@ def _kind(path: str) -> str:
 
 def _values(path: str, value: object) -> tuple[str, ...]:
     values = value if isinstance(value, list) else [value]
-    if len(values) > 100 or not all(isinstance(one, str | int | float) for one in values):  # noqa: PLR2004 - as documented
+    if len(values) > 100 or not all(isinstance(item, str | int | float) for item in values):  # noqa: PLR2004 - as documented
         raise BadQuery(f"The filter {path} takes a value, or a list of at most 100.")
     return tuple(map(str, values))
 
 
 def page(token: str | None) -> Position | None:
-    """Read the token of a page."""
+    """Return the position in *token*, a ``pageToken``, None without one; raise BadQuery for a malformed one."""
     if token is None:
         return None
     try:

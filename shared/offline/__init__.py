@@ -1,4 +1,4 @@
-"""A federated index without a hub: a manifest and what its sources publish in, one document out."""
+"""Composing a federated index without a hub, from the sources that a manifest lists."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from shared.formats.documents import DocumentFaulty
 from shared.formats.manifest import read_manifest
 from shared.model.compose import Part, compose
 from shared.model.registration import Registration
-from shared.offline.cache import Cache, Stored
+from shared.offline.cache import Cache, CachedDocument
 from shared.offline.parts import parts_of
 from shared.problems import SourceProblem, SourceTooLarge, StartError
 from shared.settings import Settings
@@ -32,8 +32,11 @@ _FAILURES = (SourceProblem, DocumentFaulty)
 
 
 @dataclass(frozen=True, slots=True)
-class Gathered:
-    """What one source of the manifest brought, and what is to be said about that."""
+class SourceOutcome:
+    """The result of one source of the manifest: its state, and the parts that it adds to the federated index.
+
+    *checked_at* is None for one that was never read; *detail* is empty, or says why its last reading failed.
+    """
 
     repo: str
     state: str
@@ -45,10 +48,12 @@ class Gathered:
 def compose_offline(
     manifest: str, cache_dir: str, *, offline: bool, form: str, clock: Clock | None = None
 ) -> dict[str, Any]:
-    """Compose what the sources of the file *manifest* publish; return the report, with the ``document`` as text.
+    """Compose the sources of the file *manifest*; return a report with the ``document`` as text.
 
-    With *offline* nothing is fetched: what an earlier run kept in *cache_dir* is composed. *form* is yaml or json.
-    Raise StartError for a manifest that can't be read or breaks the rules.
+    The report is ``{"complete", "missing_required", "capabilities", "conflicts", "sources": [{"repo", "state",
+    "checked_at", "detail"}], "document"}``. With *offline* nothing is fetched: copies of earlier runs in *cache_dir* are
+    composed. *form* is ``yaml`` or ``json``. Raise StartError for a manifest that can't be read or is invalid, or
+    a cache that can't be used.
     """
     path = Path(manifest)
     try:
@@ -58,35 +63,32 @@ def compose_offline(
     except _FAILURES as fault:
         raise StartError(f"{manifest} is not a federation manifest. {fault}") from fault
     run = Run(path.parent, Cache(Path(cache_dir)), clock or Clock(), fetching=not offline)
-    gathered = asyncio.run(run.gather(sources))
-    composition = compose(_chosen(gathered))
+    outcomes = asyncio.run(run.gather(sources))
+    composition = compose(_chosen(outcomes))
     return {
         "complete": composition.complete,
         "missing_required": composition.missing_required,
         "capabilities": len(composition.entries),
         "conflicts": len(composition.conflicts),
-        "sources": [{"repo": one.repo, "state": one.state, "checked_at": one.checked_at, "detail": one.detail}
-                    for one in gathered],
+        "sources": [{name: getattr(outcome, name) for name in ("repo", "state", "checked_at", "detail")}
+                    for outcome in outcomes],
         "document": _document(composition, run.clock.stamp(), form).decode(),
     }  # fmt: skip
 
 
-def _chosen(gathered: list[Gathered]) -> list[Part]:
-    """Return one part of each repo: of one that the manifest names its own, whatever a federated index says of it.
-
-    Of a repo that the manifest does not name it is the part of the first federated index that has it.
-    """
-    repos = {one.repo for one in gathered}
+def _chosen(outcomes: list[SourceOutcome]) -> list[Part]:
+    """Return one part for each repo: its own where the manifest lists it, else that of the first federated index."""
+    repos = {outcome.repo for outcome in outcomes}
     chosen: dict[str, Part] = {}
-    for one in gathered:
-        for part in one.parts:
-            if part.repo == one.repo or part.repo not in repos:
+    for outcome in outcomes:
+        for part in outcome.parts:
+            if part.repo == outcome.repo or part.repo not in repos:
                 chosen.setdefault(part.repo, part)
     return [*chosen.values()]
 
 
 def _document(composition: Composition, now: str, form: str) -> bytes:
-    """Return the document as the hub serves it, but without a serial: nobody counts the versions."""
+    """Return the document as a hub serves it, but without a serial, since no hub counts its editions."""
     head = {"version": 1, "generated_at": now, "complete": composition.complete}
     head["missing_required"] = composition.missing_required
     if form == "json":
@@ -97,12 +99,12 @@ def _document(composition: Composition, now: str, form: str) -> bytes:
     parts += yaml_out.listing("sources", map(yaml_out.list_item, composition.sources))
     parts += yaml_out.listing("capabilities", (entry.yaml for entry in composition.entries))
     # Conflicts nest; JSON is YAML too, on one line.
-    parts += yaml_out.listing("conflicts", (b"- " + orjson.dumps(one) + b"\n" for one in composition.conflicts))
+    parts += yaml_out.listing("conflicts", (b"- " + orjson.dumps(item) + b"\n" for item in composition.conflicts))
     return b"".join(parts)
 
 
 class Run:
-    """One run over the sources of a manifest that lies in *folder*."""
+    """One run over the sources of a manifest, whose relative paths may start at *folder*, its own."""
 
     def __init__(self, folder: Path, cache: Cache, clock: Clock, *, fetching: bool) -> None:
         settings = Settings.from_environment()
@@ -113,76 +115,79 @@ class Run:
         agent = f"reuse-surface/{VERSION}"
         self._fetcher = Fetcher(Guard(settings.allow_networks, settings.allow_ports), agent, clock=clock)
 
-    async def gather(self, sources: list[dict[str, Any]]) -> list[Gathered]:
-        """Return what each source brings, in the order of the manifest; one that fails does not stop the others."""
+    async def gather(self, sources: list[dict[str, Any]]) -> list[SourceOutcome]:
+        """Return the outcome of each source, in the order of the manifest; all are read at the same time."""
         try:
-            return await asyncio.gather(*(self._one(source, number) for number, source in enumerate(sources)))
+            return await asyncio.gather(*(self._outcome(source, number) for number, source in enumerate(sources)))
         finally:
             await self._fetcher.close()
 
-    async def _one(self, source: dict[str, Any], number: int) -> Gathered:
+    async def _outcome(self, source: dict[str, Any], number: int) -> SourceOutcome:
         # The order of the manifest stands for the order of registration, which decides who is served in a conflict.
         facts: dict[str, Any] = {"url": source.get("index"), **source}
         facts |= dict.fromkeys(("registered_at", "updated_at"), f"{number:06}")
         facts.pop("index", None)
-        published = facts.pop("format", INDEX.name)
+        format_name = facts.pop("format", INDEX.name)
         registration = Registration(**facts, registered_by="manifest", revision=1)
         if not registration.enabled:
-            return Gathered(registration.repo, "disabled", None, "", [Part(registration, "disabled", None, None)])
+            return SourceOutcome(registration.repo, "disabled", None, "", [Part(registration, "disabled", None, None)])
         if "index" in source:
-            return self._local(registration, source["index"], published)
-        return await self._published(registration, published)
+            return self._read_file(registration, source["index"], format_name)
+        return await self._read_url(registration, format_name)
 
-    def _local(self, registration: Registration, index: str, published: str) -> Gathered:
-        """Read an index of this machine: the path starts here or, where there is nothing, at the manifest."""
+    def _read_file(self, registration: Registration, index: str, format_name: str) -> SourceOutcome:
+        """Read the file *index*, a path from the working directory or, where no such file is, from the manifest's."""
         path = Path(index) if Path(index).exists() else self._folder / index
         now = self.clock.stamp()
         try:
             if path.stat().st_size > MAX_BYTES:
                 raise SourceTooLarge(f"{index} has more than {MAX_BYTES:,} bytes.")
-            parts = parts_of(path.read_bytes(), registration, "fresh", now, published)
-            return Gathered(registration.repo, "fresh", now, "", parts)
+            parts = parts_of(path.read_bytes(), registration, "fresh", now, format_name)
+            return SourceOutcome(registration.repo, "fresh", now, "", parts)
         except OSError as fault:
             return _failed(registration, f"{index} can't be read: {fault.strerror}.")
         except _FAILURES as fault:
             return _failed(registration, str(fault))
 
-    async def _published(self, registration: Registration, published: str) -> Gathered:
-        stored = self._kept(registration, published)
-        fresh = stored is not None and 0 <= self.clock.age(stored.checked_at) < registration.cache_ttl_seconds
-        trouble = ""
+    async def _read_url(self, registration: Registration, format_name: str) -> SourceOutcome:
+        document = self._cached(registration, format_name)
+        fresh = document is not None and 0 <= self.clock.age(document.checked_at) < registration.cache_ttl_seconds
+        failure = ""
         if self._fetching and not fresh:
             try:
-                stored, fresh = await self._fetched(registration, stored, published), True
+                document, fresh = await self._fetch(registration, document, format_name), True
             except _FAILURES as fault:
-                trouble = str(fault)
-        if stored is None:
-            return _failed(registration, trouble or "Nothing of it was kept: run once without --offline.")
+                failure = str(fault)
+        if document is None:
+            return _failed(registration, failure or "Nothing of it was kept: run once without --offline.")
         state: State = "fresh" if fresh else "stale"
-        parts = parts_of(stored.body.encode(), registration, state, stored.changed_at, published)
-        return Gathered(registration.repo, state, stored.checked_at, trouble, parts)
+        parts = parts_of(document.body.encode(), registration, state, document.changed_at, format_name)
+        return SourceOutcome(registration.repo, state, document.checked_at, failure, parts)
 
-    def _kept(self, registration: Registration, published: str) -> Stored | None:
-        """Return what is kept of a source, or None where nothing is, or not what the manifest says of it by now."""
-        stored = self._cache.load(registration.repo, registration.url)
+    def _cached(self, registration: Registration, format_name: str) -> CachedDocument | None:
+        """Return the cached document of a source; None where there is none, or none of the format *format_name*."""
+        document = self._cache.load(registration.repo, registration.url)
         try:
-            if stored:
-                parts_of(stored.body.encode(), registration, "fresh", stored.changed_at, published)
+            if document:
+                parts_of(document.body.encode(), registration, "fresh", document.changed_at, format_name)
         except _FAILURES:
             return None
-        return stored
+        return document
 
-    async def _fetched(self, registration: Registration, earlier: Stored | None, published: str) -> Stored:
+    async def _fetch(
+        self, registration: Registration, earlier: CachedDocument | None, format_name: str
+    ) -> CachedDocument:
         validators = earlier.validators if earlier else Validators()
-        fetched = await self._fetcher.fetch(registration.url, validators, accept=FORMATS[published].accept)
+        fetched = await self._fetcher.fetch(registration.url, validators, accept=FORMATS[format_name].accept)
         now = self.clock.stamp()
         body = earlier.body if fetched.body is None and earlier else (fetched.body or b"").decode("utf-8", "replace")
         if not earlier or body != earlier.body:
-            # Nothing is kept that does not pass.
-            parts_of(body.encode(), registration, "fresh", now, published)
+            # Parsed before it is cached, so that a broken document never replaces a good copy.
+            parts_of(body.encode(), registration, "fresh", now, format_name)
         changed_at = earlier.changed_at if earlier and body == earlier.body else now
-        return self._cache.keep(registration.repo, Stored(registration.url, fetched.validators, now, changed_at, body))
+        document = CachedDocument(registration.url, fetched.validators, now, changed_at, body)
+        return self._cache.keep(registration.repo, document)
 
 
-def _failed(registration: Registration, detail: str) -> Gathered:
-    return Gathered(registration.repo, "failed", None, detail, [Part(registration, "failed", None, None)])
+def _failed(registration: Registration, detail: str) -> SourceOutcome:
+    return SourceOutcome(registration.repo, "failed", None, detail, [Part(registration, "failed", None, None)])

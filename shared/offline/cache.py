@@ -1,4 +1,4 @@
-"""What was fetched for composing without a hub: one file per source, with its validators and times."""
+"""The cache for composing without a hub: one file per source, with its document, validators and times."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Stored(NamedTuple):
-    """A document as it was published, when it was last found in order, and when it last changed."""
+class CachedDocument(NamedTuple):
+    """A document of *url* as text, with the times of the last check that succeeded and of the last change."""
 
     url: str
     validators: Validators
@@ -36,17 +36,17 @@ class Cache:
         except OSError as fault:
             raise StartError(f"The cache {folder} can't be used: {fault.strerror}.") from fault
 
-    def load(self, repo: str, url: str) -> Stored | None:
-        """Return what is kept of *repo* and came from *url*; None where there is nothing that can be used."""
+    def load(self, repo: str, url: str) -> CachedDocument | None:
+        """Return the document of *repo*; None where its file is missing, damaged, or of another URL than *url*."""
         try:
-            kept = orjson.loads((self._folder / f"{repo}.json").read_bytes())
-            stored = fitting(Stored(**kept | {"validators": Validators(*kept["validators"])}))
+            row = orjson.loads((self._folder / f"{repo}.json").read_bytes())
+            document = fitting(CachedDocument(**row | {"validators": Validators(*row["validators"])}))
         except (OSError, ValueError, TypeError, KeyError):
             return None
-        return stored if stored.url == url else None
+        return document if document.url == url else None
 
-    def keep(self, repo: str, stored: Stored) -> Stored:
-        """Keep *stored* of *repo*, whole or not at all; raise StorageUnavailable when the volume refuses."""
-        kept = stored._asdict() | {"validators": [*stored.validators]}
-        write_whole(self._folder / f"{repo}.json", orjson.dumps(kept))
-        return stored
+    def keep(self, repo: str, document: CachedDocument) -> CachedDocument:
+        """Write *document* of *repo* in one step, and return it; raise StorageUnavailable with the old file intact."""
+        row = document._asdict() | {"validators": [*document.validators]}
+        write_whole(self._folder / f"{repo}.json", orjson.dumps(row))
+        return document

@@ -1,4 +1,4 @@
-"""What one source brings to a federated index: its own entries or, being a federated index, those of many repos."""
+"""The parts that one document adds to a federated index: one of its own or, of a federated index, one per repo."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _NOT_FEDERATED = "is no federated index; for an index leave out format: hub in t
 _FEDERATED = "is a federated index; if this source may speak for other repos, say format: hub in the manifest"
 
 
-def parts_of(body: bytes, registration: Registration, state: State, changed_at: str, published: str) -> list[Part]:
-    """Return the parts in *body*, which the source of *registration* published.
+def parts_of(body: bytes, registration: Registration, state: State, changed_at: str, format_name: str) -> list[Part]:
+    """Return the parts in *body*, the document of the source of *registration*.
 
-    *published* is the format that the manifest gives the source, a name of FORMATS. Never what was sent decides it:
-    whoever publishes one index would speak for every repo. Raise DocumentFaulty, SourceNotAnIndex or SourceTooLarge for
-    what is not of that format.
+    *format_name*, a name of FORMATS, is stated by the manifest and never guessed from the document: the publisher of
+    one index could else speak for every repo. Raise DocumentFaulty, SourceNotAnIndex or SourceTooLarge for a document
+    that is not of that format.
     """
-    source_format = FORMATS[published]
+    source_format = FORMATS[format_name]
     parsed = source_format.parse(body)
     federated = recognised(parsed.data) is HUB
     if federated != (source_format is HUB):
@@ -37,7 +37,7 @@ def parts_of(body: bytes, registration: Registration, state: State, changed_at: 
 
 
 def _part(relayed: Relayed, registration: Registration, state: State) -> Part:
-    """Return the part of a repo that the source of *registration* speaks for; it is no fresher than what says so."""
+    """Return the part of a repo in the federated index of *registration*; its state is no better than that index's."""
     inner = replace(registration, repo=relayed.repo, url=relayed.url, domain=relayed.domain, required=False)
-    seen = cast("State", relayed.state) if state == "fresh" else state
-    return Part(inner, seen, relayed.changed_at, relayed.content)
+    part_state = cast("State", relayed.state) if state == "fresh" else state
+    return Part(inner, part_state, relayed.changed_at, relayed.content)

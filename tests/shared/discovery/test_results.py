@@ -4,7 +4,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from shared.discovery.naming import Naming
-from shared.discovery.results import Listing, One, Results
+from shared.discovery.results import FirstEntry, Listing, Results
 from shared.search import Hit, Position, SearchResult
 from tests.builders import capability
 from tests.shared.sharing import part
@@ -54,8 +54,8 @@ def test_a_token_leads_to_the_next_page() -> None:
 
 
 def test_one_is_the_first_good_one_or_nothing() -> None:
-    assert made(One(HUB), 3, 5)["displayName"] == "N5"
-    assert One(HUB)(SearchResult(1, [], 0, None, {})) == b""
+    assert made(FirstEntry(HUB), 3, 5)["displayName"] == "N5"
+    assert FirstEntry(HUB)(SearchResult(1, [], 0, None, {})) == b""
 
 
 def test_equal_renderers_share_what_is_kept() -> None:

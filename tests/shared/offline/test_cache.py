@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.fetch import Validators
-from shared.offline.cache import Cache, Stored
+from shared.offline.cache import Cache, CachedDocument
 from shared.problems import StartError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-STORED = Stored("https://a/b", Validators('"1"', "then"), "2026-11-23T10:00:00Z", "2026-11-23T09:00:00Z", "text")
+STORED = CachedDocument(
+    "https://a/b", Validators('"1"', "then"), "2026-11-23T10:00:00Z", "2026-11-23T09:00:00Z", "text"
+)
 
 
 def test_what_is_kept_is_there_for_the_next_run(tmp_path: Path) -> None:
