@@ -51,8 +51,8 @@ def compose_offline(
     """Compose the sources of the file *manifest*; return a report with the ``document`` as text.
 
     The report is ``{"complete", "missing_required", "capabilities", "conflicts", "sources": [{"repo", "state",
-    "checked_at", "detail"}], "document"}``. With *offline* nothing is fetched: copies of earlier runs in *cache_dir* are
-    composed. *form* is ``yaml`` or ``json``. Raise StartError for a manifest that can't be read or is invalid, or
+    "checked_at", "detail"}], "document"}``. With *offline* nothing is fetched: copies of earlier runs in *cache_dir*
+    are composed. *form* is ``yaml`` or ``json``. Raise StartError for a manifest that can't be read or is invalid, or
     a cache that can't be used.
     """
     path = Path(manifest)
