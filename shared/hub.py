@@ -38,6 +38,7 @@ from shared.threads import Threads
 from shared.version import VERSION
 from shared.web.auth import Auth
 from shared.web.limits import Limits
+from shared.web.prepared import Prepared
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -87,6 +88,7 @@ class Hub:
     clock: Clock
     tally: Tally
     timeline: Timeline
+    prepared: Prepared
     background: Background
     threads: Threads = field(default_factory=_threads)
     reads: Reads = field(default_factory=Reads)
@@ -192,10 +194,24 @@ def open_hub(
     engine = engine or FilesEngine(settings.data_dir, clock, tally, bounds)
     engine.open()
     try:
-        return _opened(settings, pace or Pace(), clock, tally, engine)
+        hub = _opened(settings, pace or Pace(), clock, tally, engine)
+        _subscribe(hub)
     except BaseException:
         engine.release()
         raise
+    return hub
+
+
+def _subscribe(hub: Hub) -> None:
+    """Let whatever is derived from the sources and from the served edition hear of their changes, in this order."""
+    of_source = hub.sources.signal.subscribe
+    of_source("the federated index", hub.federation.on_source)
+    of_source("the findings", hub.findings.on_change)
+    of_source("the timeline", hub.timeline.on_source)
+    of_edition = hub.federation.signal.subscribe
+    of_edition("the prepared answers", hub.prepared.on_edition)
+    of_edition("the findings", hub.findings.on_change)
+    of_edition("search", hub.search.on_edition)
 
 
 def _opened(settings: Settings, pace: Pace, clock: Clock, tally: Tally, engine: Engine) -> Hub:
@@ -220,22 +236,7 @@ def _opened(settings: Settings, pace: Pace, clock: Clock, tally: Tally, engine: 
     findings = Findings(sources, federation, capacity, reads)
     timeline = Timeline(engine.past, sources, clock)
     return Hub(
-        settings,
-        guard,
-        auth,
-        limits,
-        DocumentReader(VISITORS),
-        sources,
-        trial,
-        federation,
-        search,
-        findings,
-        refresher,
-        registry,
-        engine,
-        clock,
-        tally,
-        timeline,
-        Background(pace.again_seconds),
-        reads=reads,
-    )
+        settings, guard, auth, limits, DocumentReader(VISITORS), sources, trial, federation, search,
+        findings, refresher, registry, engine, clock, tally, timeline, Prepared(federation.document),
+        Background(pace.again_seconds), reads=reads,
+    )  # fmt: skip

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from shared.capacity import Capacity
     from shared.federation import Federation
     from shared.reads import Reads
+    from shared.signals import EditionNotice, SourceNotice
     from shared.sources.life import Sources
     from shared.sources.source import Source
 
@@ -23,19 +24,24 @@ SLICE = 500
 
 
 class Findings:
-    """The findings of the sources and of the federated index, kept until something changes."""
+    """The findings of the sources and of the federated index, kept until ``on_change`` hears of a change of either."""
 
     def __init__(self, sources: Sources, federation: Federation, capacity: Capacity, reads: Reads) -> None:
         self._sources = sources
         self._federation = federation
         self.capacity = capacity
         self._reads = reads
-        self._made: tuple[tuple[int, int], list[Finding]] = ((-1, -1), [])
+        self._changes = 0
+        self._made: tuple[int, list[Finding]] = (-1, [])
+
+    def on_change(self, _notice: SourceNotice | EditionNotice) -> None:
+        """Make the findings anew when they are next asked for."""
+        self._changes += 1
 
     def all(self) -> list[Finding]:
         """Return every finding, in the order of their keys; where something changed, they are made here and now."""
-        if self._made[0] != self._moment():
-            self._made = self._moment(), every(self._sources.all(), self._served())
+        if self._made[0] != self._changes:
+            self._made = self._changes, every(self._sources.all(), self._served())
         return self._with_limits(self._made[1])
 
     async def made(self) -> list[Finding]:
@@ -43,17 +49,17 @@ class Findings:
 
         They are made one at a time, however often something changes and however many ask and go away.
         """
-        moment = self._moment()
-        while self._made[0] < moment:
+        changes = self._changes
+        while self._made[0] < changes:
             # What began before this call may lack what changed before it: then the next one has it.
             await self._reads.join("findings", self._make)
         return self._with_limits(self._made[1])
 
     async def _make(self) -> None:
-        moment, served = self._moment(), self._served()
+        changes, served = self._changes, self._served()
         made = await self._reads.always("every", every, await self._troubled(), served)
         # ``all`` may have made later ones meanwhile.
-        self._made = max((moment, made), self._made, key=itemgetter(0))
+        self._made = max((changes, made), self._made, key=itemgetter(0))
 
     async def _troubled(self) -> dict[str, Source]:
         """Return the sources about which there may be a finding.
@@ -76,9 +82,6 @@ class Findings:
         for finding in near:
             insort(findings, finding, key=Finding.key)
         return findings
-
-    def _moment(self) -> tuple[int, int]:
-        return self._sources.generation, self._federation.document.serial
 
     def _served(self) -> Served:
         return Served(self._federation.edition, self._federation.since)

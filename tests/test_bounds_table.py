@@ -38,7 +38,6 @@ ONE_OPERATION = {
 OF_THE_PROGRAM = {
     "shared/capacity.py::Capacity._since",
     "shared/client_file.py::client_file()",
-    "shared/federation/__init__.py::Federation.on_change",
     "shared/findings/finding.py::_TELLING",
     "shared/background.py::Background.tasks",
     "shared/background.py::Background.troubles",
@@ -58,6 +57,7 @@ OF_THE_PROGRAM = {
     "shared/schemas.py::schema()",
     "shared/search/facts.py::_BY_LETTER",
     "shared/sources/refresher.py::Refresher._checks",
+    "shared/signals.py::Signal._listeners",
     "shared/tally.py::Tally.checks",
     "shared/tally.py::Tally.failing",
     "shared/tally.py::Tally.moments",

@@ -173,6 +173,15 @@ def test_a_write_past_the_registry_is_noticed_by_whatever_name() -> None:
     ]  # fmt: skip
 
 
+def test_who_hears_of_changes_is_said_in_one_place() -> None:
+    """A part that subscribes itself does so each time it is built, and is kept for as long as the hub is."""
+
+    def subscribes(name: str) -> bool:
+        return any(isinstance(node, ast.Attribute) and node.attr == "subscribe" for node in ast.walk(tree(name)))
+
+    assert [name for name in [*MODULES, "router.py"] if subscribes(name)] == ["shared/hub.py"]
+
+
 @pytest.mark.parametrize("name", ["shared/registry.py", "shared/quotas.py"])
 def test_what_decides_about_writes_knows_no_http(name: str) -> None:
     http = ("shared.web", "shared.pages", "shared.fetch")

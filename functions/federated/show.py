@@ -11,7 +11,7 @@ from shared.federation.document import CODINGS, Form
 from shared.problems import FederationIncomplete
 from shared.web.handling import JSON, OPEN, YAML, Hub, Request, coding, not_modified, read_query
 from shared.web.parameters import Readers, flag
-from shared.web.prepared import Prepared, PreparedAnswer
+from shared.web.prepared import PreparedAnswer
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -32,8 +32,7 @@ class Show:
 
     def __init__(self, hub: Hub) -> None:
         self._federation = hub.federation
-        self._prepared = Prepared(lambda: hub.federation.document)
-        hub.federation.on_change.append(self._prepared.forget)
+        self._prepared = hub.prepared
 
     def ready(self, scope: Scope) -> Messages | None:
         """Return the answer where it was given before to a request in the same words, else None."""

@@ -14,13 +14,15 @@ from shared.model.compose import compose
 from shared.model.lines import ChangeLine, Delta
 from shared.problems import Problem
 from shared.shortage import cause, log_failure
+from shared.signals import EditionNotice, Signal
 from shared.storage.engine import Head
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from shared.clock import Clock
     from shared.model.compose import Composition, Part
+    from shared.signals import SourceNotice
     from shared.sources.life import Sources
     from shared.storage.engine import Editions, Turn
     from shared.tally import Tally
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Document", "Edition", "Federation"]
 
 GATHER_SECONDS = (0.1, 1.0)
-"""The least and the most that news are gathered for; in between as long as GATHER_TIMES the last composition."""
+"""The least and the most that changes are gathered for; in between as long as GATHER_TIMES the last composition."""
 GATHER_TIMES = 5
 REST_TIMES = 2
 """Between two compositions lies at least so many times what the first one took, even while no check is under way."""
@@ -36,10 +38,10 @@ _log = logging.getLogger("hub.federation")
 
 
 class _Next(NamedTuple):
-    """The next edition before it is served: its *head*, its change *line*, and all *lines* with that one."""
+    """The next edition before it is served: *head*, the *notice* of it, its change *line*, and all *lines* with it."""
 
     head: Head
-    edition: Edition
+    notice: EditionNotice
     line: ChangeLine
     lines: Sequence[ChangeLine]
 
@@ -48,7 +50,7 @@ class Federation:
     """Serves the document of *edition*, which always says what some moment of the sources amounted to.
 
     Serials are given within a turn of *editions*, one composition at a time: the content and states that an edition is
-    made of are durable before it is served. *on_change* are called, in the event loop, right after another edition is
+    made of are durable before it is served. *signal* tells of each edition, what changed included, right after it is
     served. *trouble* says what keeps it from following the sources.
     """
 
@@ -73,8 +75,10 @@ class Federation:
         self._press = Press()
         self.changes = Changes()
         self._turn: asyncio.Task[None] | None = None
-        self._version = sources.version
-        self.on_change: list[Callable[[], None]] = []
+        self._source_changes = 0
+        # Set while the sources have changed since the parts that the served edition was made of were taken.
+        self._behind = asyncio.Event()
+        self.signal = Signal[EditionNotice]()
         self._head, lines = editions.load()
         self.changes.start(self._head.serial, lines)
         self.edition = self._edition(sources.parts(), self._head)
@@ -92,11 +96,12 @@ class Federation:
         before, composition = self._head.serial, document.composition
         head = self._next_head(composition, document.substance)
         # Before the first serial there was nothing; what another was is not here to be compared with.
-        line = None if before else ChangeLine.of(1, head.substance, Delta.between(compose([]), composition))
-        lines = [line] if line else []
+        delta = None if before else Delta.between(compose([]), composition)
+        lines = [] if delta is None else [ChangeLine.of(1, head.substance, delta)]
         self._editions.begin(head, lines)
         self.changes.start(head.serial, lines)
         self._head, self.edition = head, self._edition(self.edition.parts, head)
+        self.signal.send(EditionNotice(self.edition, delta))
 
     @property
     def document(self) -> Document:
@@ -122,8 +127,16 @@ class Federation:
             return None
         head = self._next_head(composition, digest)
         document = self._press.document(composition, digest, head.serial, head.generated_at)
-        line = ChangeLine.of(head.serial, digest, Delta.between(before.composition, composition))
-        return _Next(head, Edition(document, composition, parts), line, self.changes.with_line(line))
+        delta = Delta.between(before.composition, composition)
+        line = ChangeLine.of(head.serial, digest, delta)
+        notice = EditionNotice(Edition(document, composition, parts), delta)
+        return _Next(head, notice, line, self.changes.with_line(line))
+
+    def on_source(self, notice: SourceNotice) -> None:
+        """Have ``follow`` and ``shown`` make the next edition, where the index may have to say something else."""
+        if notice.indexed:
+            self._source_changes += 1
+            self._behind.set()
 
     async def shown(self) -> Document:
         """Return the document once it holds the present content of the sources; callers at one time share one turn.
@@ -132,7 +145,7 @@ class Federation:
         """
         if self._turn is None or self._turn.done():
             # One that is done and still here was broken off while it waited.
-            if self._version == self._sources.version:
+            if not self._behind.is_set():
                 return self.document
             self._turn = asyncio.create_task(self._take_turn())
             # Whoever waited may be cancelled before it fails; asyncio would then log that nobody asked for its failure.
@@ -144,14 +157,15 @@ class Federation:
         async with self._editions.turn() as turn:
             # Whoever asks from here on may know of later changes: for them there will be another turn.
             self._turn = None
-            parts, version = self._sources.parts(), self._sources.version
+            parts, changes = self._sources.parts(), self._source_changes
             await self._sources.secure()
             started = self._clock.monotonic()
             following = await self._written(turn, parts)
             self._tally.compositions.note(self._clock.monotonic() - started)
             if following is not None:
                 self._publish(following)
-            self._version = version
+            if changes == self._source_changes:
+                self._behind.clear()
 
     async def _written(self, turn: Turn, parts: list[Part]) -> _Next | None:
         """Return what is to be served next, its serial durable, or None when nothing changed."""
@@ -168,29 +182,21 @@ class Federation:
 
     def _publish(self, following: _Next) -> None:
         # All in one step of the loop: what is told about a serial is never ahead of it or behind.
-        self._head, self.edition = following.head, following.edition
+        self._head, self.edition = following.head, following.notice.edition
         self.changes.keep(following.line)
-        for tell in self.on_change:
-            try:
-                tell()
-            except Exception:  # noqa: BLE001 - logged; the others have to hear of it all the same
-                _log.exception("serial %d is served, and one who follows it could not be told", following.head.serial)
+        self.signal.send(following.notice)
 
     async def follow(self) -> None:
-        """Compose whenever the sources have news; never returns.
+        """Compose whenever the sources changed what the index says; never returns.
 
-        While checks are under way that may bring more, news are gathered: for longer the more composing costs, so that
-        a stream of news never makes that more than a share. Once no check is under way and none is due, what came is
-        composed at once. After a failure the next attempt waits the longest.
+        While checks are under way that may bring more, changes are gathered: for longer the more composing costs, so
+        that a stream of them never makes that more than a share. Once no check is under way and none is due, what came
+        is composed at once. After a failure the next attempt waits the longest.
         """
         least, most = self._gather_seconds
-        if self._version != self._sources.version:
-            # Begun again after a fault that came once the news had been taken up.
-            self._sources.news.set()
         pause, rest, ended = least, 0.0, self._clock.monotonic()
         while True:
-            await self._sources.news.wait()
-            self._sources.news.clear()
+            await self._behind.wait()
             await self._gather(pause, max(ended + rest - self._clock.monotonic(), 0.0))
             started, pause, rest = self._clock.monotonic(), most, most
             try:
@@ -201,11 +207,9 @@ class Federation:
                 rest = min(REST_TIMES * (ended - started), pause)
             except Problem as fault:
                 _log.error("composing failed: %s", fault.detail)
-                self._sources.news.set()
             except Exception as fault:  # noqa: BLE001 - logged and tried again; without it old documents are served
                 self.trouble = f"composing failed ({cause(fault)}); it is tried again"
                 log_failure(_log, "composing failed", fault)
-                self._sources.news.set()
 
     async def _gather(self, seconds: float, rest: float) -> None:
         """Return after so many seconds, or after the *rest* as soon as no check is under way and none is due."""

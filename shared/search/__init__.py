@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from shared.model.capability import Capability
     from shared.model.compose import Part
     from shared.search.index import More
+    from shared.signals import EditionNotice
 
     Render = Callable[[SearchResult], bytes]
 
@@ -111,8 +112,8 @@ class Search:
         self._make = make
         self._index: Index | None = None
         self._thread = Threads(1, "search")
-        self._moved = asyncio.Event()
-        self._moved.set()
+        self._wake = asyncio.Event()
+        self._wake.set()
         self._made = asyncio.Condition()
         self._hurry = asyncio.Event()
         self._promised = 1
@@ -120,7 +121,6 @@ class Search:
         self._broken = False
         self.trouble = ""
         self._kept: LRUCache[bytes, _Kept] = LRUCache(pace.kept_bytes, lambda kept: kept.size)
-        federation.on_change.append(self._follow_on)
 
     @property
     def version(self) -> tuple[int, str]:
@@ -179,9 +179,9 @@ class Search:
         except TimeoutError as late:
             raise SearchTimeout("The search index is still being made; try again in a few seconds.") from late
 
-    def _follow_on(self) -> None:
-        """Hear that another edition is served."""
-        self._moved.set()
+    def on_edition(self, _notice: EditionNotice) -> None:
+        """Have ``follow`` take up the edition that is served by then: it may pass over this one."""
+        self._wake.set()
         if self._federation.idle:
             self._hurry.set()
 
@@ -194,9 +194,9 @@ class Search:
         """
         rest = 0.0
         while True:
-            await self._moved.wait()
+            await self._wake.wait()
             await self._rest(rest)
-            self._moved.clear()
+            self._wake.clear()
             # Whoever asked for hurry before asked for the edition that is taken now.
             self._hurry.clear()
             started = self._clock.monotonic()
@@ -208,7 +208,7 @@ class Search:
             except Exception as fault:  # noqa: BLE001 - a refused thread or allocation may pass; it is tried again
                 self.trouble = f"the search index could not be made ({cause(fault)}); it is tried again"
                 log_failure(_log, "making the search index failed, and is tried again", fault)
-                self._moved.set()
+                self._wake.set()
                 await asyncio.sleep(self._pace.again)
                 continue
             rest = (self._clock.monotonic() - started) * self._pace.rest

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from shared.model.status import Status
 from shared.problems import RepoNotFound
+from shared.signals import Signal, SourceNotice
 from shared.sources.checks import Checks, must_be_readable
 from shared.sources.hosts import Hosts
 from shared.sources.intake import Intake
@@ -32,10 +33,10 @@ if TYPE_CHECKING:
 
 
 class Sources:
-    """The sources by repo. *news* is set whenever the federated index may have to say something else.
+    """The sources by repo. *signal* tells of each change of one that is followed, comes or goes.
 
-    *version* grows with what the index is made of, *generation* with everything that is known. *wake* is set whenever
-    another check may begin, *idle* while the schedule has none under way and none to begin. *keeper* writes it down.
+    *wake* is set whenever another check may begin, *idle* while the schedule has none under way and none to begin.
+    *keeper* writes it down.
     """
 
     def __init__(  # noqa: PLR0913 - the parts it is put together from
@@ -47,12 +48,12 @@ class Sources:
         self._sources: dict[str, Source] = {}
         self._hosts = hosts = Hosts()
         self._intake = Intake(time, max_stale_seconds)
-        self._settling = Settling(engine, room, time.clock, tally, self._signal)
+        self._settling = Settling(engine, room, time.clock, tally, self._changed)
         self._checks = Checks(checker, self._intake, self._settling, hosts, time.clock)
         self.schedule = Schedule(self._sources, self._hosts, time.clock)
-        self.version = self.generation = 0
         self.keeper = Keeper(self._sources, engine, time)
-        self.news, self.wake, self.idle = asyncio.Event(), hosts.wake, hosts.idle
+        self.signal = Signal[SourceNotice]()
+        self.wake, self.idle = hosts.wake, hosts.idle
 
     def load(self, registrations: Iterable[Registration]) -> None:
         """Follow every registration, with what was kept of its source; raise StartError for a damaged file.
@@ -122,7 +123,7 @@ class Sources:
         else:
             self._replace(source, registration)
         self.schedule.call(source)
-        self._noted()
+        self._noted(registration.repo)
         return followed_already
 
     def _replace(self, source: Source, registration: Registration) -> None:
@@ -154,30 +155,25 @@ class Sources:
             self.schedule.drop(source)
             self._settling.empty(source)
             self._hosts.leave(source, source.registration.url)
-        self._noted()
+        self._noted(repo)
 
-    def _signal(self, source: Source) -> None:
-        """Bring the state of *source* up to date, and set *news* when its served content or its state changed."""
+    def _changed(self, source: Source) -> None:
+        """Bring the state of *source* up to date, and tell that it changed."""
         before = source.published
         self._settle(source)
-        self.generation += 1
-        if before != source.published:
-            self.version += 1
-            self.news.set()
         self.keeper.note(state=before.state != source.published.state)
+        self.signal.send(SourceNotice(source.registration.repo, indexed=before != source.published))
 
-    def _noted(self) -> None:
-        self.version += 1
-        self.generation += 1
+    def _noted(self, repo: str) -> None:
         self.keeper.note()
-        self.news.set()
+        self.signal.send(SourceNotice(repo, indexed=True))
 
     def expire(self) -> None:
         """Serve no longer what was last found in order too long ago; call nothing fresh that nobody has looked at."""
         for source in self._sources.values():
             given_up = source.status.state == "stale" and source.outlived(self._time, self._max_stale)
             if given_up or source.late != source.overdue(self._time):
-                self._signal(source)
+                self._changed(source)
 
     def under_way(self) -> list[str]:
         """Return the repos whose sources are being checked."""

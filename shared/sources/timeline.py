@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from shared.clock import Clock
     from shared.model.spans import Span
     from shared.model.status import State
+    from shared.signals import SourceNotice
     from shared.sources.life import Sources
     from shared.storage.engine import TimelineStore
 
@@ -43,7 +44,7 @@ class Timeline:
         self._sources = sources
         self._clock = clock
         self._first = True
-        self._counted: tuple[int, tuple[int, ...]] = (-1, ())
+        self._counted: tuple[int, ...] | None = None
         self._saved = clock.monotonic()
         self._trouble = ""
         self._spans = past.load()
@@ -88,13 +89,16 @@ class Timeline:
         self._spans = thinned(self._spans, now)
         return True
 
+    def on_source(self, notice: SourceNotice) -> None:
+        """Count anew at the next look where a state may have changed: thousands of sources are rarely counted."""
+        if notice.indexed:
+            self._counted = None
+
     def _counts(self) -> tuple[int, ...]:
-        # The version moves with every state, so that looking at thousands of sources is rarely called for.
-        version = self._sources.version
-        if self._counted[0] != version:
+        if self._counted is None:
             counted = Counter(source.status.state for source in self._sources.all().values())
-            self._counted = version, tuple(counted[state] for state in STATES)
-        return self._counted[1]
+            self._counted = tuple(counted[state] for state in STATES)
+        return self._counted
 
     async def _save(self) -> None:
         self._saved = self._clock.monotonic()

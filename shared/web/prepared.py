@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from shared.clock import Clock
+    from shared.federation import Document
     from shared.hub import Hub
+    from shared.signals import EditionNotice
     from shared.tally import Tally
     from shared.web.edge import RequestIds
 
@@ -86,25 +88,21 @@ def _messages(status: int, headers: Mapping[str, str], body: bytes) -> Messages:
 
 
 class Prepared:
-    """Caches the answers of one resource, for as long as *current* returns the document that they were made from."""
+    """Caches the answers made from *document*, the one that is served, until ``on_edition`` hears of the next."""
 
-    def __init__(self, current: Callable[[], object]) -> None:
-        self._current = current
-        self._document: object = None
+    def __init__(self, document: Document) -> None:
+        self._document = document
         self._answers: dict[Hashable, PreparedAnswer] = {}
         self._choices: dict[tuple[bytes, bytes], Hashable] = {}
 
-    def keep(self, scope: Scope, document: object, choice: Hashable, answer: PreparedAnswer) -> None:
+    def keep(self, scope: Scope, document: Document, choice: Hashable, answer: PreparedAnswer) -> None:
         """Cache *answer*, made from *document*, for *choice*, and map the Accept headers of *scope* to *choice*.
 
         *choice* names a representation, such as a media type and a coding. Nothing is cached where *document* is no
-        longer the current one, as when it was encoded while the next was published: that would drop the answers of the
-        current one, and hold the old one in memory with all its representations.
+        longer the one that is served, as when it was encoded while the next was published.
         """
-        if document is not self._current():
-            return
         if document is not self._document:
-            self._document, self._answers = document, {}
+            return
         self._answers[choice] = answer
         fields = _accept_fields(scope)
         if fields is not None and len(fields[0]) + len(fields[1]) <= LONGEST_WISH:
@@ -113,16 +111,17 @@ class Prepared:
                 self._choices.clear()
             self._choices[fields[:2]] = choice
 
-    def forget(self) -> None:
-        """Drop the answers and the document; the map from Accept headers to choices stays."""
-        self._document, self._answers = None, {}
+    def on_edition(self, notice: EditionNotice) -> None:
+        """Drop the answers, because another document is served; the map from Accept headers to choices stays."""
+        self._answers.clear()
+        self._document = notice.edition.document
 
     def find(self, scope: Scope) -> Messages | None:
         """Return the cached messages for a GET without a query whose Accept headers are known, else None.
 
         A lone ``If-None-Match`` that is exactly the ETag gets the 304; any other one is left to the handler.
         """
-        fields = _accept_fields(scope) if self._document is not None and self._document is self._current() else None
+        fields = _accept_fields(scope) if self._answers else None
         choice = self._choices.get(fields[:2]) if fields else None
         answer = self._answers.get(choice) if choice is not None else None
         if fields is None or answer is None:

@@ -12,7 +12,9 @@ import pytest
 import shared.federation as module
 from shared.federation import GATHER_SECONDS, Federation
 from shared.federation.document import Form
+from shared.model.lines import Delta
 from shared.problems import SerialGone, StartError, StorageUnavailable
+from shared.signals import EditionNotice, Signal, SourceNotice
 from shared.storage.files import editions
 from shared.storage.files.editions import FileEditions
 from shared.tally import Tally
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from shared.federation import Edition
     from shared.model.compose import Part
     from shared.sources.life import Sources
 
@@ -32,22 +35,21 @@ class Shares:
     """Sources whose shares the test lays down by hand."""
 
     def __init__(self, *shares: Part) -> None:
-        self.version = 0
+        self.signal = Signal[SourceNotice]()
         self.shares = list(shares)
-        self.news = asyncio.Event()
         self.idle = asyncio.Event()
         self.saved = 0
         self.refusing: Exception | None = None
 
     @property
     def shares(self) -> list[Part]:
-        """The shares; laying down others is a new version."""
+        """The shares; laying down others is a change that is told."""
         return self._shares
 
     @shares.setter
     def shares(self, shares: list[Part]) -> None:
         self._shares = shares
-        self.version += 1
+        self.signal.send(SourceNotice("ours", indexed=True))
 
     def parts(self) -> list[Part]:
         """Return the shares as they lie."""
@@ -72,11 +74,18 @@ def path(tmp_path: Path) -> Path:
 
 
 def opened(
-    path: Path, shares: Shares, hands: Hands | None = None, gather_seconds: tuple[float, float] = GATHER_SECONDS
+    path: Path,
+    shares: Shares,
+    hands: Hands | None = None,
+    *,
+    gather_seconds: tuple[float, float] = GATHER_SECONDS,
+    heard: list[EditionNotice] | None = None,
 ) -> Federation:
-    """Return the federation that a start would open, ready to serve."""
+    """Return the federation that a start would open, ready to serve; *heard* gets what it tells."""
     clock, sources = (hands or Hands()).clock(), cast("Sources", shares)
     federation = Federation(FileEditions(path.parent), sources, clock, Tally(), gather_seconds)
+    shares.signal.subscribe("the federation", federation.on_source)
+    federation.signal.subscribe("heard", (heard if heard is not None else []).append)
     federation.begin()
     return federation
 
@@ -94,19 +103,22 @@ def test_the_first_start_serves_the_first_serial(path: Path, shares: Shares) -> 
     assert json.loads(path.read_bytes())["serial"] == 1
 
 
-async def test_an_edition_is_told_to_all_who_asked_once_it_is_served(path: Path, shares: Shares) -> None:
+async def test_an_edition_is_told_to_all_who_listen_once_it_is_served(path: Path, shares: Shares) -> None:
     federation = opened(path, shares)
-    heard: list[int] = []
-    federation.on_change += [lambda: heard.append(federation.document.serial)] * 2
+    heard: list[tuple[Edition, Edition]] = []
+    for name in ("first", "second"):
+        federation.signal.subscribe(name, lambda change: heard.append((change.edition, federation.edition)))
     await federation.shown()
     assert heard == []
     shares.shares = [part("ours", capability(1)), part("theirs", capability(1))]
 
     await federation.shown()
 
-    assert heard == [2, 2]
-    assert federation.edition.parts == shares.shares
-    assert [conflict["id"] for conflict in federation.edition.composition.conflicts] == [capability(1)["id"]]
+    served = federation.edition
+    assert served.document.serial == 2
+    assert heard == [(served, served)] * 2
+    assert served.parts == shares.shares
+    assert [conflict["id"] for conflict in served.composition.conflicts] == [capability(1)["id"]]
 
 
 async def test_one_who_fails_when_told_keeps_the_next_edition_from_nobody(
@@ -114,13 +126,56 @@ async def test_one_who_fails_when_told_keeps_the_next_edition_from_nobody(
 ) -> None:
     federation = opened(path, shares)
     heard: list[int] = []
-    federation.on_change += [lambda: heard.remove(7), lambda: heard.append(federation.document.serial)]
+    federation.signal.subscribe("one", lambda _: heard.remove(7))
+    federation.signal.subscribe("another", lambda _: heard.append(federation.document.serial))
     shares.shares = []
 
     assert (await federation.shown()).serial == 2
 
     assert heard == [2]
-    assert "serial 2 is served, and one who follows it could not be told" in caplog.text
+    assert "telling one of serial 2 failed: ValueError" in caplog.text
+
+
+async def test_an_edition_is_told_with_what_it_changed_by_name(path: Path, shares: Shares) -> None:
+    federation, heard = opened(path, shares), list[EditionNotice]()
+    federation.signal.subscribe("test", heard.append)
+    shares.shares = [part("ours", capability(1, note="other"), capability(2))]
+    await federation.shown()
+    shares.shares = [part("theirs", capability(1))]
+    await federation.shown()
+
+    one, two = capability(1)["id"], capability(2)["id"]
+    assert [change.edition.document.serial for change in heard] == [2, 3]
+    assert [change.delta for change in heard] == [
+        Delta({"ours": True}, {"ours": {one: True, two: True}}),
+        Delta({"ours": False, "theirs": True}, {"ours": {one: False, two: False}, "theirs": {one: True}}),
+    ]
+    assert [line.delta for line in federation.changes.since(1)] == [change.delta for change in heard]
+
+
+async def test_what_a_start_gives_a_serial_is_told_too(path: Path, shares: Shares) -> None:
+    heard = list[EditionNotice]()
+
+    first = opened(path, shares, heard=heard)
+    opened(path, shares, heard=heard)
+    shares.shares = []
+    second = opened(path, shares, heard=heard)
+
+    assert [change.edition for change in heard] == [first.edition, second.edition]
+    assert [change.edition.document.serial for change in heard] == [1, 2]
+    # What was served before the second is not here to be compared with.
+    assert [change.delta for change in heard] == [Delta({"ours": True}, {"ours": {capability(1)["id"]: True}}), None]
+
+
+async def test_a_change_that_the_index_says_nothing_of_makes_no_composition(path: Path, shares: Shares) -> None:
+    federation = opened(path, shares)
+
+    shares.signal.send(SourceNotice("ours", indexed=False))
+    await federation.shown()
+    shares.signal.send(SourceNotice("ours", indexed=True))
+    await federation.shown()
+
+    assert (federation.document.serial, shares.saved) == (1, 1)
 
 
 async def test_a_turn_that_was_broken_off_while_it_waited_keeps_no_other_from_its_own(
@@ -140,12 +195,11 @@ async def test_a_turn_that_was_broken_off_while_it_waited_keeps_no_other_from_it
     assert (await federation.shown()).serial == 2
 
 
-async def test_news_that_were_taken_up_before_a_fault_are_not_lost(
+async def test_a_change_that_was_taken_up_before_a_fault_is_not_lost(
     path: Path, shares: Shares, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     federation = opened(path, shares)
     shares.shares = []
-    shares.news.set()
     with monkeypatch.context() as broken:
         broken.setattr(federation, "_gather", None)
         with pytest.raises(TypeError):
@@ -158,7 +212,7 @@ async def test_news_that_were_taken_up_before_a_fault_are_not_lost(
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_news_make_the_next_serial_and_no_news_none(path: Path, shares: Shares) -> None:
+async def test_a_change_makes_the_next_serial_and_none_makes_none(path: Path, shares: Shares) -> None:
     federation = opened(path, shares)
     same = await federation.shown()
     shares.shares = [part("ours", capability(2))]
@@ -180,7 +234,7 @@ async def test_a_restart_serves_the_same_document(path: Path, shares: Shares) ->
     assert (after.serial, after.tag) == (before.serial, before.tag)
 
 
-def test_a_restart_after_news_serves_the_next_serial(path: Path, shares: Shares) -> None:
+def test_a_restart_after_a_change_serves_the_next_serial(path: Path, shares: Shares) -> None:
     opened(path, shares)
     shares.shares = []
 
@@ -251,9 +305,8 @@ async def serial_becomes(federation: Federation, serial: int) -> None:
             await asyncio.sleep(0.001)
 
 
-async def test_follows_the_news(following: tuple[Federation, asyncio.Task[None]], shares: Shares) -> None:
+async def test_follows_the_sources(following: tuple[Federation, asyncio.Task[None]], shares: Shares) -> None:
     shares.shares = []
-    shares.news.set()
 
     await serial_becomes(following[0], 2)
 
@@ -262,14 +315,12 @@ async def test_composes_at_once_when_no_check_is_left_that_could_bring_more(path
     federation = opened(path, shares, gather_seconds=(60, 60))
     task = asyncio.create_task(federation.follow())
     shares.shares = []
-    shares.news.set()
     await asyncio.sleep(0.01)
     gathering = federation.document.serial, federation.idle
 
     shares.idle.set()
     await serial_becomes(federation, 2)
     shares.shares = [part("ours", capability(2))]
-    shares.news.set()
     await serial_becomes(federation, 3)
 
     assert gathering == (1, False)
@@ -296,14 +347,12 @@ async def test_rests_between_two_compositions_even_when_no_check_is_under_way(
     task = asyncio.create_task(federation.follow())
     for number in (2, 3):
         shares.shares = [part("ours", capability(number))]
-        shares.news.set()
         await serial_becomes(federation, number)
-    # Until it has seen how long that took, and waits for news again.
+    # Until it has seen how long that took, and waits for changes again.
     for _ in range(20):
         await asyncio.sleep(0)
     hands.advance(0.4)
     shares.shares = []
-    shares.news.set()
     await serial_becomes(federation, 4)
 
     # A composition takes a quarter of a second here, so that half a second lies between two of them.
@@ -327,7 +376,6 @@ async def test_follows_on_after_a_fault(
     text: str,
 ) -> None:
     shares.shares, shares.refusing = [], fault
-    shares.news.set()
     async with asyncio.timeout(5):
         while text not in caplog.text:  # noqa: ASYNC110 - what is waited for tells nobody
             await asyncio.sleep(0.001)
@@ -343,25 +391,11 @@ async def test_takes_its_time_after_a_fault(
 ) -> None:
     federation = opened(path, shares, gather_seconds=(0.001, 60))
     shares.shares, shares.refusing = [], StorageUnavailable("No.")
-    shares.news.set()
 
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(federation.follow(), 0.1)
 
     assert caplog.text.count("composing failed: No.") == 1
-
-
-async def test_those_who_want_to_know_are_told_when_another_document_is_served(path: Path, shares: Shares) -> None:
-    federation = opened(path, shares)
-    told: list[int] = []
-    federation.on_change.append(lambda: told.append(federation.document.serial))
-    await federation.shown()
-    shares.shares = []
-
-    await federation.shown()
-
-    assert told == [2]
-    assert federation.edition.parts == []
 
 
 def since(federation: Federation, serial: int) -> list[int]:

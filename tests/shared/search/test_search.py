@@ -13,6 +13,7 @@ import pytest
 from shared.problems import SearchTimeout
 from shared.search import DEFAULT_PACE, Search, SearchPace, SearchRequest
 from shared.search.index import Index
+from shared.signals import EditionNotice, Signal
 from tests.builders import Hands, capability
 from tests.shared.search.editions import edition
 from tests.shared.sharing import part
@@ -29,7 +30,7 @@ class Editions:
     """A federation that serves what the test hands out."""
 
     def __init__(self) -> None:
-        self.on_change: list[Callable[[], None]] = []
+        self.signal = Signal[EditionNotice]()
         self.idle = False
         self.edition = edition(part("ours", capability(1, name="one")))
 
@@ -41,8 +42,7 @@ class Editions:
     def serve(self, following: Edition) -> None:
         """Serve *following*."""
         self.edition = following
-        for tell in self.on_change:
-            tell()
+        self.signal.send(EditionNotice(following, None))
 
 
 @contextlib.asynccontextmanager
@@ -54,6 +54,7 @@ async def running(
     make: Callable[..., Index] = Index,
 ) -> AsyncIterator[Search]:
     search = Search(cast("Federation", editions), (hands or Hands()).clock(), pace=pace, make=make)
+    editions.signal.subscribe("search", search.on_edition)
     task = asyncio.create_task(search.follow())
     try:
         yield search

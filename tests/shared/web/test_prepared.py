@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 import weakref
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from shared.signals import EditionNotice
 from shared.tally import Tally
 from shared.web.edge import RequestIds
 from shared.web.prepared import LONGEST_WISH, MOST_WISHES, Prepared, PreparedAnswer, Shortcut
 from tests.builders import Hands
+
+if TYPE_CHECKING:
+    from shared.federation import Document, Edition
 
 ANSWER = PreparedAnswer.of(b"body", '"tag"', {"Vary": "Accept"}, {"Content-Type": "text/plain"})
 
@@ -19,27 +24,36 @@ def scope(*headers: tuple[str, str], method: str = "GET", query: str = "") -> di
     return {"type": "http", "method": method, "query_string": query.encode(), "headers": pairs}
 
 
-class Current:
-    """Which document is the current one."""
+@dataclass
+class Shown:
+    """An edition, as far as it matters here: its document."""
 
-    def __init__(self) -> None:
-        self.document = object()
+    document: Document
 
-    def __call__(self) -> object:
-        """Return it."""
-        return self.document
+
+def a_document() -> Document:
+    return cast("Document", _Document())
+
+
+class _Document:
+    """A document that nobody reads."""
+
+
+def serve(prepared: Prepared, document: Document) -> None:
+    """Let *prepared* hear that *document* is served."""
+    prepared.on_edition(EditionNotice(cast("Edition", Shown(document)), None))
 
 
 @pytest.fixture
-def current() -> Current:
-    return Current()
+def document() -> Document:
+    return a_document()
 
 
 @pytest.fixture
-def prepared(current: Current) -> Prepared:
+def prepared(document: Document) -> Prepared:
     """What was asked for as text, once."""
-    made = Prepared(current)
-    made.keep(scope(("accept", "text/*")), current(), "text", ANSWER)
+    made = Prepared(document)
+    made.keep(scope(("accept", "text/*")), document, "text", ANSWER)
     return made
 
 
@@ -76,62 +90,58 @@ def test_finds_what_was_asked_for_before(prepared: Prepared, asked: dict[str, An
     assert (None if found is None else found[0]["status"]) == status
 
 
-def test_finds_nothing_once_something_else_is_current(prepared: Prepared, current: Current) -> None:
-    asked = scope(("accept", "text/*"))
+def test_finds_nothing_once_something_else_is_served(prepared: Prepared, document: Document) -> None:
+    asked, later = scope(("accept", "text/*")), a_document()
 
-    before, current.document = current.document, object()
+    serve(prepared, later)
     assert prepared.find(asked) is None
-    prepared.keep(scope(("accept", "other")), current(), "other", ANSWER)
+    prepared.keep(scope(("accept", "other")), later, "other", ANSWER)
     assert prepared.find(asked) is None
-    prepared.keep(scope(("accept", "x")), current(), "text", ANSWER)
+    prepared.keep(scope(("accept", "x")), later, "text", ANSWER)
     assert prepared.find(asked) == ANSWER.whole
-    current.document = before
+    serve(prepared, document)
     assert prepared.find(asked) is None
 
 
-def test_an_answer_that_comes_after_its_document_was_replaced_is_not_kept(prepared: Prepared, current: Current) -> None:
+def test_an_answer_that_comes_after_its_document_was_replaced_is_not_kept(prepared: Prepared) -> None:
     asked, late = scope(("accept", "text/*")), PreparedAnswer.of(b"late", '"late"', {}, {})
-    before, current.document = current.document, object()
-    prepared.forget()
-    prepared.keep(asked, current(), "text", ANSWER)
+    before, later = a_document(), a_document()
+    serve(prepared, before)
+    serve(prepared, later)
+    prepared.keep(asked, later, "text", ANSWER)
 
     prepared.keep(asked, before, "text", late)
-    prepared.keep(asked, slow := Slow(), "text", late)
-    kept = weakref.ref(slow)
-    del slow
+    gone = weakref.ref(before)
+    del before
 
     assert prepared.find(asked) == ANSWER.whole
-    assert kept() is None
+    assert gone() is None
 
 
-class Slow:
-    """A document that was replaced before somebody's representation of it was made."""
-
-
-def test_forgets_the_answers_and_keeps_the_words(prepared: Prepared, current: Current) -> None:
-    asked = scope(("accept", "text/*"))
-    prepared.forget()
+def test_forgets_the_answers_and_keeps_the_words(prepared: Prepared) -> None:
+    asked, later = scope(("accept", "text/*")), a_document()
+    serve(prepared, later)
     assert prepared.find(asked) is None
 
-    prepared.keep(scope(("accept", "other")), current(), "text", ANSWER)
+    prepared.keep(scope(("accept", "other")), later, "text", ANSWER)
 
     assert prepared.find(asked) == ANSWER.whole
 
 
-def test_remembers_neither_long_words_nor_too_many(prepared: Prepared, current: Current) -> None:
+def test_remembers_neither_long_words_nor_too_many(prepared: Prepared, document: Document) -> None:
     long = scope(("accept", "x" * (LONGEST_WISH + 1)))
-    prepared.keep(long, current(), "text", ANSWER)
+    prepared.keep(long, document, "text", ANSWER)
     assert prepared.find(long) is None
     for number in range(MOST_WISHES * 3):
-        prepared.keep(scope(("accept", str(number))), current(), "text", ANSWER)
+        prepared.keep(scope(("accept", str(number))), document, "text", ANSWER)
 
     assert len(prepared._choices) <= MOST_WISHES
     assert prepared.find(scope(("accept", str(MOST_WISHES * 3 - 1)))) == ANSWER.whole
 
 
-def test_words_that_were_no_plain_request_are_not_remembered(current: Current) -> None:
-    prepared = Prepared(current)
-    prepared.keep(scope(query="format=yaml"), current(), "yaml", ANSWER)
+def test_words_that_were_no_plain_request_are_not_remembered(document: Document) -> None:
+    prepared = Prepared(document)
+    prepared.keep(scope(query="format=yaml"), document, "yaml", ANSWER)
 
     assert prepared.find(scope()) is None
 
@@ -153,10 +163,10 @@ def _without_id(message: Any) -> Any:
     ],
 )
 async def test_only_what_lies_ready_takes_the_shortcut(
-    asked: dict[str, Any], sent: list[Any], current: Current
+    asked: dict[str, Any], sent: list[Any], document: Document
 ) -> None:
-    prepared, seen = Prepared(current), []
-    prepared.keep(scope(), current(), "text", ANSWER)
+    prepared, seen = Prepared(document), list[Any]()
+    prepared.keep(scope(), document, "text", ANSWER)
 
     async def app(*_: Any) -> None:
         seen.append("app")
