@@ -71,11 +71,14 @@ class _LookUp:
 class Resolver:
     """Asks the system's resolver; tasks that want the same name share one look-up."""
 
-    def __init__(self, seconds: float = 3.0, clock: Clock | None = None) -> None:
-        """Wait *seconds* for each look-up, from when it has a thread."""
+    def __init__(
+        self, seconds: float = 3.0, clock: Clock | None = None, threads: tuple[int, int, int] = THREADS
+    ) -> None:
+        """Wait *seconds* for each look-up, from when it has a thread; those of each line begin below its *threads*."""
+        self._threads = threads
         self._seconds = seconds
         self._clock = clock or Clock()
-        self._lines: tuple[deque[_LookUp], ...] = tuple(deque() for _ in THREADS)
+        self._lines: tuple[deque[_LookUp], ...] = tuple(deque() for _ in threads)
         self._busy = 0
         self._under_way: dict[str, _LookUp] = {}
         self._answered: LRUCache[str, None] = LRUCache(_REMEMBERED)
@@ -138,7 +141,7 @@ class Resolver:
             self._hung[look_up.name] = self._clock.monotonic() + AGAIN_SECONDS
 
     def _begin_next(self) -> None:
-        for line, most in zip(self._lines, THREADS, strict=True):
+        for line, most in zip(self._lines, self._threads, strict=True):
             while line and self._busy < most and self._begin(line[0]):
                 line.popleft()
 

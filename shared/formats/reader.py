@@ -34,7 +34,6 @@ LARGE = 64 * 1024
 """Bytes from which a document goes to the process. Sending it there and starting it costs more below."""
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
-_COMMAND = [sys.executable, "-c", "from shared.formats.worker import main; main()"]
 _ENVIRONMENT = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH")
 _TO_END = 2.0
 _MOST_SAID = 16 * 1024
@@ -46,8 +45,8 @@ _log = logging.getLogger("hub.sources")
 class ReadingLine:
     """How the documents of one kind of sender are read; each line has a thread and a process of its own.
 
-    A document of *large* bytes goes to the process, which has *memory* bytes and this *niceness*, and *seconds* in all;
-    the process also bounds its own processor time. It ends when nothing came for *idle_seconds*.
+    A document of *large* bytes goes to the process, which *command* starts. It has *memory* bytes and this *niceness*,
+    and *seconds* in all; it also bounds its own processor time. It ends when nothing came for *idle_seconds*.
     """
 
     large: int = LARGE
@@ -55,6 +54,7 @@ class ReadingLine:
     niceness: int = 0
     seconds: float = 20.0
     idle_seconds: float = 60.0
+    command: tuple[str, ...] = (sys.executable, "-c", "from shared.formats.worker import main; main()")
 
 
 VISITORS = ReadingLine(large=8 * 1024, memory=384 * 1024 * 1024, niceness=10)
@@ -154,7 +154,7 @@ class DocumentReader:
         if self._process is None:
             # Not forked: a fork holds the listening socket. Secrets of the environment stay here, and so does Ctrl-C.
             self._process = await asyncio.create_subprocess_exec(
-                *_COMMAND,
+                *self._line.command,
                 str(self._line.memory),
                 str(self._line.niceness),
                 stdin=asyncio.subprocess.PIPE,

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.fetch import resolver
 from shared.fetch.resolver import Resolver
 from shared.fetch.talk import TalkTime
 from shared.problems import Overloaded, SourceUnreachable
@@ -130,10 +129,9 @@ async def test_a_look_up_that_outlives_the_hub_is_let_be(hanging: Any) -> None:
     assert not thread.is_alive()
 
 
-async def test_waiting_for_a_thread_is_not_the_names_time(monkeypatch: pytest.MonkeyPatch, hanging: Any) -> None:
-    monkeypatch.setattr(resolver, "THREADS", (2, 2, 2))
+async def test_waiting_for_a_thread_is_not_the_names_time(hanging: Any) -> None:
     let_go, asked = hanging
-    names, hands = Resolver(seconds=0.2), Hands()
+    names, hands = Resolver(seconds=0.2, threads=(2, 2, 2)), Hands()
     talks = [TalkTime(hands.clock()) for _ in range(2)]
     hung = [names.addresses(f"hang{number}.") for number in range(2)]
     await asyncio.gather(*hung, return_exceptions=True)
@@ -166,11 +164,8 @@ async def ended(names: Resolver) -> None:
             await asyncio.sleep(0.005)
 
 
-async def test_names_that_answered_lately_have_threads_that_no_other_takes(
-    monkeypatch: pytest.MonkeyPatch, hanging: Any
-) -> None:
-    monkeypatch.setattr(resolver, "THREADS", (3, 2, 1))
-    names = Resolver(seconds=0.1)
+async def test_names_that_answered_lately_have_threads_that_no_other_takes(hanging: Any) -> None:
+    names = Resolver(seconds=0.1, threads=(3, 2, 1))
     await names.addresses("good.")
     await hang(names, 2)
     more = [asyncio.create_task(names.addresses(f"hang-more{number}.")) for number in range(5)]
@@ -184,12 +179,9 @@ async def test_names_that_answered_lately_have_threads_that_no_other_takes(
     assert [len(one) for one in await asyncio.gather(*more)] == [1] * 5
 
 
-async def test_names_that_hung_leave_threads_to_those_of_which_nothing_is_known(
-    monkeypatch: pytest.MonkeyPatch, hanging: Any, failing: Any
-) -> None:
-    monkeypatch.setattr(resolver, "THREADS", (3, 3, 1))
+async def test_names_that_hung_leave_threads_to_those_of_which_nothing_is_known(hanging: Any, failing: Any) -> None:
     hands = Hands()
-    names = Resolver(seconds=0.1, clock=hands.clock())
+    names = Resolver(seconds=0.1, clock=hands.clock(), threads=(3, 3, 1))
     failing("hang")
     await hang(names, 3)
     hanging[0].set()
@@ -242,11 +234,8 @@ async def test_a_name_that_answered_lately_may_hang_once(hanging: Any, failing: 
     assert hanging[1] == ["hang."] * 3
 
 
-async def test_a_look_up_that_nobody_waits_for_any_more_is_not_begun(
-    monkeypatch: pytest.MonkeyPatch, hanging: Any
-) -> None:
-    monkeypatch.setattr(resolver, "THREADS", (1, 1, 1))
-    names = Resolver(seconds=0.1)
+async def test_a_look_up_that_nobody_waits_for_any_more_is_not_begun(hanging: Any) -> None:
+    names = Resolver(seconds=0.1, threads=(1, 1, 1))
     await hang(names, 1)
     for number in range(100):
         waiting = asyncio.create_task(names.addresses(f"left{number}."))
@@ -277,9 +266,8 @@ def refuse(_: threading.Thread) -> None:
 async def test_a_thread_that_cannot_be_started_keeps_no_place_and_no_name(
     monkeypatch: pytest.MonkeyPatch, answers: Callable[..., list[str]]
 ) -> None:
-    monkeypatch.setattr(resolver, "THREADS", (1, 1, 1))
     answers("93.184.216.34")
-    names = Resolver(seconds=0.5)
+    names = Resolver(seconds=0.5, threads=(1, 1, 1))
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", refuse)
         with pytest.raises(Overloaded, match="no threads left"):
@@ -317,8 +305,7 @@ def begin_and_fail(thread: threading.Thread) -> None:
 async def test_a_thread_that_runs_though_memory_ran_out_at_its_start_leaves_nothing_behind(
     others: int, monkeypatch: pytest.MonkeyPatch, hanging: Any
 ) -> None:
-    monkeypatch.setattr(resolver, "THREADS", (2, 2, 2))
-    names = Resolver(seconds=5)
+    names = Resolver(seconds=5, threads=(2, 2, 2))
     hung = [asyncio.create_task(names.addresses("hang.")) for _ in range(others)]
     await asyncio.sleep(0)
     with monkeypatch.context() as patch:
@@ -374,8 +361,7 @@ async def test_an_answer_that_finds_no_memory_comes_when_there_is_some(
 async def test_memory_that_runs_out_over_an_answer_keeps_nobody_waiting(
     monkeypatch: pytest.MonkeyPatch, hanging: Any, callback_failures: list[BaseException]
 ) -> None:
-    monkeypatch.setattr(resolver, "THREADS", (1, 1, 1))
-    names = Resolver(seconds=5)
+    names = Resolver(seconds=5, threads=(1, 1, 1))
 
     class Full(dict[str, None]):
         def __setitem__(self, *_: object) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from shared.formats import HUB, Publisher, Relayed
-from shared.formats import capability_index as index_module
 from shared.formats.capability_index import read_index
 from shared.formats.documents import DocumentFaulty
 from shared.problems import SourceTooLarge
@@ -145,10 +144,10 @@ def test_of_a_required_publisher_it_must_be_whole_and_serve_something(
     assert detail.startswith(expected[1])
 
 
-def test_the_number_of_capabilities_of_one_repo_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(index_module, "MAX_CAPABILITIES", 2)
-    entries = [capability(number, source_repo=repo) for repo in ("a", "b") for number in range(2)]
+def test_the_number_of_capabilities_of_one_repo_is_bounded() -> None:
+    ours = [{"id": f"n{number}", "name": "x", "source_repo": "a"} for number in range(20_001)]
+    other = {"id": "n0", "name": "x", "source_repo": "b"}
 
-    assert len(relayed(federated(*entries, sources=BOTH))) == 2
+    assert len(relayed(federated(*ours[:-1], other, sources=BOTH))) == 2
     with pytest.raises(SourceTooLarge):
-        relayed(federated(*entries, capability(9, source_repo="a"), sources=BOTH))
+        relayed(federated(*ours, sources=BOTH))

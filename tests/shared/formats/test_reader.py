@@ -63,11 +63,10 @@ def process_of(reading: DocumentReader) -> int | None:
 
 
 async def test_what_the_process_says_is_an_event_of_the_log(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    reading = DocumentReader()
     says = r"import sys; sys.stderr.write('Fatal: \u20ac \x1b[2J\n' + 99_000 * 'x')"
-    monkeypatch.setattr(reader, "_COMMAND", [sys.executable, "-c", says])
+    reading = DocumentReader(ReadingLine(command=(sys.executable, "-c", says)))
 
     with pytest.raises(Overloaded):
         await reading.read(BIG, OURS)
@@ -143,20 +142,22 @@ async def test_a_process_that_died_is_replaced(reading: DocumentReader) -> None:
     assert len((await reading.read(BIG, OURS)).own().entries) == 150
 
 
-async def test_a_process_that_gets_no_processor_time_tells_nothing_about_the_document(
-    monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reader, "_COMMAND", [sys.executable, "-c", "import time; time.sleep(60)"])
-    reading = DocumentReader(ReadingLine(seconds=0.3))
+def faulty_once(folder: Path, code: str) -> tuple[str, ...]:
+    """Return the command of a process that runs *code* when it is started first; started again, it reads documents."""
+    begun = folder / "begun"
+    reads = "from shared.formats.worker import main; main()"
+    once = f"from pathlib import Path; begun = Path({str(begun)!r}); first = not begun.exists(); begun.touch()"
+    return sys.executable, "-c", f"{once}\nexec({code!r} if first else {reads!r})"
 
-    with pytest.raises(Overloaded, match="no processor time left"):
-        await reading.read(BIG, OURS)
-    assert process_of(reading) is None
-    monkeypatch.undo()
-    reading._line = ReadingLine()
 
-    assert len((await reading.read(BIG, OURS)).own().entries) == 150
-    await reading.close()
+async def test_a_process_that_gets_no_processor_time_tells_nothing_about_the_document() -> None:
+    sleeps = (sys.executable, "-c", "import time; time.sleep(60)")
+    reading = DocumentReader(ReadingLine(seconds=0.3, command=sleeps))
+
+    for _ in range(2):
+        with pytest.raises(Overloaded, match="no processor time left"):
+            await reading.read(BIG, OURS)
+        assert process_of(reading) is None, "the next document gets another process"
 
 
 CONSUMES = "import resource as r; r.setrlimit(r.RLIMIT_CPU, (1, -1))\nwhile True: pass"
@@ -175,16 +176,16 @@ CONSUMES = "import resource as r; r.setrlimit(r.RLIMIT_CPU, (1, -1))\nwhile True
     ],
 )
 async def test_what_ended_a_process_without_an_answer_tells_whose_fault_it_is(
-    reading: DocumentReader, monkeypatch: pytest.MonkeyPatch, code: str, kind: type[Exception], says: str
+    tmp_path: Path, code: str, kind: type[Exception], says: str
 ) -> None:
-    monkeypatch.setattr(reader, "_COMMAND", [sys.executable, "-c", code])
+    reading = DocumentReader(ReadingLine(command=faulty_once(tmp_path, code)))
 
     with pytest.raises(kind, match=says):
         await reading.read(BIG, OURS)
 
     assert process_of(reading) is None
-    monkeypatch.undo()
     assert len((await reading.read(BIG, OURS)).own().entries) == 150
+    await reading.close()
 
 
 async def test_the_process_ends_though_the_document_that_waited_for_it_is_given_up() -> None:
@@ -322,8 +323,7 @@ async def test_closing_leaves_no_process() -> None:
     assert not running(pid)
 
 
-async def test_a_process_that_does_not_end_by_itself_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reader, "_TO_END", 0.05)
+async def test_a_process_that_does_not_end_by_itself_is_ended() -> None:
     reading = DocumentReader(ReadingLine(idle_seconds=60))
     await reading.read(BIG, OURS)
     pid = process_of(reading)
