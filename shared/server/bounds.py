@@ -24,6 +24,9 @@ LEAST_CONNECTIONS = 64
 READ_BYTES = 65536
 """So many bytes of one connection are read at a time."""
 
+LINGER_SECONDS = 2
+"""Seconds that a client has to close after the last answer was sent; they are looked at once per tick of the guard."""
+
 # Seconds. Progress and its want are noticed at ticks only, so these are short beside the time limits.
 _LONGEST_TICK = 2.5
 
@@ -46,6 +49,7 @@ class ServerBounds:
         self.receive_seconds: float = settings.receive_seconds
         self.send_seconds: float = settings.send_seconds
         self.idle_seconds: float = settings.idle_seconds
+        self.linger_seconds: float = LINGER_SECONDS
         self.tick = min(_LONGEST_TICK, self.receive_seconds / 4, self.send_seconds / 4)
         self.connections = Connections(min(settings.max_connections, most), settings.trusted_proxies)
         self.unread = UnsentBodies(settings.max_unread_bytes, self.connections.most)

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from shared.problems import Problem
     from shared.server.unread import UnsentBodies
 
-LINGER_SECONDS = 2
-"""Seconds that a client has to close after the last answer was sent; they are looked at once per tick of the guard."""
-
 
 class ClosingProtocol(CheckedProtocol):
     """A connection that ends in stages (RFC 9112 §9.6); a refusal is written after all answers that are due."""

@@ -11,7 +11,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from shared.problems import HeadTooLarge, MalformedRequest, RequestTimeout
-from shared.server.closing import LINGER_SECONDS, ClosingProtocol
+from shared.server.closing import ClosingProtocol
 from shared.server.heads import RefusedError
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ class GuardedProtocol(ClosingProtocol, asyncio.BufferedProtocol):
             if now - self._since >= self._bounds.send_seconds:
                 self.transport.abort()
         elif phase == "close":
-            if now - self._since >= LINGER_SECONDS:
+            if now - self._since >= self._bounds.linger_seconds:
                 self.transport.end()
         elif now - self._since >= self._patience():
             self._end_the_wait()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.server import guard, transport
+from shared.server import guard
 from shared.server.guard import GuardedProtocol
 from tests.shared.server.guarded import CLOSING, GET, SOON, UP, bodies, problem
 
@@ -82,10 +82,7 @@ async def test_requests_that_are_not_taken_cost_the_others_no_answer(client: soc
     assert bodies(answer + await received(client)) == [b"hello"] * (1 + guard.MOST_WAITING)
 
 
-async def test_one_that_never_stops_sending_is_reset(
-    server: Served, client: socket.socket, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(transport, "LINGER_BYTES", 200_000)
+async def test_one_that_never_stops_sending_is_reset(server: Served, client: socket.socket) -> None:
     loop = asyncio.get_running_loop()
     await loop.sock_sendall(client, b"nonsense\r\n\r\n")
 
@@ -101,8 +98,8 @@ async def test_one_that_never_closes_is_let_go(server: Served, client: socket.so
     await server.has(0)
 
 
-async def test_those_that_are_closing_make_room_first(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "LINGER_SECONDS", 60)
+async def test_those_that_are_closing_make_room_first(server: Served) -> None:
+    server.bounds.linger_seconds = 60
     server.bounds.receive_seconds = 60
     closing_ones = [await server.connect() for _ in range(20)]
     for reader, writer in closing_ones:
@@ -335,9 +332,9 @@ async def test_a_server_that_stops_answers_what_is_under_way_and_ends_what_is_id
 
 
 async def test_an_idle_connection_ends_without_waiting_for_the_client(
-    server: Served, client: socket.socket, monkeypatch: pytest.MonkeyPatch
+    server: Served, client: socket.socket
 ) -> None:
-    monkeypatch.setattr(guard, "LINGER_SECONDS", 600)
+    server.bounds.linger_seconds = 600
     server.bounds.idle_seconds = SOON
     await asyncio.get_running_loop().sock_sendall(client, GET)
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.server import heap
 from shared.server.heap import Survivors, keep_pauses_short
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def test_what_lived_through_a_full_collection_is_left_out(phase: str, info: dict
 
 
 def test_a_cycle_that_died_frozen_is_found_once_the_heap_has_doubled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(heap, "_GROWTH", 0)
+    monkeypatch.setattr(sys, "getallocatedblocks", iter([600_000, 1_200_001]).__next__)
     survivors = Survivors()
     died = weakref.ref(Knot())
     gc.freeze()
@@ -70,9 +69,8 @@ def test_all_is_looked_at_only_once_in_a_while() -> None:
 
 
 def test_after_all_was_looked_at_the_measure_is_what_is_alive(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(heap, "_SMALL", 1)
-    counts = iter([10, 21, 30, 60, 61])
-    monkeypatch.setattr(sys, "getallocatedblocks", lambda: next(counts))
+    counts = iter([600_000, 1_200_001, 1_300_000, 2_600_000, 2_600_001])
+    monkeypatch.setattr(sys, "getallocatedblocks", counts.__next__)
     thawed: list[None] = []
     monkeypatch.setattr(gc, "unfreeze", lambda: thawed.append(None))
     survivors = Survivors()

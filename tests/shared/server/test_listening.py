@@ -31,8 +31,15 @@ def test_one_host_is_every_address_of_both_families(host: str) -> None:
 
 
 def test_where_there_is_no_ipv6_it_is_every_address_of_ipv4(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listening, "EVERY_ADDRESS", "203.0.113.1")
-    [one] = bind("203.0.113.1", 0)
+    real = socket.socket.bind
+
+    def refuse(one: socket.socket, address: Any) -> None:
+        if one.family == socket.AF_INET6:
+            raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
+        real(one, address)
+
+    monkeypatch.setattr(socket.socket, "bind", refuse)
+    [one] = bind("::", 0)
     with one:
         assert one.getsockname()[0] == "0.0.0.0"
 
