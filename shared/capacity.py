@@ -42,21 +42,23 @@ class Capacity:
     """Reads how much is in use whenever somebody asks; remembers only since when a limit is neared."""
 
     def __init__(self, sources: Sources, room: ContentRoom, registrations: int, clock: Clock) -> None:
+        """Take the limits as they are now; *registrations* and the memory of the *process* may be set later."""
         self._sources = sources
         self._room = room
-        self._registrations = registrations
+        self.registrations = registrations
         self._clock = clock
+        self.process = ProcessMemory()
         self._since: dict[str, str] = {}
 
     def uses(self) -> dict[str, Use]:
         """Return the use of each limit by its name; memory only where the control group of the process limits it."""
         used, most = self._room.used, self._room.most
         uses = {
-            "registrations": Use(len(self._sources.all()), self._registrations),
+            "registrations": Use(len(self._sources.all()), self.registrations),
             "capabilities": Use(used.capabilities, most.capabilities),
             "mib": Use(used.bytes / _MIB, most.bytes / _MIB),
         }
-        limit, memory = _memory_limit(), _memory()
+        limit, memory = self.process.limit(), self.process.held()
         if limit is None or memory is None:
             return uses
         return uses | {"memory": Use(memory / _MIB, limit / _MIB)}
@@ -68,19 +70,35 @@ class Capacity:
         return [Near(limit, use, self._since[limit]) for limit, use in near.items()]
 
 
-def _memory() -> int | None:
-    """Return the bytes of memory that this process holds and those that it started, because the limit is on all.
+class ProcessMemory:
+    """What the system tells of the memory of this process, and of its control group in the folder *cgroup*."""
 
-    None where that can't be read, as when the process has no handle left.
-    """
-    own = _resident("self")
-    if not own:
+    def __init__(self, cgroup: Path = CGROUP) -> None:
+        self._cgroup = cgroup
+
+    def held(self) -> int | None:
+        """Return the bytes that this process holds and those that it started, because the limit is on all.
+
+        None where that can't be read, as when the process has no handle left.
+        """
+        own = _resident("self")
+        if not own:
+            return None
+        children = Path(f"/proc/self/task/{os.getpid()}/children")
+        pids: list[str] = []
+        with contextlib.suppress(OSError):  # where the system does not list them
+            pids = children.read_text(encoding="ascii").split()
+        return sum(map(_resident, pids), own) * os.sysconf("SC_PAGE_SIZE")
+
+    def limit(self) -> int | None:
+        """Return the bytes past which the system ends the process (control groups, version 2 or 1), or None."""
+        for name in ("memory.max", "memory/memory.limit_in_bytes"):
+            try:
+                text = (self._cgroup / name).read_text(encoding="ascii").strip()
+            except OSError:
+                continue
+            return int(text) if text.isdecimal() and int(text) < _NO_LIMIT else None
         return None
-    children = Path(f"/proc/self/task/{os.getpid()}/children")
-    pids: list[str] = []
-    with contextlib.suppress(OSError):  # where the system does not list them
-        pids = children.read_text(encoding="ascii").split()
-    return sum(map(_resident, pids), own) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _resident(pid: str) -> int:
@@ -89,14 +107,3 @@ def _resident(pid: str) -> int:
         return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
     except OSError:
         return 0
-
-
-def _memory_limit() -> int | None:
-    """Return the bytes past which the system ends the process (control groups, version 2 or 1), or None."""
-    for name in ("memory.max", "memory/memory.limit_in_bytes"):
-        try:
-            text = (CGROUP / name).read_text(encoding="ascii").strip()
-        except OSError:
-            continue
-        return int(text) if text.isdecimal() and int(text) < _NO_LIMIT else None
-    return None

@@ -20,17 +20,20 @@ if TYPE_CHECKING:
     from shared.sources.source import Source
 
 SLICE = 500
-"""So many sources are looked at before the event loop turns to something else."""
 
 
 class Findings:
     """The findings of the sources and of the federated index, kept until ``on_change`` hears of a change of either."""
 
-    def __init__(self, sources: Sources, federation: Federation, capacity: Capacity, reads: Reads) -> None:
+    def __init__(
+        self, sources: Sources, federation: Federation, capacity: Capacity, reads: Reads, at_once: int = SLICE
+    ) -> None:
+        """Look at so many sources *at_once*, before the event loop turns to something else."""
         self._sources = sources
         self._federation = federation
         self.capacity = capacity
         self._reads = reads
+        self._at_once = at_once
         self._changes = 0
         self._made: tuple[int, list[Finding]] = (-1, [])
 
@@ -64,12 +67,12 @@ class Findings:
     async def _troubled(self) -> dict[str, Source]:
         """Return the sources about which there may be a finding.
 
-        They are copied, because the event loop goes on changing them, and SLICE by SLICE, so that it goes on with
+        They are copied, because the event loop goes on changing them, and so many at once, so that it goes on with
         everything else too.
         """
         troubled: dict[str, Source] = {}
         sources = iter(list(self._sources.all().items()))
-        while part := list(islice(sources, SLICE)):
+        while part := list(islice(sources, self._at_once)):
             troubled |= {repo: copy(source) for repo, source in part if _is_troubled(source)}
             await asyncio.sleep(0)
         return troubled

@@ -55,12 +55,13 @@ class Catalog(NamedTuple):
 class Catalogs:
     """Makes and caches the catalogs of the present edition."""
 
-    def __init__(self, federation: Federation, naming: Naming, reads: Reads) -> None:
+    def __init__(self, federation: Federation, naming: Naming, reads: Reads, kept_bytes: int = KEPT_BYTES) -> None:
+        """Cache *kept_bytes* of catalogs, their keys included."""
         self._federation = federation
         self._naming = naming
         self._reads = reads
         self._kept: LRUCache[tuple[object, ...], Catalog] = LRUCache(
-            KEPT_BYTES, lambda catalog: len(catalog.body) + _KEY_BYTES
+            kept_bytes, lambda catalog: len(catalog.body) + _KEY_BYTES
         )
 
     async def root(self) -> Catalog:

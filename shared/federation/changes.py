@@ -6,7 +6,7 @@ from bisect import bisect_right
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from shared.model.window import Window
+from shared.model.window import DEFAULT_WINDOW, Window, WindowBounds
 from shared.problems import SerialGone
 
 if TYPE_CHECKING:
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 class Changes:
     """The lines of the last serials (see ``shared.model.window``)."""
 
-    def __init__(self) -> None:
-        self._window = Window()
-        self._following = Window()
+    def __init__(self, bounds: WindowBounds = DEFAULT_WINDOW) -> None:
+        """Keep lines within *bounds*."""
+        self._window = self._following = Window((), bounds)
         self._serial = 0
 
     def start(self, serial: int, lines: Iterable[ChangeLine] = ()) -> None:
         """Begin at *serial* with the *lines* that lead to it, as far as they are known."""
-        self._window, self._serial = Window(lines), serial
+        self._window, self._serial = Window(lines, self._window.bounds), serial
 
     def with_line(self, line: ChangeLine) -> Sequence[ChangeLine]:
         """Return all lines with *line* as the newest; they count once it is kept.
 
-        It costs as much as *line* is long and, from half of MOST_BYTES on, reading two pairs of older lines that are
-        joined: to be called in a thread, and in one at a time.
+        It costs as much as *line* is long and, from half of the bytes on that the window may take, reading two pairs of
+        older lines that are joined: to be called in a thread, and in one at a time.
         """
         self._following = self._window.plus(line)
         return self._following.lines

@@ -22,14 +22,14 @@ _SLACK = 100
 class Lines:
     """The lines in their order, bounded as ``Store.history`` says.
 
-    The newest line of each registered repo stays. All others are *spare*: of these there are at most IN_ALL, in
-    IN_ALL_BYTES of JSON. *next* is the number that the next line gets.
+    The newest line of each registered repo stays. All others are *spare*: of these there are at most *in_all*, in
+    *in_all_bytes* of JSON. *next* is the number that the next line gets.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, in_all: int = IN_ALL, in_all_bytes: int = IN_ALL_BYTES) -> None:
         self._by_repo: dict[str, list[int]] = {}
         self._lines: dict[int, Change] = {}
-        self._spare = _Spare()
+        self._spare = _Spare(in_all, in_all_bytes)
         self.next = 1
 
     def __len__(self) -> int:
@@ -87,7 +87,8 @@ class Lines:
 class _Spare:
     """The lines that may be forgotten, by the token that wrote them."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int, most_bytes: int) -> None:
+        self._most, self._most_bytes = most, most_bytes
         self._sizes: dict[int, int] = {}
         self._bytes = 0
         self._counts: Counter[str] = Counter()
@@ -116,7 +117,7 @@ class _Spare:
 
     def one_too_many(self) -> int | None:
         """Return the number of the line to be forgotten first while there are too many, else None."""
-        if len(self._sizes) <= IN_ALL and self._bytes <= IN_ALL_BYTES:
+        if len(self._sizes) <= self._most and self._bytes <= self._most_bytes:
             return None
         ((most, _),) = self._counts.most_common(1)
         oldest = self._oldest[most]

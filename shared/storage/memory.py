@@ -45,11 +45,13 @@ if TYPE_CHECKING:
 class MemoryStore(LedgerStore):
     """Decides at once: a write never waits, so none comes between it and what it decides on."""
 
-    def __init__(self, clock: Clock, bounds: RegistrationBounds = DEFAULT_BOUNDS) -> None:
-        """Begin with nothing."""
+    def __init__(
+        self, clock: Clock, bounds: RegistrationBounds = DEFAULT_BOUNDS, lines: Lines | None = None
+    ) -> None:
+        """Begin with nothing; *lines*, empty, get the history."""
         super().__init__(Ledger((), 0, bounds))
         self._clock = clock
-        self._lines = Lines()
+        self._lines = Lines() if lines is None else lines
 
     async def history(self, repo: str) -> Sequence[Change]:
         """Keep the promise."""

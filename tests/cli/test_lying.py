@@ -238,7 +238,6 @@ def test_any_value_in_any_field_ends_in_words(
     """Thousands of answers; what carries them is tried above, so that here none is carried."""
     bodies = [json.dumps(lie).encode() for odd in VALUES for lie in lies(TRUTH, odd)]
     codes = set()
-    monkeypatch.setattr(cli, "MOST_PAGES", 3)
     for number, body in enumerate(bodies):
         answer = answer_of(body)
         monkeypatch.setattr(cli.Api, "_once", lambda *_args, answer=answer, **_how: answer)
@@ -273,10 +272,7 @@ def test_a_list_without_an_end_is_left(
     place: Path,  # noqa: ARG001 - its hub
     lying: Lying,
     capfdbinary: Any,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(cli, "MOST_PAGES", 20)
-
     def page(path: str) -> bytes:
         body = json.dumps({"repos": [ROW], "next": f"{len(lying.seen)}{path}"[:40]}).encode()
         return said(body, Content_Length=str(len(body)))
@@ -284,5 +280,5 @@ def test_a_list_without_an_end_is_left(
     lying.raw = page
     code, out, err = ran(capfdbinary, ["hub", "list"])
 
-    assert (code, out, len(lying.seen)) == (3, "", 20)
+    assert (code, out, len(lying.seen)) == (3, "", 2000)
     assert "its list of repos has no end" in err

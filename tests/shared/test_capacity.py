@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared import capacity as module
-from shared.capacity import Use
+from shared.capacity import ProcessMemory, Use
 from tests.builders import capability, index, refresh, register, url_of
 
 if TYPE_CHECKING:
@@ -24,19 +23,26 @@ if TYPE_CHECKING:
 MIB = 1 << 20
 
 
-@pytest.fixture(autouse=True)
-def cgroup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of a control group that limits nothing, of a process that holds 80 MiB."""
+class SmallProcess(ProcessMemory):
+    """The memory of a process that holds 80 MiB."""
+
+    def held(self) -> int:
+        """Return so many bytes."""
+        return 80 * MIB
+
+
+@pytest.fixture
+def cgroup(tmp_path: Path) -> Path:
+    """The folder of a control group that limits nothing yet."""
     folder = tmp_path / "cgroup"
     (folder / "memory").mkdir(parents=True)
-    monkeypatch.setattr(module, "CGROUP", folder)
-    monkeypatch.setattr(module, "_memory", lambda: 80 * MIB)
     return folder
 
 
 async def test_tells_how_much_of_each_limit_is_in_use(
-    hub: Hub, client: httpx.AsyncClient, upstream: respx.MockRouter
+    hub: Hub, client: httpx.AsyncClient, upstream: respx.MockRouter, cgroup: Path
 ) -> None:
+    hub.findings.capacity.process = SmallProcess(cgroup)
     upstream.get(url_of("state-hub")).respond(content=index(*(capability(number) for number in range(10))))
     await register(client)
     await refresh(client)
@@ -63,6 +69,7 @@ async def test_tells_how_much_of_each_limit_is_in_use(
 async def test_memory_counts_where_the_system_limits_it(  # noqa: PLR0917 - fixtures
     hub: Hub, hands: Hands, cgroup: Path, name: str, text: str, use: Use | None
 ) -> None:
+    hub.findings.capacity.process = SmallProcess(cgroup)
     (cgroup / name).write_text(text)
     hands.advance(5)
 
@@ -71,17 +78,15 @@ async def test_memory_counts_where_the_system_limits_it(  # noqa: PLR0917 - fixt
     assert near == ([] if use is None else [("memory", use, "2026-11-23T10:00:05Z")])
 
 
-def test_the_memory_of_this_process_is_read_from_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.undo()
-
+def test_the_memory_of_this_process_is_read_from_the_system() -> None:
     assert memory() > 10 * MIB
 
 
 async def test_memory_that_can_not_be_read_is_not_told_as_none(
-    hub: Hub, monkeypatch: pytest.MonkeyPatch, no_free_files: Callable[[], AbstractContextManager[None]]
+    hub: Hub, cgroup: Path, no_free_files: Callable[[], AbstractContextManager[None]]
 ) -> None:
-    monkeypatch.undo()
-    monkeypatch.setattr(module, "_memory_limit", lambda: 100 * MIB)
+    (cgroup / "memory.max").write_text(f"{100 * MIB}\n")
+    hub.findings.capacity.process = ProcessMemory(cgroup)
     assert "memory" in hub.findings.capacity.uses()
 
     with no_free_files():
@@ -90,15 +95,12 @@ async def test_memory_that_can_not_be_read_is_not_told_as_none(
 
 def memory() -> int:
     """Return the bytes that the module reads."""
-    read = module._memory()
+    read = ProcessMemory().held()
     assert read is not None
     return read
 
 
-def test_the_processes_that_the_hub_started_count_too_and_those_that_ended_do_not(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.undo()
+def test_the_processes_that_the_hub_started_count_too_and_those_that_ended_do_not() -> None:
     before = memory()
     program = f"held = bytearray(b'x') * {60 * MIB}; print(flush=True); input()"
     with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
@@ -107,4 +109,4 @@ def test_the_processes_that_the_hub_started_count_too_and_those_that_ended_do_no
         assert memory() > before + 50 * MIB
         child.communicate(b"\n")
 
-    assert module._resident(str(child.pid)) == 0
+    assert memory() < before + 50 * MIB

@@ -60,9 +60,9 @@ async def test_the_loop_goes_on_while_thousands_of_sources_are_looked_at(
         looked.append(source.registration.repo)
         return True
 
-    monkeypatch.setattr(present, "SLICE", 3)
     monkeypatch.setattr(present, "_is_troubled", look)
-    making = asyncio.create_task(hub.findings.made())
+    findings = present.Findings(hub.sources, hub.federation, hub.findings.capacity, hub.reads, at_once=3)
+    making = asyncio.create_task(findings.made())
     seen = set[int]()
     for _ in range(20):
         await asyncio.sleep(0)

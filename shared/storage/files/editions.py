@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from shared.model.lines import ChangeLine
-from shared.model.window import MOST_BYTES, MOST_LINES
+from shared.model.window import DEFAULT_WINDOW, WindowBounds
 from shared.storage.engine import Editions, Head, Shown, Turn
 from shared.storage.files.disk import PREVIOUS, content_of, parsed, storage_problem, trusted, write_all, write_whole
 from shared.storage.files.saved import fitting, is_moment
@@ -83,8 +83,10 @@ class LinesFile:
     wrong.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, bounds: WindowBounds = DEFAULT_WINDOW) -> None:
+        """Know where it lies; *bounds* are those of the lines that are written."""
         self._path = path
+        self._bounds = bounds
         self._in_file = (0, 0)  # lines and bytes, with those that were joined or left out since
         self._most_in_file = 0
         self._torn = True
@@ -112,7 +114,7 @@ class LinesFile:
         line = lines[-1]
         try:
             count, size = self._in_file[0] + 1, self._in_file[1] + len(line.text)
-            if self._torn or count > 2 * MOST_LINES or size > self._most_in_file:
+            if self._torn or count > 2 * self._bounds.lines or size > self._most_in_file:
                 count, size = self._rewrite(lines)
             else:
                 with self._path.open("ab", buffering=0) as file:
@@ -126,7 +128,7 @@ class LinesFile:
         text = b"".join([one.text for one in lines])
         write_whole(self._path, text)
         self._torn = False
-        self._most_in_file = 2 * max(len(text), MOST_BYTES // 4)
+        self._most_in_file = 2 * max(len(text), self._bounds.bytes // 4)
         return len(lines), len(text)
 
 

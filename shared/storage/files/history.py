@@ -31,10 +31,10 @@ _REMEDY = "Put back a good copy, or move the file away to go on with an empty hi
 class History:
     """The file of the history. *lines* are those that can be read, bounded as ``Store.history`` says."""
 
-    def __init__(self, path: Path, last_revision: Callable[[str], int]) -> None:
+    def __init__(self, path: Path, last_revision: Callable[[str], int], lines: Lines | None = None) -> None:
         """Read *path*; *last_revision* tells how far the registrations of a repo have come. Raise StartError."""
         self._path = path
-        self.lines = Lines()
+        self.lines = Lines() if lines is None else lines
         self._written = 0
         self._length: int | None = None
         self._whole = False

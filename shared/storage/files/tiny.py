@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from shared.clock import Clock
     from shared.model.history import Change
     from shared.model.rules import Edit, Note
+    from shared.storage.lines import Lines
     from shared.tally import Tally
 
 _REGISTRATIONS = "registrations.json"
@@ -39,13 +40,20 @@ _Outcome = Decision | Exception
 class TinyStore(LedgerStore):
     """Keeps the promises of Store. Only the event loop's thread touches the memory, only one thread the files."""
 
-    def __init__(self, folder: Path, clock: Clock, tally: Tally, bounds: RegistrationBounds = DEFAULT_BOUNDS) -> None:
-        """Read what *folder* holds, or raise StartError when it can't be trusted."""
+    def __init__(
+        self,
+        folder: Path,
+        clock: Clock,
+        tally: Tally,
+        bounds: RegistrationBounds = DEFAULT_BOUNDS,
+        lines: Lines | None = None,
+    ) -> None:
+        """Read what *folder* holds, or raise StartError when it can't be trusted; *lines*, empty, get the history."""
         self._clock = clock
         self._tally = tally
         self._database = Database(folder / _REGISTRATIONS)
         super().__init__(_ledger(self._database, folder / _REGISTRATIONS, bounds))
-        self._history = History(folder / _HISTORY, self._ledger.last_revision)
+        self._history = History(folder / _HISTORY, self._ledger.last_revision, lines)
         self._waiting: list[_Write] = []
         self._writer: asyncio.Task[None] | None = None
         self._files = asyncio.Lock()

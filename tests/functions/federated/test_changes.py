@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
-from shared.federation import feed
-from shared.model import window
+from shared.federation.changes import Changes
+from shared.model.window import WindowBounds
 from shared.web.parameters import cursor_to
 from tests.builders import WRITER, capability, federated, index, problem, refresh, register, served, url_of
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import httpx
     import respx
 
+    from shared.hub import Hub
     from shared.settings import Settings
 
 PATH = "/v1/federated/changes"
@@ -125,21 +126,25 @@ async def test_comes_in_pages_that_lead_from_one_to_the_next(known: httpx.AsyncC
 
 
 async def test_a_page_ends_early_with_the_row_that_fills_its_bytes(
-    known: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    client: httpx.AsyncClient, upstream: respx.MockRouter
 ) -> None:
-    whole = await changes(known, 0)
-    monkeypatch.setattr(feed, "MOST_BYTES", len(orjson.dumps(whole["sources"]["upserted"][0])) + 1)
+    large = ["x" * 1000] * 50
+    entries = [capability(number, notes=large) for number in range(100)]
+    upstream.get(url_of("state-hub")).respond(content=index(*entries))
+    await register(client)
+    await refresh(client)
 
-    answers = [await known.get(f"{PATH}?since=0&limit=999")]
+    answers = [await client.get(f"{PATH}?since=0&limit=999")]
     while answers[-1].json()["next"] is not None:
         link = answers[-1].headers["link"]
-        answers.append(await known.get(link[link.index("<") + 1 : link.index(">")]))
+        answers.append(await client.get(link[link.index("<") + 1 : link.index(">")]))
 
     pages = [answer.json() for answer in answers]
     assert [len(page["sources"]["upserted"]) for page in pages] == [1, 0]
-    assert [len(page["capabilities"]["upserted"]) for page in pages] == [1, 1]
-    told = [entry for page in pages for entry in page["capabilities"]["upserted"]]
-    assert told == whole["capabilities"]["upserted"]
+    first, second = (page["capabilities"]["upserted"] for page in pages)
+    assert first + second == (await federated(client))["capabilities"]
+    rows = [*pages[0]["sources"]["upserted"], *first]
+    assert len(orjson.dumps(rows[:-1])) < 4 * 2**20 < len(orjson.dumps(rows))
 
 
 @pytest.mark.parametrize("serial", [99, 2**53 - 1])
@@ -194,11 +199,12 @@ async def test_a_conflict_that_is_won_or_lost_changes_the_row_of_the_other_sourc
 
 
 async def test_one_repo_that_changes_over_and_over_makes_no_copy_start_anew(
-    known: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    known: httpx.AsyncClient, hub: Hub
 ) -> None:
-    monkeypatch.setattr(window, "MOST_LINES", 8)
     await register(known, repo="other")
     before = (await federated(known))["serial"]
+    hub.federation.changes = Changes(WindowBounds(lines=8))
+    hub.federation.changes.start(before)
 
     for enabled in [False, True] * 10 + [False]:
         answer = await known.patch("/v1/repos/other", json={"enabled": enabled}, headers=WRITER)

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 HUB = Naming("https://reuse.example.org")
 
 
-def catalogs(*parts: Part) -> Catalogs:
-    return Catalogs(cast("Federation", SimpleNamespace(edition=edition(*parts))), HUB, Reads())
+def catalogs(*parts: Part, naming: Naming = HUB) -> Catalogs:
+    return Catalogs(cast("Federation", SimpleNamespace(edition=edition(*parts))), naming, Reads())
 
 
 def listed(catalog: Catalog | None) -> list[dict[str, Any]]:
@@ -88,12 +88,13 @@ async def test_what_is_too_large_for_one_document_comes_in_parts() -> None:
     assert await made.of_repo("many", count + 1) is None
 
 
-async def test_many_repos_are_parted_by_domain(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_BYTES", 5000)
+async def test_many_repos_are_parted_by_domain() -> None:
+    # With an address as long as this a few repos take as much as thousands do.
+    naming = Naming("https://reuse.example.org/" + "p" * 80_000)
     parts = [part(f"repo-{number}", capability(number)) for number in range(30)]
     for number in range(5):
         parts[number] = replace(parts[number], registration=replace(parts[number].registration, domain="small"))
-    made = catalogs(*parts)
+    made = catalogs(*parts, naming=naming)
 
     root = listed(await made.root())
 
@@ -107,7 +108,7 @@ async def test_many_repos_are_parted_by_domain(monkeypatch: pytest.MonkeyPatch) 
     assert await made.of_domain("none", 1) is None
 
 
-async def test_a_catalog_is_made_once_per_edition(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_catalog_is_made_once_per_edition() -> None:
     federation = SimpleNamespace(edition=edition(part("ours", capability(1))))
     made = Catalogs(cast("Federation", federation), HUB, Reads())
     first = await made.root()
@@ -116,8 +117,7 @@ async def test_a_catalog_is_made_once_per_edition(monkeypatch: pytest.MonkeyPatc
     federation.edition = edition(part("theirs", capability(1)), serial=2)
 
     assert [one["displayName"] for one in listed(await made.root())[1:]] == ["theirs"]
-    monkeypatch.setattr(module, "KEPT_BYTES", 10)
-    tight = Catalogs(cast("Federation", federation), HUB, Reads())
+    tight = Catalogs(cast("Federation", federation), HUB, Reads(), kept_bytes=10)
     assert await tight.root() == await tight.root()
 
 

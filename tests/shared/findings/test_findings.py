@@ -300,7 +300,7 @@ async def test_a_new_address_that_was_not_read_yet_is_found_with_what_is_served_
 async def test_a_limit_that_is_neared_is_found_until_it_no_longer_is(
     hub: Hub, upstream: respx.MockRouter, hands: Hands, client: httpx.AsyncClient
 ) -> None:
-    hub.findings.capacity._registrations = 5
+    hub.findings.capacity.registrations = 5
     for number in range(4):
         await read(hub, upstream, f"r{number}", good(number))
     (found,) = hub.findings.all()

@@ -16,7 +16,6 @@ from shared.model.registration import Registration
 from shared.model.rules import Note, RegistrationBounds, Standing
 from shared.problems import RepoNotFound
 from shared.storage.ledger import RulesStore
-from shared.storage.lines import Lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from shared.model.registration import RegistrationFields
     from shared.model.rules import Decision, Edit
     from shared.problems import Problem
+    from shared.storage.lines import Lines
 
 _TABLES = """
 CREATE TABLE registration (repo TEXT PRIMARY KEY, url_key TEXT UNIQUE, registered_by TEXT, kept BLOB);
@@ -42,13 +42,13 @@ _COUNTS = "SELECT count(*), count(*) FILTER (WHERE registered_by = ?) FROM regis
 class RowStore(RulesStore):
     """Keeps the promises of Store in a database in memory."""
 
-    def __init__(self, clock: Clock, bounds: RegistrationBounds) -> None:
+    def __init__(self, clock: Clock, bounds: RegistrationBounds, lines: Lines) -> None:
         """Begin with nothing."""
         self._clock = clock
         self._bounds = bounds
         self._database = sqlite3.connect(":memory:", isolation_level=None)
         self._database.executescript(_TABLES)
-        self._lines = Lines()
+        self._lines = lines
         self._in_order: Sequence[Registration] | None = None
 
     def _rows(self, query: str, *values: str) -> list[Registration]:

@@ -1,15 +1,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from shared.model.history import Change
 from shared.storage import IN_ALL, PER_REPO
 from shared.storage import lines as module
 from shared.storage.lines import Lines
-
-if TYPE_CHECKING:
-    import pytest
 
 LINE = Change(repo="a", at="t", by="anna", action="update", revision=1, before={}, after={"domain": "d"})
 
@@ -40,9 +36,8 @@ def test_lines_that_bring_their_numbers_are_followed_by_higher_ones() -> None:
     assert numbers(kept(lines, LINE)) == [8, 7]
 
 
-def test_the_newest_line_of_what_is_registered_stays_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "IN_ALL", 3)
-    lines = Lines()
+def test_the_newest_line_of_what_is_registered_stays_however_many_there_are() -> None:
+    lines = Lines(in_all=3)
     for number in range(10):
         kept(lines, replace(LINE, repo=f"r{number}", action="register"), replace(LINE, repo=f"r{number}"))
 
@@ -50,9 +45,8 @@ def test_the_newest_line_of_what_is_registered_stays_however_many_there_are(monk
     assert len(lines) == 13
 
 
-def test_of_what_is_gone_nothing_has_to_stay(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "IN_ALL", 3)
-    lines = Lines()
+def test_of_what_is_gone_nothing_has_to_stay() -> None:
+    lines = Lines(in_all=3)
     for number in range(10):
         kept(lines, *(replace(LINE, repo=f"r{number}", action=action) for action in ("register", "deregister")))
 
@@ -62,10 +56,9 @@ def test_of_what_is_gone_nothing_has_to_stay(monkeypatch: pytest.MonkeyPatch) ->
     assert [line.action for line in lines.of("r9")] == ["register", "deregister", "register"]
 
 
-def test_bytes_are_bounded_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "IN_ALL_BYTES", 20_000)
+def test_bytes_are_bounded_as_well() -> None:
     large = replace(LINE, by="bert", after={"description": "é" * 1000})
-    lines = kept(Lines(), LINE, LINE)
+    lines = kept(Lines(in_all_bytes=20_000), LINE, LINE)
 
     kept(lines, *(replace(large, repo=f"r{number}") for number in range(20) for _ in range(2)))
 
@@ -83,9 +76,8 @@ def test_a_token_that_is_pushed_back_per_repo_leaves_nothing_behind() -> None:
     assert len(lines._spare._oldest["anna"]) < 3 * PER_REPO + module._SLACK
 
 
-def test_a_token_without_lines_takes_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "IN_ALL", 0)
-    lines = Lines()
+def test_a_token_without_lines_takes_no_room() -> None:
+    lines = Lines(in_all=0)
     for number in range(50):
         kept(lines, replace(LINE, by=f"t{number}", action="register"), replace(LINE, by="x", action="deregister"))
 
@@ -105,8 +97,9 @@ def test_what_a_file_may_hold_is_kept_in_its_order() -> None:
 
 
 def test_the_last_line_of_a_repo_that_is_gone_may_be_forgotten_once() -> None:
-    spare = module._Spare()
+    spare = module._Spare(0, 0)
     spare.add(replace(LINE, number=1))
+    assert spare.one_too_many() == 1
 
     for _ in range(2):
         spare.remove(replace(LINE, number=1))

@@ -14,9 +14,9 @@ from shared.model.registration import RegistrationFields
 from shared.model.rules import DEFAULT_BOUNDS, RegistrationBounds
 from shared.problems import Forbidden, PreconditionFailed, RegistrationsFull, RepoExists, RepoNotFound, UrlRegistered
 from shared.storage import PER_REPO, Store
-from shared.storage import lines as lines_module
 from shared.storage.files.tiny import TinyStore
-from shared.storage.memory import MemoryEngine
+from shared.storage.lines import Lines
+from shared.storage.memory import MemoryStore
 from shared.tally import Tally
 from tests.builders import demand, registration, url_of
 from tests.shared.storage.rows import RowStore
@@ -48,10 +48,11 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path, hands: Hands) ->
     """Every store, one after the other."""
     clock = hands.clock()
     bounds = RegistrationBounds(in_all=3, per_token=2) if "so_many" in request.node.name else DEFAULT_BOUNDS
+    lines = Lines(in_all=30) if "nobody_elses_history" in request.node.name else Lines()
     openers: dict[str, Callable[[], Store]] = {
-        "tiny": lambda: TinyStore(tmp_path, clock, Tally(), bounds),
-        "memory": lambda: MemoryEngine(clock, bounds).registrations,
-        "rows": lambda: RowStore(clock, bounds),
+        "tiny": lambda: TinyStore(tmp_path, clock, Tally(), bounds, lines),
+        "memory": lambda: MemoryStore(clock, bounds, lines),
+        "rows": lambda: RowStore(clock, bounds, lines),
     }
     opened = openers[request.param]()
     yield opened
@@ -362,8 +363,7 @@ async def test_there_are_so_many_registrations_and_no_more(store: Store) -> None
     await store.add(wanted("d"), narrow)
 
 
-async def test_who_writes_most_pushes_nobody_elses_history_out(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lines_module, "IN_ALL", 30)
+async def test_who_writes_most_pushes_nobody_elses_history_out(store: Store) -> None:
     await store.add(wanted("state"), ANNA)
     await store.replace(wanted("state", required=True), ANNA)
     await store.add(wanted("gone"), ANNA)

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.federation.changes import Changes
-from shared.model import window
 from shared.model.lines import ChangeLine, Delta, union
+from shared.model.window import DEFAULT_WINDOW, WindowBounds
 from shared.problems import SerialGone, StorageUnavailable
 from shared.storage.files import editions as module
 from shared.storage.files.disk import write_whole
@@ -28,9 +28,9 @@ def line(serial: int, substance: str = "") -> ChangeLine:
 class Recorded(Changes):
     """Changes whose lines are written to a file, as editions are."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.file = LinesFile(path)
+    def __init__(self, path: Path, bounds: WindowBounds = DEFAULT_WINDOW) -> None:
+        super().__init__(bounds)
+        self.file = LinesFile(path, bounds)
 
     def load(self, serial: int, substance: str) -> None:
         """Begin as a start does whose last edition had *serial* and *substance*."""
@@ -46,9 +46,9 @@ class Recorded(Changes):
         self.file.write([])
 
 
-def noted(path: Path, *serials: int) -> Recorded:
+def noted(path: Path, *serials: int, bounds: WindowBounds = DEFAULT_WINDOW) -> Recorded:
     """Return the changes of *serials*, written and kept."""
-    changes = Recorded(path)
+    changes = Recorded(path, bounds)
     changes.load(serials[0] - 1, f"s{serials[0] - 1}")
     for serial in serials:
         changes.write(line(serial))
@@ -146,25 +146,18 @@ def test_what_led_to_a_serial_may_be_unknown(path: Path) -> None:
     assert loaded(path, 4) == [4]
 
 
-@pytest.fixture
-def few_lines(monkeypatch: pytest.MonkeyPatch) -> int:
-    """Let eight lines be the most, and return that."""
-    for part in (module, window):
-        monkeypatch.setattr(part, "MOST_LINES", 8)
-    return 8
+FEW_LINES = WindowBounds(lines=8)
 
 
-@pytest.mark.usefixtures("few_lines")
 def test_older_serials_are_joined_and_none_is_dropped(path: Path) -> None:
-
-    changes = noted(path, *range(1, 101))
+    changes = noted(path, *range(1, 101), bounds=FEW_LINES)
 
     lines = changes.since(0)
     assert (changes.oldest, len(lines) <= 8) == (0, True)
     assert [one.first for one in lines] == [1, *(one.serial + 1 for one in lines[:-1])]
     assert [(one.first, one.serial) for one in lines[-4:]] == [(serial, serial) for serial in range(97, 101)]
     assert union(lines) == Delta({f"repo{serial}": True for serial in range(1, 101)})
-    again = Recorded(path)
+    again = Recorded(path, FEW_LINES)
     again.load(100, "s100")
     assert (again.oldest, len(again.since(0)) <= 8) == (0, True)
     assert union(again.since(0)) == union(lines)
@@ -179,9 +172,9 @@ def test_what_one_name_does_over_and_over_takes_no_more_room_than_what_it_is(pat
         changes.keep(one)
 
     lines = changes.since(7)
-    assert (changes.oldest, len(lines) <= window.MOST_LINES) == (0, True)
+    assert (changes.oldest, len(lines) <= DEFAULT_WINDOW.lines) == (0, True)
     assert union(lines) == Delta({"repo": True}, {"repo": {ONE: True}})
-    assert len(path.read_bytes().splitlines()) <= 2 * window.MOST_LINES
+    assert len(path.read_bytes().splitlines()) <= 2 * DEFAULT_WINDOW.lines
     assert loaded(path, 3000)[-1] == 3000
 
 
@@ -194,16 +187,14 @@ def test_from_every_serial_that_is_known_what_is_told_leads_to_what_is_served(
     steps: list[dict[str, int]], most: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     states: list[dict[str, int]] = [{}]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(window, "MOST_LINES", most)
-        changes = Recorded(tmp_path_factory.mktemp("changes") / "changes.jsonl")
-        changes.load(0, "")
-        for serial, step in enumerate(steps, 1):
-            # 0 is a name that goes, another number what it says now.
-            states.append({name: value for name, value in (states[-1] | step).items() if value})
-            one = ChangeLine.of(serial, "", Delta({name: bool(value) for name, value in step.items()}))
-            changes.write(one)
-            changes.keep(one)
+    changes = Recorded(tmp_path_factory.mktemp("changes") / "changes.jsonl", WindowBounds(lines=most))
+    changes.load(0, "")
+    for serial, step in enumerate(steps, 1):
+        # 0 is a name that goes, another number what it says now.
+        states.append({name: value for name, value in (states[-1] | step).items() if value})
+        one = ChangeLine.of(serial, "", Delta({name: bool(value) for name, value in step.items()}))
+        changes.write(one)
+        changes.keep(one)
 
     assert changes.oldest == 0
     for serial, state in enumerate(states):
@@ -213,29 +204,20 @@ def test_from_every_serial_that_is_known_what_is_told_leads_to_what_is_served(
         assert copy == states[-1]
 
 
-def few_bytes(monkeypatch: pytest.MonkeyPatch, size: int, joined: int) -> None:
-    """Let the window take *size* bytes, and a joined line *joined*."""
-    for part in (module, window):
-        monkeypatch.setattr(part, "MOST_BYTES", size)
-    monkeypatch.setattr(window, "MOST_JOINED", joined)
-
-
-def test_however_much_changes_file_and_memory_stay_small(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_however_much_changes_file_and_memory_stay_small(path: Path) -> None:
     one = len(line(100).text)
-    few_bytes(monkeypatch, 10 * one, 2 * one)
+    bounds = WindowBounds(bytes=10 * one, joined_bytes=2 * one)
 
-    changes = noted(path, *range(100, 200))
+    changes = noted(path, *range(100, 200), bounds=bounds)
 
     assert 100 < changes.oldest <= 189
-    assert sum(len(one.text) for one in changes.since(changes.oldest)) <= window.MOST_BYTES + window.MOST_JOINED
-    assert path.stat().st_size <= 2 * (window.MOST_BYTES + window.MOST_JOINED)
+    assert sum(len(one.text) for one in changes.since(changes.oldest)) <= bounds.bytes + bounds.joined_bytes
+    assert path.stat().st_size <= 2 * (bounds.bytes + bounds.joined_bytes)
     assert loaded(path, 199)[-1] == 199
 
 
-def test_one_change_that_is_too_much_makes_everybody_start_anew(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    few_bytes(monkeypatch, 10, 1)
-
-    assert noted(path, 1, 2).oldest == 2
+def test_one_change_that_is_too_much_makes_everybody_start_anew(path: Path) -> None:
+    assert noted(path, 1, 2, bounds=WindowBounds(bytes=10, joined_bytes=1)).oldest == 2
 
 
 def ids_of(check: int) -> list[str]:
@@ -253,7 +235,7 @@ def test_one_repo_that_replaces_all_its_ids_at_each_check_leaves_as_many_serials
         sizes.append(len(one.text))
         windows.append(serial - changes.oldest)
 
-    one_by_one = next(count for count in range(65) if sum(sizes[-count - 1 :]) > window.MOST_BYTES)
+    one_by_one = next(count for count in range(65) if sum(sizes[-count - 1 :]) > DEFAULT_WINDOW.bytes)
     assert (len(ids_of(1)[0]), one_by_one) == (29, 44)
     assert windows[:44] == [*range(1, 45)]
     assert min(windows[44:]) >= 44
@@ -277,7 +259,7 @@ def test_a_file_with_lines_that_were_joined_without_a_bound_is_read(path: Path) 
 
 
 def test_the_file_is_appended_to_and_written_anew_once_it_is_twice_as_long(
-    path: Path, monkeypatch: pytest.MonkeyPatch, few_lines: int
+    path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     writes = list[bytes]()
 
@@ -286,10 +268,10 @@ def test_the_file_is_appended_to_and_written_anew_once_it_is_twice_as_long(
         write_whole(target, content)
 
     monkeypatch.setattr(module, "write_whole", counted)
-    noted(path, *range(1, 101))
+    noted(path, *range(1, 101), bounds=FEW_LINES)
 
-    assert 0 < len(writes) <= 1 + 100 // few_lines
-    assert all(content.count(b"\n") <= few_lines for content in writes)
+    assert 0 < len(writes) <= 1 + 100 // FEW_LINES.lines
+    assert all(content.count(b"\n") <= FEW_LINES.lines for content in writes)
 
 
 def test_a_line_that_could_not_be_written_whole_does_not_spoil_the_next(
