@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
     Json = dict[str, Any]
-    Option = tuple[tuple[str, ...], Json]
+    Option = tuple[str, Json]
     Block = Union[str, list[Sequence[object]]]
     Request = tuple[str, str, Union[bytes, None], dict[str, str]]  # method, path, body, headers
     Manifest = tuple[list[Json], list[tuple[str, str]]]
@@ -608,7 +608,6 @@ def list_of(document: "Mapping[str, object]", name: str, kind: type = dict) -> "
 _UNSEEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff\U000e0000-\U000e007f]"
 )
-_UNSEEN_IN_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 STATES = {
     "fresh": ("\u25cf", "+", "32"),
     "stale": ("\u25d0", "~", "33"),
@@ -863,10 +862,9 @@ def write_whole(path: str, content: bytes) -> bool:
     if is_stdout(path):
         write_stdout(content)
         return False
-    exists = is_file = False
+    exists = os.path.exists(path)
+    is_file = not exists or os.path.isfile(path)
     try:
-        exists = os.path.exists(path)
-        is_file = not exists or os.path.isfile(path)
         if is_file:
             _replace(os.path.realpath(path), content)
         else:
@@ -969,10 +967,10 @@ def parser_of(name: str) -> "Parser":
         # argparse asks for the width of the terminal with every option that is added, unless it is given.
         formatter_class=lambda prog: argparse.HelpFormatter(prog, width=100),
     )  # fmt: skip
-    for names, how in (*options, *GLOBALS):
+    for option, how in (*options, *GLOBALS):
         # A local command takes what it does not use, wherever a script puts it, but does not offer it.
-        hidden = name in LOCAL and (names, how) in GLOBALS and names[0] != "--json"
-        parser.add_argument(*names, **{**how, "help": argparse.SUPPRESS} if hidden else how)
+        hidden = name in LOCAL and (option, how) in GLOBALS and option != "--json"
+        parser.add_argument(option, **{**how, "help": argparse.SUPPRESS} if hidden else how)
     return parser
 
 
@@ -1017,7 +1015,7 @@ def arg(typed: str, about: str, **how: "Any") -> "Option":  # noqa: ANN401 - as 
         how.update(metavar=value, type=TYPES.get(value, str))
     elif "choices" not in how:
         how["action"] = "store_true"
-    return (name,), {**how, "help": about}
+    return name, {**how, "help": about}
 
 
 def reader(pattern: str, convert: "Callable[[str], object]", what: str) -> "Callable[[str], object]":
@@ -1508,6 +1506,7 @@ def accept(hub: "Api", args: "Namespace") -> "Result":
 MANIFEST = "registry/federation/sources.yaml"
 MARK = "# Written by reuse-surface hub sync"
 _NAME = re.compile("[a-z0-9][a-z0-9._-]{0,99}")
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 @command(
@@ -1590,7 +1589,7 @@ def document_of(hub: "Api", answer: "Answer", form: str) -> bytes:
     if not is_whole:
         message = f"The federated index did not arrive whole{answer.via}. Ask again, or in the other --format."
         raise Failure(message, UNREACHABLE)
-    if _UNSEEN_IN_TEXT.search(text):
+    if _CONTROLS.search(text):
         raise no_hub("its federated index holds control characters")
     return answer.body
 
@@ -1905,7 +1904,7 @@ def following(hub: "Api", before: "list[str]", last: str) -> "Iterable[str]":
             words.append(word)
     name = next((name for name in COMMANDS if words[: name.count(" ") + 1] == name.split()), "")
     own = COMMANDS[name][1] if name else (arg("--help", ""), arg("--version", ""))
-    takes = {names[0]: how for names, how in (*own, *GLOBALS)}
+    takes = dict((*own, *GLOBALS))
     how = takes.get(before[-1], {}) if before and before[-1].startswith("-") else {}
     if "metavar" in how or "choices" in how:
         return values(hub, before[-1], how)
@@ -1915,7 +1914,7 @@ def following(hub: "Api", before: "list[str]", last: str) -> "Iterable[str]":
         argument = next((option for option in takes if not option.startswith("-")), "")
         if argument:
             return values(hub, argument, takes[argument])
-    local = [names[0] for names, _ in GLOBALS if name in LOCAL and names[0] != "--json"]
+    local = [option for option, _ in GLOBALS if name in LOCAL and option != "--json"]
     return [option for option in takes if option.startswith("-") and option not in (*before, *local)]
 
 

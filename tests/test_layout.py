@@ -16,7 +16,7 @@ LIMITS = {"functions": 100, "shared": 250}
 FLOOR = 40
 # The client has to be one file, because users copy it alone. It holds as many lines as it has; a new command may raise
 # this by what it needs, and what is shortened lowers it.
-CLI_LIMIT = 2255
+CLI_LIMIT = 2254
 CLI_SECTIONS = "Errors HTTP Output Files Commands Look Write Documents Machines Host Main"
 OURS = {"router", "functions", "shared", "cli", "tests", "examples", "bench"}
 IO_MODULES = {
