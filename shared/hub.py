@@ -47,7 +47,8 @@ if TYPE_CHECKING:
     from shared.search.index import More
     from shared.settings import Settings
     from shared.storage import Store
-    from shared.storage.engine import Engine, Snapshot
+    from shared.storage.archive import Snapshot
+    from shared.storage.engine import Engine
 
 THREADS = 8
 """For what is written and composed; of what readers cause, one search index at a time and once the OpenAPI document."""
@@ -181,6 +182,12 @@ class Hub:
         self.engine.release()
 
 
+def engine_of(settings: Settings, clock: Clock, tally: Tally | None = None) -> Engine:
+    """Return the engine that *settings* name, not open yet: the files of the data directory."""
+    bounds = RegistrationBounds(settings.max_registrations, settings.max_registrations_per_token)
+    return FilesEngine(settings.data_dir, clock, tally or Tally(), bounds)
+
+
 def open_hub(
     settings: Settings, clock: Clock | None = None, engine: Engine | None = None, pace: Pace | None = None
 ) -> Hub:
@@ -190,8 +197,7 @@ def open_hub(
     it ready to serve.
     """
     clock, tally = clock or Clock(), Tally()
-    bounds = RegistrationBounds(settings.max_registrations, settings.max_registrations_per_token)
-    engine = engine or FilesEngine(settings.data_dir, clock, tally, bounds)
+    engine = engine or engine_of(settings, clock, tally)
     engine.open()
     try:
         hub = _opened(settings, pace or Pace(), clock, tally, engine)

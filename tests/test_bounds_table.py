@@ -50,7 +50,7 @@ OF_THE_PROGRAM = {
     "shared/pages/listing.py::_WORST_FIRST",
     "shared/web/prepared.py::Prepared._answers",
     "shared/problems/__init__.py::PROBLEMS",
-    "shared/storage/files/saved.py::_fields()",
+    "shared/saved.py::_fields()",
     "shared/schemas.py::_WRITTEN",
     "shared/schemas.py::_collector()",
     "shared/schemas.py::checker()",

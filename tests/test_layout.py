@@ -189,6 +189,19 @@ def test_what_decides_about_writes_knows_no_http(name: str) -> None:
     assert {module for module in ours(name) if module.startswith(http)} == set()
 
 
+def test_which_engine_keeps_everything_is_known_in_one_place() -> None:
+    """All else knows the port: another engine is another line there."""
+    above = [name for name in MODULES if not name.startswith("shared/storage/")]
+    engines = ("shared.storage.files", "shared.storage.memory")
+
+    assert {name for name in above if any(one.startswith(engines) for one in ours(name))} == {"shared/hub.py"}
+
+
+@pytest.mark.parametrize("name", ["shared/disk.py", "shared/saved.py"])
+def test_whole_files_know_nothing_of_what_is_kept_in_them(name: str) -> None:
+    assert {module for module in ours(name) if not module.startswith("shared.problems")} == set()
+
+
 UNDER_MODEL = {"shared.model", "shared.problems", "shared.yaml_out"}
 UNDER_FORMATS = {
     *UNDER_MODEL, "shared.formats", "shared.characters", "shared.schemas", "shared.shortage", "shared.strict_json",

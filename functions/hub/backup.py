@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import StreamingResponse
 
-from shared.storage.files.snapshot import MEDIA_TYPE
+from shared.storage.archive import MEDIA_TYPE
 from shared.web.handling import OPEN, Hub, Request, read_query
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
-    from shared.storage.engine import Snapshot
+    from shared.storage.archive import Snapshot
 
 
 async def handle(hub: Hub, request: Request) -> StreamingResponse:

@@ -8,31 +8,26 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
-import os
 import secrets
-import shutil
 import tarfile
-import tempfile
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
 from shared.backup.checking import must_be_sound
 from shared.clock import Clock
-from shared.hub import open_hub
+from shared.hub import engine_of, open_hub
 from shared.problems import StartError, StorageUnavailable
+from shared.saved import fitting
 from shared.settings import Settings
-from shared.storage.files import FilesEngine
-from shared.storage.files.directory import LOCK, DataDirectory
-from shared.storage.files.disk import sync_folder, write_draft
-from shared.storage.files.saved import fitting
-from shared.storage.files.snapshot import FIRST, FORMAT, KIND, LAST, NAME, RESTORING
-from shared.tally import Tally
+from shared.storage.archive import FIRST, FORMAT, KIND, LAST, NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
+
+    from shared.storage.archive import Filling
 
 _MOST_BYTES = 1 << 30
 _MOST_QUOTED = 300
@@ -43,8 +38,6 @@ SERIALS_APART = 1 << 20
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 _MOST_MICROSECONDS = 1 << 52
 _SPREAD_BY_TIME, _SPREAD_WITHOUT = 1 << 20, 1 << 36
-# Entries that a new volume, an earlier start or a careful operator may have left in an otherwise empty folder.
-_NOTHING = {LOCK, "lost+found", ".before-restore"}
 
 
 class Restored(NamedTuple):
@@ -61,36 +54,13 @@ def restore(backup: IO[bytes], folder: Path, clock: Clock | None = None) -> Rest
     Raise StartError when *folder* is in use or not empty, or when *backup* is damaged, no backup of a hub, or of a
     newer format; *folder* is then as empty as before. Raise it too when the volume fails, and say what is left.
     """
-    with contextlib.closing(DataDirectory(folder)), _as_refusal(folder):
-        _must_be_empty(folder)
-        draft = Path(tempfile.mkdtemp(prefix=RESTORING, dir=folder))
-        try:
-            clock = clock or Clock()
-            restored = _checked(_unpacked(backup, draft), draft, clock)
-            _move_on(draft, clock)
-        except BaseException:
-            # A draft that can't be removed keeps every hub from starting there, and the start says why.
-            shutil.rmtree(draft, ignore_errors=True)
-            raise
-        _place(draft, folder)
+    clock = clock or Clock()
+    with engine_of(Settings(data_dir=folder), clock).filling() as filling:
+        restored, serial = _checked(_unpacked(backup, filling), filling, clock)
+        # A reader that has a serial which was given since the backup gets a 410 for changes and reads the whole
+        # document, where changes between two unrelated documents would spoil its copy.
+        filling.move_on(_unused_after(serial, clock.now()))
     return restored
-
-
-@contextlib.contextmanager
-def _as_refusal(folder: Path) -> Iterator[None]:
-    """Turn errors of the volume of *folder* into StartError: they are no fault of the backup."""
-    try:
-        yield
-    except StorageUnavailable as fault:
-        raise StartError(f"The backup can't be written to {folder}: {fault.detail}") from fault
-    except OSError as fault:
-        raise StartError(f"The backup can't be written to {folder}: {fault.strerror}.") from fault
-
-
-def _must_be_empty(folder: Path) -> None:
-    names = sorted(path.name for path in folder.iterdir() if path.name not in _NOTHING)
-    if names:
-        raise StartError(f"{folder} is not empty: it holds {', '.join(names[:5])}. Restore into an empty folder.")
 
 
 class _About(NamedTuple):
@@ -108,8 +78,8 @@ class _Unpacked(NamedTuple):
     expected: object
 
 
-def _unpacked(backup: IO[bytes], draft: Path) -> _Unpacked:
-    """Write the files of *backup* to *draft*; return their digests, and those that its last member states.
+def _unpacked(backup: IO[bytes], filling: Filling) -> _Unpacked:
+    """Put the files of *backup* into *filling*; return their digests, and those that its last member states.
 
     Raise StartError where it is cut off, damaged, or no backup of a hub.
     """
@@ -123,9 +93,7 @@ def _unpacked(backup: IO[bytes], draft: Path) -> _Unpacked:
             if name in sums:
                 raise StartError(f"The backup holds {name!r} twice, which no backup of a hub does.")
             sums[name] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-            path = draft / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_draft(path, content)
+            filling.put(name, content)
     raise StartError("The backup is cut off: its end is missing.")
 
 
@@ -172,8 +140,13 @@ def _about(first: tuple[str, bytes] | None) -> dict[str, Any]:
     return about
 
 
-def _checked(unpacked: _Unpacked, draft: Path, clock: Clock) -> Restored:
-    """Return the facts of a backup whose digests match and whose hub opens and composes a valid index from *draft*.
+class _Checked(NamedTuple):
+    restored: Restored
+    serial: int
+
+
+def _checked(unpacked: _Unpacked, filling: Filling, clock: Clock) -> _Checked:
+    """Return the facts of a backup whose digests match and whose hub opens and composes a valid index, and its serial.
 
     Raise StartError otherwise.
     """
@@ -184,28 +157,15 @@ def _checked(unpacked: _Unpacked, draft: Path, clock: Clock) -> Restored:
     if wrong:
         raise StartError(f"The backup is damaged: {', '.join(wrong[:5])} is not what was backed up.")
     with _as_damage():
-        hub = open_hub(Settings(data_dir=draft, refresh=False), clock)
+        hub = open_hub(Settings(refresh=False), clock, filling.engine())
         with contextlib.closing(hub):
             # Where the file of the serial was lost this gives one, without which no document is valid.
             hub.federation.begin()
-            count = len(hub.sources.followed())
+            count, serial = len(hub.sources.followed()), hub.federation.document.serial
             must_be_sound(hub)
     if count != about["registrations"]:
         raise StartError(f"The backup is damaged: {about['registrations']} registrations became {count}.")
-    (draft / LOCK).unlink()
-    return Restored(about, len(sums), count)
-
-
-def _move_on(draft: Path, clock: Clock) -> None:
-    """Raise the serial past those that a hub may have given since the backup, and drop the changes before it.
-
-    A reader that has one of those serials gets a 410 for changes and reads the whole document, where changes between
-    two unrelated documents would spoil its copy.
-    """
-    path = draft / "federated.json"
-    saved = orjson.loads(path.read_bytes())
-    write_draft(path, orjson.dumps(saved | {"serial": _unused_after(saved["serial"], clock.now())}))
-    (draft / "changes.jsonl").unlink(missing_ok=True)
+    return _Checked(Restored(about, len(sums), count), serial)
 
 
 def _unused_after(serial: int, now: datetime) -> int:
@@ -222,25 +182,10 @@ def _unused_after(serial: int, now: datetime) -> int:
     return serial + SERIALS_APART + secrets.randbelow(_SPREAD_WITHOUT)
 
 
-def _place(draft: Path, folder: Path) -> None:
-    """Move the files of *draft* to *folder*; while the draft is there no hub starts on *folder*."""
-    try:
-        for path in sorted(draft.iterdir()):
-            path.rename(folder / path.name)
-        sync_folder(folder)
-        draft.rmdir()
-        sync_folder(folder)
-    except OSError as fault:
-        text = f"The restore into {folder} did not end: {fault.strerror}"
-        raise StartError(f"{text}. Empty the folder and restore again.") from fault
-
-
 def back_up(folder: Path) -> bytes:
     """Return the backup, a tar, of the stopped hub whose data directory is *folder*, which stays unchanged.
 
     Raise StartError when it is no data directory, a hub runs on it, or it is damaged or can't be read.
     """
-    if not os.path.lexists(folder / "registrations.json"):
-        raise StartError(f"{folder} holds nothing of a hub.")
-    with FilesEngine(folder, Clock(), Tally()).at_rest() as snapshot:
+    with engine_of(Settings(data_dir=folder), Clock()).at_rest() as snapshot:
         return b"".join(snapshot.stream())

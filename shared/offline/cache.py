@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
+from shared.disk import write_whole
 from shared.fetch import Validators
 from shared.problems import StartError
-from shared.storage.files.disk import write_whole
-from shared.storage.files.saved import fitting
+from shared.saved import fitting
 
 if TYPE_CHECKING:
     from pathlib import Path

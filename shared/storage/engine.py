@@ -5,11 +5,11 @@ An engine decides nothing: which write is allowed, what is let in and what a fed
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
     from pathlib import Path
 
     from shared.model.lines import ChangeLine
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from shared.model.settled import Known, Settled
     from shared.model.spans import Span
     from shared.storage import Store
+    from shared.storage.archive import Filling, Snapshot
 
 
 class Head(NamedTuple):
@@ -157,20 +158,6 @@ class SoleDuty(Duty):
     mine = True
 
 
-class Snapshot(Protocol):
-    """Everything durable as of one moment, until it is closed."""
-
-    about: dict[str, Any]
-
-    def stream(self) -> Iterator[bytes]:
-        """Yield it as a tar; for any thread."""
-        ...
-
-    def close(self) -> None:
-        """Let go of it."""
-        ...
-
-
 class Engine(Protocol):
     """All that is durable. The parts are there once it is open."""
 
@@ -199,6 +186,22 @@ class Engine(Protocol):
 
     async def snapshot(self, made_at: str) -> Snapshot:
         """Return everything as of one moment between two writes, *made_at* (RFC 3339); raise StorageUnavailable."""
+        ...
+
+    def at_rest(self) -> AbstractContextManager[Snapshot]:
+        """Return a context with everything that is kept, in the place of ``open``; nothing changes by it.
+
+        A hub that runs is asked for a snapshot instead: raise StartError where one runs or begins within. Raise it too
+        where nothing is kept, and for what can't be read or trusted, as a start would.
+        """
+        ...
+
+    def filling(self) -> AbstractContextManager[Filling]:
+        """Return a context, in the place of ``open``, that fills this engine from a backup.
+
+        What was put counts once the context ends, and nothing of it where that ends by an error. Raise StartError where
+        another process holds the engine, something is kept already, or what is put can't be written.
+        """
         ...
 
     def release(self) -> None:

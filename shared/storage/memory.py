@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from shared.model.rules import DEFAULT_BOUNDS, RegistrationBounds
 from shared.model.settled import Known
-from shared.problems import RepoNotFound, StorageUnavailable
+from shared.problems import RepoNotFound, StartError, StorageUnavailable
 from shared.storage.engine import (
     Editions,
     Engine,
@@ -29,6 +29,7 @@ from shared.storage.lines import Lines
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+    from contextlib import AbstractContextManager
 
     from shared.clock import Clock
     from shared.model.author import Author
@@ -39,7 +40,8 @@ if TYPE_CHECKING:
     from shared.model.rules import Decision, Edit, Note
     from shared.model.settled import Settled
     from shared.model.spans import Span
-    from shared.storage.engine import Duty, Snapshot
+    from shared.storage.archive import Filling, Snapshot
+    from shared.storage.engine import Duty
 
 
 class MemoryStore(LedgerStore):
@@ -201,6 +203,14 @@ class MemoryEngine(Engine):
     async def snapshot(self, made_at: str) -> Snapshot:
         """Raise StorageUnavailable."""
         raise StorageUnavailable(f"This hub keeps nothing on disk, so at {made_at} there is nothing to back up.")
+
+    def at_rest(self) -> AbstractContextManager[Snapshot]:
+        """Raise StartError."""
+        raise StartError("This hub keeps nothing on disk, so there is nothing to back up.")
+
+    def filling(self) -> AbstractContextManager[Filling]:
+        """Raise StartError."""
+        raise StartError("This hub keeps nothing on disk, so nothing can be restored.")
 
     def release(self) -> None:
         """Keep the promise: no other process can hold it."""

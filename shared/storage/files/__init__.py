@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from typing import TYPE_CHECKING
 
 from shared.model.rules import DEFAULT_BOUNDS, RegistrationBounds
 from shared.problems import StartError
+from shared.storage.archive import Description
 from shared.storage.engine import Engine, SoleDuty
 from shared.storage.files.directory import DataDirectory, reading
 from shared.storage.files.editions import FileEditions
+from shared.storage.files.filling import FolderFilling, filling
 from shared.storage.files.holdings import FileHoldings
 from shared.storage.files.past import FilePast
-from shared.storage.files.snapshot import About, FilesSnapshot, must_be_whole, sweep
+from shared.storage.files.snapshot import FilesSnapshot, must_be_whole, sweep
 from shared.storage.files.tiny import TinyStore
-from shared.tally import WRITTEN
+from shared.tally import WRITTEN, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from shared.clock import Clock
-    from shared.tally import Tally
 
 _NAMES = {"states": "states of sources", "federation": "the federated index"}
 
@@ -77,15 +80,21 @@ class FilesEngine(Engine):
     async def snapshot(self, made_at: str) -> FilesSnapshot:
         """Keep the promise."""
         async with self.registrations.quiet(), self.editions.turn():
-            return await asyncio.to_thread(FilesSnapshot, self._folder, self._about(made_at))
+            taking = asyncio.create_task(asyncio.to_thread(FilesSnapshot, self._folder, self._about(made_at)))
+            try:
+                return await asyncio.shield(taking)
+            except asyncio.CancelledError:
+                # Its thread goes on to the end, and nobody else would remove the links that it makes.
+                await asyncio.wait([taking])
+                if taking.exception() is None:
+                    await asyncio.to_thread(taking.result().close)
+                raise
 
     @contextlib.contextmanager
     def at_rest(self) -> Iterator[FilesSnapshot]:
-        """Yield everything as it lies there, in the place of ``open``, and write nothing.
-
-        A hub that runs is asked for a snapshot instead. Raise StartError where one runs on the folder or began within,
-        and for what can't be read or trusted, as a start would.
-        """
+        """Keep the promise."""
+        if not os.path.lexists(self._folder / "registrations.json"):
+            raise StartError(f"{self._folder} holds nothing of a hub.")
         with reading(self._folder):
             self._read()
             self._must_be_readable()
@@ -94,12 +103,16 @@ class FilesEngine(Engine):
             except OSError as fault:
                 raise StartError(f"The data directory {self._folder} can't be read: {fault}.") from fault
 
+    def filling(self) -> AbstractContextManager[FolderFilling]:
+        """Keep the promise."""
+        return filling(self._folder, lambda draft: FilesEngine(draft, self._clock, Tally(), self._bounds))
+
     def _must_be_readable(self) -> None:
         self.holdings.must_be_readable(self.registrations.all())
         self.editions.load()
 
-    def _about(self, made_at: str) -> About:
-        return About(made_at, self.editions.head.serial, len(self.registrations.all()))
+    def _about(self, made_at: str) -> Description:
+        return Description(made_at, self.editions.head.serial, len(self.registrations.all()))
 
     def release(self) -> None:
         """Keep the promise."""

@@ -9,8 +9,8 @@ import logging
 import os
 from typing import IO, TYPE_CHECKING
 
+from shared.disk import sync_folder
 from shared.problems import StartError
-from shared.storage.files.disk import sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

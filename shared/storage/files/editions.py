@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from shared.disk import PREVIOUS, content_of, parsed, storage_problem, trusted, write_all, write_whole
 from shared.model.lines import ChangeLine
 from shared.model.window import DEFAULT_WINDOW, WindowBounds
+from shared.saved import fitting, is_moment
 from shared.storage.engine import Editions, Head, Shown, Turn
-from shared.storage.files.disk import PREVIOUS, content_of, parsed, storage_problem, trusted, write_all, write_whole
-from shared.storage.files.saved import fitting, is_moment
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from shared.disk import NewerFormatError, content_of, storage_problem, trusted, write_all, write_whole
 from shared.model.history import Change
-from shared.storage.files.disk import NewerFormatError, content_of, storage_problem, trusted, write_all, write_whole
-from shared.storage.files.saved import fitting
+from shared.saved import fitting
 from shared.storage.lines import Lines
 
 if TYPE_CHECKING:

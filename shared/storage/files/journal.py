@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
+from shared.disk import content_of, parsed, trusted, write_whole
 from shared.model.memory import Mark, Memory, Record
 from shared.model.status import Status
-from shared.storage.files.disk import content_of, parsed, trusted, write_whole
-from shared.storage.files.saved import fitting
+from shared.saved import fitting
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from shared.disk import PREVIOUS, parsed, write_whole
 from shared.model.spans import Span
 from shared.model.status import STATES
 from shared.storage.engine import TimelineStore
-from shared.storage.files.disk import PREVIOUS, parsed, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from shared.disk import content_of, parsed, rename, storage_problem, sync_folder, trusted, write_draft
 from shared.model.content import from_document
 from shared.model.kept import Kept, ServedIds, Validators
 from shared.problems import StartError
-from shared.storage.files.disk import content_of, parsed, rename, storage_problem, sync_folder, trusted, write_draft
-from shared.storage.files.saved import fitting
+from shared.saved import fitting
 
 if TYPE_CHECKING:
     from collections.abc import Collection

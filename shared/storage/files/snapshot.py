@@ -1,65 +1,44 @@
-"""A backup: every file of a data directory as it was at one moment, as a tar that proves itself whole.
+"""Every file of a data directory as it was at one moment, for a backup.
 
-Its first member says what it is, its last one holds the sizes and digests of all between; one that was cut off has no
-last member. Files are replaced as a whole, or they only grow (history, changes): so hard links and the lengths of that
+Files are replaced as a whole, or they only grow (history, changes): so hard links and the lengths of that
 moment are all that a moment takes, however long the sending of it lasts.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
 import os
-import re
 import shutil
-import tarfile
 import tempfile
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
-import orjson
-
+from shared.disk import PREVIOUS, storage_problem
 from shared.problems import StartError
-from shared.storage.engine import Snapshot
+from shared.storage.archive import NAME, ArchivedFile, Description, Snapshot, archived
 from shared.storage.files.directory import LOCK
-from shared.storage.files.disk import PREVIOUS, storage_problem
-from shared.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MEDIA_TYPE = "application/x-tar"
-KIND = "reuse-surface backup"
-FORMAT = 1
-FIRST, LAST = "backup.json", "checksums.json"
-NAME = re.compile(r"[a-z0-9][A-Za-z0-9._-]*(/[a-z0-9][A-Za-z0-9._-]*)*")
-"""What files of a hub are called, with their folder."""
 SNAPSHOT, RESTORING = ".snapshot-", ".restoring-"
-_BLOCK = tarfile.BLOCKSIZE
 _PIECE = 1 << 18
 _log = logging.getLogger("hub.files")
-
-
-class About(NamedTuple):
-    """What a backup says of itself: when it was *made_at* (RFC 3339), its serial and how many are registered."""
-
-    made_at: str
-    serial: int
-    registrations: int
 
 
 class FilesSnapshot(Snapshot):
     """The files of a data directory at the moment of its making, until it is closed."""
 
-    def __init__(self, folder: Path, about: About, *, linked: bool = True) -> None:
+    def __init__(self, folder: Path, about: Description, *, linked: bool = True) -> None:
         """Take it; nothing may be written meanwhile. Raise StorageUnavailable where the volume has no room.
 
         Without *linked* nothing is written at all, and nothing may be until it is closed; raise OSError for a file or
         folder that can't be read.
         """
-        self.about = {"kind": KIND, "format": FORMAT, "version": VERSION, **about._asdict()}
+        self.about = about.as_json()
         self._links: Path | None = None
         try:
             if not linked:
@@ -77,18 +56,8 @@ class FilesSnapshot(Snapshot):
 
     def stream(self) -> Iterator[bytes]:
         """Yield the tar; for any thread."""
-        yield from _member(FIRST, orjson.dumps(self.about, option=orjson.OPT_INDENT_2))
-        sums: dict[str, dict[str, Any]] = {}
-        for name, (path, size) in self._files:
-            digest = hashlib.sha256()
-            yield _head(name, size)
-            for piece in _pieces(path, size):
-                digest.update(piece)
-                yield piece
-            yield b"\0" * (-size % _BLOCK)
-            sums[name] = {"bytes": size, "sha256": digest.hexdigest()}
-        yield from _member(LAST, orjson.dumps(sums, option=orjson.OPT_INDENT_2))
-        yield b"\0" * _BLOCK * 2
+        files = [ArchivedFile(name, size, partial(_pieces, path, size)) for name, (path, size) in self._files]
+        return archived(self.about, files)
 
     def close(self) -> None:
         """Give the links back."""
@@ -129,16 +98,6 @@ def _linked(folder: Path, name: str, links: Path) -> tuple[Path, int] | None:
             shutil.copyfile(folder / name, link)
         return link, link.stat().st_size
     return None
-
-
-def _head(name: str, size: int) -> bytes:
-    about = tarfile.TarInfo(name)
-    about.size, about.mode = size, 0o600
-    return about.tobuf(tarfile.PAX_FORMAT)
-
-
-def _member(name: str, content: bytes) -> Iterator[bytes]:
-    yield _head(name, len(content)) + content + b"\0" * (-len(content) % _BLOCK)
 
 
 def _pieces(path: Path, size: int) -> Iterator[bytes]:

@@ -10,8 +10,8 @@ import tinydb
 from tinydb.storages import Storage
 from tinydb.table import Table
 
-from shared.storage.files.disk import PREVIOUS, NewerFormatError, content_of, damaged, keep_aside, trusted, write_whole
-from shared.storage.files.saved import fitting
+from shared.disk import PREVIOUS, NewerFormatError, content_of, damaged, keep_aside, trusted, write_whole
+from shared.saved import fitting
 from shared.version import VERSION
 
 if TYPE_CHECKING:

@@ -6,14 +6,14 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
+from shared.disk import trusted
 from shared.model.author import Author
 from shared.model.registration import Registration, is_name
 from shared.model.rules import DEFAULT_BOUNDS, Decision, RegistrationBounds
 from shared.problems import Problem, RepoNotFound, StorageUnavailable
+from shared.saved import fitting
 from shared.shortage import log_failure
-from shared.storage.files.disk import trusted
 from shared.storage.files.history import History
-from shared.storage.files.saved import fitting
 from shared.storage.files.table import REMEDY, Database, Gone
 from shared.storage.ledger import Ledger, LedgerStore
 

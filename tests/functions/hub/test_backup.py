@@ -3,13 +3,15 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
 import tarfile
 import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.storage.files.snapshot import FIRST
+from shared.problems import StorageUnavailable
+from shared.storage.archive import FIRST
 from shared.storage.files.snapshot import FilesSnapshot as Snapshot
 from tests.builders import WRITER, problem, register, url_of
 
@@ -99,6 +101,32 @@ async def test_the_links_of_thousands_of_files_are_removed_beside_the_event_loop
 
     assert (await client.get("/v1/backup", headers=WRITER)).status_code == 200
     assert [thread is threading.current_thread() for thread in closed] == [False]
+
+
+@pytest.mark.parametrize("full", [False, True], ids=["taken", "refused"])
+async def test_one_whose_client_went_away_while_it_was_taken_leaves_nothing(
+    client: httpx.AsyncClient, hub: Hub, monkeypatch: pytest.MonkeyPatch, *, full: bool
+) -> None:
+    await register(client)
+    begun, go_on, link = threading.Event(), threading.Event(), os.link
+
+    def linking(*names: Path) -> None:
+        begun.set()
+        go_on.wait(10)
+        if full:
+            raise StorageUnavailable("Full.")
+        link(*names)
+
+    monkeypatch.setattr(os, "link", linking)
+    asking = asyncio.create_task(client.get("/v1/backup", headers=WRITER))
+    await asyncio.to_thread(begun.wait, 10)
+    asking.cancel()
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+
+    assert list(hub.settings.data_dir.glob(".snapshot-*")) == []
+    assert "backup" not in hub.tally.moments
 
 
 async def test_is_consistent_under_writes(client: httpx.AsyncClient) -> None:

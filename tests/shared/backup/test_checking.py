@@ -9,7 +9,7 @@ import pytest
 
 from shared.backup.restore import restore
 from shared.problems import StartError
-from shared.storage.files.snapshot import FIRST, LAST
+from shared.storage.archive import FIRST, LAST
 from tests.builders import WRITER, capability, index, refresh, register, served, url_of
 from tests.shared.backup.test_restore import repacked
 

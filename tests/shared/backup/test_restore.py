@@ -18,8 +18,8 @@ from shared.backup.restore import SERIALS_APART, back_up, restore
 from shared.clock import Clock
 from shared.hub import open_hub
 from shared.problems import StartError
+from shared.storage.archive import FIRST, LAST
 from shared.storage.files.directory import DataDirectory
-from shared.storage.files.snapshot import FIRST, LAST
 from shared.version import VERSION
 from tests.builders import START, WRITER, capability, index, problem, refresh, register, served, url_of
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from shared.disk import write_whole
 from shared.hub import Hub, open_hub
 from shared.model.author import Author
 from shared.model.registration import Registration
 from shared.problems import RepoDisabled, RepoNotFound, StorageUnavailable
 from shared.sources.checks import BEGUN_AT_ONCE
 from shared.storage.files import journal, shelf
-from shared.storage.files.disk import write_whole
 from shared.storage.files.journal import Journal
 from tests.builders import WRITER, Hands, capability, federated, index, refresh, register, registration, served
 

@@ -9,7 +9,7 @@ from shared.clock import Clock
 from shared.hub import open_hub
 from shared.model.author import Author
 from shared.model.registration import RegistrationFields
-from shared.problems import StorageUnavailable
+from shared.problems import StartError, StorageUnavailable
 from shared.storage.memory import MemoryEngine, MemoryStore
 from tests.builders import register, registration, served, url_of
 
@@ -67,3 +67,7 @@ async def test_a_hub_in_memory_has_no_folder_and_no_backup() -> None:
     assert engine.folder is None
     with pytest.raises(StorageUnavailable, match="nothing to back up"):
         await engine.snapshot("2026-11-23T10:00:00Z")
+    with pytest.raises(StartError, match="nothing to back up"):
+        engine.at_rest()
+    with pytest.raises(StartError, match="nothing can be restored"):
+        engine.filling()

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.disk import write_whole
 from shared.federation.changes import Changes
 from shared.model.lines import ChangeLine, Delta, union
 from shared.model.window import DEFAULT_WINDOW, WindowBounds
 from shared.problems import SerialGone, StorageUnavailable
 from shared.storage.files import editions as module
-from shared.storage.files.disk import write_whole
 from shared.storage.files.editions import LinesFile
 from tests.builders import capability
 

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shared.problems import StartError, StorageUnavailable
-from shared.storage.files.snapshot import FIRST, LAST, About, FilesSnapshot, must_be_whole, sweep
+from shared.storage.archive import FIRST, LAST, Description
+from shared.storage.files.snapshot import FilesSnapshot, must_be_whole, sweep
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 AT = "2026-11-23T10:00:00Z"
-ABOUT = About(AT, 1, 0)
+ABOUT = Description(AT, 1, 0)
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def members(backup: bytes) -> dict[str, bytes]:
 
 
 def taken(folder: Path, serial: int = 1, *, linked: bool = True) -> bytes:
-    snapshot = FilesSnapshot(folder, About(AT, serial, 0), linked=linked)
+    snapshot = FilesSnapshot(folder, Description(AT, serial, 0), linked=linked)
     try:
         return b"".join(snapshot.stream())
     finally:

@@ -5,7 +5,7 @@ from typing import Any, Literal, NamedTuple
 
 import pytest
 
-from shared.storage.files.saved import fitting, is_moment
+from shared.saved import fitting, is_moment
 
 NOW = "2026-11-23T10:00:00Z"
 

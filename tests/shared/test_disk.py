@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.problems import StartError, StorageUnavailable
-from shared.storage.files import disk as files
-from shared.storage.files.disk import (
+from shared import disk as files
+from shared.disk import (
     content_of,
     damaged,
     keep_aside,
@@ -23,6 +22,7 @@ from shared.storage.files.disk import (
     write_draft,
     write_whole,
 )
+from shared.problems import StartError, StorageUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
