@@ -108,11 +108,12 @@ class Status:
         """Whether the error is that nobody has checked the source."""
         return self.error is not None and self.error["type"] == SourceUnchecked.slug
 
-    def settled(self, state: State, now: str) -> Status:
-        """Return the status in *state*; ``state_since`` moves only when the state does."""
-        if state == self.state and self.state_since is not None:
-            return self
-        return replace(self, state=state, state_since=now)
+    def settled(
+        self, state: State, now: str, *, held_digest: str | None = None, next_check_at: str | None = None
+    ) -> Status:
+        """Return the status in *state*, with what is held and when it is read next; ``state_since`` moves with it."""
+        since = now if state != self.state or self.state_since is None else self.state_since
+        return replace(self, state=state, state_since=since, held_digest=held_digest, next_check_at=next_check_at)
 
 
 def state_of(status: Status, *, enabled: bool, has_content: bool, held: bool, outlived: bool) -> State:

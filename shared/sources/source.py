@@ -153,10 +153,12 @@ class Source:
 
     def stamp(self, clock: Clock) -> None:
         """Let the status say when the next check is due; a disabled source has none."""
-        wait = self.starts_at - clock.monotonic()
-        at = clock.stamp(wait) if self.registration.enabled else None
+        at = self._next_check_at(clock)
         if at != self.status.next_check_at:
             self.status = replace(self.status, next_check_at=at)
+
+    def _next_check_at(self, clock: Clock) -> str | None:
+        return clock.stamp(self.starts_at - clock.monotonic()) if self.registration.enabled else None
 
     def outlived(self, time: RunningTime, max_stale: float) -> bool:
         """Tell whether checks fail and found the content in order longer than *max_stale* running seconds ago."""
@@ -179,10 +181,12 @@ class Source:
             outlived=self.outlived(time, max_stale),
         )
         digest = self.held.kept.content.digest if self.held else None
-        # Most checks change neither, and there are thousands of them.
+        at = self._next_check_at(time.clock)
+        # Most checks change no more than the date of the next, and there are thousands of them.
         if (state, digest) != (self.status.state, self.status.held_digest) or self.status.state_since is None:
-            self.status = replace(self.status.settled(state, time.clock.stamp()), held_digest=digest)
-        self.stamp(time.clock)
+            self.status = self.status.settled(state, time.clock.stamp(), held_digest=digest, next_check_at=at)
+        elif at != self.status.next_check_at:
+            self.status = replace(self.status, next_check_at=at)
 
     def _doubt(self) -> str | None:
         """Return why what is kept may not be what the source publishes, although no check failed; None if it is."""

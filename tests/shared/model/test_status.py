@@ -29,7 +29,7 @@ def test_a_state_is_dated_when_it_begins() -> None:
     fresh = Status().settled("fresh", "T1")
 
     assert (fresh.state, fresh.state_since) == ("fresh", "T1")
-    assert fresh.settled("fresh", "T2") is fresh
+    assert fresh.settled("fresh", "T2") == fresh
     assert fresh.settled("stale", "T3").state_since == "T3"
     assert Status().settled("never", "T4").state_since == "T4"
 
