@@ -63,7 +63,10 @@ def read_query(request: Request, offers: Sequence[str] = (JSON,), /, **readers: 
 
 def pairs(request: Request) -> list[tuple[str, str]]:
     """Return the names and values in the query of *request*, in their order; raise BadQuery for more than 100."""
-    if request.scope["query_string"].count(b"&") >= MOST_PARAMETERS:
+    query = request.scope["query_string"]
+    if not query:
+        return []
+    if query.count(b"&") >= MOST_PARAMETERS:
         raise BadQuery(f"A query has at most {MOST_PARAMETERS} parameters; leave out those that mean nothing here.")
     return request.query_params.multi_items()
 
