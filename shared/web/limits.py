@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,9 @@ VALIDATING = 32
 
 MOST_HOPS = 32
 """Members of ``X-Forwarded-For`` that are read, from its end; an honest request passes two or three proxies."""
+
+PEERS = 1000
+"""Peers whose client is remembered: each line of the log names the client of its request."""
 
 _IPV6_SITE = 64
 
@@ -72,25 +76,29 @@ class Clients:
 
     def __init__(self, trusted_proxies: Iterable[str]) -> None:
         self._trusted = [ip_network(network) for network in trusted_proxies]
-
-    def of(self, request: Request) -> str:
-        """Return the client's address, of IPv6 its /64, which one client has to itself; ``unknown`` without any."""
-        peer = request.client.host if request.client else ""
-        forwarded = ",".join(request.headers.getlist("x-forwarded-for"))
-        # Each proxy appends the address of its peer, so only the end can be trusted: a client may write the rest.
-        hops = [peer, *reversed(forwarded.rsplit(",", MOST_HOPS)[-MOST_HOPS:])]
-        client: IPv4Address | IPv6Address | None = None
-        for hop in hops:
-            address = _address(hop)
-            if address is None:
-                break
-            client = address
-            if not self._is_trusted(address):
-                break
-        return "unknown" if client is None else _site(client)
+        self._remembered = lru_cache(PEERS)(self._judged)
 
     def peer(self, host: str) -> tuple[str, bool]:
         """Return the client at the address *host*, of IPv6 its /64, and whether it is a trusted proxy."""
+        return self._remembered(host)
+
+    def of(self, request: Request) -> str:
+        """Return the client's address, of IPv6 its /64, which one client has to itself; ``unknown`` without any."""
+        site, trusted = self.peer(request.client.host if request.client else "")
+        if not trusted:
+            return site
+        forwarded = ",".join(request.headers.getlist("x-forwarded-for"))
+        # Each proxy appends the address of its peer, so only the end can be trusted: a client may write the rest.
+        for hop in reversed(forwarded.rsplit(",", MOST_HOPS)[-MOST_HOPS:]):
+            address = _address(hop)
+            if address is None:
+                break
+            site = _site(address)
+            if not self._is_trusted(address):
+                break
+        return site
+
+    def _judged(self, host: str) -> tuple[str, bool]:
         address = _address(host)
         return ("unknown", False) if address is None else (_site(address), self._is_trusted(address))
 
