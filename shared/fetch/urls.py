@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from threading import Lock
 
 import httpx
@@ -77,6 +78,8 @@ def _check_host(url: httpx.URL) -> None:
         raise UrlRefused(f"must hold a port from 1 to {MAX_PORT}, or none")
 
 
+# A write looks up who has its URL, and then notes who has it.
+@lru_cache(maxsize=64)
 def normal(text: str) -> str:
     """Return the normal form of the URL *text* (RFC 3986 §6.2.2, §6.2.3), or raise UrlRefused.
 
