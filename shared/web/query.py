@@ -120,7 +120,10 @@ def _acceptable(request: Request, offers: Sequence[str]) -> str:
 
 def _accepted(request: Request) -> dict[str, float]:
     """Return the weight of each media range of ``Accept``; where it names none, everything is accepted."""
-    members = weights(header_list(request, "accept"))
+    header = header_list(request, "accept")
+    if not header:
+        return {"*/*": 1.0}
+    members = weights(header)
     ranges = {name: weight for name, weight in members.items() if "/" in name}
     # Clients of Java write the range of everything as one asterisk.
     ranges.setdefault("*/*", members.get("*", 0.0 if ranges else 1.0))
