@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Route, Router
 
 from shared.problems import InternalError, NotFound, Problem
 from shared.shortage import log_failure, shortage
@@ -20,7 +20,7 @@ from shared.web.prepared import Shortcut
 from shared.web.traffic import METHODS, Traffic
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -39,13 +39,12 @@ class Application(Starlette):
     """
 
     def __init__(self, hub: Hub, resources: Mapping[str, Resource], lifespan: Any = None) -> None:  # noqa: ANN401 - Starlette's own type is not public
-        super().__init__(routes=[Route(path, resource) for path, resource in resources.items()], lifespan=lifespan)
+        super().__init__()
         self._hub = hub
         self._ready = {path: resource.ready for path, resource in resources.items() if resource.ready is not None}
         self._dialects = {_segment(path): resource.dialect for path, resource in resources.items()}
         # A path has one spelling: with a slash too many it is a 404, where Starlette would redirect.
-        self.router.redirect_slashes = False
-        self.router.default = _answer_elsewhere
+        self.router = _Router([Route(path, resource) for path, resource in resources.items()], lifespan)
         self.add_middleware(Traffic, tally=hub.tally, clock=hub.clock, clients=hub.limits.clients)
         for kind in (Problem, HTTPException, Exception):
             self.add_exception_handler(kind, self._answer_failure)
@@ -82,6 +81,23 @@ class Application(Starlette):
             resource: Resource = scope["endpoint"]
             return resource.dialect
         return self._dialects.get(_segment(scope["path"])) or self._dialects.get("", PROBLEM)
+
+
+class _Router(Router):
+    """Starlette's router, which looks for a path without parameters in a dictionary instead of trying each route."""
+
+    def __init__(self, routes: Sequence[Route], lifespan: Any) -> None:  # noqa: ANN401 - Starlette's own type is not public
+        super().__init__(routes, redirect_slashes=False, default=_answer_elsewhere, lifespan=lifespan)
+        self._plain = {route.path: route for route in routes if not route.param_convertors}
+
+    async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or run the lifespan."""
+        route = self._plain.get(scope["path"]) if scope["type"] == "http" else None
+        if route is None:
+            await super().app(scope, receive, send)
+            return
+        scope.update(router=self, route=route, endpoint=route.endpoint, path_params={})
+        await route.handle(scope, receive, send)
 
 
 def _segment(path: str) -> str:
