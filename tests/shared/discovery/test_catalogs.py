@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 HUB = Naming("https://reuse.example.org")
 
 
-def catalogs(*parts: Part, naming: Naming = HUB) -> Catalogs:
-    return Catalogs(cast("Federation", SimpleNamespace(edition=edition(*parts))), naming, Reads())
+def catalogs(*parts: Part) -> Catalogs:
+    return Catalogs(cast("Federation", SimpleNamespace(edition=edition(*parts))), HUB, Reads())
 
 
 def listed(catalog: Catalog | None) -> list[dict[str, Any]]:
@@ -89,12 +89,13 @@ async def test_what_is_too_large_for_one_document_comes_in_parts() -> None:
 
 
 async def test_many_repos_are_parted_by_domain() -> None:
-    # With an address as long as this a few repos take as much as thousands do.
-    naming = Naming("https://reuse.example.org/" + "p" * 80_000)
     parts = [part(f"repo-{number}", capability(number)) for number in range(30)]
-    for number in range(5):
-        parts[number] = replace(parts[number], registration=replace(parts[number].registration, domain="small"))
-    made = catalogs(*parts, naming=naming)
+    # With addresses as long as this a few repos take as much as thousands do.
+    url = "https://git.example.org/" + "p" * 80_000
+    for number, domain in enumerate(["small"] * 5 + ["helix_forge"] * 25):
+        moved = replace(parts[number].registration, url=url, domain=domain)
+        parts[number] = replace(parts[number], registration=moved)
+    made = catalogs(*parts)
 
     root = listed(await made.root())
 
