@@ -100,7 +100,8 @@ class Federation:
         lines = [] if delta is None else [ChangeLine.of(1, head.substance, delta)]
         self._editions.begin(head, lines)
         self.changes.start(head.serial, lines)
-        self._head, self.edition = head, self._edition(self.edition.parts, head)
+        document = self._press.document(composition, head.substance, head.serial, head.generated_at)
+        self._head, self.edition = head, Edition(document, composition, self.edition.parts)
         self.signal.send(EditionNotice(self.edition, delta))
 
     @property

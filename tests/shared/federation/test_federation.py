@@ -11,7 +11,8 @@ import pytest
 
 import shared.federation as module
 from shared.federation import GATHER_SECONDS, Federation
-from shared.federation.document import Form
+from shared.federation.document import Form, substance
+from shared.model.compose import compose
 from shared.model.lines import Delta
 from shared.problems import SerialGone, StartError, StorageUnavailable
 from shared.signals import EditionNotice, Signal, SourceNotice
@@ -23,11 +24,11 @@ from tests.builders import Hands, capability
 from tests.shared.sharing import part
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
     from shared.federation import Edition
-    from shared.model.compose import Part
+    from shared.model.compose import Composition, Part
     from shared.sources.life import Sources
 
 
@@ -101,6 +102,30 @@ def test_the_first_start_serves_the_first_serial(path: Path, shares: Shares) -> 
 
     assert (federation.document.serial, names(federation)) == (1, ["Example 1"])
     assert json.loads(path.read_bytes())["serial"] == 1
+
+
+def test_a_start_composes_once_though_it_gives_a_serial(
+    path: Path, shares: Shares, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    composed, digested = list[int](), list[int]()
+
+    def composing(parts: Sequence[Part]) -> Composition:
+        composed.append(len(parts))
+        return compose(parts)
+
+    def digesting(composition: Composition) -> str:
+        digested.append(len(composition.entries))
+        return substance(composition)
+
+    opened(path, shares)
+    shares.shares = [part("ours", capability(2))]
+    monkeypatch.setattr(module, "compose", composing)
+    monkeypatch.setattr(module, "substance", digesting)
+
+    federation = opened(path, shares)
+
+    assert (federation.document.serial, names(federation)) == (2, ["Example 2"])
+    assert (composed, digested) == ([1], [1])
 
 
 async def test_an_edition_is_told_to_all_who_listen_once_it_is_served(path: Path, shares: Shares) -> None:
