@@ -1,4 +1,4 @@
-"""The whole API on one screen, and the application that serves it."""
+"""The table of all endpoints, and the application that serves it."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ ENDPOINTS: list[Row] = [
 def create_app(settings: Settings | None = None) -> Starlette:
     """Return the application on the hub that *settings*, or the environment, describe; raise StartError.
 
-    The hub is open from here on; the lifespan runs what goes on in the background and closes it.
+    The hub is open from here on; the application's lifespan runs its background tasks and closes it.
     """
     settings = settings or Settings.from_environment()
     refuse_own(settings.public_path, (path for _, path, *_ in ENDPOINTS))
@@ -121,7 +121,7 @@ def application(hub: Hub, rows: Iterable[Row], lifespan: Any = None) -> Starlett
 
 
 def operations(rows: Iterable[Row]) -> tuple[Operation, ...]:
-    """Return what the code says of *rows*; a module of a handler says in QUERY how its parameters are read."""
+    """Return *rows* as operations of the contract; QUERY of a handler's module has the readers of its parameters."""
     modules = [(method, path, sys.modules[handle.__module__], dialect) for method, path, handle, dialect in rows]
     return tuple(
         Operation(method, path, module.__name__.removeprefix("functions."), getattr(module, "QUERY", {}), dialect.name)

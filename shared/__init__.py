@@ -1,1 +1,1 @@
-"""What two or more handlers need: storage, fetching, checking, composing, and how to ask and answer."""
+"""Everything that two or more handlers use: storage, fetching, checking, composing, searching, and HTTP."""

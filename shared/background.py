@@ -1,4 +1,4 @@
-"""The background tasks of the hub: each runs for ever, and begins again where it ends all the same."""
+"""The background tasks of the hub: each runs until the hub ends, and is restarted where it fails before."""
 
 from __future__ import annotations
 
@@ -16,10 +16,7 @@ _log = logging.getLogger("hub")
 
 
 class Background:
-    """The *tasks* by name; *troubles* says by the name of a task why it ended, until it is started again.
-
-    That is *again_seconds* later.
-    """
+    """Runs *tasks*, by name, and restarts one that ended after *again_seconds*; until then *troubles* says why."""
 
     def __init__(self, again_seconds: float = AGAIN_SECONDS) -> None:
         self._again_seconds = again_seconds
@@ -27,7 +24,7 @@ class Background:
         self.troubles: dict[str, str] = {}
 
     def start(self, runs: Mapping[str, Callable[[], Awaitable[None]]]) -> None:
-        """Begin a task for each of *runs*."""
+        """Start a task for each of *runs*, by name; each call runs for ever, and is called again where it returns."""
         for name, run in runs.items():
             self.tasks[name] = asyncio.create_task(self._run(name, run))
 
@@ -38,7 +35,7 @@ class Background:
         await asyncio.gather(*self.tasks.values(), return_exceptions=True)
 
     def state(self, name: str, health: str) -> str:
-        """Return how the task *name* does: *health* as it tells it, or why it does not run."""
+        """Return *health* of the task *name*, ``ok`` where that is empty, or why the task does not run."""
         running = name in self.tasks and not self.tasks[name].done()
         return self.troubles.get(name) or health or "ok" if running else "not running"
 
@@ -48,7 +45,7 @@ class Background:
                 await run()
             except (Exception, asyncio.CancelledError) as fault:
                 task = asyncio.current_task()
-                # What the task waited for may be cancelled as well, and is no reason to end.
+                # A future that the task awaits may be cancelled too; only a cancelled task itself has to end.
                 if isinstance(fault, asyncio.CancelledError) and task is not None and task.cancelling():
                     raise
                 log_failure(_log, f"the task {name} ended, and is started again", fault)

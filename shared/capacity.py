@@ -1,4 +1,4 @@
-"""How much of each limit is in use, so that people hear of one that is neared before it refuses something."""
+"""How much of each limit is in use, so that people are warned before a limit refuses anything."""
 
 from __future__ import annotations
 
@@ -14,23 +14,24 @@ if TYPE_CHECKING:
 
 NEAR = 0.8
 CGROUP = Path("/sys/fs/cgroup")
+# Version 1 of control groups writes a number near 2**63 where no limit is set.
 _NO_LIMIT = 1 << 50
 _MIB = 1 << 20
 
 
 class Use(NamedTuple):
-    """How much is *used* of the *most* that there may be."""
+    """How much of a limit, *most*, is *used*, both in the unit of the limit."""
 
     used: float
     most: float
 
     @property
     def ratio(self) -> float:
-        """The part that is used; more than 1 where a limit was lowered below what there was."""
+        """*used* divided by *most*; more than 1 where the limit was lowered below what was in use."""
         return self.used / self.most
 
 
-class Near(NamedTuple):
+class NearLimit(NamedTuple):
     """A limit of which four fifths are in use, *since* when that was first seen by this process."""
 
     limit: str
@@ -39,7 +40,7 @@ class Near(NamedTuple):
 
 
 class Capacity:
-    """Reads how much is in use whenever somebody asks; remembers only since when a limit is neared."""
+    """Measures the use of each limit at each call, and keeps only since when a limit is near."""
 
     def __init__(self, sources: Sources, room: ContentRoom, registrations: int, clock: Clock) -> None:
         """Take the limits as they are now; *registrations* and the memory of the *process* may be set later."""
@@ -51,7 +52,10 @@ class Capacity:
         self._since: dict[str, str] = {}
 
     def uses(self) -> dict[str, Use]:
-        """Return the use of each limit by its name; memory only where the control group of the process limits it."""
+        """Return the use of each limit: ``registrations``, ``capabilities``, ``mib``, and ``memory`` in MiB.
+
+        ``memory`` is left out where no control group limits it.
+        """
         used, most = self._room.used, self._room.most
         uses = {
             "registrations": Use(len(self._sources.all()), self.registrations),
@@ -63,21 +67,21 @@ class Capacity:
             return uses
         return uses | {"memory": Use(memory / _MIB, limit / _MIB)}
 
-    def near(self) -> list[Near]:
+    def near(self) -> list[NearLimit]:
         """Return the limits of which at least four fifths are in use."""
         near = {limit: use for limit, use in self.uses().items() if use.ratio >= NEAR}
         self._since = {limit: self._since.get(limit) or self._clock.stamp() for limit in near}
-        return [Near(limit, use, self._since[limit]) for limit, use in near.items()]
+        return [NearLimit(limit, use, self._since[limit]) for limit, use in near.items()]
 
 
 class ProcessMemory:
-    """What the system tells of the memory of this process, and of its control group in the folder *cgroup*."""
+    """Reads the memory of this process, and the limit of its control group below the folder *cgroup*."""
 
     def __init__(self, cgroup: Path = CGROUP) -> None:
         self._cgroup = cgroup
 
     def held(self) -> int | None:
-        """Return the bytes that this process holds and those that it started, because the limit is on all.
+        """Return the resident bytes of this process and its children, which share the limit.
 
         None where that can't be read, as when the process has no handle left.
         """
@@ -102,7 +106,7 @@ class ProcessMemory:
 
 
 def _resident(pid: str) -> int:
-    """Return the pages of memory that a process holds; none where it has just ended, or that can't be read."""
+    """Return the resident pages of the process *pid*; 0 where it has ended, or they can't be read."""
     try:
         return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
     except OSError:

@@ -1,9 +1,9 @@
-"""Which characters a text may hold, where one stands, and whether anything of a text can be seen.
+"""Which characters a text may have, the line and column of one, and whether any character of a text is visible.
 
-Names are what people and agents choose by. So what turns round the text that stands behind it (Unicode TR 36, section
-3.2.5), and what only programs read, is refused like a control character. What some scripts can't be written without
-stays: joiners, marks of direction, soft hyphens, spaces of no width, variation selectors; but no more than two of them
-in a row, as more of them write nothing, and can hide a message.
+People and agents choose by names. So characters that reorder the text behind them (Unicode TR 36, section 3.2.5), and
+those that only programs read, are refused like control characters. Characters that some scripts need are allowed:
+joiners, marks of direction, soft hyphens, spaces of no width, variation selectors; but at most two in a row, since more
+write nothing, and can hide a message.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _HIDING = f"{_HIDING_BELOW}\U0001d173-\U0001d17a\U000e0000-\U000e00ff\U000e01f0-
 _UNSEEN_BELOW = "\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2060\u3164\ufe00-\ufe0f\uffa0"
 _UNSEEN = f"{_UNSEEN_BELOW}\U0001bca0-\U0001bca3\U000e0100-\U000e01ef"
 
-# One set with few ranges is searched many times as fast as what follows; nearly every text has nothing of it.
+# One set with few ranges is searched many times as fast as the exact patterns, and nearly no text matches it.
 _SUSPECT = re.compile(
     f"[{_CONTROLS}{_NO_CHARACTERS}{_HIDING_BELOW}{_UNSEEN_BELOW}\U0001bca0-\U0001d17a\U000e0000-\U000e0fff]"
 )
@@ -42,7 +42,7 @@ _FLAG = re.compile(
 
 
 class Refusal(NamedTuple):
-    """Why a text is refused, as a clause without a full stop; what is refused, and how many characters stand before."""
+    """Why a text is refused, as a clause without a full stop; the refused characters; how many stand before them."""
 
     detail: str
     letters: str
@@ -50,12 +50,12 @@ class Refusal(NamedTuple):
 
 
 def refused(text: str) -> Refusal | None:
-    """Return the first character of *text* that no document may hold: a control, or what hides or turns text round."""
+    """Return the first refusal in *text* by the rules for documents: no control, hiding or reordering character."""
     return _first(_CONTROL if text.isascii() else _ANY, text)
 
 
 def hiding(text: str) -> Refusal | None:
-    """Return the first character of *text* that hides or turns round; controls and line breaks are let through."""
+    """Return the first hiding or reordering character of *text*; controls and line breaks are allowed."""
     return None if text.isascii() else _first(_FOREIGN, text)
 
 
@@ -65,15 +65,15 @@ def _first(pattern: re.Pattern[str], text: str) -> Refusal | None:
         return None
     if "\U000e007f" in text:
         text = _FLAG.sub(lambda flag: "x" * len(flag[0]), text)
-    found = pattern.search(text, suspect.start())
-    if found is None:
+    match = pattern.search(text, suspect.start())
+    if match is None:
         return None
-    first = _named(found[0][0])
-    if len(found[0]) > 1:
+    first = _named(match[0][0])
+    if len(match[0]) > 1:
         detail = f"more than two characters in a row can't be seen, {first} and what follows it"
     else:
         detail = f"the character {first} is not allowed"
-    return Refusal(detail, found[0], found.start())
+    return Refusal(detail, match[0], match.start())
 
 
 def _named(letter: str) -> str:
@@ -82,12 +82,12 @@ def _named(letter: str) -> str:
 
 
 def visible(text: str) -> bool:
-    """Tell whether something of *text* can be seen: blanks, joiners and fillers can't."""
+    """Tell whether *text* has a visible character: blanks, joiners and fillers are invisible."""
     return _SEEN.search(text) is not None
 
 
 def shapeless(text: str) -> bool:
-    """Tell whether *text* holds characters, not blanks alone, and still nothing of it can be seen."""
+    """Tell whether *text* has characters other than blanks, and none of them is visible."""
     return not text.isascii() and not text.isspace() and not visible(text)
 
 
@@ -97,6 +97,6 @@ def position(text: str, offset: int) -> tuple[int, int]:
     A line ends at LF, CR LF, or CR alone (YAML 1.2, section 5.4); a column is a character, however wide it is shown.
     """
     line, start = 1, 0
-    for found in _BREAK.finditer(text, 0, offset):
-        line, start = line + 1, found.end()
+    for match in _BREAK.finditer(text, 0, offset):
+        line, start = line + 1, match.end()
     return line, offset - start + 1

@@ -1,4 +1,4 @@
-"""The client that the hub hands out: cli.py beside it, read once."""
+"""The file of the client that the hub serves: its own cli.py, read once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shared.web.answers import UNCACHED
 
 _PATH = Path(__file__).resolve().parent.parent / "cli.py"
 HEADERS = {**UNCACHED, "Reuse-Surface-Client-Version": VERSION}
-"""Of answers about the client: its version is the hub's."""
+"""Headers of answers about the client, whose version is the hub's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,6 @@ class ClientFile:
 
 @cache
 def client_file() -> ClientFile:
-    """Return the client."""
+    """Return the client's file; the first call reads it."""
     body = _PATH.read_bytes()
     return ClientFile(body, hashlib.sha256(body).hexdigest())

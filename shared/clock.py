@@ -1,4 +1,4 @@
-"""Time, passed in: wall time is for people and files, monotonic time for intervals."""
+"""Clocks that are passed in: wall time for people and files, monotonic time for intervals."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def moment(seconds: float) -> datetime:
     try:
         return min(datetime.fromtimestamp(seconds, UTC), LAST)
     except (ValueError, OverflowError, OSError):
-        # Which of them it is depends on how far beyond, and on the system's C library.
+        # Which exception it is depends on how far beyond, and on the system's C library.
         return LAST
 
 
@@ -36,26 +36,26 @@ class Clock:
     monotonic: Callable[[], float] = time.monotonic
 
     def stamp(self, seconds_ahead: float = 0) -> str:
-        """Return the present, or a moment *seconds_ahead* of it, as RFC 3339 in UTC, whole seconds."""
+        """Return now, or *seconds_ahead* later, in the format of RFC 3339 in UTC, to the second."""
         now = self.now()
-        # Near the end of the year 9999 a sum would be beyond what a date can be.
+        # Near the end of the year 9999 a sum would exceed the greatest datetime.
         at = min(now, LAST - timedelta(seconds=max(seconds_ahead, 0))) + timedelta(seconds=seconds_ahead)
         return at.isoformat(timespec="seconds").removesuffix("+00:00") + "Z"
 
     def exact_stamp(self) -> str:
-        """Return the present as RFC 3339 in UTC, to the microsecond: it orders what happens within a second."""
+        """Return now in the format of RFC 3339 in UTC, to the microsecond: it orders events within a second."""
         return self.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
     def age(self, stamp: str) -> float:
-        """Return how many seconds ago *stamp* was; negative when it lies ahead."""
+        """Return how many seconds ago *stamp* (RFC 3339) was; negative when it is in the future."""
         return (self.now() - datetime.fromisoformat(stamp)).total_seconds()
 
 
 class RunningTime:
-    """How long the hub has run, over all its starts.
+    """Seconds that the hub has run, summed over all its starts; time while it was off is not in them.
 
-    Setting a clock changes nothing, and time while the hub was off is not in it. *ran* counts every second, *watched*
-    those in which sources were checked in the background.
+    They follow the monotonic clock, so setting the wall clock changes nothing. *scheduled* tells that sources are
+    checked in the background in this run.
     """
 
     def __init__(self, clock: Clock, *, scheduled: bool) -> None:
@@ -65,7 +65,7 @@ class RunningTime:
         self._before = 0.0, 0.0
 
     def resume(self, ran: float, watched: float) -> None:
-        """Go on from what was saved at the end of the time before."""
+        """Add the seconds of the runs before, as they were saved last."""
         self._before = ran, watched
 
     @property
@@ -75,7 +75,7 @@ class RunningTime:
 
     @property
     def watched(self) -> float:
-        """Seconds in which it also checked sources in the background."""
+        """Seconds in which the hub ran and also checked sources in the background."""
         return self._before[1] + self._here * self._scheduled
 
     @property

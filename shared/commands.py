@@ -1,7 +1,7 @@
 """The commands of ``cli.py`` that need the hub's own packages; the client, which is one file, calls them by name.
 
-Each imports what it needs when it is called: what ``serve`` had imported would be imported twice, because it begins
-again in another process.
+Each imports its packages when it is called: ``serve`` replaces the process first (``run_compiled``), and imports made
+before that would be made twice.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from shared.server import Factory
 
 REFUSALS = (StartError, Problem)
-"""What a command raises where it can't be done, with a sentence for people."""
+"""The exceptions of a command that can't be done; their text is a sentence for people."""
 
 _STARTER = Path(__file__).resolve().parent / "server" / "cli.py"
 
@@ -28,10 +28,10 @@ _STARTER = Path(__file__).resolve().parent / "server" / "cli.py"
 def run_compiled(name: str) -> None:
     """Replace this process by one whose main file imports cli.py; return where cli.py was not started by its path.
 
-    *name* is what cli.py is to Python: ``__main__`` where it is the main file itself.
+    *name* is the ``__name__`` of cli.py: ``__main__`` where it is the main file itself.
 
-    Python compiles its main file anew at each start, and of one as large as the client keeps 4 MiB for good. The other
-    one is called cli.py as well, so that the command line of the process still says what it does.
+    Python compiles its main file at each start, and for one as large as the client 4 MiB stay in use for good. The
+    other main file is called cli.py as well, so that the command line of the process looks the same.
     """
     words = getattr(sys, "orig_argv", [])
     if name == "__main__" and sys.argv[0] in words:
@@ -40,10 +40,10 @@ def run_compiled(name: str) -> None:
 
 
 def serve(load_app: Callable[[], Factory], host: str, port: int, data_dir: str | None) -> str:
-    """Run the hub that the environment describes until it is told to stop; return its public URL.
+    """Run the hub that the environment describes until SIGTERM or SIGINT; return its public URL.
 
-    *load_app* imports and returns the app's factory; the log has its form before that. Raise StartError when the hub
-    can't start.
+    *load_app* imports and returns the app's factory; it is called when the log is configured. Raise StartError when
+    the hub can't start.
     """
     from shared import logs  # noqa: PLC0415 - see above
     from shared.server import run_server  # noqa: PLC0415 - see above
@@ -60,9 +60,9 @@ def back_up(data_dir: str) -> bytes:
 
 
 def restore(content: bytes, data_dir: str) -> dict[str, Any]:
-    """Bring the backup *content* back into an empty *data_dir*; return what it says about itself, and its ``files``.
+    """Restore the backup *content*, a tar file, into an empty *data_dir*; return its facts and the number of ``files``.
 
-    Raise StartError, and leave *data_dir* empty, where it is in use or holds something, or the backup is not whole.
+    Raise StartError, and leave *data_dir* as it was, where it is in use or not empty, or the backup is damaged.
     """
     from shared.backup.restore import restore  # noqa: PLC0415 - see above
 

@@ -1,4 +1,4 @@
-"""What every handler receives: the hub, opened on its data directory."""
+"""The hub that every handler receives: its parts, wired together and opened on an engine."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from shared.storage.engine import Engine
 
 THREADS = 8
-"""For what is written and composed; of what readers cause, one search index at a time and once the OpenAPI document."""
+"""Threads for writing, composing, the search index and the OpenAPI document; other reads have their own."""
 _log = logging.getLogger("hub")
 
 
@@ -101,24 +101,24 @@ class Hub:
 
     @cached_property
     def naming(self) -> Naming:
-        """How capabilities are named to other systems."""
+        """The names of capabilities for other systems (ARD)."""
         return Naming(self.settings.public)
 
     @cached_property
     def catalogs(self) -> Catalogs:
-        """The catalogs by which other systems find what is served."""
+        """The AI catalogs of the served capabilities (ARD)."""
         return Catalogs(self.federation, self.naming, self.reads)
 
     @cached_property
     def contract(self) -> Contract:
-        """The OpenAPI document; the router says which operations it describes."""
+        """The OpenAPI document; the router sets its operations."""
         return Contract(self.settings.public)
 
     def prepare(self) -> None:
-        """Let what the sources say be what is served, under a serial of its own where it is not what was served last.
+        """Compose the first edition of the sources, with a new serial where it differs from the last one served.
 
-        Everything before only read; to do it again is harmless. Raise StartError where the engine can't write, or
-        StorageUnavailable, and let the next process in.
+        Before this nothing is written; a second call is harmless. Raise StartError or StorageUnavailable where the
+        engine can't write, and release it.
         """
         try:
             self.engine.prepare()
@@ -148,12 +148,12 @@ class Hub:
             await self._close()
 
     async def snapshot(self) -> Snapshot:
-        """Return all that is durable, as of one moment between two writes; raise StorageUnavailable."""
+        """Return a snapshot of all durable data, as of one moment between two writes; raise StorageUnavailable."""
         await self.sources.keeper.save()
         return await self.engine.snapshot(self.clock.stamp())
 
     def checks(self) -> dict[str, str]:
-        """Return how each part does: ``ok``, ``off`` or what is wrong."""
+        """Return the health of each part by name: ``ok``, ``off``, or a sentence on what is wrong."""
         checks = {
             "storage": self.engine.health(),
             "federation": self.background.state("federation", self.federation.trouble),
@@ -165,7 +165,7 @@ class Hub:
 
     async def _close(self) -> None:
         await self.background.end()
-        # First what was begun: it needs the store and the sources to come to its end.
+        # The registry first: its writes in progress need the store and the sources to finish.
         parts = (
             self.registry, self.sources, self.reader, self.timeline, self.store, self.federation, self.search,
             self.reads,
@@ -178,7 +178,7 @@ class Hub:
         self.close()
 
     def close(self) -> None:
-        """Let the next process in; of a hub that runs, ``running`` does it."""
+        """Release the engine, so that another process can open it; ``running`` does so when it ends."""
         self.engine.release()
 
 
@@ -193,8 +193,8 @@ def open_hub(
 ) -> Hub:
     """Open the hub that *settings* describe on *engine*, or on the files of its data directory; raise StartError.
 
-    Its parts wait for one another as *pace* says. Nothing that is kept changes by it; ``running`` or ``prepare`` makes
-    it ready to serve.
+    *pace* sets how long its parts wait for one another. Nothing is written; ``running`` or ``prepare`` makes it ready
+    to serve.
     """
     clock, tally = clock or Clock(), Tally()
     engine = engine or engine_of(settings, clock, tally)

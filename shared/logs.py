@@ -1,7 +1,6 @@
 """The log: one line per event on stderr, as text for people or JSON for programs.
 
-As JSON it holds everything that the process says: what Python warns of and what ends a thread or the process go the
-same way, so that a program that reads the lines can read each of them.
+Python's warnings and uncaught exceptions are logged as well, so that in JSON every line of stderr can be parsed.
 """
 
 from __future__ import annotations
@@ -23,13 +22,14 @@ _log = logging.getLogger("hub")
 
 
 class JsonLines(logging.Formatter):
-    """Formats a record as one JSON object: at, level, logger, message, and the traceback where there is one.
+    """Formats a record as one JSON object: ``at`` (RFC 3339), ``level``, ``logger``, ``message``, ``traceback``.
 
-    A record may carry more under ``fields`` (``extra={"fields": {...}}``); these keep to names of their own.
+    ``traceback`` is there for exceptions only. A record may add members with ``extra={"fields": {...}}``, under names
+    other than these.
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line."""
+        """Return *record* as a line, also where a member is not valid for JSON."""
         line = {
             "at": moment(record.created).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -42,7 +42,7 @@ class JsonLines(logging.Formatter):
         try:
             return orjson.dumps(line).decode()
         except TypeError:
-            # A lone surrogate in a text, or a value that JSON does not have: written in another way, and not lost.
+            # A lone surrogate, or a value that JSON does not have: the standard library writes it escaped, or its repr.
             return json.dumps(line, default=repr)
 
 
@@ -50,14 +50,14 @@ def _message(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
     except (TypeError, ValueError, KeyError):
-        # Text and arguments that do not fit: a fault of whoever logs, which logging would report in lines of its own.
+        # Format and arguments that do not fit: logging would report this fault of a caller in lines of its own.
         return f"{record.msg} {record.args!r}"
 
 
 def configure(form: str) -> None:
-    """Send what the hub and its server log, from INFO on, to stderr in *form*: ``json``, or ``text`` for any other.
+    """Log to stderr in *form*, ``json``, or ``text`` for any other: the hub from INFO on, libraries from WARNING on.
 
-    Python's warnings and the failures that nobody catches are logged, too.
+    Python's warnings, and exceptions that nobody catches, in threads and finalisers too, are logged as well.
     """
     handler = logging.StreamHandler(sys.stderr)
     text = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")

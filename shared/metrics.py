@@ -1,4 +1,4 @@
-"""The hub as Prometheus metrics: states are read when somebody asks, events from the tally. The home of the library."""
+"""The Prometheus metrics of the hub: states are read at each scrape, events are counted in the tally."""
 
 from __future__ import annotations
 
@@ -57,7 +57,8 @@ def look(
     """
     followed = [(source.registration, source.status) for source in sources]
     missing = set(missing_required)
-    required = {(one.repo,): one.repo in missing for one, _ in followed if one.required}
+    repos = [registration.repo for registration, _ in followed if registration.required]
+    required = {(repo,): repo in missing for repo in repos}
     kinds = Counter(kind for finding in findings for kind in finding.kinds)
     return Counts(
         by_state=_by_state(followed),
@@ -71,13 +72,13 @@ def look(
 
 def families(hub: Hub, counts: Counts) -> list[Metric]:
     """Return the metrics of *hub*, with *counts*: all as of one moment, so within one turn of the event loop."""
-    return [*_Hub(hub, counts).read()]
+    return [*_HubMetrics(hub, counts).read()]
 
 
 def exposition(metrics: Iterable[Metric], folder: Path | None) -> bytes:
-    """Return *metrics*, those of the volume of *folder* and of the process in the text format of Prometheus.
+    """Return *metrics*, those of the volume of *folder* and of the process in the text format of Prometheus 0.0.4.
 
-    To be called in a thread: there may be a line for each source, and a volume may take its time to answer.
+    To be called in a thread: there may be a line for each source, and a volume may be slow to answer.
     """
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Families([*metrics, *_volume(folder)]))
@@ -86,18 +87,18 @@ def exposition(metrics: Iterable[Metric], folder: Path | None) -> bytes:
 
 
 class _Families(Collector):
-    """Yields what was read before."""
+    """Hands families that were read before to the library, which asks a collector for them."""
 
     def __init__(self, metrics: Sequence[Metric]) -> None:
         self._metrics = metrics
 
     def collect(self) -> Iterable[Metric]:
-        """Return every family."""
+        """Return the families."""
         return self._metrics
 
 
-class _Hub:
-    """Reads the hub once per scrape; what takes long was counted before."""
+class _HubMetrics:
+    """Reads the hub for one scrape; *counts* has the figures that take a walk over all sources."""
 
     def __init__(self, hub: Hub, counts: Counts) -> None:
         self._hub = hub
@@ -106,9 +107,9 @@ class _Hub:
     def read(self) -> Iterator[Metric]:
         """Yield every family, with or without samples, so that a query never meets a name that is not there."""
         yield _gauge("build_info", "The version that runs; always 1", {(VERSION,): 1}, ("version",))
-        refused = self._hub.auth.file_refused()
+        unusable = self._hub.auth.file_refused()
         about = "1 while the tokens file can't be used and the tokens read before count"
-        yield _gauge("tokens_file_refused", about, {} if refused is None else {(): refused})
+        yield _gauge("tokens_file_refused", about, {} if unusable is None else {(): unusable})
         yield from self._requests()
         yield from self._sources()
         yield from self._federation()
@@ -130,8 +131,8 @@ class _Hub:
         yield _gauge("refresher_lag_seconds", "How long the source that waits longest is due", {(): counts.lag})
         checks = {(outcome,): count for outcome, count in tally.checks.items()}
         yield _counter("checks", "Checks of sources by outcome", checks, ("outcome",))
-        talked = "How long a check talked to its source, without waiting for its turn"
-        yield _histogram("fetch_seconds", talked, {(): tally.fetches})
+        about = "How long a check talked to its source, without waiting for its turn"
+        yield _histogram("fetch_seconds", about, {(): tally.fetches})
 
     def _federation(self) -> Iterator[Metric]:
         document = self._hub.federation.document
@@ -174,12 +175,12 @@ def _by_state(followed: Iterable[tuple[Registration, Status]]) -> Samples:
 
 
 def _ttl(followed: Iterable[tuple[Registration, Status]]) -> Samples:
-    enabled = [one.cache_ttl_seconds for one, _ in followed if one.enabled]
+    enabled = [registration.cache_ttl_seconds for registration, _ in followed if registration.enabled]
     return {(): min(enabled)} if enabled else {}
 
 
 def _last_success(followed: Iterable[tuple[Registration, Status]]) -> Samples:
-    enabled = [status.succeeded_at for one, status in followed if one.enabled]
+    enabled = [status.succeeded_at for registration, status in followed if registration.enabled]
     times = [datetime.fromisoformat(stamp).timestamp() for stamp in enabled if stamp]
     return {(): max(times, default=0)} if enabled else {}
 

@@ -1,4 +1,4 @@
-"""Reads that take time: they have threads and a queue of their own, so that nothing else waits behind them."""
+"""Reads that take processor time: they have threads and a queue of their own, so that nothing else waits for them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ T = TypeVar("T")
 
 THREADS = 2
 MOST = 100
-"""So many reads are computed or wait for that; at some ten milliseconds each the last of them waits for a second."""
+"""Reads that are computed or queue for it; at some ten milliseconds each the last of them waits for a second."""
 
 
 class Reads:
-    """Computes answers beside the event loop, in two threads that no write, check or composition waits for."""
+    """Computes answers in two threads of its own, which no write, check or composition uses."""
 
     def __init__(self) -> None:
         self._threads = Threads(THREADS, "reads")
@@ -27,10 +27,10 @@ class Reads:
         self._flights: dict[Hashable, asyncio.Task[Any]] = {}
 
     async def run(self, call: Callable[..., T], *args: object) -> T:
-        """Return what *call*, in a thread, makes of *args*; raise Overloaded where MOST reads are under way."""
+        """Return the result of *call* with *args*, in a thread; raise Overloaded while MOST are under way."""
         if self._under_way >= MOST:
-            says = f"{MOST} answers that take computing are under way. Send the request again in a second."
-            raise Overloaded(says, headers={"Retry-After": "1"})
+            text = f"This hub is computing {MOST} answers already. Send the request again in a second."
+            raise Overloaded(text, headers={"Retry-After": "1"})
         return await self._run(call, *args)
 
     async def _run(self, call: Callable[..., T], *args: object) -> T:
@@ -41,15 +41,18 @@ class Reads:
             self._under_way -= 1
 
     async def once(self, key: Hashable, call: Callable[..., T], *args: object) -> T:
-        """Return what ``run`` does; those who ask under the same *key* while it runs wait for the one result."""
+        """Return the result as ``run`` does; concurrent calls with the same *key* share one computation."""
         return await self.join(key, lambda: self.run(call, *args))
 
     async def always(self, key: Hashable, call: Callable[..., T], *args: object) -> T:
-        """Return what ``once`` does, however many are under way: for what all readers share, and few keys name."""
+        """Return the result as ``once`` does, but never raise Overloaded: for results that all readers share."""
         return await self.join(key, lambda: self._run(call, *args))
 
     async def join(self, key: Hashable, begin: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Return what the coroutine of *begin* does; those who ask under the same *key* meanwhile wait for that one."""
+        """Return the result of the coroutine that *begin* makes; concurrent calls with the same *key* share it.
+
+        It goes on though a caller is cancelled.
+        """
         flight: asyncio.Task[T] | None = self._flights.get(key)
         if flight is None or flight.done():
             flight = self._flights[key] = asyncio.create_task(begin())
@@ -60,9 +63,9 @@ class Reads:
         if self._flights.get(key) is flight:
             del self._flights[key]
         if not flight.cancelled():
-            # Looked at, because everybody who waited for it may be gone.
+            # Retrieved, because asyncio logs an exception that nobody retrieved, and all callers may be gone.
             flight.exception()
 
     async def close(self) -> None:
-        """Wait for what is computed now, and drop what waits."""
+        """Wait for the reads that are being computed, and drop those that queue."""
         await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)

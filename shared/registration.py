@@ -1,4 +1,4 @@
-"""What a client asks a registration to be, read from what was sent."""
+"""Reads the fields of a registration from a body that a client sent."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ if TYPE_CHECKING:
     from shared.model.registration import Registration
 
 
-def wanted(document: object, guard: Guard, repo: str | None = None) -> RegistrationFields:
-    """Return what *document* asks for, or raise InvalidRegistration with every offence.
+def read_fields(document: object, guard: Guard, repo: str | None = None) -> RegistrationFields:
+    """Return the fields in *document*, a JSON value, or raise InvalidRegistration with every offence.
 
-    *guard* refuses the URLs that need no look-up to be refused. *repo* is the name in the path, where there is one: the
-    document may leave it out, and must not say another.
+    *guard* refuses URLs that are refused without a look-up. *repo* is the name in the path, where there is one:
+    *document* may leave it out, and must not have another.
     """
     if isinstance(document, dict) and repo is not None:
         document = {"repo": repo} | document
     offences = schemas.checker("hub-registration", "wanted")(document)
-    fields_given: dict[str, Any] = document if isinstance(document, dict) else {}
-    offences = [_explained(offence, fields_given) for offence in offences]
-    if repo is not None and isinstance(fields_given.get("repo"), str) and fields_given["repo"] != repo:
+    fields: dict[str, Any] = document if isinstance(document, dict) else {}
+    offences = [_explained(offence, fields) for offence in offences]
+    if repo is not None and isinstance(fields.get("repo"), str) and fields["repo"] != repo:
         offences = [Offence("/repo", f"must be {repo}, or left out: the name of a repo never changes"), *offences]
-    url = fields_given.get("url")
+    url = fields.get("url")
     if isinstance(url, str) and not any(offence.pointer == "/url" for offence in offences):
         offences += _url_offences(url, guard)
     if offences:
         raise InvalidRegistration("The registration breaks the rules; see errors.", errors=sorted(offences))
-    return RegistrationFields(**_whole(fields_given))
+    return RegistrationFields(**_whole(fields))
 
 
-def _whole(given: dict[str, Any]) -> dict[str, Any]:
+def _whole(fields: dict[str, Any]) -> dict[str, Any]:
     # JSON knows one kind of number: 60.0 is the integer 60.
-    if "cache_ttl_seconds" in given:
-        given = {**given, "cache_ttl_seconds": int(given["cache_ttl_seconds"])}
-    return given
+    if "cache_ttl_seconds" in fields:
+        fields = {**fields, "cache_ttl_seconds": int(fields["cache_ttl_seconds"])}
+    return fields
 
 
 _EXPLAINED = {
@@ -52,8 +52,8 @@ _EXPLAINED = {
 }
 
 
-def _explained(offence: Offence, given: dict[str, Any]) -> Offence:
-    if offence.pointer.removeprefix("/") in given and offence.pointer in _EXPLAINED:
+def _explained(offence: Offence, fields: dict[str, Any]) -> Offence:
+    if offence.pointer.removeprefix("/") in fields and offence.pointer in _EXPLAINED:
         return Offence(offence.pointer, _EXPLAINED[offence.pointer])
     return offence
 
@@ -67,12 +67,12 @@ def _url_offences(url: str, guard: Guard) -> list[Offence]:
 
 
 def merged(current: Registration, patch: object, guard: Guard) -> RegistrationFields:
-    """Return *current* changed by a JSON merge patch (RFC 7396), or raise InvalidRegistration.
+    """Return the fields of *current* with *patch*, a JSON merge patch (RFC 7396), or raise InvalidRegistration.
 
-    null resets an optional field to its default; ``repo`` may stand in the patch only unchanged.
+    null resets an optional field to its default; ``repo`` may be in the patch only unchanged.
     """
     if not isinstance(patch, dict):
         raise InvalidRegistration("A merge patch is a JSON object.", errors=[Offence("", "must be a JSON object")])
     whole = current.wanted().as_json() | patch
-    kept = {name: value for name, value in whole.items() if value is not None or name not in OPTIONAL_FIELDS}
-    return wanted(kept, guard, current.repo)
+    fields = {name: value for name, value in whole.items() if value is not None or name not in OPTIONAL_FIELDS}
+    return read_fields(fields, guard, current.repo)

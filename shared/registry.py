@@ -1,8 +1,8 @@
-"""What can be done to the registered repositories and their sources, each as one call that keeps the one right order.
+"""The use cases on registrations and their sources, each one call that keeps the order of its steps.
 
-First it is stored, then the sources follow it, then the federated index shows it, then every search does. Handlers say
-who asks and for what; whether that one may, and how often, is decided here and in the store, so that no other way to
-ask (a hook, a tool for agents) can leave it out. Nothing here knows HTTP.
+A change is stored, then the sources follow it, then the federated index shows it, then every search does. Handlers pass
+the author and the fields; rights and quotas are checked here and in the store, so that no other caller (a hook, a tool
+for agents) can leave them out. Nothing here knows HTTP.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ _log = logging.getLogger("hub")
 
 @dataclass(frozen=True)
 class Registry:
-    """Changes what is registered and what is served of it.
+    """Changes registrations, and what is served of their sources.
 
     Each method may raise TooManyRequests (the token asked too often), Forbidden (it does not cover the repo) and
-    StorageUnavailable; nothing is changed then but what their details say. Those that return when the federated index
-    shows what was done raise NotShownYet where it can't: what was done stays.
+    StorageUnavailable; nothing is changed then but what their details say. Methods that wait until the federated index
+    shows the change raise NotShownYet where it can't be written: the change stays.
 
-    What a call stores is followed up to its end though the task that called is cancelled meanwhile, as a server does
-    with requests that outlast its stop: a registration that is stored and not followed would not be fetched, and one
-    that is removed and still followed would be served, until the next start. A call that is refused has begun nothing.
+    A change that is stored is carried to its end though the calling task is cancelled meanwhile, as a server does with
+    requests that outlast its stop: a registration that is stored and not followed would not be fetched, and one that is
+    removed and still followed would be served, until the next start. A call that is refused has changed nothing.
     """
 
     store: Store
@@ -66,9 +66,9 @@ class Registry:
         return await self._to_its_end(steps())
 
     async def try_out(self, new: RegistrationFields, author: Author) -> tuple[Problem | None, dict[str, Any]]:
-        """Return why ``register`` would refuse *new* now, or None, and what its source says (``Trial.run``).
+        """Return the problem that ``register`` would raise for *new* now, or None, and the verdict of ``Trial.run``.
 
-        It counts as a fetch and stores nothing. Raise Overloaded where too many are tried out already.
+        It counts as a fetch and stores nothing. Raise Overloaded while too many sources are tried out.
         """
         refusal = await self.store.refusal(new, author)
         self.quotas.count_refresh(author)
@@ -81,10 +81,10 @@ class Registry:
     async def replace(
         self, new: RegistrationFields, author: Author, precondition: Precondition | None = None
     ) -> Edited:
-        """Make the registration of ``new.repo`` say what *new* says, or register it; return when that is shown.
+        """Replace the registration of ``new.repo`` by *new*, or register it; return when the index shows the change.
 
-        Raise UrlRegistered, RegistrationsFull or PreconditionFailed. Where it says that already, nothing changes. What
-        is new has nothing to show yet.
+        Raise UrlRegistered, RegistrationsFull or PreconditionFailed. Where the fields are equal, nothing changes. A new
+        registration has no content to show yet, so its return waits for none.
         """
         self.quotas.count_write(author)
         return await self._edit(self.store.replace(new, author, precondition), "replaced")
@@ -96,7 +96,7 @@ class Registry:
         author: Author,
         precondition: Precondition | None = None,
     ) -> Edited:
-        """Make the registration of *repo* say what *change* makes of it; return when that is shown.
+        """Replace the registration of *repo* by the result of *change*; return when the index shows it.
 
         *change* may raise, and then nothing changes. Raise RepoNotFound, UrlRegistered or PreconditionFailed.
         """
@@ -115,7 +115,7 @@ class Registry:
         return edited
 
     async def deregister(self, repo: str, author: Author, precondition: Precondition | None = None) -> None:
-        """Remove the registration of *repo* and all that was kept of its source; return when that is shown.
+        """Remove the registration of *repo* and the content of its source; return when the index shows it.
 
         Raise RepoNotFound or PreconditionFailed.
         """
@@ -129,23 +129,23 @@ class Registry:
         await self.shown(f"{repo} is deregistered.")
 
     async def refresh(self, repo: str, author: Author) -> Outcome:
-        """Check the source of *repo* now, whatever its schedule says; return the outcome when it is shown.
+        """Check the source of *repo* now, whatever its schedule says; return the outcome when the index shows it.
 
         It counts as a fetch of *author*, who must own the repo. Raise RepoNotFound or RepoDisabled.
         """
         registration = await self.store.get(repo)
         author.must_own(registration, registration.registered_by)
         self.quotas.count_refresh(author)
-        # A check goes on without whoever asked for it: Sources sees to that.
+        # Sources runs the check to its end though this task is cancelled, so it needs no ``_to_its_end``.
         outcome = await self.sources.refresh(repo)
         await self.shown(f"{repo} was checked: {outcome.outcome}.")
         return outcome
 
     async def accept(self, repo: str, author: Author, digest: str | None = None) -> Outcome:
-        """Let in the content that the shrink guard holds of *repo*, whose owner says so; return when it is shown.
+        """Serve the held content of *repo*, as its owner asks; return the outcome when the index shows it.
 
-        *digest* is that of the content which the caller saw; where another is held by now, raise HeldReplaced. Raise
-        RepoNotFound or NothingHeld.
+        *digest* is that of the held content which the caller saw; where another is held by now, raise HeldReplaced.
+        Raise RepoNotFound or NothingHeld.
         """
         self.quotas.count_write(author)
         registration = await self.store.get(repo)
@@ -168,8 +168,8 @@ class Registry:
     async def compose(self, author: Author, *, force: bool = False) -> list[Outcome]:
         """Check every source that is due, or with *force* every enabled one whose host is in no cool-down.
 
-        Checks under way are joined; the outcomes are returned by repo when they are shown. However many there are, it
-        counts as one fetch of *author*, who must be an admin to force it.
+        Checks in progress are joined; return the outcomes, sorted by repo, when the index shows them. However many
+        there are, they count as one fetch of *author*, who must be an admin to force them.
         """
         if force:
             author.must_be_admin()
@@ -184,8 +184,8 @@ class Registry:
     async def shown(self, done: str) -> Document:
         """Return the document once it, and every search from now on, shows what was written; raise NotShownYet.
 
-        *done* is the sentence that says what was written: it can't be taken back where the document can't be made, and
-        the problem says so.
+        *done* is the sentence that says what was written: that is durable though the document can't be made, and the
+        problem says so.
         """
         try:
             document = await self.federation.shown()
@@ -195,12 +195,12 @@ class Registry:
         return document
 
     async def close(self) -> None:
-        """Return when whatever was begun has come to its end; before the store and the sources are closed."""
+        """Wait for the writes in progress; call it before the store and the sources are closed."""
         while self._under_way:
             await asyncio.wait(self._under_way)
 
     async def _to_its_end(self, steps: Coroutine[Any, Any, _Result]) -> _Result:
-        """Return what *steps* return; they go on though the caller is cancelled while they do."""
+        """Return the result of *steps*, which run to their end though the caller is cancelled meanwhile."""
         task = asyncio.create_task(steps)
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
@@ -208,7 +208,7 @@ class Registry:
 
 
 def _not_shown(done: str, fault: Exception) -> NotShownYet:
-    """Return what is told of a write that is *done*, and that *fault* keeps from being shown."""
+    """Return the problem of a write, told by the sentence *done*, that *fault* keeps from being shown."""
     status, why = None, "composing it failed"
     if isinstance(fault, StorageUnavailable):
         status = fault.answer_status

@@ -1,7 +1,7 @@
-"""The schemas of schemas/: read once, compiled on first use, and checked so that every offence is named.
+"""The schemas of schemas/: read once, compiled at their first use, with checkers that name every offence.
 
-The good path is compiled code (fastjsonschema). Only a document that failed it is read again by a validator that
-collects, which is slower by far.
+A valid document only passes compiled code (fastjsonschema). One that fails there is validated again by jsonschema,
+which finds every offence, but is slower by far.
 """
 
 from __future__ import annotations
@@ -29,61 +29,62 @@ MAX_OFFENCES = 100
 
 
 # Read at the start: a write must not fail because no file can be opened when the first one comes.
-_WRITTEN = {name: (FOLDER / f"{name}.schema.yaml").read_text(encoding="utf-8") for name in NAMES}
+_YAML = {name: (FOLDER / f"{name}.schema.yaml").read_text(encoding="utf-8") for name in NAMES}
 
 
 def text(name: str) -> str:
-    """Return the schema called *name*, as it is kept (YAML)."""
-    return _WRITTEN[name]
+    """Return the text of the schema *name*, one of NAMES, in YAML."""
+    return _YAML[name]
 
 
 @cache
 def schema(name: str) -> dict[str, Any]:
-    """Return the schema called *name*."""
+    """Return the schema *name*, one of NAMES; it is shared, and must not be changed."""
     loaded: dict[str, Any] = yaml.safe_load(text(name))
     return loaded
 
 
 @cache
 def checker(name: str, part: str | None = None) -> Callable[[object], list[Offence]]:
-    """Return a function that lists what is wrong with a document, at most 100 offences in the order of their places.
+    """Return a function that lists the offences of a document, at most 100, sorted by their pointers.
 
     *part* names one of the schema's ``$defs`` to check against, in place of the whole.
     """
-    wanted = schema(name)
+    rules = schema(name)
     if part is not None:
-        wanted = {"$schema": wanted["$schema"], "$defs": wanted["$defs"], **wanted["$defs"][part]}
-    return checker_of(wanted)
+        rules = {"$schema": rules["$schema"], "$defs": rules["$defs"], **rules["$defs"][part]}
+    return checker_of(rules)
 
 
-def checker_of(wanted: dict[str, Any]) -> Callable[[object], list[Offence]]:
-    """Return the checker of a schema given as a dictionary; it leaves documents as they are, without defaults."""
-    accept = fastjsonschema.compile(wanted, use_default=False)
+def checker_of(rules: dict[str, Any]) -> Callable[[object], list[Offence]]:
+    """Return the checker of the schema *rules* (JSON Schema, draft 7); it adds no defaults to documents."""
+    accept = fastjsonschema.compile(rules, use_default=False)
 
     def check(document: object) -> list[Offence]:
         try:
             accept(document)
         except fastjsonschema.JsonSchemaValueException as fault:
-            return _collect(wanted, document) or [Offence("", str(fault.message)[:300])]
+            return _collect(rules, document) or [Offence("", str(fault.message)[:300])]
         return []
 
     return check
 
 
-def _collect(wanted: dict[str, Any], document: object) -> list[Offence]:
-    found: set[Offence] = set()
-    for fault in _collector()(wanted).iter_errors(document):
-        found.update(islice(_offences(fault), MAX_OFFENCES))
-        if len(found) >= MAX_OFFENCES:
+def _collect(rules: dict[str, Any], document: object) -> list[Offence]:
+    offences: set[Offence] = set()
+    for fault in _collector()(rules).iter_errors(document):
+        offences.update(islice(_offences(fault), MAX_OFFENCES))
+        if len(offences) >= MAX_OFFENCES:
             break
-    return sorted(found)[:MAX_OFFENCES]
+    return sorted(offences)[:MAX_OFFENCES]
 
 
 @cache
 def _collector() -> type[Draft7Validator]:
-    """Return a validator to which refusing costs about what reading costs, whatever is refused.
+    """Return a validator whose time for an invalid document is linear in its size.
 
-    What is too long or too large is not looked into, and of alternatives only whether one fits is asked.
+    It does not descend into values that are too long or too large, and makes no error per alternative of anyOf and
+    oneOf.
     """
     # Imported here and in _fault: a hub that never sees a bad document never pays for it.
     from jsonschema import Draft7Validator, validators  # noqa: PLC0415
@@ -96,29 +97,29 @@ def _collector() -> type[Draft7Validator]:
 
 
 def _within(usual: Any, bound: str) -> Callable[..., Iterator[ValidationError]]:  # noqa: ANN401 - jsonschema's own
-    def bounded(validator: object, wanted: object, value: object, rules: dict[str, Any]) -> Iterator[ValidationError]:
+    def bounded(validator: object, expected: object, value: object, rules: dict[str, Any]) -> Iterator[ValidationError]:
         if not isinstance(value, dict | list) or len(value) <= rules.get(bound, len(value)):
-            yield from usual(validator, wanted, value, rules)
+            yield from usual(validator, expected, value, rules)
 
     return bounded
 
 
-def _pattern(_: object, wanted: str, text: object, rules: dict[str, Any]) -> Iterator[ValidationError]:
+def _pattern(_: object, pattern: str, text: object, rules: dict[str, Any]) -> Iterator[ValidationError]:
     if not isinstance(text, str) or len(text) > rules.get("maxLength", len(text)):
         return
     # In Python's patterns $ also matches before a line feed at the end; in JSON Schema's (ECMA 262) it does not.
-    if not re.search(wanted.replace("$", r"\Z"), text):
+    if not re.search(pattern.replace("$", r"\Z"), text):
         yield _fault()
 
 
-def _any_of(validator: Draft7Validator, wanted: list[Any], value: object, _: object) -> Iterator[ValidationError]:
+def _any_of(validator: Draft7Validator, alternatives: list[Any], value: object, _: object) -> Iterator[ValidationError]:
     # The usual one makes an error for each item of a list under each alternative.
-    if not any(validator.evolve(schema=rules).is_valid(value) for rules in wanted):
+    if not any(validator.evolve(schema=rules).is_valid(value) for rules in alternatives):
         yield _fault()
 
 
-def _one_of(validator: Draft7Validator, wanted: list[Any], value: object, _: object) -> Iterator[ValidationError]:
-    if sum(validator.evolve(schema=rules).is_valid(value) for rules in wanted) != 1:
+def _one_of(validator: Draft7Validator, alternatives: list[Any], value: object, _: object) -> Iterator[ValidationError]:
+    if sum(validator.evolve(schema=rules).is_valid(value) for rules in alternatives) != 1:
         yield _fault()
 
 
@@ -129,17 +130,17 @@ def _fault() -> ValidationError:
 
 
 LONGEST_POINTER = 500
-"""Characters: the steps of a pointer are names that whoever wrote the document chose, and may be as long as it is."""
+"""Characters of a pointer; its steps are names from the document, and may be as long as that."""
 
 
 def pointer(path: Iterable[object]) -> str:
-    """Return the JSON Pointer (RFC 6901) of the steps in *path*, of a long one the first LONGEST_POINTER characters."""
+    """Return the JSON Pointer (RFC 6901) of the steps in *path*, cut off after LONGEST_POINTER characters."""
     steps = (str(step)[:LONGEST_POINTER].replace("~", "~0").replace("/", "~1") for step in path)
     return "".join(f"/{step}" for step in steps)[:LONGEST_POINTER]
 
 
 def _offences(fault: ValidationError) -> Iterator[Offence]:
-    """Turn what the validator says into sentences that never repeat what was sent."""
+    """Yield *fault* of the validator as offences, whose sentences never repeat a value of the document."""
     path, keyword = list(fault.absolute_path), str(fault.validator)
     broken = cast("dict[str, Any]", fault.schema)
     if keyword in _BY_MEMBER:
@@ -147,15 +148,15 @@ def _offences(fault: ValidationError) -> Iterator[Offence]:
             near = _nearest(broken, member) if keyword == "additionalProperties" else ""
             yield Offence(pointer([*path, member]), f"{_MEMBER_TEXTS[keyword]}{near}")
         return
-    says = _words(keyword, broken[keyword])
+    sentence = _words(keyword, broken[keyword])
     about = broken.get("description") if keyword in {"pattern", "not"} else None
-    yield Offence(pointer(path), f"{says}: {about.rstrip('.')}" if about else says)
+    yield Offence(pointer(path), f"{sentence}: {about.rstrip('.')}" if about else sentence)
 
 
 def _words(keyword: str, value: Any) -> str:  # noqa: ANN401 - of any kind, by the keyword
-    """Return what a value must be by *keyword* of a schema, whose value is *value*: a type or several, a bound, ..."""
+    """Return the sentence for a value that breaks *keyword* of a schema, whose own value is *value*."""
     if keyword == "type" and isinstance(value, list):
-        return f"must be {', or '.join(_ALTERNATIVES[one] for one in value)}"
+        return f"must be {', or '.join(_ALTERNATIVES[kind] for kind in value)}"
     if keyword == "enum":
         return f"must be one of {', '.join(value)}"
     return _TYPES[value] if keyword == "type" else _TEXTS.get(keyword, "is not as the schema asks").format(value)
@@ -170,7 +171,7 @@ def _unknown(broken: dict[str, Any], instance: dict[str, Any]) -> list[str]:
 
 
 def _nearest(broken: dict[str, Any], member: str) -> str:
-    """Return the question that leads from *member* to the field that was meant, nothing where none is near."""
+    """Return "did you mean" with the field whose name is nearest to *member*, empty where none is near."""
     from difflib import get_close_matches  # noqa: PLC0415
 
     names = get_close_matches(member, broken["properties"]) if len(member) <= _LONGEST_NAME else []

@@ -1,4 +1,4 @@
-"""How the hub is set: one dataclass, each field read from REUSE_SURFACE_<FIELD>."""
+"""The settings of the hub: one dataclass, each field read from REUSE_SURFACE_<FIELD>."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ def _token(text: str) -> str:
 def _public_url(text: str) -> str:
     if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", text):
         raise ValueError("must be an absolute http(s) URL without query or fragment")
-    # Such a path is the same in a link, a header and the request of a client, whoever quotes or normalises it.
+    # Such a path is the same in a link, a header and a request: quoting and normalising leave it unchanged.
     if not re.fullmatch(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*/?", urlsplit(text).path):
         raise ValueError("may have a path of letters, digits and . _ ~ - between single slashes, no other")
     return text.rstrip("/")
 
 
 def _networks(text: str) -> tuple[str, ...]:
-    named = tuple(part.strip().lower() for part in text.split(",") if part.strip())
-    for part in named:
+    names = tuple(part.strip().lower() for part in text.split(",") if part.strip())
+    for part in names:
         if "/" in part:
             ip_network(part)
         elif not re.fullmatch(r"[a-z0-9._:-]+", part):
             raise ValueError(f"{part!r} is neither a network (CIDR) nor a host name")
-    return named
+    return names
 
 
 def _cidrs(text: str) -> tuple[str, ...]:
@@ -92,14 +92,14 @@ def _log(text: str) -> str:
 
 
 def _setting(read: Callable[[str], Any], default: str | None, meaning: str) -> Any:  # noqa: ANN401 - becomes the field
-    """Declare a setting once: how its text is read, its default as text, and one line of meaning."""
+    """Declare a field: the function that reads its text or raises ValueError, its default as text, and its meaning."""
     about = {"read": read, "default": default, "meaning": meaning}
     return field(default=None if default is None else read(default), metadata=about)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Everything that can be set. The metadata of each field hold its default and meaning as text."""
+    """All settings. The metadata of each field has ``read``, and ``default`` and ``meaning`` as text."""
 
     data_dir: Path = _setting(_path, "./data", "The folder that holds everything the hub knows")  # noqa: RUF009
     token: str | None = _setting(_token, None, "A token that may write everything; without it the hub is read-only")
@@ -131,13 +131,16 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
-        """Read every setting from *environ*; raise StartError naming the variable whose value is bad."""
+        """Return the settings in *environ*, the default for a variable that is missing or empty.
+
+        Raise StartError that names a variable whose value is bad.
+        """
         values: dict[str, Any] = {}
-        for one in fields(cls):
-            name = PREFIX + one.name.upper()
+        for setting in fields(cls):
+            name = PREFIX + setting.name.upper()
             text = environ.get(name, "")
             if text:
-                values[one.name] = _read(name, text, one.metadata["read"])
+                values[setting.name] = _read(name, text, setting.metadata["read"])
         return cls(**values)
 
     @property
@@ -158,14 +161,14 @@ _OF_KUBERNETES = re.compile(f"{PREFIX}(?:SERVICE_(?:HOST|PORT)|PORT$|PORT_[0-9])
 def unknown(environ: Mapping[str, str]) -> list[str]:
     """Return a sentence for each variable of *environ* that is named like a setting and is none.
 
-    Those of the client are left out, and those by which Kubernetes tells of a service that has the hub's name.
+    Those of the client are left out, and those that Kubernetes sets for a Service named like the hub.
     """
-    names = [one.name.upper() for one in fields(Settings)]
-    known = {PREFIX + name for name in names} | _OF_THE_CLIENT
+    names = [setting.name.upper() for setting in fields(Settings)]
+    variables = {PREFIX + name for name in names} | _OF_THE_CLIENT
     sentences = []
     for name in sorted(environ):
         plain = name.upper().replace("-", "_")
-        if name in known or not plain.startswith(PREFIX.rstrip("_")) or _OF_KUBERNETES.match(name):
+        if name in variables or not plain.startswith(PREFIX.rstrip("_")) or _OF_KUBERNETES.match(name):
             continue
         near = get_close_matches(plain.removeprefix(PREFIX), names, n=1, cutoff=0.7)
         hint = f"did you mean {PREFIX}{near[0]}?" if near else "the specification lists the settings."

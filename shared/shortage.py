@@ -1,4 +1,4 @@
-"""What the hub's own machine has run out of: no source can help that, and no failure of a source is made of it."""
+"""Shortages of the hub's own machine (files, ports, memory, threads): they count as failures of no source."""
 
 from __future__ import annotations
 
@@ -28,32 +28,32 @@ def shortage(fault: BaseException, lacking: Lacking) -> Overloaded: ...
 @overload
 def shortage(fault: BaseException) -> Overloaded | None: ...
 def shortage(fault: BaseException, lacking: Lacking | None = None) -> Overloaded | None:
-    """Return the problem that *fault* is where it, or what it came from, tells that the machine has run out.
+    """Return Overloaded where *fault*, or one of its causes, is a shortage of the machine, else None.
 
-    *lacking* says what was refused where the fault itself does not; without it other faults come to None.
+    With *lacking*, the name of the resource that was refused, any other *fault* counts as a shortage of that.
     """
-    what = _lacked(fault) or lacking
-    if what is None:
+    resource = _lacked(fault) or lacking
+    if resource is None:
         return None
-    return not_read(f"The hub's machine has no {what} left to fetch or read with.")
+    return not_read(f"The hub's machine has no {resource} left to fetch or read with.")
 
 
-def not_read(says: str) -> Overloaded:
-    """Return the problem that a document could not be read for a reason of the hub's own, the sentence *says*."""
-    whose = "That is no fault of a source or document."
+def not_read(sentence: str) -> Overloaded:
+    """Return Overloaded for a document that could not be read for a reason of the hub's own, said in *sentence*."""
+    excuse = "That is no fault of a source or document."
     headers = {"Retry-After": str(RETRY_SECONDS)}
-    return Overloaded(f"{says} {whose} Try again in {RETRY_SECONDS} s.", headers=headers)
+    return Overloaded(f"{sentence} {excuse} Try again in {RETRY_SECONDS} s.", headers=headers)
 
 
 def cause(fault: BaseException) -> str:
-    """Return in a few words why something of the hub's own failed: what the machine has run out of, or the kind."""
-    what = _lacked(fault)
-    return f"the machine has no {what} left" if what else type(fault).__name__
+    """Return the cause of *fault* in a few words: the resource that the machine lacks, or the name of its class."""
+    resource = _lacked(fault)
+    return f"the machine has no {resource} left" if resource else type(fault).__name__
 
 
-def log_failure(log: logging.Logger, says: str, fault: BaseException) -> None:
-    """Log that *says* failed: in one line where the machine has run out of something, else with the traceback."""
-    log.error("%s: %s", says, cause(fault), exc_info=None if _lacked(fault) else fault)
+def log_failure(log: logging.Logger, sentence: str, fault: BaseException) -> None:
+    """Log *sentence* and the cause of *fault*: in one line for a shortage of the machine, else with the traceback."""
+    log.error("%s: %s", sentence, cause(fault), exc_info=None if _lacked(fault) else fault)
 
 
 def _lacked(fault: BaseException) -> str | None:
@@ -69,11 +69,11 @@ def _lacking(fault: BaseException) -> str | None:
 
 
 def causes(fault: BaseException) -> list[BaseException]:
-    """Return *fault* and everything that it came from, each once."""
-    found, todo = list[BaseException](), deque([fault])
+    """Return *fault* and all exceptions in its chains of ``__cause__`` and ``__context__``, each once."""
+    chain, todo = list[BaseException](), deque([fault])
     while todo:
-        one = todo.popleft()
-        if one not in found:
-            found.append(one)
-            todo.extend(cause for cause in (one.__cause__, one.__context__) if cause is not None)
-    return found
+        error = todo.popleft()
+        if error not in chain:
+            chain.append(error)
+            todo.extend(cause for cause in (error.__cause__, error.__context__) if cause is not None)
+    return chain

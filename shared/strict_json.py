@@ -1,4 +1,4 @@
-"""JSON as RFC 8259 means it: no repeated keys, no NaN, no lone surrogates, nothing that hides text, bounded depth."""
+"""Strict JSON (RFC 8259): no repeated keys, no NaN, no lone surrogates, no hiding characters, bounded depth."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from shared.characters import Refusal
 
 MAX_DEPTH = 20
-# A string that is not closed goes on to the end: else its time would be lost, and every quote in it tried anew.
+# An unclosed string matches to the end of the text: else each quote in it would start another search to the end.
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 _EXACT = 2**53 - 1
 
 
 class NotStrictJson(ValueError):  # noqa: N818 - a verdict, not a failure
-    """The text is not strict JSON; *line* and *column* count from 1 where the place is known."""
+    """The text is not strict JSON; *line* and *column* count from 1, and are None where the place is not known."""
 
     def __init__(self, detail: str, line: int | None = None, column: int | None = None) -> None:
         super().__init__(detail)
@@ -30,13 +30,13 @@ class NotStrictJson(ValueError):  # noqa: N818 - a verdict, not a failure
 
 
 class NotJson(NotStrictJson):
-    """The text is not JSON by anybody's rules."""
+    """The text is not JSON by the rules of lenient parsers either."""
 
 
-def parse(content: bytes, refused: Callable[[str], Refusal | None] = hiding) -> Any:  # noqa: ANN401 - JSON not yet checked
-    """Return the value that *content* holds, or raise NotStrictJson; *refused* judges each key and text in it.
+def parse(content: bytes, refusal_in: Callable[[str], Refusal | None] = hiding) -> Any:  # noqa: ANN401 - JSON not yet checked
+    """Return the value of *content*, or raise NotStrictJson; *refusal_in* is called for each key and text in it.
 
-    Integers beyond 2^53 - 1 and numbers that overflow stay text, as in the indexes' YAML.
+    Integers beyond 2^53 - 1 and numbers that overflow become text, as in the YAML of indexes.
     """
     try:
         text = content.decode("utf-8")
@@ -48,18 +48,18 @@ def parse(content: bytes, refused: Callable[[str], Refusal | None] = hiding) -> 
     except RecursionError as fault:
         raise NotStrictJson(f"nested deeper than {MAX_DEPTH}") from fault
     except _NoNumber as fault:
-        # What stands in quotes is text, and of the same length when it is covered.
-        place = _STRING.sub(lambda found: "x" * len(found[0]), text).find(str(fault))
+        # Strings are blanked out, in their length, so that the same word in a string before is not found.
+        place = _STRING.sub(lambda match: "x" * len(match[0]), text).find(str(fault))
         raise NotStrictJson(f"{fault} is not JSON", *position(text, place)) from fault
-    if refusal := _judged(value, refused):
+    if refusal := _first_refusal(value, refusal_in):
         raise NotStrictJson(f"{refusal.detail} in text", *position(text, _offset(text, refusal.letters)))
     return value
 
 
 def _offset(text: str, letters: str) -> int:
-    """Return where *letters* stand in *text* for the first time, as they are or escaped (RFC 8259 §7)."""
-    found = re.search(r"(?<!\\)(?:\\\\)*(" + "".join(map(_either, letters)) + ")", text, re.IGNORECASE)
-    return found.start(1) if found else 0
+    """Return the offset of the first *letters* in *text*, literal or escaped (RFC 8259 §7)."""
+    match = re.search(r"(?<!\\)(?:\\\\)*(" + "".join(map(_either, letters)) + ")", text, re.IGNORECASE)
+    return match.start(1) if match else 0
 
 
 def _either(letter: str) -> str:
@@ -69,15 +69,15 @@ def _either(letter: str) -> str:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise NotStrictJson(f"the key {_shown(twice)} stands twice in one object")
-    return made
+    mapping = dict(pairs)
+    if len(mapping) != len(pairs):
+        keys: set[str] = set()
+        twice = next(key for key, _ in pairs if key in keys or keys.add(key))  # type: ignore[func-returns-value]
+        raise NotStrictJson(f"the key {_quoted(twice)} stands twice in one object")
+    return mapping
 
 
-def _shown(text: str) -> str:
+def _quoted(text: str) -> str:
     return json.dumps(text[:100])
 
 
@@ -90,19 +90,19 @@ def _no_constant(name: str) -> None:
 
 
 def integer(text: str) -> int | str:
-    """Return the decimal integer *text* stands for, or *text* itself where others could not read it exactly."""
+    """Return the integer of the decimal *text*, or *text* itself beyond 2^53 - 1, where other parsers lose digits."""
     if len(text) > 17 or abs(number := int(text)) > _EXACT:  # noqa: PLR2004 - no exact integer is longer
         return text
     return number
 
 
 def finite(text: str) -> float | str:
-    """Return the float *text* stands for, or *text* itself when it overflows."""
+    """Return the float of *text*, or *text* itself when it overflows."""
     number = float(text)
     return number if math.isfinite(number) else text
 
 
-# Without a long row of digits no integer can be beyond 2^53 - 1: then the library makes them, at a third of the cost.
+# Without 16 digits in a row no integer is beyond 2^53 - 1: then the library parses them, in a third of the time.
 _LONG = re.compile("[0-9]{16}")
 _plain = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant, parse_float=finite)
 _exact = json.JSONDecoder(
@@ -110,23 +110,23 @@ _exact = json.JSONDecoder(
 )
 
 
-def _judged(value: object, refused: Callable[[str], Refusal | None]) -> Refusal | None:
-    """Walk *value* level by level, and return what is refused in a text of it; raise NotStrictJson for great depth."""
+def _first_refusal(value: object, refusal_in: Callable[[str], Refusal | None]) -> Refusal | None:
+    """Return the first refusal in a text of *value*, level by level; raise NotStrictJson deeper than MAX_DEPTH."""
     level: list[Any] = [value]
     depth = 0
     while level:
         below: list[Any] = []
-        for one in level:
-            # The decoder makes nothing of a class that is derived from these.
-            kind = type(one)
+        for item in level:
+            # The decoder makes no subclasses, and comparing types is faster than isinstance.
+            kind = type(item)
             if kind is str:
-                if refusal := refused(one):
+                if refusal := refusal_in(item):
                     return refusal
             elif kind is list or kind is dict:
                 if depth == MAX_DEPTH:
                     raise NotStrictJson(f"nested deeper than {MAX_DEPTH}")
-                if one:
-                    below += one
-                    below += one.values() if kind is dict else ()
+                if item:
+                    below += item
+                    below += item.values() if kind is dict else ()
         level, depth = below, depth + 1
     return None

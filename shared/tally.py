@@ -1,4 +1,4 @@
-"""What happened in this process, in plain numbers: cheap to note on any path, read when somebody asks for metrics.
+"""Counters of this process for its metrics: plain numbers, which cost little to count.
 
 Only the event loop's thread writes here, so nothing needs a lock.
 """
@@ -22,7 +22,7 @@ WORK = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 
 
 class Durations:
-    """Seconds counted by upper bounds; the last count is of all that took longer."""
+    """A histogram of seconds: counts by upper bound, the last of all that took longer, and the total."""
 
     def __init__(self, bounds: tuple[float, ...]) -> None:
         self.bounds = bounds
@@ -30,12 +30,12 @@ class Durations:
         self.total = 0.0
 
     def note(self, seconds: float) -> None:
-        """Count one that took *seconds*."""
+        """Count one duration of *seconds*."""
         self.counts[bisect_left(self.bounds, seconds)] += 1
         self.total += seconds
 
     def cumulative(self) -> list[tuple[str, float]]:
-        """Return how many took at most each bound, as Prometheus wants them: the last bound is ``+Inf``."""
+        """Return (bound, count of durations up to it) for Prometheus; the last bound is ``+Inf``."""
         labels = [*map(str, self.bounds), "+Inf"]
         return list(zip(labels, accumulate(self.counts), strict=True))
 
@@ -45,7 +45,7 @@ def _of_work() -> Durations:
 
 
 def _zeros(*keys: Key) -> Callable[[], Counter[Key]]:
-    # A series that first appears at 1 shows no increase: what alerts look at is there from the start.
+    # A series that first appears at 1 shows no increase, so those that alerts watch exist from the start.
     return lambda: Counter(dict.fromkeys(keys, 0))
 
 
@@ -53,9 +53,9 @@ def _zeros(*keys: Key) -> Callable[[], Counter[Key]]:
 class Tally:
     """The counts since the start.
 
-    *requests* is by method, route and status, *answers* by route, *checks* by outcome, *writes* by what was written and
-    whether that worked (``done``, ``failed``); *failing* has what failed when it was written last. *moments* are
-    seconds since the epoch: ``start``, and ``backup`` for the last one that was taken.
+    *requests* is by method, route and status, *answers* by route, *checks* by outcome, *writes* by kind (WRITTEN) and
+    result (``done``, ``failed``); *failing* has the kinds whose last write failed. *moments* are seconds since the
+    epoch: ``start``, and ``backup`` for the last one that was taken.
     """
 
     requests: Counter[tuple[str, str, int]] = field(default_factory=Counter)
@@ -69,7 +69,7 @@ class Tally:
     moments: dict[str, float] = field(default_factory=dict)
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count one request."""
+        """Count one request, and the *seconds* until the end of its answer."""
         self.requests[method, route, status] += 1
         durations = self.answers.get(route)
         if durations is None:
@@ -77,16 +77,16 @@ class Tally:
         durations.note(seconds)
 
     def checked(self, outcome: str, seconds: float) -> None:
-        """Count one check of a source."""
+        """Count one check of a source, and the *seconds* that the source took."""
         self.checks[outcome] += 1
         self.fetches.note(seconds)
 
-    def wrote(self, what: str, result: str, writes: int = 1) -> None:
-        """Count *writes* of one of WRITTEN; *result* is ``done`` or ``failed``."""
-        self.writes[what, result] += writes
-        (self.failing.add if result == "failed" else self.failing.discard)(what)
+    def wrote(self, kind: str, result: str, writes: int = 1) -> None:
+        """Count *writes* of *kind*, one of WRITTEN; *result* is ``done`` or ``failed``."""
+        self.writes[kind, result] += writes
+        (self.failing.add if result == "failed" else self.failing.discard)(kind)
 
     def registered(self, result: str, writes: int, seconds: float) -> None:
-        """Count *writes* of registrations that shared one trip to the disk."""
+        """Count *writes* of registrations that one durable write of *seconds* held."""
         self.wrote("registrations", result, writes)
         self.write_seconds.note(seconds)

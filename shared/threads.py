@@ -1,4 +1,4 @@
-"""Threads that are started before they are needed, because the system may refuse one at any later moment."""
+"""A pool of threads that are started before they are needed, because the system may refuse one at any later moment."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ _log = logging.getLogger("hub.threads")
 
 
 class ThreadRefused(RuntimeError):  # noqa: N818 - said by the system, and met as what it refused
-    """The system gives the process no thread."""
+    """The system refused to start a thread."""
 
 
 class Threads(ThreadPoolExecutor):
-    """A pool that starts all its threads at once; those that were refused are asked for again when there is work.
+    """A pool that starts all its threads at once, and tries refused ones again when there is work.
 
-    A call that ``submit`` refused never runs. The pool of the standard library puts a call into its queue before it
-    asks for a thread: a write whose caller was told that it failed would happen with the next one.
+    A call that ``submit`` refused never runs. The pool of the standard library queues a call before it starts a thread:
+    a write that was answered as failed would then happen together with the next one.
     """
 
     def __init__(self, count: int, name: str) -> None:
-        """Start *count* threads called *name*, or as many of them as the system grants."""
+        """Start *count* threads called *name*, or as many of them as the system allows."""
         super().__init__(count, name)
         try:
             for _ in range(count):
@@ -35,7 +35,7 @@ class Threads(ThreadPoolExecutor):
             _log.warning("a thread for %s was refused (%s); it is asked for again when there is work", name, fault)
 
     def submit(self, call: Callable[..., T], /, *args: Any, **options: Any) -> Future[T]:  # noqa: ANN401 - the call's own
-        """Have a thread call *call*; raise ThreadRefused or MemoryError where no thread at all can be had."""
+        """Run *call* in a thread; raise ThreadRefused or MemoryError where there is none and none can be started."""
         once = _Call(call)
         try:
             return super().submit(once, *args, **options)
@@ -47,7 +47,7 @@ class Threads(ThreadPoolExecutor):
         try:
             super()._adjust_thread_count()
         except (RuntimeError, MemoryError) as fault:
-            # The threads that there are will come to it.
+            # The threads that run already will take the call.
             if self._threads:
                 return
             if isinstance(fault, MemoryError):

@@ -1,4 +1,4 @@
-"""What a publisher wants to know before the hub does: all that is wrong with a document, and where."""
+"""Validation of documents before they are published: verdicts with every fault and its place."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 async def validate_index(reader: DocumentReader, body: bytes, repo: str = "") -> dict[str, Any]:
-    """Return the verdict on an index, published by *repo* where that is known."""
+    """Return ``{"valid", "capability_count", "errors"}`` for an index, which *repo* publishes where that is given."""
     try:
         content = (await reader.read(body, Publisher(repo))).own()
     except (DocumentFaulty, SourceProblem) as fault:
@@ -24,7 +24,10 @@ async def validate_index(reader: DocumentReader, body: bytes, repo: str = "") ->
 
 
 async def validate_manifest(reader: DocumentReader, body: bytes) -> dict[str, Any]:
-    """Return the verdict on a federation manifest, what it says where it is valid, and which entries are in order."""
+    """Return ``{"valid", "errors", "manifest"}`` for a federation manifest; *manifest* is None for an invalid one.
+
+    Then ``sources`` has the entries that are valid by themselves, and ``refused`` the others.
+    """
     try:
         sifted = await reader.sift_manifest(body)
     except (DocumentFaulty, SourceProblem) as fault:
@@ -39,9 +42,9 @@ _MARKUP = Fault(1, 1, "", "is a web page or other markup: it begins with <", "Se
 
 
 def faults_of(fault: DocumentFaulty | SourceProblem) -> Iterable[Fault]:
-    """Return all faults; what is wrong with a document as a whole stands at its beginning.
+    """Return all faults in *fault*; one of the document as a whole is at line 1, column 1.
 
-    What a document is refused for as the answer of a source is told in other words where nobody fetched it.
+    Markup is refused in other words here than in an answer of a source, since nothing was fetched.
     """
     if isinstance(fault, DocumentFaulty):
         return fault.faults
@@ -51,5 +54,5 @@ def faults_of(fault: DocumentFaulty | SourceProblem) -> Iterable[Fault]:
 
 
 def as_json(faults: Iterable[Fault]) -> list[dict[str, Any]]:
-    """Return faults as they are answered; a hint that there is none of is left out."""
+    """Return *faults* as the objects of ``errors``, without the members that are None."""
     return [{name: value for name, value in fault._asdict().items() if value is not None} for fault in faults]

@@ -1,6 +1,6 @@
-"""YAML written from JSON scalars: block style, every string in double quotes.
+"""Writes YAML in block style from JSON scalars, every string in double quotes.
 
-So there is nothing that YAML 1.1 and 1.2 read differently, and writing costs little more than JSON does.
+YAML 1.1 and 1.2 read such a document alike, and writing it costs little more than JSON does.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _TABLE = {code: f"\\u{code:04x}" for code in _UNPRINTABLE}
 
 
 def scalar(value: object) -> bytes:
-    """Return a string, number, boolean or null as both JSON and every YAML version write it."""
+    """Return a string, number, boolean or null in a form that is JSON and YAML of every version."""
     if isinstance(value, float):
         return _number(value)
     encoded = orjson.dumps(value)
@@ -35,7 +35,7 @@ _name = lru_cache(maxsize=1024)(scalar)  # the same few names stand in every ent
 
 
 def _number(value: float) -> bytes:
-    """Return a float with the point and the signed exponent that YAML 1.1 asks for."""
+    """Return a float with the point and the signed exponent that YAML 1.1 requires."""
     digits, _, exponent = repr(value).partition("e")
     if "." not in digits:
         digits += ".0"
@@ -43,9 +43,9 @@ def _number(value: float) -> bytes:
 
 
 def flow(value: object) -> bytes:
-    """Return a scalar or a list of scalars on one line; None of its strings can end the line."""
+    """Return a scalar or a list of scalars on one line; line breaks in its strings are escaped."""
     if isinstance(value, list | tuple):
-        return b"[" + b", ".join(scalar(one) for one in value) + b"]"
+        return b"[" + b", ".join(scalar(item) for item in value) + b"]"
     return scalar(value)
 
 
@@ -56,11 +56,11 @@ def list_item(mapping: Mapping[str, object]) -> bytes:
 
 
 def field(name: str, value: object) -> bytes:
-    """Return one line of a block mapping."""
+    """Return ``"name": value`` as one line of a block mapping, with a line feed at its end."""
     return scalar(name) + b": " + flow(value) + b"\n"
 
 
 def listing(name: str, items: Iterable[Text]) -> list[bytes | Text]:
-    """Return the parts of a member *name* that holds a list of *items* made by list_item."""
+    """Return the parts of a member *name* whose value is the list of *items*, each made by ``list_item``."""
     parts = list(items)
     return [scalar(name) + b":\n", *parts] if parts else [scalar(name) + b": []\n"]

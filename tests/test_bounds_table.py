@@ -51,7 +51,7 @@ OF_THE_PROGRAM = {
     "shared/web/prepared.py::Prepared._answers",
     "shared/problems/__init__.py::PROBLEMS",
     "shared/saved.py::_fields()",
-    "shared/schemas.py::_WRITTEN",
+    "shared/schemas.py::_YAML",
     "shared/schemas.py::_collector()",
     "shared/schemas.py::checker()",
     "shared/schemas.py::schema()",

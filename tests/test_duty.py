@@ -12,7 +12,7 @@ import pytest
 from shared.hub import open_hub
 from shared.model.author import Author
 from shared.problems import StorageUnavailable
-from shared.registration import wanted
+from shared.registration import read_fields
 from shared.sources import refresher, timeline
 from shared.storage.engine import Duty
 from shared.storage.memory import MemoryEngine
@@ -59,7 +59,7 @@ async def hub(
     route = upstream.get(url_of(REPO)).respond(content=index(*map(capability, range(40))))
     opened = open_hub(settings, hands.clock(), engine)
     async with opened.running():
-        opened.sources.watch(await opened.store.add(wanted(registration(), opened.guard), Author("operator")))
+        opened.sources.watch(await opened.store.add(read_fields(registration(), opened.guard), Author("operator")))
         await opened.sources.refresh(REPO)
         route.respond(content=index(capability(1)))
         await opened.sources.refresh(REPO)
@@ -175,8 +175,8 @@ async def test_records_and_the_timeline_are_left_to_the_one_on_duty(
     records, spans = engine.holdings.load(engine.registrations.all()), engine.past.load()
     duty.mine = False
 
-    hub.sources.watch(await engine.registrations.add(wanted(registration(repo="other", url=url_of("other")), hub.guard),
-                                                     Author("operator")))  # fmt: skip
+    other = read_fields(registration(repo="other", url=url_of("other")), hub.guard)
+    hub.sources.watch(await engine.registrations.add(other, Author("operator")))
     hands.advance(timeline.SAVE_SECONDS + 60)
     hub.sources.keeper.note(state=True)
     for write in (hub.sources.keeper.save, hub.sources.secure, hub.timeline.look, hub.timeline.close):
@@ -219,7 +219,7 @@ async def test_the_schedule_rests_without_it_and_goes_on_with_it(
     monkeypatch.setattr(hub.refresher, "_come_round", counted)
     async with hub.running():
         for repo in ("one", "two"):
-            row = wanted(registration(repo=repo, url=url_of(repo)), hub.guard)
+            row = read_fields(registration(repo=repo, url=url_of(repo)), hub.guard)
             hub.sources.watch(await hub.store.add(row, Author("operator")))
         await until(lambda: len(rounds) > 3)
         # To fetch anything now would fail: no source is announced.

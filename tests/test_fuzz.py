@@ -36,7 +36,7 @@ from shared.problems import (
     SourceProblem,
     UrlRegistered,
 )
-from shared.registration import merged, wanted
+from shared.registration import merged, read_fields
 from shared.storage.files.tiny import TinyStore
 from shared.tally import Tally
 from tests.builders import Hands, capability, demand, index, registration, url_of
@@ -77,7 +77,7 @@ def test_what_is_wanted_keeps_the_schema_or_is_refused_with_places_in_it(documen
     part = schemas.schema("hub-registration")["$defs"]["wanted"]
     fits = Draft7Validator(part).is_valid(document)
     try:
-        made = wanted(document, GUARD)
+        made = read_fields(document, GUARD)
     except InvalidRegistration as refusal:
         pointers = {offence.pointer for offence in refusal.errors}
         assert pointers
@@ -90,9 +90,9 @@ def test_what_is_wanted_keeps_the_schema_or_is_refused_with_places_in_it(documen
 
 @given(WANTED)
 def test_what_keeps_every_rule_is_taken_and_read_back(document: dict[str, Any]) -> None:
-    made = wanted(document, GUARD)
+    made = read_fields(document, GUARD)
 
-    assert wanted(orjson.loads(orjson.dumps(made.as_json())), GUARD) == made
+    assert read_fields(orjson.loads(orjson.dumps(made.as_json())), GUARD) == made
 
 
 PATCHES = st.fixed_dictionaries(

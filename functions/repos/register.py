@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from shared.registration import wanted
+from shared.registration import read_fields
 from shared.web.handling import Hub, Request, Response, json_answer, read_json, read_query
 from shared.web.parameters import Readers, flag
 
@@ -24,7 +24,7 @@ async def handle(hub: Hub, request: Request) -> Response:
     """Answer 201 with the registration, where it lies and its ETag."""
     author = hub.auth.require_writer(request)
     query = read_query(request, **QUERY)
-    new = wanted(await read_json(request), hub.guard)
+    new = read_fields(await read_json(request), hub.guard)
     if query.get("dry_run"):
         # Encoded in a thread: the answer holds all that the index says, up to 5 MiB.
         return await asyncio.to_thread(json_answer, await _tried(hub, new, author))

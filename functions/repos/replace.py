@@ -5,7 +5,7 @@ Idempotent: a body that equals the registration changes nothing, not even update
 
 from __future__ import annotations
 
-from shared.registration import wanted
+from shared.registration import read_fields
 from shared.web.handling import Hub, Request, Response, if_match, json_answer, read_json, read_query
 
 
@@ -14,7 +14,7 @@ async def handle(hub: Hub, request: Request) -> Response:
     author = hub.auth.require_writer(request)
     read_query(request)
     repo = request.path_params["repo"]
-    new = wanted(await read_json(request), hub.guard, repo)
+    new = read_fields(await read_json(request), hub.guard, repo)
 
     before, after = await hub.registry.replace(new, author, if_match(request))
 

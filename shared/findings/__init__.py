@@ -12,7 +12,7 @@ from shared.findings.source import of_source
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from shared.capacity import Near
+    from shared.capacity import NearLimit
     from shared.federation import Edition
     from shared.sources.source import Source
 
@@ -51,7 +51,7 @@ def every(sources: Mapping[str, Source], federation: Served) -> list[Finding]:
     return sorted(findings, key=Finding.key)
 
 
-def of_limit(near: Near) -> Finding:
+def of_limit(near: NearLimit) -> Finding:
     """Return the finding about a limit of the hub of which most is in use."""
     limit, (used, most), since = near
     unit = _UNITS.get(limit, "MiB of memory")

@@ -7,7 +7,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from shared.problems import InvalidRegistration
-from shared.registration import wanted
+from shared.registration import read_fields
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def offences_of(fields: dict[str, Any], guard: Guard) -> Sequence[Offence]:
     """Return what is wrong with the registration *fields*, nothing where it could be sent."""
     try:
-        wanted(fields, guard)
+        read_fields(fields, guard)
     except InvalidRegistration as fault:
         return fault.errors
     return ()

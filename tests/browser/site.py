@@ -28,7 +28,7 @@ from shared.clock import Clock
 from shared.hub import Hub, open_hub
 from shared.model.author import Author
 from shared.problems import SearchTimeout
-from shared.registration import merged, wanted
+from shared.registration import merged, read_fields
 from shared.settings import Settings
 from tests.builders import TOKEN
 
@@ -136,7 +136,7 @@ class Story:
         start = sum(map(len, self.entries.values()))
         self.publish(repo, [entry(start + number, self.chance) for number in range(amount)])
         body = {"repo": repo, "url": f"{self.base}/{repo}.yaml", "domain": self.chance.choice(DOMAINS), **more}
-        made = await self.hub.store.add(wanted(body, self.hub.guard), Author("operator"))
+        made = await self.hub.store.add(read_fields(body, self.hub.guard), Author("operator"))
         self.hub.sources.watch(made)
         if read:
             await self.read(repo)

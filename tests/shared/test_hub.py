@@ -13,7 +13,7 @@ import pytest
 from shared.hub import Hub, Pace, open_hub
 from shared.model.author import Author
 from shared.problems import StartError
-from shared.registration import wanted
+from shared.registration import read_fields
 from shared.search import SearchPace, SearchRequest
 from shared.shortage import cause
 from shared.storage.files.directory import DataDirectory
@@ -98,7 +98,7 @@ async def test_threads_that_are_refused_later_are_not_needed(
     hub = open_hub(settings)
     async with hub.running():
         refused.update({"search_", "hub_", "index_"})
-        hub.sources.watch(await hub.store.add(wanted(registration(), hub.guard), Author("anna")))
+        hub.sources.watch(await hub.store.add(read_fields(registration(), hub.guard), Author("anna")))
         await hub.sources.refresh("state-hub")
         await hub.registry.shown("It is read.")
 
@@ -143,7 +143,7 @@ async def test_a_task_that_ends_is_named_and_started_again(  # noqa: PLR0917 - f
 async def test_its_end_finishes_every_write_and_frees_the_data_directory(settings: Settings, hands: Hands) -> None:
     hub = open_hub(settings, hands.clock())
     async with hub.running():
-        write = asyncio.create_task(hub.store.add(wanted(registration(), hub.guard), Author("anna")))
+        write = asyncio.create_task(hub.store.add(read_fields(registration(), hub.guard), Author("anna")))
         await asyncio.sleep(0)
 
     assert write.done()
@@ -171,7 +171,7 @@ async def test_ends_though_a_source_never_answers(hub: Hub, upstream: respx.Mock
         await asyncio.Event().wait()
 
     upstream.get(registration()["url"]).mock(side_effect=hang)
-    made = await hub.store.add(wanted(registration(), hub.guard), Author("anna"))
+    made = await hub.store.add(read_fields(registration(), hub.guard), Author("anna"))
     hub.sources.watch(made)
     check = asyncio.create_task(hub.sources.refresh("state-hub"))
     await asyncio.sleep(0.01)

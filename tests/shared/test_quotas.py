@@ -59,7 +59,7 @@ def test_a_refusal_takes_nothing_and_says_whose_bound_it_is() -> None:
     pool = Pool(100, "bytes")
     pool.take("anna", 40)
 
-    with pytest.raises(Overloaded, match=r"^This client has as many bytes under way as"):
+    with pytest.raises(Overloaded, match=r"^This client holds as many bytes as"):
         pool.take("anna", 11)
     with pytest.raises(Overloaded, match=r"^This hub takes 100 bytes at a time"):
         pool.take("bert", 61)
@@ -111,7 +111,7 @@ def test_what_is_counted_is_bounded(hands: Hands) -> None:
     for number in range(CLIENTS + 10):
         counter.count(f"token-{number}")
 
-    assert len(counter._counted) == CLIENTS
+    assert len(counter._windows) == CLIENTS
 
 
 def test_writes_are_counted_for_each_token_and_those_of_admins_are_not(quotas: Quotas, hands: Hands) -> None:
@@ -155,7 +155,7 @@ def test_sources_that_are_tried_out_are_bounded_for_each_token_and_in_all(hands:
         for token in range(TRIALS // TRIALS_EACH - 1):
             for _ in range(TRIALS_EACH):
                 stack.enter_context(quotas.trial(Author(f"token-{token}")))
-            with pytest.raises(Overloaded, match="lets one client have"), quotas.trial(Author(f"token-{token}")):
+            with pytest.raises(Overloaded, match="lets one client hold"), quotas.trial(Author(f"token-{token}")):
                 raise AssertionError
         with quotas.trial(Author("another")):
             pass

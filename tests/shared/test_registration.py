@@ -8,7 +8,7 @@ import pytest
 from shared.fetch.guard import Guard
 from shared.model.registration import Registration, RegistrationFields
 from shared.problems import InvalidRegistration
-from shared.registration import merged, wanted
+from shared.registration import merged, read_fields
 from tests.builders import registration
 
 GUARD = Guard((), (80, 443))
@@ -21,18 +21,18 @@ ROW = Registration(
 def refused(document: object, repo: str | None = None) -> list[tuple[str, str]]:
     """Return the offences for which *document* is refused."""
     with pytest.raises(InvalidRegistration) as raised:
-        wanted(document, GUARD, repo)
+        read_fields(document, GUARD, repo)
     return [(offence.pointer, offence.detail) for offence in raised.value.errors]
 
 
 def test_reads_what_is_wanted_and_adds_the_defaults() -> None:
-    assert wanted(registration(), GUARD).as_json() == {
+    assert read_fields(registration(), GUARD).as_json() == {
         **registration(), "enabled": True, "required": False, "cache_ttl_seconds": 3600, "description": "",
     }  # fmt: skip
 
 
 def test_a_whole_number_may_be_written_with_a_point() -> None:
-    ttl = wanted(registration(cache_ttl_seconds=60.0), GUARD).cache_ttl_seconds
+    ttl = read_fields(registration(cache_ttl_seconds=60.0), GUARD).cache_ttl_seconds
 
     assert (ttl, type(ttl)) == (60, int)
 
@@ -78,8 +78,8 @@ def test_refuses_what_is_no_object(document: object) -> None:
 def test_the_name_in_the_path_may_be_left_out_of_the_body_but_not_contradicted() -> None:
     nameless = registration(repo=None)
 
-    assert wanted(nameless, GUARD, "state-hub").repo == "state-hub"
-    assert wanted(registration(), GUARD, "state-hub").repo == "state-hub"
+    assert read_fields(nameless, GUARD, "state-hub").repo == "state-hub"
+    assert read_fields(registration(), GUARD, "state-hub").repo == "state-hub"
     says = "must be a, or left out: the name of a repo never changes"
     assert refused(registration(repo="b"), "a") == [("/repo", says)]
     assert [pointer for pointer, _ in refused(registration(repo=7), "a")] == ["/repo"]

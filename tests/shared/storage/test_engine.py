@@ -19,7 +19,7 @@ from shared.model.registration import Registration
 from shared.model.settled import Known, Settled
 from shared.model.spans import Span
 from shared.model.status import STATES, Status
-from shared.registration import wanted
+from shared.registration import read_fields
 from shared.storage.engine import Engine, Head, Lasted, Shown
 from shared.storage.files import FilesEngine
 from shared.storage.memory import MemoryEngine
@@ -261,7 +261,7 @@ async def test_a_hub_on_any_engine_reads_serves_and_goes_on_after_a_restart(
     upstream.get(url_of("state-hub")).respond(content=index(capability(1)))
     hub = open_hub(settings, hands.clock(), engines.next())
     async with hub.running():
-        hub.sources.watch(await hub.store.add(wanted(registration(), hub.guard), Author("anna")))
+        hub.sources.watch(await hub.store.add(read_fields(registration(), hub.guard), Author("anna")))
         await hub.sources.refresh("state-hub")
         before = await hub.federation.shown()
 

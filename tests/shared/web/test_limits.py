@@ -139,7 +139,7 @@ def test_documents_that_wait_for_their_validation_are_bounded(hands: Hands) -> N
     with contextlib.ExitStack() as stack:
         for _ in range(VALIDATING // 2):
             stack.enter_context(limits.validation(asking(client="192.0.2.1")))
-        with pytest.raises(Overloaded, match="lets one client have"), limits.validation(asking(client="192.0.2.1")):
+        with pytest.raises(Overloaded, match="lets one client hold"), limits.validation(asking(client="192.0.2.1")):
             raise AssertionError
         with limits.validation(asking(client="192.0.2.2")):
             pass
