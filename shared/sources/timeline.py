@@ -103,7 +103,7 @@ class Timeline:
     async def _save(self) -> None:
         self._saved = self._clock.monotonic()
         try:
-            await asyncio.to_thread(self._past.save, self._spans)
+            await self._past.save(self._spans)
         except Problem as fault:
             if not self._trouble:
                 _log.warning("recording how fresh the sources are: %s", fault.detail)

@@ -134,8 +134,8 @@ class TimelineStore(Protocol):
         """Return what was recorded; nothing, and a warning in the log, where that can't be read."""
         ...
 
-    def save(self, spans: Sequence[Span]) -> None:
-        """Record *spans* in the place of what was; raise StorageUnavailable. For any thread."""
+    async def save(self, spans: Sequence[Span]) -> None:
+        """Record *spans* in the place of what was; raise StorageUnavailable. One that began goes on without its caller."""
         ...
 
 

@@ -172,7 +172,7 @@ class MemoryPast(TimelineStore):
         """Keep the promise of TimelineStore."""
         return list(self._spans)
 
-    def save(self, spans: Sequence[Span]) -> None:
+    async def save(self, spans: Sequence[Span]) -> None:
         """Keep the promise of TimelineStore."""
         self._spans = tuple(spans)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import threading
@@ -44,8 +45,11 @@ class FilePast(TimelineStore):
             _log.warning("%s can't be understood: recorded anew from here on", self._path)
         return []
 
-    def save(self, spans: Sequence[Span]) -> None:
+    async def save(self, spans: Sequence[Span]) -> None:
         """Keep the promise."""
+        await asyncio.to_thread(self._write, tuple(spans))
+
+    def _write(self, spans: Sequence[Span]) -> None:
         rows = [[span.since, span.until, span.counts] for span in spans]
         content = orjson.dumps({"format": FORMAT, "states": STATES, "spans": rows})
         # A write whose caller was cancelled may still be under way.

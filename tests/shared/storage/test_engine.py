@@ -247,10 +247,10 @@ async def test_a_serial_is_given_in_a_turn_one_after_the_other(engines: Engines)
     assert (head, list(loaded)) == (Head(2, NOW, "sha256:2", {}), lines)
 
 
-def test_the_past_is_what_was_saved_last(engines: Engines) -> None:
+async def test_the_past_is_what_was_saved_last(engines: Engines) -> None:
     spans = [Span(60, 120, tuple(range(len(STATES))))]
-    engines.engine.past.save([])
-    engines.engine.past.save(spans)
+    await engines.engine.past.save([])
+    await engines.engine.past.save(spans)
 
     assert engines.again().past.load() == spans
 
