@@ -135,7 +135,7 @@ class TimelineStore(Protocol):
         ...
 
     async def save(self, spans: Sequence[Span]) -> None:
-        """Record *spans* in the place of what was; raise StorageUnavailable. One that began goes on without its caller."""
+        """Record *spans* in the place of what was, also where the caller is cancelled; raise StorageUnavailable."""
         ...
 
 
