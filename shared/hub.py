@@ -28,7 +28,7 @@ from shared.search.index import Index
 from shared.shortage import log_failure
 from shared.sources.check import Checker
 from shared.sources.life import Sources
-from shared.sources.refresher import Refresher
+from shared.sources.refresher import LOOK_SECONDS, Refresher
 from shared.sources.room import ContentRoom
 from shared.sources.timeline import Timeline
 from shared.sources.trial import Trial
@@ -63,6 +63,7 @@ class Pace:
     make_index: Callable[[Edition, More], Index] = Index
     gather_seconds: tuple[float, float] = GATHER_SECONDS
     again_seconds: float = AGAIN_SECONDS
+    look_seconds: float = LOOK_SECONDS
 
 
 def _threads() -> Threads:
@@ -234,7 +235,7 @@ def _opened(settings: Settings, pace: Pace, clock: Clock, tally: Tally, engine: 
     federation = Federation(engine.editions, sources, clock, tally, pace.gather_seconds)
     limits = Limits(settings, clock)
     auth = Auth(settings.token, clock, limits, settings.tokens_file)
-    refresher = Refresher(sources, clock)
+    refresher = Refresher(sources, clock, pace.look_seconds)
     search = Search(federation, clock, Naming(settings.public).facts, pace=pace.search, make=pace.make_index)
     registry = Registry(engine.registrations, sources, federation, search, trial, Quotas(settings, clock))
     reads = Reads()

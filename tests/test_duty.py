@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from shared.hub import open_hub
+from shared.hub import Pace, open_hub
 from shared.model.author import Author
 from shared.problems import StorageUnavailable
 from shared.registration import read_fields
-from shared.sources import refresher, timeline
+from shared.sources import timeline
 from shared.storage.engine import Duty
 from shared.storage.memory import MemoryEngine
 from tests.announced import announcing
@@ -203,9 +203,9 @@ async def test_what_a_start_finds_is_tidied_by_the_one_on_duty(
 async def test_the_schedule_rests_without_it_and_goes_on_with_it(
     settings: Settings, hands: Hands, duty: PassingDuty, engine: MemoryEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(refresher, "LOOK_SECONDS", 0.005)
     duty.mine = False
-    hub, rounds = open_hub(replace(settings, refresh=True), hands.clock(), engine), list[bool]()
+    refreshing, rounds = replace(settings, refresh=True), list[bool]()
+    hub = open_hub(refreshing, hands.clock(), engine, Pace(look_seconds=0.005))
     come_round = hub.refresher._come_round
 
     def counted() -> None:
@@ -224,7 +224,7 @@ async def test_the_schedule_rests_without_it_and_goes_on_with_it(
         await until(lambda: len(rounds) > 3)
         # To fetch anything now would fail: no source is announced.
         assert (states(), hub.refresher.health(), hub.federation.idle) == ({"never"}, "ok", True)
-        assert hub.refresher._pause() == refresher.LOOK_SECONDS
+        assert hub.refresher._pause() == 0.005
 
         with announcing() as upstream:
             upstream.get(url__regex=".*").respond(content=index())

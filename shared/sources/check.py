@@ -14,6 +14,7 @@ from shared.sources.unread import UnreadDocuments
 
 if TYPE_CHECKING:
     from shared.fetch import Fetched, Fetcher
+    from shared.formats import SourceFormat
     from shared.formats.reader import DocumentReader
     from shared.model.content import Content
     from shared.model.kept import Kept
@@ -31,9 +32,16 @@ class CheckResult(NamedTuple):
 
 
 class Checker:
-    """Checks sources; knows nothing of their states."""
+    """Checks sources, each of which publishes a document of *source_format*; knows nothing of their states."""
 
-    def __init__(self, fetcher: Fetcher, reader: DocumentReader, unread: UnreadDocuments | None = None) -> None:
+    def __init__(
+        self,
+        fetcher: Fetcher,
+        reader: DocumentReader,
+        unread: UnreadDocuments | None = None,
+        source_format: SourceFormat = INDEX,
+    ) -> None:
+        self._format = source_format
         self._fetcher = fetcher
         self._reader = reader
         self._unread = unread or UnreadDocuments()
@@ -46,7 +54,7 @@ class Checker:
         source, and Overloaded where the hub's own machine has run out of what a check takes.
         """
         validators, owner = last.validators if last else Validators(), talk.owner if talk else ""
-        fetched = await self._fetcher.fetch(url, validators, talk, INDEX.accept)
+        fetched = await self._fetcher.fetch(url, validators, talk, self._format.accept)
         if fetched.body is None:
             return CheckResult(fetched.status, None, None, fetched.validators)
         size = len(fetched.body)
@@ -67,7 +75,7 @@ class Checker:
         await self._unread.wait(owner)
         size = 0
         try:
-            fetched = await self._fetcher.fetch(url, validators, TalkTime(self._clock, owner), INDEX.accept)
+            fetched = await self._fetcher.fetch(url, validators, TalkTime(self._clock, owner), self._format.accept)
             size = len(fetched.body or b"")
         finally:
             self._unread.give_back(owner, self._unread.largest - size)
@@ -77,7 +85,7 @@ class Checker:
         if fetched.body is None:
             return CheckResult(fetched.status, None, None, fetched.validators)
         try:
-            reading = await self._reader.read(fetched.body, Publisher(repo, url), INDEX, owner=owner)
+            reading = await self._reader.read(fetched.body, Publisher(repo, url), self._format, owner=owner)
             content = reading.own()
         except DocumentFaulty as fault:
             raise InvalidIndex(str(fault), source_status=fetched.status, faults=fault.faults) from fault

@@ -80,7 +80,9 @@ class Hosts:
     is set by the schedule while no check is under way and none is due, and cleared as soon as that is no longer so.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most_left: int = MOST_LEFT) -> None:
+        """Remember *most_left* hosts that asked for a pause and from which no source is read any more."""
+        self._most_left = most_left
         self._hosts: dict[str, Host] = {}
         self._left: dict[str, Host] = {}
         self.checks = 0
@@ -123,7 +125,7 @@ class Hosts:
     def _keep(self, name: str, host: Host) -> None:
         """Remember the pause of *host*, from which no source is read; of too many the one that ends first goes."""
         self._left[name] = host
-        if len(self._left) > MOST_LEFT:
+        if len(self._left) > self._most_left:
             first = min(self._left, key=lambda one: self._left[one].cool_until)
             if not self._left.pop(first).sources:
                 self._hosts.pop(first)

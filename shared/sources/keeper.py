@@ -32,7 +32,16 @@ class Keeper:
     While another process is on duty, the records are written by that one, and none by this.
     """
 
-    def __init__(self, sources: Mapping[str, Source], engine: Engine, time: RunningTime) -> None:
+    def __init__(
+        self,
+        sources: Mapping[str, Source],
+        engine: Engine,
+        time: RunningTime,
+        save_seconds: float = SAVE_SECONDS,
+        at_once: int = SLICE,
+    ) -> None:
+        """Save every *save_seconds*, the records of so many sources made *at_once*."""
+        self._save_seconds, self._at_once = save_seconds, at_once
         self._sources = sources
         self._holdings = engine.holdings
         self._duty = engine.duty
@@ -42,9 +51,9 @@ class Keeper:
         self._saved = time.clock.monotonic()
 
     async def run(self) -> None:
-        """Save every SAVE_SECONDS what changed, for ever; where nothing does, now and then how long the hub has run."""
+        """Save now and then what changed, for ever; where nothing does, now and then how long the hub has run."""
         while True:
-            await asyncio.sleep(SAVE_SECONDS)
+            await asyncio.sleep(self._save_seconds)
             await self._save_or_log()
 
     async def close(self) -> None:
@@ -109,13 +118,13 @@ class Keeper:
             raise
 
     async def _jot(self) -> None:
-        """Write the records of all sources, made SLICE by SLICE, so that the event loop goes on in between.
+        """Write the records of all sources, made some at once, so that the event loop goes on in between.
 
         A source that changes after its slice is noted, and written the next time.
         """
         records: list[Record] = []
         sources = iter(list(self._sources.values()))
-        while part := list(islice(sources, SLICE)):
+        while part := list(islice(sources, self._at_once)):
             records += [source.record(self._time.clock) for source in part]
             await asyncio.sleep(0)
         followed = [record for record in records if record.repo in self._sources]

@@ -35,7 +35,11 @@ class Refresher:
     process is on duty it starts none.
     """
 
-    def __init__(self, sources: Sources, clock: Clock) -> None:
+    def __init__(
+        self, sources: Sources, clock: Clock, look_seconds: float = LOOK_SECONDS, most_checks: int = MOST_CHECKS
+    ) -> None:
+        """Look through all sources every *look_seconds*, and have at most *most_checks* under way."""
+        self._look_seconds, self._most_checks = look_seconds, most_checks
         self._sources = sources
         self._clock = clock
         self._checks: set[asyncio.Task[None]] = set()
@@ -67,7 +71,7 @@ class Refresher:
                 self._trouble = f"a round failed ({cause(fault)}); the log says how"
                 log_failure(_log, "a round of the refresher failed", fault)
                 # What fails for each check that ends must not fill the log.
-                await asyncio.sleep(LOOK_SECONDS)
+                await asyncio.sleep(self._look_seconds)
             # Not wait_for: it may swallow a cancellation that comes together with the event.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
@@ -76,8 +80,8 @@ class Refresher:
     def _pause(self) -> float:
         """Return the seconds until the next look or, if that is sooner, until a source becomes due."""
         if not self._on_duty:
-            return LOOK_SECONDS
-        ahead = self._looked + LOOK_SECONDS - self._clock.monotonic()
+            return self._look_seconds
+        ahead = self._looked + self._look_seconds - self._clock.monotonic()
         return self._sources.schedule.pause(max(ahead, 0.0))
 
     def _come_round(self) -> None:
@@ -91,13 +95,13 @@ class Refresher:
             return
         if stalled:
             schedule.spread()
-        if now - self._looked >= LOOK_SECONDS:
+        if now - self._looked >= self._look_seconds:
             if schedule.follow_wall():
                 _log.warning("the wall clock was set; the dates of the next checks are computed anew")
             self._sources.expire()
-            schedule.look(LOOK_SECONDS)
+            schedule.look(self._look_seconds)
             self._looked = now
-        while len(self._checks) < MOST_CHECKS and (repo := schedule.following()) is not None:
+        while len(self._checks) < self._most_checks and (repo := schedule.following()) is not None:
             self._start(repo)
 
     def _start(self, repo: str) -> None:

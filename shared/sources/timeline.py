@@ -38,8 +38,11 @@ class Timeline:
     that is killed leaves a gap that is up to ten minutes longer than it was away.
     """
 
-    def __init__(self, past: TimelineStore, sources: Sources, clock: Clock) -> None:
-        """Take up what was recorded, or begin anew where that can't be read."""
+    def __init__(
+        self, past: TimelineStore, sources: Sources, clock: Clock, look_seconds: float = LOOK_SECONDS
+    ) -> None:
+        """Take up what was recorded, or begin anew where that can't be read; ``follow`` looks every *look_seconds*."""
+        self._look_seconds = look_seconds
         self._past = past
         self._sources = sources
         self._clock = clock
@@ -64,7 +67,7 @@ class Timeline:
                 await self.look()
             except Exception as fault:  # noqa: BLE001 - logged and tried again; the present is shown either way
                 log_failure(_log, "recording how fresh the sources are failed", fault)
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(self._look_seconds)
 
     async def look(self) -> None:
         """Count the sources by state, and save the timeline if the counts changed or it was not saved for long.

@@ -79,15 +79,16 @@ async def test_the_source_is_asked_for_an_index(checker: Checker, upstream: resp
 
 
 async def test_a_document_that_speaks_for_others_alone_is_refused_and_no_content(
-    checker: Checker, upstream: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
+    upstream: respx.MockRouter
 ) -> None:
+    checker = Checker(Fetcher(Guard(), "tests"), DocumentReader(), source_format=HUB)
     nothing = {"generated_at": "2026-11-23T10:00:00Z", "complete": True, "missing_required": [], "conflicts": []}
     federated = json.dumps({"version": 1, "sources": [], "capabilities": [], **nothing}).encode()
     upstream.get(URL).respond(content=federated)
-    monkeypatch.setattr("shared.sources.check.INDEX", HUB)
 
     with pytest.raises(InvalidIndex, match="speaks for other repos alone") as fault:
         await checker.check(REPO, URL)
+    await checker.close()
 
     assert fault.value.source_status == 200
 

@@ -14,7 +14,7 @@ from shared.hub import Hub, open_hub
 from shared.model.author import Author
 from shared.model.registration import Registration
 from shared.problems import HeldReplaced, NothingHeld, Overloaded, RepoNotFound, SourceStatus
-from shared.sources import intake, schedule
+from shared.sources import intake
 from shared.sources.held import past_of
 from shared.sources.hosts import AT_A_TIME, IN_ALL
 from shared.storage.files import shelf
@@ -555,21 +555,20 @@ async def test_a_host_that_wants_peace_is_asked_no_more(hub: Hub, hands: Hands, 
 
 
 @pytest.mark.usefixtures("crowd")
-async def test_the_sources_of_a_host_that_asks_for_a_pause_get_their_dates_by_slices(
-    hub: Hub, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(schedule, "AT_ONCE", 5)
+async def test_the_sources_of_a_host_that_asks_for_a_pause_get_their_dates_by_slices(hub: Hub) -> None:
+    for number in range(20, 2000):
+        hub.sources.watch(replace(ROW, repo=f"r{number}", url=f"https://busy.example/{number}"))
 
     def waiting() -> int:
-        return sum(hub.sources.status(f"r{n}").next_check_at == "2026-11-23T10:02:00Z" for n in range(20))
+        return sum(hub.sources.status(f"r{n}").next_check_at == "2026-11-23T10:02:00Z" for n in range(2000))
 
     status = hub.sources._checks._cool(hub.sources.all()["r0"], busy(), 120.0)
 
     assert status.next_check_at == "2026-11-23T10:02:00Z"
-    assert waiting() <= 6
+    assert waiting() <= 501
     for _ in range(4):
         await asyncio.sleep(0)
-    assert waiting() == 20
+    assert waiting() == 2000
 
 
 @pytest.mark.parametrize(

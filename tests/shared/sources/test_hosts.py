@@ -1,16 +1,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from shared.model.registration import Registration
-from shared.sources import hosts as module
 from shared.sources.hosts import Hosts
 from shared.sources.source import Source
 from tests.builders import registration
-
-if TYPE_CHECKING:
-    import pytest
 
 ROW = Registration(**registration(), registered_at="", updated_at="", registered_by="operator", revision=1)
 
@@ -61,9 +56,8 @@ def test_hosts_that_nobody_is_read_from_are_forgotten_when_their_pause_ends() ->
     assert len(hosts._hosts) == 60
 
 
-def test_few_pauses_are_remembered_of_hosts_that_nobody_is_read_from(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_LEFT", 3)
-    hosts = Hosts()
+def test_few_pauses_are_remembered_of_hosts_that_nobody_is_read_from() -> None:
+    hosts = Hosts(most_left=3)
     stays = source("https://h9.example/1")
     for number in (9, 1, 0, 2, 3, 4):
         left = source(f"https://h{number}.example/1")

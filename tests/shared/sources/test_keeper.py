@@ -12,7 +12,6 @@ from shared.model.registration import Registration
 from shared.model.settled import Settled
 from shared.model.status import Status
 from shared.problems import StorageUnavailable
-from shared.sources import keeper as module
 from shared.sources.keeper import Keeper
 from shared.sources.source import Source
 from shared.storage.files import FilesEngine
@@ -183,14 +182,15 @@ async def test_closing_writes_for_how_long_the_hub_has_run(
 
 @pytest.mark.parametrize("fault", [StorageUnavailable("No."), ZeroDivisionError()], ids=["a full disk", "unforeseen"])
 async def test_states_are_written_every_few_seconds_whatever_goes_wrong(
-    keeper: Keeper, volume: Volume, fault: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    volume: Volume, fault: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    keeper = Keeper({"state-hub": Source(ROW)}, volume.engine, Hands().running(), save_seconds=0.001)
+
     def refuse() -> None:
         refused.append(fault)
         raise fault
 
     refused: list[Exception] = []
-    monkeypatch.setattr(module, "SAVE_SECONDS", 0.001)
     with monkeypatch.context() as refusing:
         refusing.setattr(volume.shelves, "sync", refuse)
         keeper.note()
@@ -209,8 +209,7 @@ async def test_the_loop_goes_on_between_slices_and_what_changes_meanwhile_is_wri
     volume: Volume, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sources = {f"r{number}": Source(replace(ROW, repo=f"r{number}")) for number in range(4)}
-    keeper = Keeper(sources, volume.engine, Hands().running())
-    monkeypatch.setattr(module, "SLICE", 2)
+    keeper = Keeper(sources, volume.engine, Hands().running(), at_once=2)
     seen: list[str] = []
     record = Source.record
 

@@ -10,7 +10,6 @@ import pytest
 
 from shared.model.registration import Registration
 from shared.problems import RepoNotFound, StorageUnavailable
-from shared.sources import refresher as module
 from shared.sources.hosts import AT_A_TIME
 from shared.sources.refresher import Refresher
 from tests.builders import Hands, index, registration
@@ -28,10 +27,9 @@ ROW = Registration(
 
 
 @pytest.fixture
-async def running(hub: Hub, hands: Hands, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[asyncio.Task[None]]:
+async def running(hub: Hub, hands: Hands) -> AsyncIterator[asyncio.Task[None]]:
     """The refresher at work, at a pace for tests."""
-    monkeypatch.setattr(module, "LOOK_SECONDS", 0.005)
-    task = asyncio.create_task(Refresher(hub.sources, hands.clock()).run())
+    task = asyncio.create_task(Refresher(hub.sources, hands.clock(), look_seconds=0.005).run())
     yield task
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -64,11 +62,13 @@ async def test_what_is_due_is_read_again(hub: Hub, hands: Hands, upstream: respx
     await until(lambda: route.call_count == 2)
 
 
-@pytest.fixture
-async def between_looks(hub: Hub, hands: Hands, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[asyncio.Task[None]]:
+@pytest.fixture(params=[256])
+async def between_looks(
+    hub: Hub, hands: Hands, request: pytest.FixtureRequest
+) -> AsyncIterator[asyncio.Task[None]]:
     """The refresher at work after its first look at all sources; a second one never comes."""
-    monkeypatch.setattr(module, "LOOK_SECONDS", 3600)
-    task = asyncio.create_task(Refresher(hub.sources, hands.clock()).run())
+    refresher = Refresher(hub.sources, hands.clock(), look_seconds=3600, most_checks=request.param)
+    task = asyncio.create_task(refresher.run())
     await asyncio.sleep(0)
     yield task
     task.cancel()
@@ -150,11 +150,9 @@ async def test_so_does_a_check_that_somebody_asked_for(hub: Hub, upstream: respx
     assert len(await flights) == AT_A_TIME
 
 
+@pytest.mark.parametrize("between_looks", [1], indirect=True, ids=["one check at a time"])
 @pytest.mark.usefixtures("between_looks")
-async def test_a_check_that_ends_makes_room_for_one_of_another_host(
-    hub: Hub, upstream: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "MOST_CHECKS", 1)
+async def test_a_check_that_ends_makes_room_for_one_of_another_host(hub: Hub, upstream: respx.MockRouter) -> None:
     upstream.get(url__regex=".*").respond(content=index())
     for number in range(20):
         hub.sources.watch(replace(ROW, repo=f"r{number}", url=f"https://h{number}.example/"))
@@ -223,8 +221,7 @@ async def test_a_check_that_goes_wrong_does_not_end_it(
 async def test_a_round_that_goes_wrong_is_told_and_followed_by_the_next(
     hub: Hub, hands: Hands, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, broken: str
 ) -> None:
-    refresher = Refresher(hub.sources, hands.clock())
-    monkeypatch.setattr(module, "LOOK_SECONDS", 0.005)
+    refresher = Refresher(hub.sources, hands.clock(), look_seconds=0.005)
     part = hub.sources if broken == "expire" else hub.sources.schedule
     monkeypatch.setattr(part, broken, lambda *_: 1 / 0)
     task = asyncio.create_task(refresher.run())
@@ -304,10 +301,9 @@ async def test_content_is_given_up_when_its_time_has_come(hub: Hub, hands: Hands
 
 
 async def test_readiness_says_what_the_machine_lacks_until_a_check_goes_well_or_none_comes(
-    hub: Hub, hands: Hands, upstream: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
+    hub: Hub, hands: Hands, upstream: respx.MockRouter
 ) -> None:
-    monkeypatch.setattr(module, "LOOK_SECONDS", 0.005)
-    refresher = Refresher(hub.sources, hands.clock())
+    refresher = Refresher(hub.sources, hands.clock(), look_seconds=0.005)
     task = asyncio.create_task(refresher.run())
     route = upstream.get(ROW.url).mock(side_effect=MemoryError)
     hub.sources.watch(ROW)

@@ -11,6 +11,7 @@ import pytest
 from shared.hub import open_hub
 from shared.model.spans import Span
 from shared.model.status import STATES
+from shared.sources.timeline import Timeline
 from tests.builders import START, client_of, index, refresh, register, url_of
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from shared.hub import Hub
     from shared.settings import Settings
     from shared.sources.source import Source
-    from shared.sources.timeline import Timeline
     from tests.builders import Hands
 
 BEGAN = int(START.timestamp())
@@ -167,20 +167,31 @@ async def test_a_backup_holds_it(client: httpx.AsyncClient, hub: Hub, hands: Han
         assert b"timeline.json" in b"".join(snapshot.stream())
 
 
-async def test_looks_by_itself(client: httpx.AsyncClient, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.sources.timeline.LOOK_SECONDS", 0.001)
+async def test_looks_by_itself(client: httpx.AsyncClient, hub: Hub, hands: Hands) -> None:
+    timeline = Timeline(hub.engine.past, hub.sources, hands.clock(), look_seconds=0.001)
+    hub.sources.signal.subscribe("a timeline in haste", timeline.on_source)
+    following = asyncio.create_task(timeline.follow())
+    await asyncio.sleep(0.01)
+    before = spans(timeline)
     await register(client)
 
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(hub.timeline.follow(), 0.1)
+    async with asyncio.timeout(10):
+        while not spans(timeline):  # noqa: ASYNC110 - what is waited for tells nobody
+            await asyncio.sleep(0.001)
 
-    assert spans(hub.timeline) == [Span(0, 0, NEVER)]
+    assert (before, spans(timeline)) == ([], [Span(0, 0, NEVER)])
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
 
 
 async def test_looks_again_after_what_nobody_foresaw(
-    client: httpx.AsyncClient, hub: Hub, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    client: httpx.AsyncClient,
+    hub: Hub,
+    hands: Hands,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr("shared.sources.timeline.LOOK_SECONDS", 0.001)
+    timeline = Timeline(hub.engine.past, hub.sources, hands.clock(), look_seconds=0.001)
     await register(client)
     faults = [RuntimeError("spilt")]
 
@@ -192,10 +203,10 @@ async def test_looks_again_after_what_nobody_foresaw(
     sources = hub.sources.all
     monkeypatch.setattr(hub.sources, "all", all_but_once)
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(hub.timeline.follow(), 0.1)
+        await asyncio.wait_for(timeline.follow(), 0.1)
 
     assert "RuntimeError: spilt" in caplog.text
-    assert spans(hub.timeline) == [Span(0, 0, NEVER)]
+    assert spans(timeline) == [Span(0, 0, NEVER)]
 
 
 async def test_counts_only_after_a_change(client: httpx.AsyncClient, hub: Hub, hands: Hands) -> None:
