@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from shared.pages import asked_of, page
-from shared.pages.searching import FILTERS, READERS, SearchForm, shown
+from shared.pages import page, read_page_query
+from shared.pages.searching import FILTERS, READERS, SearchForm, render
 
 if TYPE_CHECKING:
     from shared.web.handling import Hub, Request, Response
@@ -18,11 +18,11 @@ QUERY: Readers = READERS
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer one page of what is found."""
-    values = asked_of(request, **QUERY)
+    values = read_page_query(request, **QUERY)
     filters = {name: values[name] for name in FILTERS if name in values}
     query = SearchForm(values.get("q", ""), filters, values.get("cursor", ""))
 
-    answer = await hub.search.answer(query.wanted(), shown)
+    answer = await hub.search.answer(query.request(), render)
 
     offered = any(hub.federation.edition.composition.shares)
     return await page(hub, request, "capabilities.html", query=query, offered=offered, **orjson.loads(answer.body))

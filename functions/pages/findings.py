@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from shared.findings import KINDS, SEVERITIES, by_repo
-from shared.pages import asked_of, page
+from shared.pages import page, read_page_query
 from shared.pages.summary import all_well, rows_of
-from shared.pages.troubles import Troubles
+from shared.pages.troubles import FindingsView
 from shared.web.parameters import Readers, one_of, slug, whole
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ QUERY: Readers = {
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer one page of the list."""
-    query = asked_of(request, **QUERY)
-    view = Troubles(**query)
+    query = read_page_query(request, **QUERY)
+    view = FindingsView(**query)
 
     findings, registrations = await hub.findings.made(), await hub.store.registrations()
     facts = await hub.reads.run(_facts, hub, view, findings, registrations)
@@ -39,7 +39,7 @@ async def handle(hub: Hub, request: Request) -> Response:
 
 
 def _facts(
-    hub: Hub, view: Troubles, findings: Sequence[Finding], registrations: Sequence[Registration]
+    hub: Hub, view: FindingsView, findings: Sequence[Finding], registrations: Sequence[Registration]
 ) -> dict[str, Any]:
     """Return what the page shows; called in a thread."""
     wanted, rows = view.of(findings), rows_of(hub, registrations)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.discovery import links
 from shared.findings import by_repo
-from shared.pages import asked_of, page
+from shared.pages import page, read_page_query
 from shared.pages.overtime import WINDOWS, picture
 from shared.pages.picture import flowers
 from shared.pages.summary import ages, all_well, by_domain, by_state, rows_of
@@ -41,7 +41,7 @@ QUERY: Readers = {"over": one_of(*WINDOWS).otherwise(default="week")}
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer the overview, or the links."""
-    query = asked_of(request, (JSON, HTML), **QUERY)
+    query = read_page_query(request, (JSON, HTML), **QUERY)
     leading = {"Link": links(hub.settings.public_path)}
     if query.media_type == JSON:
         offers = {name: hub.settings.public + path for name, path in _OFFERS.items()}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from shared.pages import asked_of, page
+from shared.pages import page, read_page_query
 from shared.pages.registering import lines, offences_of
 from shared.web.parameters import Readers, flag
 
@@ -19,7 +19,7 @@ _LONGEST = 4096
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer the page."""
-    fields: dict[str, Any] = asked_of(request, **QUERY)
+    fields: dict[str, Any] = read_page_query(request, **QUERY)
 
     offences = offences_of(fields, hub.guard) if fields else ()
     curl, client = lines(fields, hub.settings.public)

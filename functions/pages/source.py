@@ -5,7 +5,7 @@ from __future__ import annotations
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
-from shared.pages import asked_of, page
+from shared.pages import page, read_page_query
 from shared.pages.searching import described
 from shared.pages.source import recent, waiting
 from shared.pages.summary import row_of
@@ -25,7 +25,7 @@ MOST_ENTRIES = 100
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer the page."""
-    asked_of(request)
+    read_page_query(request)
     registration = await hub.store.get(request.path_params["repo"])
 
     changes = await hub.store.history(registration.repo)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from shared.model.status import STATES
-from shared.pages import asked_of, page, typed
+from shared.pages import page, read_page_query, typed_text
 from shared.pages.listing import ORDERS, ROWS_A_PAGE, View
 from shared.pages.summary import rows_of
 from shared.web.parameters import Readers, one_of, slug, whole
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from shared.web.handling import Hub, Request, Response
 
 QUERY: Readers = {
-    "q": typed,
+    "q": typed_text,
     "state": one_of(*STATES),
     "domain": slug,
     "sort": one_of(*ORDERS).otherwise(default="repo"),
@@ -28,7 +28,7 @@ QUERY: Readers = {
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer one page of the table."""
-    query = asked_of(request, **QUERY)
+    query = read_page_query(request, **QUERY)
     view = View(down=bool(query.pop("order", "")), **query)
 
     facts = await hub.reads.run(_facts, hub, view, await hub.store.registrations())

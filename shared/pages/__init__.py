@@ -1,6 +1,6 @@
-"""The pages for people: templates filled with what the hub knows, as text, never as markup.
+"""The pages for people: HTML templates, filled with values that are escaped as text.
 
-Everything is escaped where it is put in (autoescape), so no handler has to remember to. Pages are made in a thread: a
+Every value is escaped by the template engine (autoescape), so no handler has to. Pages are rendered in a thread: a
 table of many sources takes milliseconds that other readers need not wait for.
 """
 
@@ -39,20 +39,22 @@ _HEADERS = {**OPEN, **BROWSED, "Cache-Control": "no-cache", "Vary": "Accept, Acc
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
-def asked_of(request: Request, offers: Sequence[str] = (HTML,), /, **readers: Callable[[str], object]) -> Parameters:
-    """Return what the address of a page asks for; raise BadQuery for a bad value.
+def read_page_query(
+    request: Request, offers: Sequence[str] = (HTML,), /, **readers: Callable[[str], object]
+) -> Parameters:
+    """Return the parameters in the URL of a page, as ``read_query`` does; raise BadQuery for a bad value.
 
-    Unlike the API, a page ignores what it does not know: addresses are shared, and others add parameters to them.
-    Empty fields of a form count as not given.
+    Unlike the API, a page ignores unknown parameters: people share its URL, and mail programs add parameters to it. An
+    empty field of a form counts as left out.
     """
     values = [(name, text) for name, text in pairs(request) if name in readers and text.strip()]
     return read_query(Request({**request.scope, "query_string": urlencode(values).encode()}), offers, **readers)
 
 
-def typed(text: str) -> str:
-    """Read what a person typed: its first 200 characters, without blanks around it.
+def typed_text(text: str) -> str:
+    """Return *text*, typed by a person, cut to 200 characters and without blanks around it.
 
-    Characters that nobody sees come along when text is copied; those that the API refuses are taken out.
+    Invisible characters come along when text is copied; those that the API refuses are removed.
     """
     text = text.strip()[:MOST_TEXT]
     while refusal := refused(text):
@@ -68,33 +70,33 @@ async def page(
     headers: Mapping[str, str] = _NONE,
     **facts: Any,  # noqa: ANN401 - what the template takes
 ) -> Response:
-    """Return the page that *template* makes of *facts*; *headers* come before the usual ones."""
-    making = _Making(template, {**everywhere(hub, request), **facts}, header_list(request, "accept-encoding"))
-    return await hub.reads.run(making.done, 200, headers)
+    """Return a 200 with *template* rendered with *facts*; *headers* override the usual ones. Raise Overloaded."""
+    rendering = _Rendering(template, {**everywhere(hub, request), **facts}, header_list(request, "accept-encoding"))
+    return await hub.reads.run(rendering.response, 200, headers)
 
 
-class _Making(NamedTuple):
+class _Rendering(NamedTuple):
     template: str
     facts: dict[str, Any]
     coding: str
 
-    def done(self, status: int, headers: Mapping[str, str]) -> Response:
+    def response(self, status: int, headers: Mapping[str, str]) -> Response:
         body = _environment(self.facts["base"]).get_template(self.template).render(self.facts).encode()
         body, coded = compressed(body, self.coding)
         return Response(body, status, {**_HEADERS, **coded, **headers}, f"{HTML}; charset=utf-8")
 
 
 def problem_page(hub: Hub, request: Request, problem: Problem) -> Response:
-    """Return the page that tells a person of *problem*."""
+    """Return the page about *problem*, with its status and headers."""
     document = problem_document(hub, request, problem)
     facts = everywhere(hub, request) | {"problem": document, "slug": problem.slug}
     uncached = {"Cache-Control": "no-store", **problem.headers}
-    return _Making("problem.html", facts, "").done(problem.answer_status, uncached)
+    return _Rendering("problem.html", facts, "").response(problem.answer_status, uncached)
 
 
 def _failure(hub: Hub, request: Request, problem: Problem) -> Response:
-    """Return what goes wrong as a page to who prefers HTML, else as JSON."""
-    # The page may fail for the same want as the answer that it is for; the JSON of it needs nothing more.
+    """Return *problem* as a page where ``Accept`` prefers HTML, else as ``application/problem+json``."""
+    # Rendering may fail for the same shortage as the answer that it replaces; the JSON needs no file and little memory.
     with contextlib.suppress(OSError, MemoryError):
         if prefers_html(request):
             return problem_page(hub, request, problem)
@@ -104,11 +106,11 @@ def _failure(hub: Hub, request: Request, problem: Problem) -> Response:
 
 
 PAGE = Dialect("page", _failure)
-"""What people and programs both look at: failures are a page or ``application/problem+json``, by ``Accept``."""
+"""Resources for people and programs: failures are a page or ``application/problem+json``, by ``Accept``."""
 
 
 def everywhere(hub: Hub, request: Request) -> dict[str, Any]:
-    """Return what every page shows."""
+    """Return the values that every template uses: ``base``, ``path``, ``public``, ``serial``, ``now`` and others."""
     return {
         "base": hub.settings.public_path,
         "path": request.url.path,
@@ -122,11 +124,11 @@ def everywhere(hub: Hub, request: Request) -> dict[str, Any]:
 
 @cache
 def _environment(base: str) -> Environment:
-    """Return the templates of a hub under the path *base* of its host: every address in them begins with it."""
-    # Imported here: a hub that no person looks at never pays for it.
+    """Return the templates of a hub whose public path is *base*, with which every link in them begins."""
+    # Imported here: a hub whose pages nobody reads never loads it.
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415
 
-    made = Environment(
+    environment = Environment(
         loader=FileSystemLoader(_FOLDER),
         autoescape=True,
         undefined=StrictUndefined,
@@ -134,7 +136,7 @@ def _environment(base: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {"base": base, "asset": partial(assets.address, base), "states": words.STATES}
-    made.filters |= {"ago": words.ago, "span": words.span, "moment": words.moment, "count": words.count}
-    made.filters |= {"web": words.web_address}
-    return made
+    environment.globals |= {"base": base, "asset": partial(assets.address, base), "states": words.STATES}
+    environment.filters |= {"ago": words.ago, "span": words.span, "moment": words.moment, "count": words.count}
+    environment.filters |= {"web": words.web_address}
+    return environment

@@ -1,6 +1,6 @@
-"""What the pages load: style, script and icon, files of this repository, read once and named by what is in them.
+"""The assets of the pages: style, script and icon, read once, with a digest of their content in their URLs.
 
-Browsers take them in gzip, as they do the pages.
+Browsers get them in gzip, as they do the pages.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from shared.web.query import weights
 
 _FOLDER = Path(__file__).resolve().parent / "assets"
 _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+# Assets are compressed once; a page is compressed for each request.
 _ASSET_LEVEL, _PAGE_LEVEL = 9, 5
+# Bytes below which gzip saves less than its own header and trailer cost.
 _WORTH_IT = 512
 
 
@@ -31,7 +33,7 @@ class Asset:
 
 @cache
 def assets() -> dict[str, Asset]:
-    """Return every asset by the name of its file."""
+    """Return every asset by the name of its file; the first call reads and compresses them."""
     return {path.name: _read(path) for path in sorted(_FOLDER.iterdir()) if path.suffix in _TYPES}
 
 
@@ -42,19 +44,19 @@ def _read(path: Path) -> Asset:
 
 
 def address(base: str, name: str) -> str:
-    """Return where a page of a hub under the path *base* finds the asset *name*; it changes with the file's content."""
+    """Return the path of the asset *name* under the public path *base*; it changes with the content of the file."""
     return f"{base}/assets/{name}?v={assets()[name].version}"
 
 
 def takes_gzip(accept_encoding: str) -> bool:
-    """Tell whether a caller with this ``Accept-Encoding`` takes gzip, and not rather none (RFC 9110 §12.5.3)."""
-    wishes = weights(accept_encoding)
-    gzipped = wishes.get("gzip", wishes.get("*", 0.0))
-    return gzipped > 0 and gzipped >= wishes.get("identity", 0.0)
+    """Tell whether *accept_encoding* admits gzip, and does not prefer ``identity`` (RFC 9110 §12.5.3)."""
+    codings = weights(accept_encoding)
+    weight = codings.get("gzip", codings.get("*", 0.0))
+    return weight > 0 and weight >= codings.get("identity", 0.0)
 
 
 def compressed(body: bytes, accept_encoding: str) -> tuple[bytes, dict[str, str]]:
-    """Return *body* and its ``Content-Encoding``, in gzip where the caller takes that and it is worth it."""
+    """Return *body* and its ``Content-Encoding``, in gzip where *accept_encoding* admits that and it saves bytes."""
     if len(body) < _WORTH_IT or not takes_gzip(accept_encoding):
         return body, {}
     return gzip.compress(body, _PAGE_LEVEL, mtime=0), {"Content-Encoding": "gzip"}

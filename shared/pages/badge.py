@@ -1,4 +1,4 @@
-"""The badge of a source: its state as a word, a colour and a shape, and how many entries of it are served."""
+"""The badge of a source, an SVG: its state as a word, a colour and a shape, and how many entries of it are served."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _TEMPLATE = """<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="2
 
 
 def badge(state: State, standing: ServedCounts) -> tuple[bytes, str]:
-    """Return the picture of a source in *state*, of which *standing* is served, as SVG, and its strong entity tag."""
+    """Return the SVG for a source in *state* with the counts *standing*, and its strong entity tag."""
     value: str = state
     if standing.entries:
         some = "" if standing.served == standing.entries else f"{standing.served:,} of "
@@ -59,5 +59,5 @@ def badge(state: State, standing: ServedCounts) -> tuple[bytes, str]:
 
 
 def _width(text: str) -> int:
-    """Return about how wide *text* is, in pixels; textLength makes it exactly that in every font."""
-    return round(sum(4.4 if one in _NARROW else 10 if one in _WIDE else 7 for one in text))
+    """Return the approximate width of *text* in pixels; ``textLength`` sets it to exactly that in every font."""
+    return round(sum(4.4 if letter in _NARROW else 10 if letter in _WIDE else 7 for letter in text))

@@ -1,4 +1,4 @@
-"""A table of sources: which rows, in which order, which page of them; and the addresses of its other views. Pure."""
+"""Views of the table of sources: filters, order and page, and the paths of other views. Pure."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ ORDERS: dict[str, Callable[[RepoRow], Any]] = {
     "next": lambda row: row.source.next_check_at or "",
     "error": lambda row: (row.source.error is None, row.source.error["type"] if row.source.error else ""),
 }
-"""What the table can be sorted by."""
+"""The sort keys of the table, by the name of their column."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """What of the table is asked for. *q* is looked for in names, domains, URLs and descriptions, in any case."""
+    """A view of the table; *q* is searched in names, domains, URLs and descriptions, whatever the case."""
 
     q: str = ""
     state: str = ""
@@ -43,9 +43,9 @@ class View:
     page: int = 1
 
     def rows(self, rows: Sequence[RepoRow]) -> list[RepoRow]:
-        """Return all rows of this view, in its order; rows that are equal in it stay in the order of their names."""
-        wanted = [row for row in rows if self._admits(row)]
-        return sorted(wanted, key=ORDERS[self.sort], reverse=self.down)
+        """Return those of *rows* that match, in this view's order; of equal ones the order stays."""
+        selection = [row for row in rows if self._admits(row)]
+        return sorted(selection, key=ORDERS[self.sort], reverse=self.down)
 
     def _admits(self, row: RepoRow) -> bool:
         about = row.registration
@@ -54,11 +54,11 @@ class View:
         return self.q.casefold() in text and all(getattr(self, name) in {"", fact} for name, fact in facts.items())
 
     def cut(self, rows: Sequence[RepoRow]) -> Sequence[RepoRow]:
-        """Return the page of *rows* that this view shows."""
+        """Return the rows of this view's page, up to ROWS_A_PAGE of *rows*."""
         return rows[(self.page - 1) * ROWS_A_PAGE : self.page * ROWS_A_PAGE]
 
     def address(self, **changes: object) -> str:
-        """Return the address of this view with *changes*; a change of anything but the page leads to page 1."""
+        """Return path and query of this view with *changes*; any other change than of the page leads to page 1."""
         other = replace(self, **{"page": 1, **changes})  # type: ignore[arg-type]
         values = {"q": other.q, "state": other.state, "domain": other.domain}
         values["sort"] = other.sort if (other.sort, other.down) != ("repo", False) else ""
@@ -67,11 +67,11 @@ class View:
         return f"/sources?{query}" if query else "/sources"
 
     def sorted_by(self, name: str) -> str:
-        """Return the address of this view sorted by *name*; the other way round where it is already."""
+        """Return path and query of this view sorted by *name*; in reverse order where it is sorted by it already."""
         return self.address(sort=name, down=not self.down if name == self.sort else False)
 
     def direction(self, name: str) -> str:
-        """Return how the column *name* is sorted, as ``aria-sort`` puts it."""
+        """Return the value of ``aria-sort`` for the column *name*."""
         if name != self.sort:
             return "none"
         return "descending" if self.down else "ascending"

@@ -1,6 +1,6 @@
-"""The picture of freshness over time: bands of sources by state, in percent of its width and pixels of its height.
+"""The chart of freshness over time: bands of sources by state, in percent of its width and pixels of its height.
 
-Pure. Time runs as far back as was recorded, up to what is asked for. What nobody saw stays empty.
+Pure. It begins with the first record, or the window before now where that is later. Times without a record are gaps.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 _DAY = 86400
 WINDOWS: dict[str, int] = {"day": _DAY, "week": 7 * _DAY, "month": 30 * _DAY}
-"""How far back a picture may look, in seconds."""
+"""The windows of the chart, in seconds."""
 
 STACK: tuple[State, ...] = ("fresh", "held", "stale", "failed", "never", "disabled")
-"""The states from the ground up."""
+"""The states in the order of their bands, the lowest first."""
 
 TOP, HEIGHT = 26, 180
 LEAST_SECONDS = 60
@@ -45,14 +45,14 @@ class Box(NamedTuple):
 
 
 class Tick(NamedTuple):
-    """A moment that is named under the picture; *x* in percent."""
+    """A label on the time axis; *x* in percent."""
 
     x: float
     label: str
 
 
 class PeriodRow(NamedTuple):
-    """What was seen *since* a moment until the next line: the counts in the end, and the fewest that were fresh."""
+    """A period from *since* to the next row: the counts at its end, None without a record, and the fewest fresh."""
 
     since: str
     counts: dict[State, int] | None
@@ -61,7 +61,7 @@ class PeriodRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """All there is to show. *fewest* and *most* tell how many sources were fresh at a time, *unseen* is in seconds."""
+    """The chart and its table. *fewest* and *most* are fresh sources at a time, *unseen* the seconds in gaps."""
 
     seconds: int
     top: int
@@ -77,24 +77,24 @@ class Picture:
 
 
 def picture(spans: Sequence[Span], now: datetime, window: str) -> Picture | None:
-    """Return the picture of *spans* up to *now*, or None where too little was recorded to draw any."""
+    """Return the chart of *spans* up to *now* over *window*, a key of WINDOWS; None with under a minute of records."""
     end = int(now.timestamp())
     recorded = end - spans[0].since if spans else 0
     if recorded < LEAST_SECONDS:
         return None
     axis = _Axis(max(spans[0].since, end - WINDOWS[window]), end)
-    shown = [one._replace(since=max(one.since, axis.began)) for one in spans if one.until >= axis.began]
-    holes = [(one.until, other.since) for one, other in pairwise(shown) if other.since - one.until >= _GAP_SECONDS]
+    visible = [span._replace(since=max(span.since, axis.began)) for span in spans if span.until >= axis.began]
+    holes = [(span.until, other.since) for span, other in pairwise(visible) if other.since - span.until >= _GAP_SECONDS]
     width = max(axis.seconds // _COLUMNS, 1)
-    fresh = [_told(one)["fresh"] for one in shown]
+    fresh = [_counts_of(span)["fresh"] for span in visible]
     return Picture(
         seconds=axis.seconds,
-        top=max(one.total for one in shown),
-        bands=_bands(coarse(shown, lambda _: width), axis),
+        top=max(span.total for span in visible),
+        bands=_bands(coarse(visible, lambda _: width), axis),
         gaps=[axis.box(since, until, TOP, HEIGHT) for since, until in holes],
         ticks=_ticks(axis),
-        lines=_lines(shown, axis),
-        states=[state for state in STACK if any(_told(one)[state] for one in shown)],
+        lines=_lines(visible, axis),
+        states=[state for state in STACK if any(_counts_of(span)[state] for span in visible)],
         unseen=sum(until - since for since, until in holes),
         fewest=min(fresh),
         most=max(fresh),
@@ -118,17 +118,17 @@ class _Axis(NamedTuple):
         return Box(x, round(y, 1), round(self.place(until) - x, 2), round(height, 1))
 
     def step(self, most: int) -> int:
-        """Return the shortest round length of time of which at most so many fit."""
+        """Return the shortest round length in seconds of which at most *most* fit into the axis."""
         return next((step for step in _STEPS if self.seconds / step <= most), _STEPS[-1])
 
 
 def _choices(recorded: int, window: str) -> list[str]:
-    """Return the windows that would show something else than the one before, and the one that is asked for."""
+    """Return the windows that show more than the next shorter one, and *window* itself."""
     lengths = [0, *WINDOWS.values()]
     return [name for name, shorter in zip(WINDOWS, lengths, strict=False) if recorded > shorter or name == window]
 
 
-def _told(span: Span) -> dict[State, int]:
+def _counts_of(span: Span) -> dict[State, int]:
     return dict(zip(STATES, span.counts, strict=True))
 
 
@@ -137,7 +137,7 @@ def _bands(spans: Sequence[Span], axis: _Axis) -> dict[State, list[Box]]:
     top = max(1, *(span.total for span in spans))
     for span in spans:
         ground = float(TOP + HEIGHT)
-        for state, height in _heights(_told(span), top).items():
+        for state, height in _heights(_counts_of(span), top).items():
             ground -= height
             if height:
                 _extend(bands[state], axis.box(span.since, span.until, ground, height))
@@ -145,7 +145,7 @@ def _bands(spans: Sequence[Span], axis: _Axis) -> dict[State, list[Box]]:
 
 
 def _heights(counts: dict[State, int], top: int) -> dict[State, float]:
-    """Return how high each band is. Even one source among thousands is seen; the highest band makes room for it."""
+    """Return the height of each band; one source among thousands gets _THINNEST, which the highest band loses."""
     exact = {state: HEIGHT * counts[state] / top for state in STACK}
     heights = {state: max(height, _THINNEST) if height else 0.0 for state, height in exact.items()}
     highest = max(heights, key=lambda state: heights[state])
@@ -154,7 +154,7 @@ def _heights(counts: dict[State, int], top: int) -> dict[State, float]:
 
 
 def _extend(boxes: list[Box], box: Box) -> None:
-    """Add *box*; where it goes on as the last one was, that one grows."""
+    """Append *box*, or widen the last one where *box* continues it at the same height."""
     last = boxes[-1] if boxes else None
     if last and (last.y, last.height) == (box.y, box.height) and box.x - last.x - last.width < 0.01:  # noqa: PLR2004 - rounded
         boxes[-1] = last._replace(width=round(box.x + box.width - last.x, 2))
@@ -163,7 +163,7 @@ def _extend(boxes: list[Box], box: Box) -> None:
 
 
 def _ticks(axis: _Axis) -> list[Tick]:
-    """Name round moments, but for those so near to an end that their names would not fit."""
+    """Return labels at round moments, except near the ends, where they would not fit."""
     step = axis.step(_MOST_TICKS)
     moments = range(axis.began - axis.began % step + step, axis.end, step)
     ticks = [Tick(axis.place(moment), _named(moment)) for moment in moments]
@@ -176,14 +176,14 @@ def _named(moment: int) -> str:
 
 
 def _lines(spans: Sequence[Span], axis: _Axis) -> list[PeriodRow]:
-    """Return the same in numbers, the newest first."""
+    """Return the rows of the table below the chart, the newest first."""
     step = axis.step(_MOST_LINES)
     moments = [axis.began, *range(axis.began - axis.began % step + step, axis.end, step)]
     return [_line(spans, since, until) for since, until in pairwise([*moments, axis.end])][::-1]
 
 
 def _line(spans: Sequence[Span], since: int, until: int) -> PeriodRow:
-    those = [_told(span) for span in spans if span.since < until and span.until >= since]
+    inside = [_counts_of(span) for span in spans if span.since < until and span.until >= since]
     date = datetime.fromtimestamp(since, UTC)
-    fewest = min((one["fresh"] for one in those), default=0)
-    return PeriodRow(f"{date.day} {date:%b, %H:%M}", those[-1] if those else None, fewest)
+    fewest = min((counts["fresh"] for counts in inside), default=0)
+    return PeriodRow(f"{date.day} {date:%b, %H:%M}", inside[-1] if inside else None, fewest)

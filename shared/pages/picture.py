@@ -1,7 +1,7 @@
-"""The picture of the federation: a disc for each source, its area by what it offers, those of a domain in one flower.
+"""The picture of the federation: a disc for each source, its area by its served entries, in a group for each domain.
 
-Pure geometry. The discs of a domain lie as the seeds of a sunflower do: the largest in the middle, each next one a
-golden angle further round and as far out as it must be to touch none.
+Pure geometry. The discs of a domain lie like the seeds of a sunflower (phyllotaxis): the largest in the middle, each
+next one a golden angle further round, as near to the middle as it fits without touching another.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from shared.pages.summary import Domain, RepoRow
 
 MOST_DISCS = 1500
-_KEPT_DISCS = 10 * MOST_DISCS
+_CACHED_DISCS = 10 * MOST_DISCS
 _INK = 120_000.0
 _LEAST, _MOST = 5.0, 48.0
 _LARGEST_UNIT = 9.0
@@ -31,7 +31,7 @@ _GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))
 
 @dataclass(frozen=True, slots=True)
 class Disc:
-    """Where a source is drawn, in pixels; *x* and *y* are those of the middle."""
+    """The circle of a source: centre *x*, *y* and radius *r*, in pixels."""
 
     row: RepoRow
     x: float
@@ -41,7 +41,7 @@ class Disc:
 
 @dataclass(frozen=True, slots=True)
 class Flower:
-    """One domain and its discs, in a box of *width* by *height*."""
+    """One domain and its discs, in a box of *width* by *height* pixels."""
 
     domain: Domain
     discs: Sequence[Disc]
@@ -50,17 +50,17 @@ class Flower:
 
 
 def flowers(domains: Sequence[Domain]) -> list[Flower]:
-    """Draw *domains*, at most 1,500 discs in all: those of the domains that offer most, the largest first."""
+    """Return a group for each of *domains*, with 1,500 discs in all at most: the first domains get theirs first."""
     unit = _unit(row.served for domain in domains for row in domain.rows)
-    drawn, room = [], MOST_DISCS
+    drawing, room = [], MOST_DISCS
     for domain in domains:
-        drawn.append(_flower(domain, domain.rows[:room], unit))
-        room -= len(drawn[-1].discs)
-    return drawn
+        drawing.append(_flower(domain, domain.rows[:room], unit))
+        room -= len(drawing[-1].discs)
+    return drawing
 
 
 def _unit(amounts: Iterable[int]) -> float:
-    """Return the radius of a source that offers one thing, so that all discs together take a set amount of ink."""
+    """Return the radius in pixels of a source with one entry, such that all discs together have the area _INK."""
     return min(_LARGEST_UNIT, math.sqrt(_INK / (math.pi * max(1, sum(amounts)))))
 
 
@@ -78,9 +78,9 @@ def _flower(domain: Domain, rows: Sequence[RepoRow], unit: float) -> Flower:
     return Flower(domain, discs, width, height)
 
 
-@cached(LRUCache(_KEPT_DISCS, lambda places: len(places) + 1), lock=Lock())
+@cached(LRUCache(_CACHED_DISCS, lambda places: len(places) + 1), lock=Lock())
 def sunflower(radii: tuple[float, ...]) -> list[tuple[float, float]]:
-    """Return where discs with these *radii*, the largest first, lie around the origin; none touches another."""
+    """Return the centres, around the origin, of discs with *radii*, the largest first; none touches another."""
     ground = _Ground()
     places, ink = [], 0.0
     for number, radius in enumerate(radii):
@@ -94,13 +94,13 @@ def sunflower(radii: tuple[float, ...]) -> list[tuple[float, float]]:
 
 
 class _Ground:
-    """Squares that remember which discs reach into them, so that few are looked at to find room for one more."""
+    """A grid of squares with the discs that reach into each, so that few discs are compared with a new one."""
 
     def __init__(self) -> None:
         self._squares: dict[tuple[int, int], list[tuple[float, float, float]]] = {}
 
     def takes(self, x: float, y: float, r: float) -> bool:
-        """Take in a disc, or tell that another is in its way."""
+        """Add a disc and return True, or return False where it would touch another."""
         reach = r + _GAP
         columns = range(math.floor((x - reach) / _SQUARE), math.floor((x + reach) / _SQUARE) + 1)
         rows = range(math.floor((y - reach) / _SQUARE), math.floor((y + reach) / _SQUARE) + 1)

@@ -1,4 +1,4 @@
-"""What a person is about to register: whether it can be, and the lines that do it."""
+"""The page for registering: the offences of its form, and the commands that register what it holds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def offences_of(fields: dict[str, Any], guard: Guard) -> Sequence[Offence]:
-    """Return what is wrong with the registration *fields*, nothing where it could be sent."""
+    """Return the offences of the registration *fields*, none where it could be sent."""
     try:
         read_fields(fields, guard)
     except InvalidRegistration as fault:
@@ -26,7 +26,7 @@ def offences_of(fields: dict[str, Any], guard: Guard) -> Sequence[Offence]:
 
 
 def lines(fields: dict[str, Any], public: str) -> tuple[str, str]:
-    """Return the commands of curl and of the client that register *fields*, quoted for a POSIX shell."""
+    """Return two commands that register *fields*, one with curl, one with the client, quoted for a POSIX shell."""
     curl = (
         f"curl -X POST {shlex.quote(f'{public}/v1/repos')} \\\n"
         '  -H "Authorization: Bearer $REUSE_SURFACE_TOKEN" -H \'Content-Type: application/json\' \\\n'

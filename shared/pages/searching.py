@@ -1,4 +1,4 @@
-"""A search of capabilities as its address says it, and what a page shows of what was found."""
+"""The page of the search: reading a search from its URL, and rendering the results."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import orjson
 
-from shared.pages import typed
+from shared.pages import typed_text
 from shared.search import KINDS, LETTERS, SearchRequest, reading
 from shared.search.facts import domain_of, levels
 from shared.web.parameters import short
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from shared.search import Hit, SearchResult
 
 HITS_A_PAGE = 30
-SHOWN_FACETS = ("domain", "repo", "status", "tag")
+FACETS = ("domain", "repo", "status", "tag")
 _MOST_VALUES = 30
 _LEVELS = tuple(f"min_{kind}" for kind in LETTERS)
 _EXACT = tuple(kind for kind in KINDS if kind not in LETTERS)
 FILTERS = (*_EXACT, *_LEVELS)
-"""The parameters by which a search can be narrowed; they are called as in the API."""
+"""The filters of a search, named as in the API."""
 
 
-def _told(read: Callable[[str], object]) -> Callable[[str], str]:
-    """Return a reader of text that *read* understands; the text is kept, for the address of the page."""
+def _checked_text(read: Callable[[str], object]) -> Callable[[str], str]:
+    """Return a reader that checks a text by *read* and returns the text itself, for the links of the page."""
 
     def reader(text: str) -> str:
         read(text.strip())
@@ -39,36 +39,36 @@ def _told(read: Callable[[str], object]) -> Callable[[str], str]:
 
 
 READERS: dict[str, Callable[[str], str]] = {
-    "q": typed,
-    "cursor": _told(reading.position),
-    **dict.fromkeys(_EXACT, _told(short)),
-    **{f"min_{kind}": _told(reading.level(kind)) for kind in LETTERS},
+    "q": typed_text,
+    "cursor": _checked_text(reading.position),
+    **dict.fromkeys(_EXACT, _checked_text(short)),
+    **{f"min_{kind}": _checked_text(reading.level(kind)) for kind in LETTERS},
 }
-"""How each parameter is read; every reader returns the text."""
+"""The readers of the parameters; each returns the text, not the value."""
 
 
 @dataclass(frozen=True, slots=True)
 class SearchForm:
-    """What is asked for: words, filters by the name of their parameter, and the page (a cursor)."""
+    """The search in a URL: words, filters by the name of their parameter, and the cursor of the page."""
 
     q: str
     filters: dict[str, str]
     cursor: str = ""
 
-    def wanted(self) -> SearchRequest:
-        """Return the search; everything was read by READERS before."""
+    def request(self) -> SearchRequest:
+        """Return the SearchRequest; all texts must have passed READERS."""
         filters = [(name.removeprefix("min_"), _values(name, value)) for name, value in self.filters.items()]
         return SearchRequest(
             terms=reading.terms(self.q),
             filters=tuple(sorted(filters)),
-            facets=SHOWN_FACETS,
+            facets=FACETS,
             limit=HITS_A_PAGE,
             after=reading.position(self.cursor) if self.cursor else None,
         )
 
     def with_filter(self, name: str, value: str) -> SearchForm:
-        """Return this search narrowed, or without the filter where *value* is empty, from its first page on."""
-        filters = {one: text for one, text in (self.filters | {name: value}).items() if text}
+        """Return the first page of this search with the filter *name* set to *value*, or removed where it is empty."""
+        filters = {key: text for key, text in (self.filters | {name: value}).items() if text}
         return SearchForm(self.q, filters)
 
     def next(self, cursor: str) -> SearchForm:
@@ -77,12 +77,12 @@ class SearchForm:
 
     @property
     def address(self) -> str:
-        """The address of the page, to share and to come back to."""
+        """Path and query of this page of the search."""
         return self._under("/capabilities")
 
     @property
     def for_programs(self) -> str:
-        """Where a program gets the same as JSON."""
+        """Path and query of the same search in the API."""
         return self._under("/v1/capabilities")
 
     def _under(self, path: str) -> str:
@@ -92,20 +92,20 @@ class SearchForm:
 
 
 def _values(name: str, value: str) -> tuple[str, ...]:
-    """Return the values that the filter *name* admits: this one, or each level from it up."""
+    """Return the values that match the filter *name*: *value* itself, or each level from it upwards."""
     return reading.level(name.removeprefix("min_"))(value) if name in _LEVELS else (value,)
 
 
-def shown(found: SearchResult) -> bytes:
-    """Return, as JSON, what a page shows of *found*; searches keep it for the next who asks the same."""
+def render(result: SearchResult) -> bytes:
+    """Return the variables of the page for *result* as JSON, which the search caches."""
     return orjson.dumps(
         {
-            "hits": [_hit(hit) for hit in found.hits],
-            "total": found.total,
-            "unmatched": [reading.parameter(kind) for kind in found.unmatched],
-            "next": reading.position_cursor(found.following),
-            "facets": {kind: values[:_MOST_VALUES] for kind, values in found.facets.items()},
-            "more": {kind: max(0, len(values) - _MOST_VALUES) for kind, values in found.facets.items()},
+            "hits": [_hit(hit) for hit in result.hits],
+            "total": result.total,
+            "unmatched": [reading.parameter(kind) for kind in result.unmatched],
+            "next": reading.position_cursor(result.following),
+            "facets": {kind: values[:_MOST_VALUES] for kind, values in result.facets.items()},
+            "more": {kind: max(0, len(values) - _MOST_VALUES) for kind, values in result.facets.items()},
         }
     )
 
@@ -116,7 +116,7 @@ def _hit(hit: Hit) -> dict[str, Any]:
 
 
 def described(capability: Capability) -> dict[str, Any]:
-    """Return what a page shows of *capability*, every field there, with its maturity level by level."""
+    """Return the variables of a page for *capability*; fields that it lacks are empty, so templates need no test."""
     stated = levels(capability.vector)
     names = ("id", "name", "summary", "status", "owner", "domain", "source_repo")
     return {name: capability.text(name) for name in names} | {

@@ -1,4 +1,4 @@
-"""What the page of one source shows beside its state: the last changes of its entries, and what may be accepted."""
+"""The page of one source, beside its state: the last changes of its entries, and its held content."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from shared.model.lines import ChangeLine
     from shared.sources.source import Source
 
-MOST_TURNS = 8
+MOST_CHANGES = 8
 
 
 class SourceChange(NamedTuple):
-    """What the serials from *first* to *serial* changed in a source: ids that came or changed, and those that went."""
+    """The changes of a source in the serials *first* to *serial*: ids that came or changed, and ids that went."""
 
     first: int
     serial: int
@@ -25,23 +25,23 @@ class SourceChange(NamedTuple):
 
 
 def recent(lines: Sequence[ChangeLine], repo: str) -> list[SourceChange]:
-    """Return the last turns of *repo* in *lines*, the newest first."""
-    turns: list[SourceChange] = []
+    """Return the last MOST_CHANGES changes of *repo* in *lines*, the newest first."""
+    changes: list[SourceChange] = []
     name = f'"{repo}"'.encode()
     for line in reversed(lines):
-        # Reading a line takes long next to looking whether it names the repo at all.
+        # Parsing a line takes far longer than searching its text for the repo.
         ids = line.delta.capabilities.get(repo) if name in line.text else None
         if ids:
             came = [entry_id for entry_id, there in ids.items() if there]
             went = [entry_id for entry_id, there in ids.items() if not there]
-            turns.append(SourceChange(line.first, line.serial, came, went))
-        if len(turns) == MOST_TURNS:
+            changes.append(SourceChange(line.first, line.serial, came, went))
+        if len(changes) == MOST_CHANGES:
             break
-    return turns
+    return changes
 
 
 class HeldSummary(NamedTuple):
-    """What the shrink guard holds: the ids that would vanish, of how many, when it was first seen, and its digest."""
+    """The content that the shrink guard holds: ids that would vanish, entries *before*, since when, and its digest."""
 
     gone: Sequence[str]
     before: int

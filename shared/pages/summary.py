@@ -1,4 +1,4 @@
-"""What all sources together amount to: by state, by domain, by age. Pure, but for collecting the rows."""
+"""Summaries of all sources: by state, by domain, by age. Pure, but for collecting the rows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class RepoRow(NamedTuple):
-    """One repository as a table shows it."""
+    """One repository for a table: its registration, the status of its source, and the counts of its entries."""
 
     registration: Registration
     source: Status
@@ -34,7 +34,7 @@ class RepoRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """The repositories of one domain, those that offer most first."""
+    """The repositories of one domain, those with most served entries first."""
 
     name: str
     rows: Sequence[RepoRow]
@@ -44,7 +44,7 @@ class Domain:
 
 def rows_of(hub: Hub, registrations: Iterable[Registration]) -> list[RepoRow]:
     """Return *registrations* with their sources, in their order; to be called in a thread, for there may be many."""
-    return [row_of(hub, one) for one in registrations]
+    return [row_of(hub, registration) for registration in registrations]
 
 
 def row_of(hub: Hub, registration: Registration) -> RepoRow:
@@ -54,35 +54,35 @@ def row_of(hub: Hub, registration: Registration) -> RepoRow:
 
 
 def all_well(rows: Sequence[RepoRow], *, scheduled: bool) -> str:
-    """Return what can be said of *rows* where there is no finding: no more than the last checks showed.
+    """Return the sentence about *rows* where there is no finding, which says no more than the last checks showed.
 
-    Those may be old where none is *scheduled*.
+    Without *scheduled* these may be old.
     """
     checked = sum(row.registration.enabled for row in rows)
     off = len(rows) - checked
     if not rows:
         return "No repository is registered, so nothing was checked."
-    unread = f" {count(off, 'source is', 'sources are')} disabled and not checked." if off else ""
+    disabled = f" {count(off, 'source is', 'sources are')} disabled and not checked." if off else ""
     if not checked:
-        return f"No finding.{unread}"
+        return f"No finding.{disabled}"
     which = "the enabled source" if checked == 1 else f"each of the {checked:,} enabled sources"
     when = "" if scheduled else " This hub does not check in the background, so that may be long ago."
-    return f"No finding: the last check of {which} found it in order.{when}{unread}"
+    return f"No finding: the last check of {which} found it in order.{when}{disabled}"
 
 
 def by_state(rows: Iterable[RepoRow]) -> Counter[State]:
-    """Return how many sources are in each state, in the order of the states."""
-    counted = Counter(row.source.state for row in rows)
-    return Counter({state: counted[state] for state in STATES})
+    """Return the number of sources in each of STATES, 0 included, in that order."""
+    counts = Counter(row.source.state for row in rows)
+    return Counter({state: counts[state] for state in STATES})
 
 
 def by_domain(rows: Iterable[RepoRow]) -> list[Domain]:
-    """Return the domains, those that offer most first."""
-    found: dict[str, list[RepoRow]] = {}
+    """Return the domains, those with most served entries first."""
+    groups: dict[str, list[RepoRow]] = {}
     for row in rows:
-        found.setdefault(row.registration.domain, []).append(row)
-    domains = [_domain(name, those) for name, those in found.items()]
-    return sorted(domains, key=lambda one: (-one.served, -len(one.rows), one.name))
+        groups.setdefault(row.registration.domain, []).append(row)
+    domains = [_domain(name, members) for name, members in groups.items()]
+    return sorted(domains, key=lambda domain: (-domain.served, -len(domain.rows), domain.name))
 
 
 def _domain(name: str, rows: list[RepoRow]) -> Domain:
@@ -97,7 +97,7 @@ AGES = (
     ("within a week", 604800.0),
     ("longer ago", 1e12),
 )
-"""The classes of age, each up to its number of seconds."""
+"""The classes of age, each with its upper bound in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +110,14 @@ class Age:
 
 
 def ages(rows: Iterable[RepoRow], stamp: Callable[[Status], str | None], now: datetime) -> list[Age]:
-    """Return in classes how long ago *stamp* was for each source that is switched on; those without it come last."""
+    """Return the enabled sources by how long ago *stamp* of their status was; those without one are the last class."""
     stamps = [stamp(row.source) for row in rows if row.registration.enabled]
     seconds = [(now - datetime.fromisoformat(text)).total_seconds() for text in stamps if text is not None]
-    counts, seen = [], 0
+    counts, before = [], 0
     for label, bound in AGES:
         within = sum(age < bound for age in seconds)
-        counts.append((label, within - seen))
-        seen = within
+        counts.append((label, within - before))
+        before = within
     counts.append(("never", len(stamps) - len(seconds)))
     largest = max(1, *(number for _, number in counts))
     return [Age(label, number, round(100 * number / largest)) for label, number in counts]

@@ -1,4 +1,4 @@
-"""The list of findings as a page shows it: which of them, which page, and the addresses of its other views. Pure."""
+"""Views of the list of findings: filters and page, and the paths of other views. Pure."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ REPOS_A_PAGE = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Troubles:
-    """What of the findings is asked for; the filters are called as in the API."""
+class FindingsView:
+    """A view of the findings; its filters are named as in the API, and empty where they are not set."""
 
     severity: str = ""
     kind: str = ""
@@ -27,22 +27,22 @@ class Troubles:
     domain: str = ""
     page: int = 1
 
-    def of(self, found: Sequence[Finding]) -> list[Finding]:
-        """Return those of *found* that are asked for, in their order."""
+    def of(self, findings: Sequence[Finding]) -> list[Finding]:
+        """Return those of *findings* that match the filters, in their order."""
         facts = [("severity", self.severity), ("repo", self.repo), ("domain", self.domain)]
         return [
-            one
-            for one in found
-            if (not self.kind or self.kind in one.kinds)
-            and all(wanted in {"", getattr(one, name)} for name, wanted in facts)
+            finding
+            for finding in findings
+            if (not self.kind or self.kind in finding.kinds)
+            and all(value in {"", getattr(finding, name)} for name, value in facts)
         ]
 
     def filters(self) -> list[tuple[str, str]]:
-        """Return each filter by its name."""
+        """Return (name, value) of each filter."""
         return [("severity", self.severity), ("kind", self.kind), ("repo", self.repo), ("domain", self.domain)]
 
     def cut(self, repos: Sequence[Sequence[Finding]]) -> Sequence[Sequence[Finding]]:
-        """Return those of *repos*, the findings repo by repo, that the page of this view shows."""
+        """Return the repos on this view's page, up to REPOS_A_PAGE of *repos*, each a list of findings."""
         return repos[(self.page - 1) * REPOS_A_PAGE : self.page * REPOS_A_PAGE]
 
     @staticmethod
@@ -50,23 +50,23 @@ class Troubles:
         """Return how many pages *repos* take."""
         return max(1, -(-len(repos) // REPOS_A_PAGE))
 
-    def severities(self, found: Sequence[Finding]) -> list[tuple[str, int]]:
-        """Return how many of each severity this view has without its own, the gravest first."""
-        counted = Counter(one.severity for one in replace(self, severity="").of(found))
-        return [(severity, counted[severity]) for severity in SEVERITIES if counted[severity]]
+    def severities(self, findings: Sequence[Finding]) -> list[tuple[str, int]]:
+        """Return (severity, count) in this view without its filter on severity, the gravest first."""
+        counts = Counter(finding.severity for finding in replace(self, severity="").of(findings))
+        return [(severity, counts[severity]) for severity in SEVERITIES if counts[severity]]
 
-    def kinds(self, found: Sequence[Finding]) -> list[tuple[str, int]]:
-        """Return how many of each kind this view has without its own, the most frequent first."""
-        return Counter(kind for one in replace(self, kind="").of(found) for kind in one.kinds).most_common()
+    def kinds(self, findings: Sequence[Finding]) -> list[tuple[str, int]]:
+        """Return (kind, count) in this view without its filter on kind, the most frequent first."""
+        return Counter(kind for finding in replace(self, kind="").of(findings) for kind in finding.kinds).most_common()
 
     def address(self, **changes: object) -> str:
-        """Return the address of this view with *changes*; a change of anything but the page leads to page 1."""
+        """Return path and query of this view with *changes*; any other change than of the page leads to page 1."""
         other = replace(self, **{"page": 1, **changes})  # type: ignore[arg-type]
         return _address("/findings", [*other.filters(), ("page", str(other.page) if other.page > 1 else "")])
 
     @property
     def for_programs(self) -> str:
-        """Where a program gets the same as JSON."""
+        """Path and query of the same view in the API, without its page."""
         return _address("/v1/findings", self.filters())
 
 

@@ -1,4 +1,4 @@
-"""How pages put things: states in words, times as people say them, numbers with their nouns."""
+"""The words of pages: sentences for states, times as people say them, numbers with their nouns."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STATES: dict[State, str] = {
     "never": "It has not been read yet.",
     "disabled": "It is disabled: the hub neither checks nor serves it, and keeps what it knows of it.",
 }
-"""Every state with what it means, the good ones first."""
+"""The meaning of every state, the best state first."""
 
 NEEDS_A_LOOK: tuple[State, ...] = ("failed", "held", "stale", "never")
 """The states that a person should look into, the worst first."""
@@ -36,7 +36,7 @@ def ago(stamp: str, now: datetime) -> str:
 
 
 def span(seconds: float) -> str:
-    """Return a length of time in its largest fitting unit; what is under a minute counts as one."""
+    """Return *seconds* in the largest unit that fits, such as ``4 min``; under a minute is 1 min."""
     size, unit = next((size, unit) for size, below, unit in _UNITS if seconds < below)
     return f"{max(round(seconds / size), 1)} {unit}"
 
@@ -59,7 +59,7 @@ def count(number: int, noun: str, nouns: str | None = None) -> str:
 
 
 def web_address(url: object) -> str:
-    """Return *url* where it is one that a link may lead to (http or https), else nothing."""
+    """Return *url* where it is an http or https URL, else an empty text: no link runs a script."""
     text = str(url)
     try:
         parts = urlsplit(text)

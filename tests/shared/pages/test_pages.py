@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from starlette.requests import Request
 
-from shared.pages import asked_of, typed
+from shared.pages import read_page_query, typed_text
 from shared.problems import BadQuery
 from shared.web.parameters import one_of
 from tests.functions.pages.reading import FOR_PEOPLE, read
@@ -22,13 +22,13 @@ def request(query: str = "", path: str = "/sources", accept: str = "text/html") 
 
 @pytest.mark.parametrize("query", ["", "colour=red", "state=", "state=+&other=1"])
 def test_a_page_ignores_what_it_does_not_know_and_what_is_empty(query: str) -> None:
-    assert asked_of(request(query), state=one_of("fresh")) == {}
+    assert read_page_query(request(query), state=one_of("fresh")) == {}
 
 
 def test_a_page_reads_what_it_knows_strictly() -> None:
-    assert asked_of(request("state=fresh&x=1"), state=one_of("fresh")) == {"state": "fresh"}
+    assert read_page_query(request("state=fresh&x=1"), state=one_of("fresh")) == {"state": "fresh"}
     with pytest.raises(BadQuery):
-        asked_of(request("state=red"), state=one_of("fresh"))
+        read_page_query(request("state=red"), state=one_of("fresh"))
 
 
 @pytest.mark.parametrize(
@@ -78,10 +78,10 @@ async def test_what_goes_wrong_is_told_as_a_page_to_those_who_take_html(client: 
 
 
 def test_what_is_typed_is_cut_to_size() -> None:
-    assert typed("  " + "x" * 300 + " ") == "x" * 200
-    assert typed(" read  invoice\n") == "read  invoice"
+    assert typed_text("  " + "x" * 300 + " ") == "x" * 200
+    assert typed_text(" read  invoice\n") == "read  invoice"
 
 
 def test_what_comes_along_unseen_is_taken_out() -> None:
-    assert typed("\ufeffread \u202einvoice\u202c\x00\u200b\u200b\u200b") == "read invoice"
-    assert typed("\u0645\u06cc\u200c\u062e\u0648") == "\u0645\u06cc\u200c\u062e\u0648"
+    assert typed_text("\ufeffread \u202einvoice\u202c\x00\u200b\u200b\u200b") == "read invoice"
+    assert typed_text("\u0645\u06cc\u200c\u062e\u0648") == "\u0645\u06cc\u200c\u062e\u0648"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.model.capability import Capability
-from shared.pages.searching import FILTERS, READERS, SearchForm, described, shown
+from shared.pages.searching import FILTERS, READERS, SearchForm, described, render
 from shared.search import KINDS, LETTERS, Position
 from shared.web.parameters import cursor_to
 from tests.builders import capability, index, refresh, register, searchable, url_of
@@ -38,12 +38,12 @@ def test_a_filter_is_set_and_taken_back_from_the_first_page_on() -> None:
 
 
 def test_a_search_is_that_of_the_api() -> None:
-    wanted = SearchForm("Read, invoice", {"min_availability": "3", "status": "stable"}, CURSOR).wanted()
+    wanted = SearchForm("Read, invoice", {"min_availability": "3", "status": "stable"}, CURSOR).request()
 
     assert wanted.terms == ("read", "invoice")
     assert dict(wanted.filters) == {"availability": ("A3", "A4", "A5", "A6", "A7", "A8", "A9"), "status": ("stable",)}
     assert wanted.after == Position(5, "state-hub", "capability.example.n1")
-    assert SearchForm("", {}).wanted().terms is None
+    assert SearchForm("", {}).request().terms is None
 
 
 def test_every_fact_narrows() -> None:
@@ -84,7 +84,7 @@ async def test_what_is_shown_of_a_search(client: httpx.AsyncClient, hub: Hub, up
     await refresh(client)
     await searchable(client)
 
-    answer = json.loads((await hub.search.answer(SearchForm("example", {}).wanted(), shown)).body)
+    answer = json.loads((await hub.search.answer(SearchForm("example", {}).request(), render)).body)
 
     assert (answer["total"], len(answer["hits"])) == (40, 30)
     assert {hit["domain"] for hit in answer["hits"]} == {"helix_forge"}

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shared.model.lines import ChangeLine, Delta
-from shared.pages.source import MOST_TURNS, recent, waiting
+from shared.pages.source import MOST_CHANGES, recent, waiting
 from tests.builders import capability, index, refresh, register, url_of
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def test_tells_what_came_and_went_the_newest_first() -> None:
 def test_goes_no_further_back_than_it_shows() -> None:
     lines = [line(number, a={"x": True}) for number in range(20)]
 
-    assert [turn.serial for turn in recent(lines, "a")] == list(range(19, 19 - MOST_TURNS, -1))
+    assert [turn.serial for turn in recent(lines, "a")] == list(range(19, 19 - MOST_CHANGES, -1))
 
 
 def test_serials_that_are_told_together_are_one_turn() -> None:
