@@ -321,3 +321,48 @@ def test_no_text_of_the_project_holds(pattern: str, what: str) -> None:
     ]
 
     assert found == [], what
+
+
+PATCHED = {
+    # The client is one file, whose bounds no caller chooses; the real one would take 256 MiB of the test's memory.
+    "tests/cli/test_hostile.py": ["MOST"],
+    # It stands for another version of the program: within one version this never changes.
+    "tests/shared/federation/test_document.py": ["_ENCODING"],
+}
+"""The constants of ours that tests set all the same, each with its reason."""
+
+
+def constants_set(text: str) -> list[str]:
+    """Return the constants that a test sets from outside: by ``setattr``, by their dotted path, or by assigning."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == "setattr":
+            paths = [argument.value for argument in node.args[:2] if isinstance(argument, ast.Constant)]
+            names += [str(path) for path in paths if "." not in str(path) or str(path).split(".")[0] in OURS]
+        elif isinstance(node, ast.Assign | ast.AugAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names += [target.attr for target in targets if isinstance(target, ast.Attribute)]
+    return [constant for name in names if re.fullmatch(r"_?[A-Z][A-Z0-9_]*", constant := name.split(".")[-1])]
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("monkeypatch.setattr(module, 'MOST', 3)", ["MOST"]),
+        ("with patch.context() as one:\n    one.setattr('shared.model.window._MOST', 3)", ["_MOST"]),
+        ("setattr(shared.search, 'MOST_2', 3)", ["MOST_2"]),
+        ("module.MOST = 3", ["MOST"]),
+        ("module.MOST += 3", ["MOST"]),
+        ("monkeypatch.setattr('asyncio.constants.DELAY', 3)\nMOST = 3\nmonkeypatch.setattr(os, 'fsync', 3)", []),
+    ],
+    ids=["by name", "by path", "plainly", "assigned", "added to", "what is not ours, or no constant"],
+)
+def test_a_constant_that_a_test_sets_is_seen(text: str, names: list[str]) -> None:
+    assert constants_set(text) == names
+
+
+def test_what_a_test_wants_otherwise_is_an_argument_and_no_constant_is_patched() -> None:
+    files = sorted((ROOT / "tests").rglob("*.py"))
+    found = {str(path.relative_to(ROOT)): constants_set(path.read_text(encoding="utf-8")) for path in files}
+
+    assert {name: names for name, names in found.items() if names} == PATCHED
