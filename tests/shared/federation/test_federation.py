@@ -386,6 +386,56 @@ async def test_rests_between_two_compositions_even_when_no_check_is_under_way(
     await asyncio.gather(task, return_exceptions=True)
 
 
+async def test_what_changes_while_changes_are_gathered_is_composed_with_them_and_costs_no_rest(
+    path: Path, shares: Shares, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hands, slept = Hands(), list[float]()
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 1:
+            shares.shares = [part("ours", capability(3))]
+
+    async def secure() -> None:
+        hands.advance(0.25)
+
+    federation = opened(path, shares, hands)
+    monkeypatch.setattr(module, "asyncio", SimpleNamespace(**vars(asyncio) | {"sleep": sleep}))
+    monkeypatch.setattr(shares, "secure", secure)
+    shares.idle.set()
+    task = asyncio.create_task(federation.follow())
+    shares.shares = [part("ours", capability(2))]
+    await serial_becomes(federation, 2)
+    assert names(federation) == ["Example 3"]
+    for _ in range(20):
+        await asyncio.sleep(0)
+    shares.shares = []
+    await serial_becomes(federation, 3)
+
+    # One composition of a quarter of a second for both, and twice that until the next.
+    assert slept == pytest.approx([0, 0.5])
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_what_changes_during_a_turn_is_followed_after_it(
+    following: tuple[Federation, asyncio.Task[None]], shares: Shares, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secure, late = shares.secure, [[part("ours", capability(3))]]
+
+    async def change() -> None:
+        await secure()
+        if late:
+            shares.shares = late.pop()
+
+    monkeypatch.setattr(shares, "secure", change)
+    shares.shares = [part("ours", capability(2))]
+
+    await serial_becomes(following[0], 3)
+
+    assert names(following[0]) == ["Example 3"]
+
+
 @pytest.mark.parametrize(
     ("fault", "text"),
     [
