@@ -32,5 +32,8 @@ async def test_one_that_returns_begins_again() -> None:
             twice.set()
 
     background.start({"a": run})
-    await twice.wait()
+    async with asyncio.timeout(10):
+        await twice.wait()
     await background.end()
+
+    assert len(begun) >= 2

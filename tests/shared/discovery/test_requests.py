@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.discovery.requests import FIELDS, MOST_WORDS, page, read_explore, read_search
+from shared.discovery.requests import MOST_WORDS, page, read_explore, read_search
 from shared.problems import BadQuery, MalformedBody
 from shared.search import Position, SearchRequest, reading
 from tests.shared.asking import asking
@@ -111,7 +111,6 @@ async def test_a_body_that_is_not_json_is_refused() -> None:
 
 def test_no_token_is_the_first_page() -> None:
     assert page(None) is None
-    assert "metadata.domain" in FIELDS
 
 
 async def test_a_whole_number_may_be_written_with_a_point() -> None:

@@ -441,8 +441,7 @@ async def test_where_an_index_takes_long_the_write_waits_and_searches_go_on(edit
         assert (await search.answer(SearchRequest(), ids)).serial == 2
 
 
-async def test_a_write_waits_no_longer_than_a_minute(editions: Editions) -> None:
-    assert DEFAULT_PACE.wait_of_writes == 60
+async def test_a_write_waits_for_a_new_index_no_longer_than_its_pace_says(editions: Editions) -> None:
     slow = Slow()
     held, pace = Held(slow.make), SearchPace(wait=0.01, wait_of_writes=0.01)
     async with running(editions, slow.hands, pace=pace, make=held.make) as search:
