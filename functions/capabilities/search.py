@@ -40,19 +40,19 @@ async def handle(hub: Hub, request: Request) -> Response:
     query = read_query(request, (JSON,), **QUERY)
     if "repo" in query:
         await hub.store.get(query["repo"])
-    wanted, page = _wanted(query), _Page(query.get("fields"))
+    search, page = _search_request(query), _Page(query.get("fields"))
 
-    answer = await hub.search.answer(wanted, page)
+    answer = await hub.search.answer(search, page)
 
     headers = {"Reuse-Surface-Serial": str(answer.serial)}
     following = reading.position_cursor(answer.following)
     if following:
         headers["Link"] = f'<{next_page(request, following)}>; rel="next"'
-    tag = tag_of(answer.serial, answer.generated_at, wanted, page)
+    tag = tag_of(answer.serial, answer.generated_at, search, page)
     return versioned(request, tag, answer.body, headers)
 
 
-def _wanted(query: Parameters) -> SearchRequest:
+def _search_request(query: Parameters) -> SearchRequest:
     filters = {kind: (query[kind],) for kind in KINDS if kind in query}
     filters |= {kind: query[f"min_{kind}"] for kind in LETTERS if f"min_{kind}" in query}
     return SearchRequest(
@@ -66,28 +66,28 @@ def _wanted(query: Parameters) -> SearchRequest:
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """Makes the body of what was found, each capability as the federated index has it or with some *fields* only.
+    """Renders a search result, each capability whole or, with *fields*, with those members only.
 
-    What the contract requires of a capability is there either way, so that a client reads every answer with one type.
+    Members that the contract requires are always there, so that a client reads every answer with one type.
     """
 
     fields: tuple[str, ...] | None
 
-    def __call__(self, found: SearchResult) -> bytes:
-        rest: dict[str, Any] = {"total": found.total, "next": reading.position_cursor(found.following)}
-        if found.facets:
-            rest["facets"] = {kind: _values(counted) for kind, counted in found.facets.items()}
-        if found.unmatched:
-            rest["unmatched"] = [reading.parameter(kind) for kind in found.unmatched]
-        shown = b",".join(self._one(hit.entry) for hit in found.hits)
-        return b'{"capabilities":[' + shown + b"]," + orjson.dumps(rest)[1:]
+    def __call__(self, result: SearchResult) -> bytes:
+        rest: dict[str, Any] = {"total": result.total, "next": reading.position_cursor(result.following)}
+        if result.facets:
+            rest["facets"] = {kind: _values(counts) for kind, counts in result.facets.items()}
+        if result.unmatched:
+            rest["unmatched"] = [reading.parameter(kind) for kind in result.unmatched]
+        capabilities = b",".join(self._encoded(hit.entry) for hit in result.hits)
+        return b'{"capabilities":[' + capabilities + b"]," + orjson.dumps(rest)[1:]
 
-    def _one(self, entry: Entry) -> bytes:
+    def _encoded(self, entry: Entry) -> bytes:
         if self.fields is None:
             return entry.json
         members = entry.decoded().members
         return orjson.dumps({name: members[name] for name in (*_ALWAYS, *self.fields) if name in members})
 
 
-def _values(counted: list[tuple[str, int]]) -> list[dict[str, Any]]:
-    return [{"value": value, "count": count} for value, count in counted[:_MOST_VALUES]]
+def _values(counts: list[tuple[str, int]]) -> list[dict[str, Any]]:
+    return [{"value": value, "count": count} for value, count in counts[:_MOST_VALUES]]

@@ -44,10 +44,10 @@ def _answer(request: Request, claim: Claim, serial: int) -> Response:
 
 
 def _body(entry: Entry, standing: dict[str, object]) -> bytes:
-    """Return *entry* as JSON with *standing* at its end, in the place of what it says under these names itself."""
+    """Return *entry* as JSON with the members *standing* at its end, in place of its own members of these names."""
     # Within strings every quote has a backslash before it, so what looks like one of these names is one.
     if any(b'"%s":' % name.encode() in entry.json for name in standing):
         members = {name: value for name, value in entry.decoded().members.items() if name not in standing}
         return orjson.dumps(members | standing)
-    # Not decoded: while orjson reads megabytes no other thread runs.
+    # Not decoded: orjson holds the interpreter's lock, so that no other thread runs while it parses megabytes.
     return entry.json[:-1] + b"," + orjson.dumps(standing)[1:]

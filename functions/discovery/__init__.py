@@ -1,1 +1,1 @@
-"""How other systems find the hub and what it serves: well-known documents, ARD, robots.txt, llms.txt."""
+"""Discovery by other systems: well-known documents, ARD, robots.txt, llms.txt."""

@@ -29,5 +29,5 @@ async def handle(hub: Hub, request: Request) -> Response:
 
 
 async def _published(hub: Hub, identifier: str) -> bytes:
-    wanted = SearchRequest(filters=(("identifier", (identifier,)),), limit=1)
-    return (await hub.search.answer(wanted, FirstEntry(hub.naming))).body
+    search = SearchRequest(filters=(("identifier", (identifier,)),), limit=1)
+    return (await hub.search.answer(search, FirstEntry(hub.naming))).body

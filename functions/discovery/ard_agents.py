@@ -17,8 +17,8 @@ QUERY: Readers = PARAMETERS
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer one page of entries."""
-    wanted = read_list(request)
+    search = read_list(request)
 
-    found = await hub.search.answer(wanted, Listing(hub.naming))
+    results = await hub.search.answer(search, Listing(hub.naming))
 
-    return versioned(request, tag_of_body(found.body), found.body, {})
+    return versioned(request, tag_of_body(results.body), results.body, {})

@@ -16,24 +16,24 @@ if TYPE_CHECKING:
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer the counts of each field that is asked for."""
-    wanted, facets = await read_explore(request)
+    search, facets = await read_explore(request)
 
-    render = _Facets(tuple((one["field"], one["limit"], one["minCount"]) for one in facets))
-    found = await hub.search.answer(wanted, render)
+    render = _Facets(tuple((facet["field"], facet["limit"], facet["minCount"]) for facet in facets))
+    result = await hub.search.answer(search, render)
 
-    return answer(found.body, JSON)
+    return answer(result.body, JSON)
 
 
 @dataclass(frozen=True, slots=True)
 class _Facets:
-    """Makes the answer: for each field its name, how many values are listed, and how often each must occur."""
+    """Renders the counts; *fields* are (path, most values, least count of a value), one for each facet."""
 
     fields: tuple[tuple[str, int, int], ...]
 
-    def __call__(self, found: SearchResult) -> bytes:
-        facets = {field: self._one(found.facets[FIELDS[field]], most, least) for field, most, least in self.fields}
+    def __call__(self, result: SearchResult) -> bytes:
+        facets = {field: self._buckets(result.facets[FIELDS[field]], most, least) for field, most, least in self.fields}
         return orjson.dumps({"resultType": "facets", "facets": facets})
 
-    def _one(self, counted: list[tuple[str, int]], most: int, least: int) -> dict[str, Any]:
-        buckets = [{"value": value, "count": count} for value, count in counted if count >= least]
-        return {"buckets": buckets[:most], "otherCount": sum(one["count"] for one in buckets[most:])}
+    def _buckets(self, counts: list[tuple[str, int]], most: int, least: int) -> dict[str, Any]:
+        buckets = [{"value": value, "count": count} for value, count in counts if count >= least]
+        return {"buckets": buckets[:most], "otherCount": sum(bucket["count"] for bucket in buckets[most:])}

@@ -12,8 +12,8 @@ from shared.web.handling import JSON, Hub, Request, Response, answer
 
 async def handle(hub: Hub, request: Request) -> Response:
     """Answer one page of results."""
-    wanted, referrals = await read_search(request)
+    search, referrals = await read_search(request)
 
-    found = await hub.search.answer(wanted, Results(hub.naming, referrals))
+    results = await hub.search.answer(search, Results(hub.naming, referrals))
 
-    return answer(found.body, JSON)
+    return answer(results.body, JSON)

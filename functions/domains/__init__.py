@@ -1,1 +1,1 @@
-"""What repositories and capabilities are grouped by: /v1/domains."""
+"""The domains of repositories and capabilities: /v1/domains."""

@@ -30,21 +30,21 @@ async def handle(hub: Hub, request: Request) -> Response:
     """Answer one page of domains, or 304."""
     query = read_query(request, **QUERY)
 
-    counted = await hub.search.answer(_EVERY_CAPABILITY, _served_counts)
+    counts = await hub.search.answer(_EVERY_CAPABILITY, _served_counts)
     registrations = await hub.store.registrations()
     # In a thread: every registration and every domain is looked at, whatever the page.
-    return await hub.reads.run(_answer, request, query, registrations, counted)
+    return await hub.reads.run(_answer, request, query, registrations, counts)
 
 
-def _served_counts(found: SearchResult) -> bytes:
-    """Return ``{domain: how many served capabilities are of it}`` as JSON, which the search keeps for an edition."""
-    return orjson.dumps(dict(found.facets["domain"]))
+def _served_counts(result: SearchResult) -> bytes:
+    """Return ``{domain: count of its served capabilities}`` as JSON, which the search caches for an edition."""
+    return orjson.dumps(dict(result.facets["domain"]))
 
 
 def _answer(
-    request: Request, query: Parameters, registrations: Sequence[Registration], counted: SearchAnswer
+    request: Request, query: Parameters, registrations: Sequence[Registration], counts: SearchAnswer
 ) -> Response:
-    served: dict[str, int] = orjson.loads(counted.body)
+    served: dict[str, int] = orjson.loads(counts.body)
     repos = Counter(row.domain for row in registrations)
 
     body, headers = page(request, query, "domains", sorted(served.keys() | repos.keys()), str)
@@ -52,5 +52,5 @@ def _answer(
         {"domain": name, "repo_count": repos[name], "served_count": served.get(name, 0)} for name in body["domains"]
     ]
     content = orjson.dumps(body)
-    headers |= UNCACHED | {"Reuse-Surface-Serial": str(counted.serial)}
+    headers |= UNCACHED | {"Reuse-Surface-Serial": str(counts.serial)}
     return versioned(request, tag_of_body(content), content, headers)

@@ -38,7 +38,7 @@ async def handle(hub: Hub, request: Request) -> Response:
     if after is not None and not since <= after.serial <= document.serial:
         raise BadQuery("cursor must be the next of an earlier page since the same serial.")
 
-    # What lines say together depends on the first serial among them alone, which is older where lines were joined.
+    # The tag names the first serial in the lines: old lines are merged, and then begin earlier than *since*.
     first = lines[0].first if lines else since
     tag = f'"{document.tag}-{first}-{since}-{limit}-{after or ""}"'
     if copy := unchanged(request, tag, UNCACHED):
@@ -52,6 +52,6 @@ async def handle(hub: Hub, request: Request) -> Response:
 def _encoded(
     document: Document, since: int, lines: Sequence[ChangeLine], limit: int, after: ChangePosition | None
 ) -> tuple[bytes, str | None]:
-    """Return a page as JSON, and where the next one begins; called in a thread, for it may be all there is."""
+    """Return a page as JSON, and the cursor of the next one; called in a thread, as it may have 10,000 changes."""
     content = page(document, since, lines, limit, after)
     return orjson.dumps(content), content["next"]

@@ -24,14 +24,14 @@ QUERY: Readers = {"force": flag.otherwise(default=False)}
 
 
 async def handle(hub: Hub, request: Request) -> Response:
-    """Answer the new serial and what became of each source."""
+    """Answer the new serial and the outcome of each check."""
     author = hub.auth.require_writer(request)
     query = read_query(request, **QUERY)
     leave_body(request)
 
     outcomes = await hub.registry.compose(author, force=query["force"])
 
-    # Beside the event loop: thousands of results take a while, and what was done is not refused for want of a place.
+    # In a thread, since thousands of results take long; not in hub.reads, which might refuse what is already done.
     return await asyncio.to_thread(_answer, hub.federation.edition, outcomes)
 
 

@@ -1,1 +1,1 @@
-"""The hub about itself: its health, its contract, its problems."""
+"""The hub itself: health, metrics, backup, findings, client, contract and problems."""

@@ -27,7 +27,7 @@ async def handle(hub: Hub, request: Request) -> StreamingResponse:
     hub.auth.require_admin(request)
     read_query(request, (MEDIA_TYPE,))
     if request.method == "HEAD":
-        # Nobody gets a backup by it, so none counts as taken.
+        # No backup is sent, so the metric of the last one stays.
         return StreamingResponse(iter(()), 200, _headers(hub), MEDIA_TYPE)
 
     snapshot = await hub.snapshot()
@@ -41,21 +41,21 @@ def _headers(hub: Hub) -> dict[str, str]:
 
 
 class Backup(StreamingResponse):
-    """Streams a snapshot, and gives it back however that ends."""
+    """Streams a snapshot, and closes it however the transfer ends."""
 
     def __init__(self, hub: Hub, snapshot: Snapshot) -> None:
         super().__init__(_sent(hub, snapshot), 200, _headers(hub), MEDIA_TYPE)
         self._snapshot = snapshot
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it all."""
+        """Send the snapshot."""
         async with contextlib.AsyncExitStack() as stack:
-            # Beside the event loop: there are two links for each of thousands of sources.
+            # In a thread: closing removes two links for each of thousands of sources.
             stack.push_async_callback(asyncio.to_thread, self._snapshot.close)
             await super().__call__(scope, receive, send)
 
 
 def _sent(hub: Hub, snapshot: Snapshot) -> Iterator[bytes]:
-    """Yield the snapshot; only when all of it was sent it counts as taken."""
+    """Yield the bytes of the snapshot; after the last one it counts as the last backup in the metrics."""
     yield from snapshot.stream()
     hub.tally.moments["backup"] = hub.clock.now().timestamp()

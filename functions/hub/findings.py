@@ -42,9 +42,9 @@ async def handle(hub: Hub, request: Request) -> Response:
 def _answer(
     request: Request, query: Parameters, findings: Sequence[Finding], registrations: Sequence[Registration]
 ) -> Response:
-    """Return the page of those findings that are asked for, and which filter no registration meets."""
-    wanted = [finding for finding in findings if _matches(query, finding)]
-    body, headers = page(request, query, "findings", wanted, Finding.key)
+    """Return the page of the findings that match *query*, and the filters that no registration matches."""
+    matching = [finding for finding in findings if _matches(query, finding)]
+    body, headers = page(request, query, "findings", matching, Finding.key)
     if "domain" in query and all(row.domain != query["domain"] for row in registrations):
         body["unmatched"] = ["domain"]
     body["findings"] = [finding.as_json() for finding in body["findings"]]

@@ -1,1 +1,1 @@
-"""The pages for people, and what their browsers load with them."""
+"""The pages for people, and their assets."""

@@ -17,7 +17,7 @@ QUERY: Readers = READERS
 
 
 async def handle(hub: Hub, request: Request) -> Response:
-    """Answer one page of what is found."""
+    """Answer one page of the results."""
     values = read_page_query(request, **QUERY)
     filters = {name: values[name] for name in FILTERS if name in values}
     query = SearchForm(values.get("q", ""), filters, values.get("cursor", ""))

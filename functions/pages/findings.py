@@ -41,14 +41,14 @@ async def handle(hub: Hub, request: Request) -> Response:
 def _facts(
     hub: Hub, view: FindingsView, findings: Sequence[Finding], registrations: Sequence[Registration]
 ) -> dict[str, Any]:
-    """Return what the page shows; called in a thread."""
-    wanted, rows = view.of(findings), rows_of(hub, registrations)
-    repos = by_repo(wanted)
+    """Return the variables of the template; called in a thread."""
+    matching, rows = view.of(findings), rows_of(hub, registrations)
+    repos = by_repo(matching)
     return {
         "shown": view.cut(repos),
         "unknown": [name for name in ("repo", "domain") if not _registered(name, getattr(view, name), rows)],
         "well": all_well(rows, scheduled=hub.settings.refresh),
-        "total": len(wanted),
+        "total": len(matching),
         "all": len(findings),
         "pages": view.pages(repos),
         "severities": view.severities(findings),
@@ -57,5 +57,5 @@ def _facts(
 
 
 def _registered(name: str, value: str, rows: Sequence[RepoRow]) -> bool:
-    """Tell whether a registration has *value* in the field *name*; where none is asked for, it is no misspelt one."""
+    """Tell whether a registration has *value* in the field *name*, or *value* is empty: else it may be misspelt."""
     return not value or any(getattr(row.registration, name) == value for row in rows)

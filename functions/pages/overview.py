@@ -32,7 +32,7 @@ _OFFERS = {
     "openapi": "/openapi.json",
     "health": "/health",
 }
-"""What the hub offers to programs, by name, and where each lies under the public URL."""
+"""The paths for programs, by the name of their link."""
 
 _MOST_FINDINGS = 5
 
@@ -65,7 +65,7 @@ async def handle(hub: Hub, request: Request) -> Response:
 
 
 def _facts(hub: Hub, findings: Sequence[Finding], registrations: Sequence[Registration]) -> dict[str, Any]:
-    """Return what the page shows of all sources; called in a thread."""
+    """Return the variables of the template about all sources; called in a thread."""
     rows, now = rows_of(hub, registrations), hub.clock.now()
     worst = [those[0] for those in by_repo(findings)[:_MOST_FINDINGS]]
     domains = by_domain(rows)

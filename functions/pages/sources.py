@@ -37,13 +37,13 @@ async def handle(hub: Hub, request: Request) -> Response:
 
 
 def _facts(hub: Hub, view: View, registrations: Sequence[Registration]) -> dict[str, Any]:
-    """Return what the page shows of the registrations; called in a thread."""
+    """Return the variables of the template; called in a thread."""
     rows = rows_of(hub, registrations)
-    wanted = view.rows(rows)
+    matching = view.rows(rows)
     return {
-        "shown": view.cut(wanted),
-        "total": len(wanted),
-        "pages": max(1, -(-len(wanted) // ROWS_A_PAGE)),
+        "shown": view.cut(matching),
+        "total": len(matching),
+        "pages": max(1, -(-len(matching) // ROWS_A_PAGE)),
         "all": len(rows),
         "domains": sorted({row.registration.domain for row in rows}),
     }

@@ -1,1 +1,1 @@
-"""What is registered: /v1/repos."""
+"""The registrations: /v1/repos."""

@@ -26,7 +26,7 @@ async def handle(hub: Hub, request: Request) -> Response:
 
 
 async def _digest_named(request: Request) -> str | None:
-    """Return the digest in the body, or None where there is no body; raise MalformedBody for any other body."""
+    """Return ``digest`` of the body ``{"digest"}``, None without a body; raise MalformedBody for any other body."""
     if not has_body(request):
         leave_body(request)
         return None

@@ -27,7 +27,7 @@ QUERY: Readers = {
 }
 
 _FEW = 100
-"""So many rows are described at once; more would hold up other requests for some 10 ms."""
+"""Rows that are described in the event loop; more would hold up other requests for some 10 ms."""
 
 
 async def handle(hub: Hub, request: Request) -> Response:
@@ -41,7 +41,7 @@ async def handle(hub: Hub, request: Request) -> Response:
 
 
 def _answer(hub: Hub, request: Request, query: Parameters, registrations: Sequence[Registration]) -> Response:
-    """Return the page that *query* wants; called in a thread where that is more than _FEW, or any filter is given."""
+    """Return the page for *query*; called in a thread where it may have more than _FEW rows, or has a filter."""
     selected = _Selected(registrations, {})
     if query.keys() & {"domain", "enabled", "state"}:
         selected = _select(query, registrations, hub.sources.status)
@@ -54,7 +54,7 @@ def _answer(hub: Hub, request: Request, query: Parameters, registrations: Sequen
 
 
 class _Selected(NamedTuple):
-    """Registrations, with the status by which each was selected, and the filters that no registration meets."""
+    """Registrations that match, the statuses by which they did, and the filters that no registration matches."""
 
     rows: Sequence[Registration]
     statuses: Mapping[str, Status]
@@ -64,7 +64,7 @@ class _Selected(NamedTuple):
 def _select(query: Parameters, rows: Sequence[Registration], status_of: Callable[[str], Status]) -> _Selected:
     statuses = {row.repo: status_of(row.repo) for row in rows}
     selected = [row for row in rows if _matches(query, row, statuses[row.repo])]
-    # An unknown domain selects nothing; only then are the others looked through.
+    # An unknown domain matches nothing; only then are the other registrations looked through.
     misspelt = not selected and "domain" in query and all(row.domain != query["domain"] for row in rows)
     return _Selected(selected, statuses, ["domain"] if misspelt else ())
 

@@ -28,5 +28,5 @@ async def handle(hub: Hub, request: Request) -> Response:
 
 
 def _age(change: Change) -> str:
-    """Return a key that grows with the age of a line, by the order in which lines were written."""
+    """Return a sort key that is greater for an older line, by the number that lines get when they are written."""
     return f"{_NEWEST - change.number:012}"

@@ -21,7 +21,7 @@ QUERY: Readers = {"dry_run": flag.otherwise(default=False)}
 
 
 async def handle(hub: Hub, request: Request) -> Response:
-    """Answer 201 with the registration, where it lies and its ETag."""
+    """Answer 201 with the registration, its Location and its ETag; a dry run 200 with the verdict."""
     author = hub.auth.require_writer(request)
     query = read_query(request, **QUERY)
     new = read_fields(await read_json(request), hub.guard)

@@ -1,1 +1,1 @@
-"""The documents about sources: the federation manifest, and the check of what is to be published."""
+"""Documents of sources: the federation manifest, and the validation of indexes and manifests."""

@@ -22,15 +22,15 @@ async def handle(hub: Hub, request: Request) -> Response:
     query = read_query(request, (JSON, YAML))
 
     registrations = await hub.store.registrations()
-    # The store gives the same list until something changes, and the reading keeps it while others ask for the same.
+    # The store returns the same tuple until a write, so its id names its content while a read with it is in progress.
     key = ("manifest", query.media_type, id(registrations))
-    body, etag = await hub.reads.once(key, _made, registrations, query.media_type)
+    body, etag = await hub.reads.once(key, _encoded, registrations, query.media_type)
 
     return versioned(request, etag, body, {**UNCACHED, "Vary": "Accept"}, query.media_type)
 
 
-def _made(registrations: Sequence[Registration], media_type: str) -> tuple[bytes, str]:
-    """Return the manifest and its entity tag."""
+def _encoded(registrations: Sequence[Registration], media_type: str) -> tuple[bytes, str]:
+    """Return the manifest in *media_type*, JSON or YAML, and its entity tag."""
     sources = [registration.wanted().as_json() for registration in registrations]
     body = _yaml(sources) if media_type == YAML else orjson.dumps({"version": 1, "sources": sources})
     return body, f'"{hashlib.sha256(body).hexdigest()[:32]}"'

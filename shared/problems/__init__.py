@@ -1,4 +1,4 @@
-"""Every failure that a caller can act on, as RFC 9457 knows it.
+"""The problem types (RFC 9457): every failure that a caller can act on.
 
 A class is a type of problem: its slug never changes once released, its title is the same for every occurrence. An
 instance is an occurrence: its detail says what happened and what to do next. Raise it where the fault is noticed; the

@@ -1,4 +1,4 @@
-"""What all problems have in common, and the one failure that comes before any request."""
+"""The base class of all problems, and StartError, which comes before any request."""
 
 from __future__ import annotations
 
@@ -14,14 +14,18 @@ class StartError(Exception):
 
 
 class Offence(NamedTuple):
-    """One thing that is wrong in a document: where (JSON Pointer, RFC 6901) and what."""
+    """One fault of a document: its place (JSON Pointer, RFC 6901), and a clause on what is wrong there."""
 
     pointer: str
     detail: str
 
 
 class Problem(Exception):  # noqa: N818 - the standard's term, RFC 9457
-    """An answerable failure; *errors* holds every offence of an invalid document."""
+    """An occurrence of a problem type (RFC 9457 §3); the class is the type.
+
+    *detail* says what happened and what to do; *errors* has every offence of an invalid document; *headers* are
+    added to the answer; *status* overrides the HTTP status of the type.
+    """
 
     slug: ClassVar[str]
     status: ClassVar[int]
@@ -44,7 +48,7 @@ class Problem(Exception):  # noqa: N818 - the standard's term, RFC 9457
 
     @classmethod
     def meaning(cls) -> str:
-        """Return what this type of problem means, for people."""
+        """Return the meaning of this type, for people: the docstring of its class on one line."""
         return " ".join((cls.__doc__ or "").split())
 
     def as_json(self, public_url: str, instance: str) -> dict[str, object]:

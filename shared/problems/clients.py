@@ -1,4 +1,4 @@
-"""What a client does to the connection or to the hub, whatever it asks for."""
+"""Problems of connections and of load, which any request can meet."""
 
 from __future__ import annotations
 

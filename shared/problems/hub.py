@@ -1,4 +1,4 @@
-"""What the hub can't do now, whatever the request says."""
+"""Problems of the hub itself, whatever the request is."""
 
 from __future__ import annotations
 

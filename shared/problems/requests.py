@@ -1,11 +1,11 @@
-"""What can be wrong with a request."""
+"""Problems of a request."""
 
 from __future__ import annotations
 
 from shared.problems.base import Problem
 
 CHALLENGE = 'Bearer realm="reuse-surface"'
-"""What a refused token is answered with in ``WWW-Authenticate`` (RFC 6750 §3)."""
+"""The challenge in ``WWW-Authenticate`` of an answer that refuses a token (RFC 6750 §3)."""
 
 
 class MalformedBody(Problem):

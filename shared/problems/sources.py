@@ -1,4 +1,4 @@
-"""What can be wrong with a source."""
+"""Problems of a source."""
 
 from __future__ import annotations
 
