@@ -8,7 +8,7 @@ import logging
 from typing import TYPE_CHECKING, NamedTuple
 
 from shared.federation.changes import Changes
-from shared.federation.document import Document, Press, substance
+from shared.federation.document import Document, DocumentEncoder, substance
 from shared.federation.edition import Edition, dated
 from shared.model.compose import compose
 from shared.model.lines import ChangeLine, Delta
@@ -72,7 +72,7 @@ class Federation:
         self._tally = tally
         self._gather_seconds = gather_seconds
         self.trouble = ""
-        self._press = Press()
+        self._encoder = DocumentEncoder()
         self.changes = Changes()
         self._turn: asyncio.Task[None] | None = None
         self._source_changes = 0
@@ -100,7 +100,7 @@ class Federation:
         lines = [] if delta is None else [ChangeLine.of(1, head.substance, delta)]
         self._editions.begin(head, lines)
         self.changes.start(head.serial, lines)
-        document = self._press.document(composition, head.substance, head.serial, head.generated_at)
+        document = self._encoder.document(composition, head.substance, head.serial, head.generated_at)
         self._head, self.edition = head, Edition(document, composition, self.edition.parts)
         self.signal.send(EditionNotice(self.edition, delta))
 
@@ -111,7 +111,7 @@ class Federation:
 
     def _edition(self, parts: list[Part], head: Head) -> Edition:
         composition = compose(parts)
-        document = self._press.document(composition, substance(composition), head.serial, head.generated_at)
+        document = self._encoder.document(composition, substance(composition), head.serial, head.generated_at)
         return Edition(document, composition, parts)
 
     def _next_head(self, composition: Composition, digest: str) -> Head:
@@ -127,7 +127,7 @@ class Federation:
         if digest == before.document.substance:
             return None
         head = self._next_head(composition, digest)
-        document = self._press.document(composition, digest, head.serial, head.generated_at)
+        document = self._encoder.document(composition, digest, head.serial, head.generated_at)
         delta = Delta.between(before.composition, composition)
         line = ChangeLine.of(head.serial, digest, delta)
         notice = EditionNotice(Edition(document, composition, parts), delta)
@@ -229,4 +229,4 @@ class Federation:
         with contextlib.suppress(Problem):
             await self.shown()
         async with self._editions.turn():
-            await asyncio.to_thread(self._press.close)
+            await asyncio.to_thread(self._encoder.close)

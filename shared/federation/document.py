@@ -59,7 +59,7 @@ class Document:
     generated_at: str
     composition: Composition
     substance: str
-    press: Press
+    encoder: DocumentEncoder
     representations: dict[Form, Representation] = field(default_factory=dict)
     _making: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -95,7 +95,7 @@ class Document:
             async with self._making:
                 if form not in self.representations:
                     loop = asyncio.get_running_loop()
-                    made = await loop.run_in_executor(self.press.line, self.press.more, self, form)
+                    made = await loop.run_in_executor(self.encoder.line, self.encoder.more, self, form)
                     self.representations.update(made)
         return self.representations[form]
 
@@ -109,7 +109,7 @@ def substance(composition: Composition) -> str:
     return hashlib.sha256(orjson.dumps(statements)).hexdigest()
 
 
-class Press:
+class DocumentEncoder:
     """Encodes documents, and reuses the gzip blocks and YAML texts of the last one for what did not change.
 
     The texts are views of the last YAML document, so that a hub that serves it does not keep them twice.

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.federation import document as module
-from shared.federation.document import CODINGS, Document, Form, Press, substance
+from shared.federation.document import CODINGS, Document, DocumentEncoder, Form, substance
 from shared.model.compose import Composition, compose
 from shared.web.query import JSON, YAML
 from shared.yaml_out import list_item
@@ -41,9 +41,9 @@ def composition(*entries: dict[str, Any], **changes: Any) -> Composition:
     return compose([part("ours", *entries, at=EARLY, **changes), rival])
 
 
-def document(made: Composition, serial: int = 7, at: str = NOW, press: Press | None = None) -> Document:
+def document(made: Composition, serial: int = 7, at: str = NOW, encoder: DocumentEncoder | None = None) -> Document:
     """Return the document that says *made*."""
-    return (press or Press()).document(made, substance(made), serial, at)
+    return (encoder or DocumentEncoder()).document(made, substance(made), serial, at)
 
 
 def bodies(of: Document) -> dict[Form, bytes]:
@@ -91,9 +91,9 @@ def test_every_representation_says_the_same(given_entries: list[dict[str, Any]])
 
 
 def test_a_document_that_follows_another_is_as_if_it_were_the_first() -> None:
-    press = Press()
+    encoder = DocumentEncoder()
     for made in (composition(capability(1)), composition(capability(1), capability(2)), composition()):
-        following = document(made, press=press)
+        following = document(made, encoder=encoder)
         alone = document(made)
         assert bodies(following) == bodies(alone)
         assert following.representations == alone.representations
@@ -105,13 +105,13 @@ def test_only_json_is_made_before_anybody_asks() -> None:
 
 async def test_those_who_ask_at_once_wait_for_one_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    more = Press.more
+    more = DocumentEncoder.more
 
-    def counted(press: Press, of: Document, form: Form) -> Any:
+    def counted(encoder: DocumentEncoder, of: Document, form: Form) -> Any:
         asked.append(form)
-        return more(press, of, form)
+        return more(encoder, of, form)
 
-    monkeypatch.setattr(Press, "more", counted)
+    monkeypatch.setattr(DocumentEncoder, "more", counted)
     made = document(composition())
 
     got = await asyncio.gather(*(made.representation(Form(YAML, "gzip")) for _ in range(5)))
@@ -129,41 +129,41 @@ def test_yaml_of_what_did_not_change_is_not_written_again(monkeypatch: pytest.Mo
         return list_item(mapping)
 
     monkeypatch.setattr("shared.model.capability.list_item", noted)
-    press, ours = Press(), part("ours", capability(1))
-    bodies(document(compose([ours, part("other", capability(2))]), press=press))
+    encoder, ours = DocumentEncoder(), part("ours", capability(1))
+    bodies(document(compose([ours, part("other", capability(2))]), encoder=encoder))
     written.clear()
 
-    bodies(document(compose([ours, part("other", capability(3))]), press=press))
+    bodies(document(compose([ours, part("other", capability(3))]), encoder=encoder))
 
     assert written == [capability(3)["id"]]
 
 
 async def test_readers_take_no_thread_of_those_that_writes_need(monkeypatch: pytest.MonkeyPatch) -> None:
     threads = []
-    more = Press.more
+    more = DocumentEncoder.more
 
-    def noted(press: Press, of: Document, form: Form) -> Any:
+    def noted(encoder: DocumentEncoder, of: Document, form: Form) -> Any:
         threads.append(threading.current_thread().name.rstrip("_0"))
-        return more(press, of, form)
+        return more(encoder, of, form)
 
-    monkeypatch.setattr(Press, "more", noted)
-    press = Press()
-    older, newer = (document(composition(capability(number)), press=press) for number in (1, 2))
+    monkeypatch.setattr(DocumentEncoder, "more", noted)
+    encoder = DocumentEncoder()
+    older, newer = (document(composition(capability(number)), encoder=encoder) for number in (1, 2))
 
     await asyncio.gather(*(made.representation(Form(YAML, "zstd")) for made in (older, newer)))
-    press.close()
+    encoder.close()
 
     assert threads == ["encoding"] * 2
 
 
 def test_texts_for_the_next_yaml_are_no_second_copy_of_the_last() -> None:
-    press, ours = Press(), part("ours", capability(1))
+    encoder, ours = DocumentEncoder(), part("ours", capability(1))
     for number in (2, 3):
-        made = document(compose([ours, part("other", capability(number))]), press=press)
+        made = document(compose([ours, part("other", capability(number))]), encoder=encoder)
         bodies(made)
 
         body = made.representations[Form(YAML, "identity")].body
-        views = [text for _, text in press._yaml.values() if isinstance(text, memoryview)]
+        views = [text for _, text in encoder._yaml.values() if isinstance(text, memoryview)]
         assert [(view.obj is body, bytes(view[:2])) for view in views] == [(True, b"- ")] * 2
 
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.federation.document import Press, substance
+from shared.federation.document import DocumentEncoder, substance
 from shared.federation.edition import MOST_REPOS, Edition, ServedCounts, dated, disputed, missing
 from shared.model.compose import Composition, compose
 from shared.model.status import Status
@@ -29,7 +29,8 @@ def edition() -> Edition:
 def edition_of(*shares: Part) -> Edition:
     parts = list(shares)
     composition = compose(parts)
-    return Edition(Press().document(composition, substance(composition), 1, "2026-11-23T10:00:00Z"), composition, parts)
+    document = DocumentEncoder().document(composition, substance(composition), 1, "2026-11-23T10:00:00Z")
+    return Edition(document, composition, parts)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.federation.changes import Changes
-from shared.federation.document import Document, Form, Press, substance
+from shared.federation.document import Document, DocumentEncoder, Form, substance
 from shared.federation.feed import MOST_BYTES, ChangePosition, page
 from shared.model.compose import compose
 from shared.model.lines import ChangeLine, Delta
@@ -31,13 +31,13 @@ class Hub:
     """A federation in memory: what is served, and what changed."""
 
     def __init__(self) -> None:
-        self.press, self.changes = Press(), Changes()
+        self.encoder, self.changes = DocumentEncoder(), Changes()
         self.document = self.made([], 0)
 
     def made(self, parts: list[Part], serial: int) -> Document:
         """Return the document of *parts*."""
         composition = compose(parts)
-        return self.press.document(composition, substance(composition), serial, f"time {serial}")
+        return self.encoder.document(composition, substance(composition), serial, f"time {serial}")
 
     def serve(self, parts: list[Part]) -> None:
         """Serve *parts* from now on, by another serial."""
