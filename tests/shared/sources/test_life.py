@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -386,6 +387,31 @@ async def test_content_that_can_not_be_kept_is_told_and_not_asked_for_again_at_o
 
     assert hub.sources.status("state-hub").state == "never"
     assert (hub.sources.schedule.due(), source.call_count) == ([], 1)
+
+
+async def test_checks_go_on_without_a_caller_that_is_cancelled_and_log_nothing_of_what_they_raise(
+    hub: Hub, source: respx.Route, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise StorageUnavailable("Full.", status=507)
+
+    logged: list[dict[str, Any]] = []
+    monkeypatch.setattr(shelf, "write_draft", full)
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: logged.append(context))
+    hub.sources.watch(ROW)
+    caller = asyncio.create_task(hub.sources.refresh_all(["state-hub"]))
+    await asyncio.sleep(0)
+
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    flight = hub.sources.all()["state-hub"].flight
+    assert flight is not None
+    await asyncio.wait([flight])
+    del flight
+    gc.collect()
+
+    assert (source.call_count, logged) == (1, [])
 
 
 async def test_a_restart_serves_what_was_kept_and_reads_again_only_what_is_due(
