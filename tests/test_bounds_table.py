@@ -64,6 +64,7 @@ OF_THE_PROGRAM = {
     "shared/tally.py::Tally.writes",
     "shared/yaml_out.py::_TABLE",
     "shared/web/application.py::Application._dialects",
+    "shared/web/application.py::_Router._plain",
     "shared/web/application.py::Application._ready",
     "shared/web/resource.py::Resource._handlers",
 }

@@ -93,3 +93,12 @@ def test_what_is_remembered_of_urls_is_bounded_in_bytes() -> None:
     assert urls.parse(texts[-1]) is parsed[-1]
     assert urls.parse(texts[0]) is not parsed[0]
     assert sum(len(str(url)) for url in urls._parsed.values()) < urls.REMEMBERED_BYTES / 4
+
+
+def test_few_normal_forms_are_remembered_and_no_refusal() -> None:
+    for number in range(6000):
+        urls.normal(f"https://h{number}.example/".ljust(urls.MAX_LENGTH, "x"))
+        with pytest.raises(urls.UrlRefused):
+            urls.normal(f"https://h{number}.example/".ljust(urls.MAX_LENGTH + 1, "x"))
+
+    assert urls.normal.cache_info().currsize == 64
