@@ -58,7 +58,7 @@ class Capacity:
         """
         used, most = self._room.used, self._room.most
         uses = {
-            "registrations": Use(len(self._sources.all()), self.registrations),
+            "registrations": Use(self._sources.count(), self.registrations),
             "capabilities": Use(used.capabilities, most.capabilities),
             "mib": Use(used.bytes / _MIB, most.bytes / _MIB),
         }

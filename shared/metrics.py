@@ -18,7 +18,7 @@ from shared.model.status import STATES
 from shared.version import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from prometheus_client import Metric
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from shared.findings import Finding
     from shared.hub import Hub
     from shared.model.registration import Registration
+    from shared.model.source import SourceView
     from shared.model.status import Status
-    from shared.sources.source import Source
     from shared.tally import Durations
 
 MEDIA_TYPE = CONTENT_TYPE_PLAIN_0_0_4
@@ -49,13 +49,16 @@ class Counts(NamedTuple):
 
 
 def look(
-    sources: Sequence[Source], findings: Iterable[Finding], missing_required: Iterable[str], now: float
+    views: Callable[[], Iterable[SourceView]],
+    lag: Callable[[], float],
+    findings: Iterable[Finding],
+    missing_required: Iterable[str],
 ) -> Counts:
-    """Look through all *sources* and *findings*, of which there may be thousands: to be called in a thread.
+    """Look through all sources and *findings*, of which there may be thousands: to be called in a thread.
 
-    *now* is on the monotonic clock.
+    *views* returns what is known of each source, *lag* for how many seconds the one that waits longest is due.
     """
-    followed = [(source.registration, source.status) for source in sources]
+    followed = [(view.registration, view.status) for view in views()]
     missing = set(missing_required)
     repos = [registration.repo for registration, _ in followed if registration.required]
     required = {(repo,): repo in missing for repo in repos}
@@ -64,7 +67,7 @@ def look(
         by_state=_by_state(followed),
         ttl=_ttl(followed),
         success=_last_success(followed),
-        lag=max((now - source.due for source in sources if source.waits(now)), default=0.0),
+        lag=lag(),
         missing=_gauge("required_source_missing", "1 when a required source serves nothing", required, ("repo",)),
         findings={(kind,): kinds[kind] for kind in KINDS},
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from bisect import insort
-from copy import copy
 from itertools import islice
 from operator import itemgetter
 from typing import TYPE_CHECKING
@@ -14,10 +13,10 @@ from shared.findings import Finding, Served, every, of_limit
 if TYPE_CHECKING:
     from shared.capacity import Capacity
     from shared.federation import Federation
+    from shared.model.source import SourceView
     from shared.reads import Reads
     from shared.signals import EditionNotice, SourceNotice
     from shared.sources.life import Sources
-    from shared.sources.source import Source
 
 SLICE = 500
 
@@ -44,7 +43,8 @@ class Findings:
     def all(self) -> list[Finding]:
         """Return every finding, in the order of their keys; where something changed, they are made here and now."""
         if self._made[0] != self._changes:
-            self._made = self._changes, every(self._sources.all(), self._served())
+            views = {view.repo: view for view in self._sources.views()}
+            self._made = self._changes, every(views, self._served())
         return self._with_limits(self._made[1])
 
     async def made(self) -> list[Finding]:
@@ -64,16 +64,15 @@ class Findings:
         # ``all`` may have made later ones meanwhile.
         self._made = max((changes, made), self._made, key=itemgetter(0))
 
-    async def _troubled(self) -> dict[str, Source]:
-        """Return the sources about which there may be a finding.
+    async def _troubled(self) -> dict[str, SourceView]:
+        """Return what is known of the sources about which there may be a finding.
 
-        They are copied, because the event loop goes on changing them, and so many at once, so that it goes on with
-        everything else too.
+        So many are looked at at once, so that the event loop goes on with everything else.
         """
-        troubled: dict[str, Source] = {}
-        sources = iter(list(self._sources.all().items()))
-        while part := list(islice(sources, self._at_once)):
-            troubled |= {repo: copy(source) for repo, source in part if _is_troubled(source)}
+        troubled: dict[str, SourceView] = {}
+        views = iter(self._sources.views())
+        while part := list(islice(views, self._at_once)):
+            troubled |= {view.repo: view for view in part if _is_troubled(view)}
             await asyncio.sleep(0)
         return troubled
 
@@ -90,6 +89,6 @@ class Findings:
         return Served(self._federation.edition, self._federation.since)
 
 
-def _is_troubled(source: Source) -> bool:
-    """Tell whether there may be a finding about *source*."""
-    return source.status.error is not None or source.held is not None or source.status.state == "never"
+def _is_troubled(view: SourceView) -> bool:
+    """Tell whether there may be a finding about the source of *view*."""
+    return view.status.error is not None or view.held is not None or view.status.state == "never"

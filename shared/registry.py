@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from shared.model.author import Author
     from shared.model.registration import Registration, RegistrationFields
     from shared.model.rules import Precondition
+    from shared.model.source import Outcome
     from shared.quotas import Quotas
     from shared.search import Search
     from shared.sources.life import Sources
-    from shared.sources.source import Outcome
     from shared.sources.trial import Trial
     from shared.storage import Edited, Store
 

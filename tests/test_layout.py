@@ -143,7 +143,11 @@ def test_what_is_shared_does_not_take_what_handlers_are_made_of(name: str) -> No
     assert {module for module in ours(name) if module.startswith("shared.web.handling")} == set()
 
 
-READS = {"store": {"get", "history", "registrations"}, "sources": {"all", "status"}, "trial": set[str]()}
+READS = {
+    "store": {"get", "history", "registrations"},
+    "sources": {"lag", "status", "view", "views"},
+    "trial": set[str](),
+}
 """What a handler may ask of the parts that writing goes through: whatever changes them is a call of the registry."""
 
 
@@ -200,6 +204,63 @@ def test_which_engine_keeps_everything_is_known_in_one_place() -> None:
 @pytest.mark.parametrize("name", ["shared/disk.py", "shared/saved.py"])
 def test_whole_files_know_nothing_of_what_is_kept_in_them(name: str) -> None:
     assert {module for module in ours(name) if not module.startswith("shared.problems")} == set()
+
+
+OWNER = "shared/sources/table.py"
+"""The only module that assigns the fields of a source that is followed."""
+
+
+def fields_of(name: str, class_name: str) -> set[str]:
+    """Return the fields that the dataclass *class_name* of the module *name* declares."""
+    (declared,) = [node for node in tree(name).body if isinstance(node, ast.ClassDef) and node.name == class_name]
+    return {ast.unparse(node.target) for node in declared.body if isinstance(node, ast.AnnAssign)}
+
+
+def assigned_of_others(code: ast.AST, fields: set[str]) -> list[str]:
+    """Return each assignment, by whatever statement, to one of *fields* of something that is not ``self``."""
+    attributes = [node for node in ast.walk(code) if isinstance(node, ast.Attribute) and node.attr in fields]
+    written = [node for node in attributes if not isinstance(node.ctx, ast.Load) and ast.unparse(node.value) != "self"]
+    calls = [node for node in ast.walk(code) if isinstance(node, ast.Call)]
+    setting = [node for node in calls if ast.unparse(node.func).endswith(("setattr", "__setattr__"))]
+    named = [node for node in setting if not isinstance(node.args[1], ast.Constant) or node.args[1].value in fields]
+    return [ast.unparse(node) for node in (*written, *named)]
+
+
+def test_one_module_assigns_the_fields_of_a_source() -> None:
+    fields = fields_of("shared/sources/source.py", "Source")
+    package = [name for name in MODULES if name.startswith("shared/sources/")]
+    of_itself = [node for node in ast.walk(tree("shared/sources/source.py")) if isinstance(node, ast.Attribute)]
+
+    assert fields >= {"view", "due", "host", "flight", "epoch"}
+    assert [name for name in package if assigned_of_others(tree(name), fields)] == [OWNER]
+    assert [ast.unparse(node) for node in of_itself if not isinstance(node.ctx, ast.Load)] == []
+
+
+def test_an_assignment_is_noticed_by_whatever_statement() -> None:
+    code = "a.due = 1\nb.b.due += 1\nfor c.due in x: pass\ndel d.due\nt, e.due = 1, 2\nself.due = f.due\n"
+    code += "with x as g.due: pass\n"
+    called = "setattr(a, 'due', 1)\nobject.__setattr__(b, 'due', 1)\nsetattr(c, name, 1)\nsetattr(d, 'other', 1)\n"
+
+    written = assigned_of_others(ast.parse(code), {"due"})
+    assert sorted(written) == ["a.due", "b.b.due", "c.due", "d.due", "e.due", "g.due"]
+    assert assigned_of_others(ast.parse(called), {"due"}) == called.splitlines()[:3]
+
+
+def test_what_changes_a_source_is_called_within_its_package_alone() -> None:
+    """Whatever says something about sources, like metrics, findings and pages, gets views, which are frozen."""
+    outside = [name for name in [*MODULES, "router.py", "cli.py"] if not name.startswith("shared/sources/")]
+    inner = ("shared.sources.source", "shared.sources.table", "shared.sources.queue")
+
+    assert [(name, one) for name in outside for one in ours(name) if one.startswith(inner)] == []
+
+
+def test_the_dictionary_of_the_sources_belongs_to_one_class() -> None:
+    """What others get of it is a source, a copy, or what ``values`` shows."""
+    nodes = [node for node in ast.walk(tree(OWNER)) if not isinstance(node, ast.Attribute | ast.Subscript)]
+    children = [(node, child) for node in nodes for child in ast.iter_child_nodes(node)]
+    whole = [ast.unparse(node) for node, child in children if ast.unparse(child) == "self._sources"]
+
+    assert whole == ["self._sources: dict[str, Source] = {}", "len(self._sources)"]
 
 
 UNDER_MODEL = {"shared.model", "shared.problems", "shared.yaml_out"}

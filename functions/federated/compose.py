@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shared.federation import Edition
-    from shared.sources.source import Outcome
+    from shared.model.source import Outcome
 
 QUERY: Readers = {"force": flag.otherwise(default=False)}
 

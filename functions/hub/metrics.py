@@ -11,8 +11,9 @@ from shared.web.handling import Hub, Request, Response, answer
 
 async def handle(hub: Hub, _request: Request) -> Response:
     """Answer the metrics."""
-    findings, sources = await hub.findings.made(), list(hub.sources.all().values())
-    missing, now = hub.federation.document.missing_required, hub.clock.monotonic()
-    counts = await hub.reads.always("metrics", look, sources, findings, missing, now)
+    findings, missing = await hub.findings.made(), hub.federation.document.missing_required
+    # Called in the thread: each of the two walks over all sources.
+    views, lag = hub.sources.views, hub.sources.lag
+    counts = await hub.reads.always("metrics", look, views, lag, findings, missing)
     text = await hub.reads.always("exposition", exposition, families(hub, counts), hub.engine.folder)
     return answer(text, MEDIA_TYPE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from shared.pages import page, read_page_query
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from shared.findings import Finding
     from shared.model.capability import Entry
     from shared.model.lines import ChangeLine
-    from shared.sources.source import Source
+    from shared.model.source import SourceView
     from shared.web.handling import Hub, Request, Response
 
 MOST_ENTRIES = 100
@@ -29,12 +28,10 @@ async def handle(hub: Hub, request: Request) -> Response:
     registration = await hub.store.get(request.path_params["repo"])
 
     changes = await hub.store.history(registration.repo)
-    source = hub.sources.all().get(registration.repo)
-    # One look at what is known of it; a copy, because the event loop goes on changing the source.
-    status = source and copy(source)
+    source = hub.sources.view(registration.repo)
     findings = await hub.findings.made()
     lines = hub.federation.changes.since(hub.federation.changes.oldest)
-    facts = await hub.reads.run(_facts, hub.federation.edition, registration.repo, status, findings, lines)
+    facts = await hub.reads.run(_facts, hub.federation.edition, registration.repo, source, findings, lines)
 
     return await page(
         hub,
@@ -43,13 +40,13 @@ async def handle(hub: Hub, request: Request) -> Response:
         row=row_of(hub, registration),
         scheduled=hub.settings.refresh,
         changes=changes,
-        validators=status.kept.validators if status and status.kept else None,
+        validators=source.kept.validators if source and source.kept else None,
         **facts,
     )
 
 
 def _facts(
-    edition: Edition, repo: str, source: Source | None, findings: Sequence[Finding], lines: Sequence[ChangeLine]
+    edition: Edition, repo: str, source: SourceView | None, findings: Sequence[Finding], lines: Sequence[ChangeLine]
 ) -> dict[str, Any]:
     """Return what the page shows of all that *repo* publishes, of all findings and all changes; called in a thread."""
     part = edition.by_repo.get(repo)

@@ -25,10 +25,10 @@ def must_be_sound(hub: Hub) -> None:
 
     The federated index made of them is checked too: a fault would otherwise fail every later request that reads it.
     """
-    for repo, source in hub.sources.all().items():
-        _must_hold(f"the registration of {repo}", _of_registration(source.registration))
-        for content in filter(None, source.contents):
-            _must_hold(f"what was read from {repo}", _of_content(content))
+    for view in hub.sources.views():
+        _must_hold(f"the registration of {view.repo}", _of_registration(view.registration))
+        for content in filter(None, view.contents):
+            _must_hold(f"what was read from {view.repo}", _of_content(content))
     # The uncompressed JSON is always among them.
     representations = hub.federation.document.representations
     [body] = [encoded.body for form, encoded in representations.items() if form == (JSON, "identity")]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from shared.federation.document import Document
     from shared.model.capability import Entry
     from shared.model.compose import Composition, Part
-    from shared.sources.source import Outcome
+    from shared.model.source import Outcome
 
 MOST_REPOS = 20
 """So many repos are named as those that serve ids in another one's place."""

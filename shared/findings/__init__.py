@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from shared.capacity import NearLimit
     from shared.federation import Edition
-    from shared.sources.source import Source
+    from shared.model.source import SourceView
 
 __all__ = ["KINDS", "SEVERITIES", "Finding", "Served", "by_repo", "every", "of_limit"]
 
@@ -36,7 +36,7 @@ class Served(NamedTuple):
     since: dict[str, str]
 
 
-def every(sources: Mapping[str, Source], federation: Served) -> list[Finding]:
+def every(sources: Mapping[str, SourceView], federation: Served) -> list[Finding]:
     """Return every finding about *sources* and about what *federation* serves, in the order of their keys."""
     found = {repo: list(of_source(source)) for repo, source in sources.items()}
     for repo in federation.edition.document.missing_required:

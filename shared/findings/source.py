@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
     from shared.findings.finding import Finding
     from shared.model.memory import Mark
-    from shared.sources.source import Source
+    from shared.model.source import SourceView
 
 
-def of_source(source: Source) -> Iterator[Finding]:
+def of_source(source: SourceView) -> Iterator[Finding]:
     """Yield the findings of *source*; a disabled one has none."""
     repo, status = source.registration.repo, source.status
     if status.state == "disabled":
@@ -43,7 +43,7 @@ _WAITING = (
 )
 
 
-def _unchecked(source: Source) -> Finding:
+def _unchecked(source: SourceView) -> Finding:
     """Say since when nobody has checked a source, or its new URL, and what is served meanwhile."""
     status, repo = source.status, source.registration.repo
     detail = f"{(status.error or {})['detail']} What was good at {status.succeeded_at} stays served."
@@ -52,7 +52,7 @@ def _unchecked(source: Source) -> Finding:
     return replace(made("waiting", repo, status.state_since, detail, _WAITING), also=(status.state,))
 
 
-def _failing(source: Source) -> Finding:
+def _failing(source: SourceView) -> Finding:
     """Say what the last check failed with, where in the index that is, and what is served meanwhile."""
     status, error = source.status, source.status.error or {}
     full = error["type"] == HubFull.slug
@@ -105,7 +105,7 @@ def _fault(mark: Mark) -> dict[str, Any]:
     return fields | ({"hint": mark.hint} if mark.hint else {})
 
 
-def _held(source: Source) -> Finding:
+def _held(source: SourceView) -> Finding:
     held, kept = source.held, source.kept
     assert held is not None  # noqa: S101 - asked for only then
     assert kept is not None  # noqa: S101 - only what would replace something is held

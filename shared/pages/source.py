@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shared.model.lines import ChangeLine
-    from shared.sources.source import Source
+    from shared.model.source import SourceView
 
 MOST_CHANGES = 8
 
@@ -49,7 +49,7 @@ class HeldSummary(NamedTuple):
     digest: str
 
 
-def waiting(source: Source | None) -> HeldSummary | None:
+def waiting(source: SourceView | None) -> HeldSummary | None:
     """Return what *source* has waiting, or None."""
     if source is None or source.held is None or source.kept is None:
         return None

@@ -6,33 +6,32 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from shared.fetch import TalkTime
+from shared.model.source import Outcome
 from shared.problems import Overloaded, RepoDisabled, RepoNotFound, SourceProblem, StorageUnavailable
-from shared.sources.schedule import LEAST_INTERVAL, stamp_all
-from shared.sources.source import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from shared.clock import Clock
-    from shared.model.status import Status
     from shared.sources.check import Checker
-    from shared.sources.hosts import Hosts, Share
+    from shared.sources.hosts import Share
     from shared.sources.intake import Intake
     from shared.sources.settling import Settling
     from shared.sources.source import Source
+    from shared.sources.table import SourceTable
 
 BEGUN_AT_ONCE = 16
 """So many checks begin in one turn of the event loop, which takes less than a millisecond then."""
 
 
 class Checks:
-    """Carries out checks; *intake* decides what they come to, and *settling* makes it so."""
+    """Carries out checks of sources of *table*; *intake* decides what they come to, and *settling* makes it so."""
 
-    def __init__(self, checker: Checker, intake: Intake, settling: Settling, hosts: Hosts, clock: Clock) -> None:
+    def __init__(self, checker: Checker, intake: Intake, settling: Settling, table: SourceTable, clock: Clock) -> None:
         self._checker = checker
         self._intake = intake
         self._settling = settling
-        self._hosts = hosts
+        self._table = table
         self._clock = clock
 
     def start(self, source: Source) -> asyncio.Task[Outcome | None]:
@@ -40,15 +39,17 @@ class Checks:
 
         Its result is None while the host is in a Retry-After cool-down, unless the source was asked for by name.
         """
-        if source.flight is None:
-            # The task counts it off: one that is refused has begun nothing.
-            self._hosts.begin(source.share)
-            try:
-                source.flight = asyncio.create_task(self._check(source, source.share))
-            except BaseException:
-                self._hosts.end(source.share)
-                raise
-        return source.flight
+        if source.flight is not None:
+            return source.flight
+        # The task counts it off: one that is refused has begun nothing.
+        self._table.hosts.begin(source.share)
+        try:
+            flight = asyncio.create_task(self._check(source, source.share))
+        except BaseException:
+            self._table.hosts.end(source.share)
+            raise
+        self._table.begin(source, flight)
+        return flight
 
     async def run_all(self, sources: Iterable[Source]) -> list[Outcome]:
         """Check *sources* side by side; return the outcomes by repo, those in a Retry-After cool-down left out.
@@ -87,10 +88,8 @@ class Checks:
                 if outcome is not None:
                     return outcome
         finally:
-            source.flight, source.asked = None, False
-            # Whatever happened, a full disk included, the schedule does not ask again at once.
-            source.due = max(source.due, self._clock.monotonic() + LEAST_INTERVAL)
-            self._hosts.end(counted)
+            self._table.end(source)
+            self._table.hosts.end(counted)
 
     async def _attempt(self, source: Source, *, scheduled: bool) -> Outcome | None:
         """Check once; return None when the source was changed meanwhile, so that what was found does not count."""
@@ -101,7 +100,7 @@ class Checks:
             return source.epoch is epoch
 
         try:
-            last = source.known
+            last = source.view.known
             result = await self._checker.check(registration.repo, registration.url, last, talk)
             async with source.deciding:
                 if not still():
@@ -115,19 +114,10 @@ class Checks:
             outcome = await self._settling.settle(source, ended, still)
             if outcome is None or problem.retry_after is None or not scheduled:
                 return outcome
-            return outcome._replace(source=self._cool(source, problem, problem.retry_after))
-
-    def _cool(self, source: Source, problem: SourceProblem, seconds: float) -> Status:
-        """Check nothing of the host of *source* for so long if it said so itself; behind a redirect *source* waits."""
-        now = self._clock.monotonic()
-        waiting: Iterable[Source] = ()
-        if self._hosts.is_of(source, problem.host) and not problem.redirected:
-            waiting = self._hosts.cool(source, now + seconds, now)
-        else:
-            source.due = max(source.due, now + seconds)
-        source.stamp(self._clock)
-        stamp_all(list(waiting), self._clock)
-        return source.status
+            # Only a host that says so itself is left alone; a source that leads there waits by itself.
+            itself = self._table.hosts.is_of(source, problem.host) and not problem.redirected
+            self._table.pause(source, problem.retry_after, host=itself)
+            return outcome._replace(source=source.status)
 
 
 async def _all_ended(flights: Collection[asyncio.Task[Outcome | None]]) -> None:

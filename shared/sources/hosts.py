@@ -107,10 +107,11 @@ class Hosts:
             del self.under_way[share.owner]
         self.wake.set()
 
-    def enter(self, source: Source) -> None:
-        """Give *source* the host of its URL."""
-        source.host = self._named(_name(source.registration.url))
-        source.host.sources.add(source)
+    def enter(self, source: Source) -> Host:
+        """Return the host of the URL of *source*, which is one of its sources from now on."""
+        host = self._named(_name(source.registration.url))
+        host.sources.add(source)
+        return host
 
     def leave(self, source: Source, url: str) -> None:
         """Take *source*, which was read from *url*, from its host. One that asked for a pause is kept until it ends."""

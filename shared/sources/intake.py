@@ -15,7 +15,6 @@ from shared.model.memory import marked
 from shared.model.settled import Settled
 from shared.sources.held import measured, past_of, shrinks
 from shared.sources.schedule import interval
-from shared.sources.source import describing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from shared.model.content import Content
     from shared.model.kept import Loss
     from shared.model.settled import Ending
+    from shared.model.source import SourceView
     from shared.model.status import Status
     from shared.problems import SourceProblem
     from shared.sources.check import CheckResult
@@ -48,9 +48,10 @@ class Intake:
 
         Return None where the source was changed meanwhile. *duration* is in milliseconds.
         """
-        now, kept, held = self._clock.stamp(), source.kept, source.held
-        status = source.status.checked(now, result.http_status, result.size, duration)
-        row, content = source.registration, result.content or _content(last)
+        now, view = self._clock.stamp(), source.view
+        kept, held, row = view.kept, view.held, view.registration
+        status = view.status.checked(now, result.http_status, result.size, duration)
+        content = result.content or _content(last)
         new = Kept(row.url, result.validators, now, content, row.registered_at, sequence=row.sequence)
         if kept and new.says_the_same(kept):
             return self._stays(source, replace(new, changed_at=kept.changed_at, past=kept.past), status)
@@ -58,12 +59,12 @@ class Intake:
             again = held.again(new, self._time.ran)
             if again.outwaited(self._time.ran):
                 return self._let_in(source, new, status)
-            return self._checked(source, replace(source, held=again, status=status), "held")
+            return self._checked(source, replace(view, held=again, status=status), "held")
         return await self._judge(source, new, status) if kept else self._let_in(source, new, status)
 
     async def _judge(self, source: Source, new: Kept, status: Status) -> Settled | None:
         """Hold *new* if it lacks too much of what was served within a day, else let it in."""
-        epoch, kept, now = source.epoch, source.kept, self._time.ran
+        epoch, kept, now = source.epoch, source.view.kept, self._time.ran
         assert kept is not None  # noqa: S101 - without anything that is served there is nothing to be judged by
         loss = await _beside(measured, kept, new.content, now) if kept.past else None
         too_little = await _beside(_shrinks, kept, new.content, now) or (loss is not None and loss.too_much)
@@ -76,52 +77,62 @@ class Intake:
 
     def _stays(self, source: Source, new: Kept, status: Status) -> Settled:
         """Keep *new*, which says what is served already. Its content is written where it came from another URL."""
-        moved = source.kept is not None and source.kept.url != new.url
-        after = replace(source, kept=new, held=None, status=status)
+        kept = source.view.kept
+        moved = kept is not None and kept.url != new.url
+        after = replace(source.view, kept=new, held=None, status=status)
         return self._checked(source, after, "unchanged", "good" if moved else None)
 
     def _hold(self, source: Source, new: Kept, loss: Loss | None, status: Status) -> Settled:
-        after = replace(source, held=Held(new, self._time.ran, loss), status=status)
+        after = replace(source.view, held=Held(new, self._time.ran, loss), status=status)
         return self._checked(source, after, "held", "held")
 
     def _let_in(self, source: Source, new: Kept, status: Status) -> Settled:
-        return self._checked(source, replace(source, kept=new, held=None, status=status), "changed", "good")
+        return self._checked(source, replace(source.view, kept=new, held=None, status=status), "changed", "good")
 
     def failed(self, source: Source, problem: SourceProblem, duration: int) -> Settled:
         """Return what a check of *duration* milliseconds came to that failed with *problem*: what is kept stays."""
-        now = self._clock.stamp()
+        now, view = self._clock.stamp(), source.view
         after = replace(
-            source,
-            marks=marked(problem.faults, source.marks, now),
-            failing_since=source.failing_since or now,
-            held=source.held and source.held.missed(),
-            status=source.status.failed(now, problem, duration),
+            view,
+            marks=marked(problem.faults, view.marks, now),
+            failing_since=view.failing_since or now,
+            held=view.held and view.held.missed(),
+            status=view.status.failed(now, problem, duration),
         )
         return self._checked(source, after, "failed")
 
     def accepted(self, source: Source, held: Kept) -> Settled:
         """Return what it comes to that somebody lets in *held* in the place of what is served."""
         new = replace(held, changed_at=self._clock.stamp(), instead_of="")
-        return self._settled(source, replace(source, kept=new, held=None), "changed", "good")
+        return self._settled(source, replace(source.view, kept=new, held=None), "changed", "good")
 
     def _checked(
-        self, source: Source, after: Source, outcome: Ending, writes: Literal["good", "held"] | None = None
+        self, source: Source, after: SourceView, outcome: Ending, writes: Literal["good", "held"] | None = None
     ) -> Settled:
         """Return what a check came to that makes *source* what *after* is; set what every check brings with it."""
-        after.looked = self._time.watched
         if after.status.error is None:
-            after.marks, after.failing_since, after.good, after.unread = (), None, self._time.ran, False
+            after = replace(
+                after, looked=self._time.watched, marks=(), failing_since=None, good=self._time.ran, unread=False
+            )
+        else:
+            after = replace(after, looked=self._time.watched)
         wait = interval(source.registration.cache_ttl_seconds, after.status.consecutive_failures)
-        after.due = self._clock.monotonic() + wait
-        return self._settled(source, after, outcome, writes)._replace(wait=wait)
+        return self._settled(source, after, outcome, writes, wait)
 
     def _settled(
-        self, source: Source, after: Source, outcome: Ending, writes: Literal["good", "held"] | None
+        self,
+        source: Source,
+        after: SourceView,
+        outcome: Ending,
+        writes: Literal["good", "held"] | None,
+        wait: float | None = None,
     ) -> Settled:
-        after.status = describing(after.status, after.kept)
-        after.settle(self._time, self._max_stale)
-        drops = source.held is not None and after.held is None
-        return Settled(outcome, after.record(self._clock), after.kept, after.held, writes, drops)
+        time, now = self._time, self._clock.monotonic()
+        ahead = source.starts_after(source.due if wait is None else now + wait) - now
+        at, described = self._clock.stamp(ahead), after.described()
+        settled = described.settled(time.ran, time.watched, self._max_stale, self._clock.stamp, at)
+        drops = source.view.held is not None and after.held is None
+        return Settled(outcome, settled.record(max(ahead, 0.0)), after.kept, after.held, writes, drops, wait)
 
 
 def _content(last: Kept | None) -> Content:

@@ -12,11 +12,11 @@ from shared.shortage import log_failure
 from shared.storage.engine import Lasted
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Coroutine
 
     from shared.clock import RunningTime
     from shared.model.memory import Record
-    from shared.sources.source import Source
+    from shared.sources.table import SourceTable
     from shared.storage.engine import Engine
 
 
@@ -27,14 +27,14 @@ _log = logging.getLogger("hub.sources")
 
 
 class Keeper:
-    """Tracks the records and contents that are not durable yet. One write at a time; a cancelled caller ends none.
+    """Makes the records in *table* durable, which counts what has changed. A cancelled caller ends no write.
 
     While another process is on duty, the records are written by that one, and none by this.
     """
 
     def __init__(
         self,
-        sources: Mapping[str, Source],
+        table: SourceTable,
         engine: Engine,
         time: RunningTime,
         save_seconds: float = SAVE_SECONDS,
@@ -42,12 +42,13 @@ class Keeper:
     ) -> None:
         """Save every *save_seconds*, the records of so many sources made *at_once*."""
         self._save_seconds, self._at_once = save_seconds, at_once
-        self._sources = sources
+        self._table = table
         self._holdings = engine.holdings
         self._duty = engine.duty
         self._time = time
         self._writing = asyncio.Lock()
-        self._unsaved = self._states = False
+        self._generation, self._states = table.generation, table.states
+        self._again = False
         self._saved = time.clock.monotonic()
 
     async def run(self) -> None:
@@ -58,7 +59,7 @@ class Keeper:
 
     async def close(self) -> None:
         """Save everything a last time, at least how long the hub has run."""
-        self.note()
+        self._again = True
         await self._save_or_log()
 
     async def _save_or_log(self) -> None:
@@ -68,11 +69,6 @@ class Keeper:
             _log.error("saving the states of the sources: %s", fault.detail)
         except Exception as fault:  # noqa: BLE001 - logged and tried again
             log_failure(_log, "saving the states of the sources", fault)
-
-    def note(self, *, state: bool = False) -> None:
-        """Remember that something changed: what a mere check tells, or a *state*."""
-        self._unsaved = True
-        self._states |= state
 
     async def save(self) -> None:
         """Write down everything, if anything changed since the last time or that is long ago; raise StorageUnavailable.
@@ -97,16 +93,19 @@ class Keeper:
     async def _secure(self) -> None:
         # A write under way may still fail; only after it is it certain what is missing.
         async with self._writing:
-            if self._states and self._duty.mine:
+            if self._duty.mine and (self._again or self._states != self._table.states):
                 await self._save_all()
             else:
                 await self._trying(self._holdings.secure())
 
     async def _save_all(self) -> None:
-        now = self._time.clock.monotonic()
-        if self._duty.mine and (self._unsaved or now - self._saved >= QUIET_SECONDS):
-            self._unsaved = self._states = False
+        now, generation, states = self._time.clock.monotonic(), self._table.generation, self._table.states
+        changed = self._again or generation != self._generation
+        if self._duty.mine and (changed or now - self._saved >= QUIET_SECONDS):
+            # What asks for another write while this one runs gets it.
+            self._again = False
             await self._trying(self._jot())
+            self._generation, self._states = generation, states
             self._saved = now
 
     async def _trying(self, write: Coroutine[None, None, None]) -> None:
@@ -114,18 +113,19 @@ class Keeper:
         try:
             await write
         except Exception:
-            self.note(state=True)
+            self._again = True
             raise
 
     async def _jot(self) -> None:
         """Write the records of all sources, made some at once, so that the event loop goes on in between.
 
-        A source that changes after its slice is noted, and written the next time.
+        A source that changes after its slice is written the next time: the table has counted on by then.
         """
         records: list[Record] = []
-        sources = iter(list(self._sources.values()))
+        sources = iter(list(self._table.all()))
         while part := list(islice(sources, self._at_once)):
-            records += [source.record(self._time.clock) for source in part]
+            now = self._time.clock.monotonic()
+            records += [source.record(now) for source in part]
             await asyncio.sleep(0)
-        followed = [record for record in records if record.repo in self._sources]
+        followed = [record for record in records if self._table.get(record.repo) is not None]
         await self._holdings.jot(followed, Lasted(self._time.ran, self._time.watched))

@@ -1,13 +1,13 @@
-"""Every source that the hub reads: the record of each, its next check, and its part of a composition."""
+"""Every source that the hub reads: what is known of each, its next check, and its part of a composition."""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from shared.model.source import SourceView
 from shared.model.status import Status
-from shared.problems import RepoNotFound
-from shared.signals import Signal, SourceNotice
 from shared.sources.checks import Checks, must_be_readable
 from shared.sources.hosts import Hosts
 from shared.sources.intake import Intake
@@ -15,19 +15,21 @@ from shared.sources.keeper import Keeper
 from shared.sources.restoring import admit, restored
 from shared.sources.schedule import Schedule
 from shared.sources.settling import Settling, must_hold
-from shared.sources.source import Source
+from shared.sources.table import SourceTable
 
 if TYPE_CHECKING:
     import contextlib
-    from collections.abc import Awaitable, Iterable, Mapping
+    from collections.abc import Awaitable, Iterable
 
     from shared.clock import RunningTime
     from shared.model.compose import Part
     from shared.model.kept import Kept
     from shared.model.registration import Registration
+    from shared.model.source import Outcome
+    from shared.signals import Signal, SourceNotice
     from shared.sources.check import Checker
     from shared.sources.room import ContentRoom
-    from shared.sources.source import Outcome
+    from shared.sources.source import Source
     from shared.storage.engine import Engine
     from shared.tally import Tally
 
@@ -36,7 +38,7 @@ class Sources:
     """The sources by repo. *signal* tells of each change of one that is followed, comes or goes.
 
     *wake* is set whenever another check may begin, *idle* while the schedule has none under way and none to begin.
-    *keeper* writes it down.
+    *keeper* writes down what changes.
     """
 
     def __init__(  # noqa: PLR0913 - the parts it is put together from
@@ -45,15 +47,19 @@ class Sources:
     ) -> None:
         self._checker, self._holdings, self._room, self._duty = checker, engine.holdings, room, engine.duty
         self._time, self._clock, self._max_stale = time, time.clock, max_stale_seconds
-        self._sources: dict[str, Source] = {}
-        self._hosts = hosts = Hosts()
+        hosts = Hosts()
+        self._table = table = SourceTable(hosts, room, time, max_stale_seconds)
         self._intake = Intake(time, max_stale_seconds)
-        self._settling = Settling(engine, room, time.clock, tally, self._changed)
-        self._checks = Checks(checker, self._intake, self._settling, hosts, time.clock)
-        self.schedule = Schedule(self._sources, self._hosts, time.clock)
-        self.keeper = Keeper(self._sources, engine, time)
-        self.signal = Signal[SourceNotice]()
+        self._settling = Settling(engine, room, table, tally)
+        self._checks = Checks(checker, self._intake, self._settling, table, time.clock)
+        self.schedule = Schedule(table.all, hosts, time.clock)
+        self.keeper = Keeper(table, engine, time)
         self.wake, self.idle = hosts.wake, hosts.idle
+
+    @property
+    def signal(self) -> Signal[SourceNotice]:
+        """The signal of the changes of sources."""
+        return self._table.signal
 
     def load(self, registrations: Iterable[Registration]) -> None:
         """Follow every registration, with what was kept of its source; raise StartError for a damaged file.
@@ -64,131 +70,126 @@ class Sources:
         lasted, known = self._holdings.load(rows)
         self._time.resume(*lasted)
         sources = [restored(row, known[row.repo], self._time) for row in rows]
-        for source in sources:
-            if source.held is None:
-                self._holdings.ignore(source.registration.repo, held_only=source.kept is not None)
-        admit(sources, self._room, self._time)
-        for source in sources:
-            self._follow(source)
-        self.schedule.spread()
+        for view, _ in sources:
+            if view.held is None:
+                self._holdings.ignore(view.repo, held_only=view.kept is not None)
+        admitted = admit([view for view, _ in sources], self._room, self._time)
+        for view, (_, wait) in zip(admitted, sources, strict=True):
+            self._table.add(view, self._clock.monotonic() + wait)
+        self.spread()
 
     def tidy(self) -> None:
         """Remove what a crash or an older registration left behind of contents."""
-        self._holdings.tidy(self._sources.keys())
+        self._holdings.tidy({source.view.repo for source in self._table.all()})
 
     @property
     def on_duty(self) -> bool:
         """Whether this process is the one that checks the sources; others that share the engine do not."""
         return self._duty.mine
 
-    def _follow(self, source: Source) -> None:
-        self._sources[source.registration.repo] = source
-        self._hosts.enter(source)
-        self._settle(source)
-
-    def _settle(self, source: Source) -> None:
-        source.settle(self._time, self._max_stale)
-        source.published = source.to_publish
+    def count(self) -> int:
+        """Return how many sources are followed."""
+        return len(self._table)
 
     def status(self, repo: str) -> Status:
-        """Return the status of the source of *repo*."""
-        # One look-up: other threads ask too, while sources come and go.
-        source = self._sources.get(repo)
-        return Status() if source is None else source.status
+        """Return the status of the source of *repo*. For any thread."""
+        view = self.view(repo)
+        return Status() if view is None else view.status
 
-    def all(self) -> Mapping[str, Source]:
-        """Return every source by its repo, to look at."""
-        return self._sources
+    def view(self, repo: str) -> SourceView | None:
+        """Return what is known of the source of *repo* at this moment, or None. For any thread."""
+        # One look-up: other threads ask too, while sources come and go.
+        source = self._table.get(repo)
+        return None if source is None else source.view
+
+    def views(self) -> list[SourceView]:
+        """Return what is known of every source at this moment. For any thread."""
+        return self._table.views()
+
+    def lag(self) -> float:
+        """Return for how many seconds the source that waits longest is due. For any thread."""
+        return self.schedule.lag()
 
     def followed(self) -> list[tuple[Registration, Status]]:
         """Return every registration with the status of its source."""
-        return [(source.registration, source.status) for source in self._sources.values()]
+        return [(view.registration, view.status) for view in self.views()]
 
     def parts(self) -> list[Part]:
         """Return the part of each source as of now."""
-        return [source.part() for source in self._sources.values()]
+        return [source.view.part() for source in self._table.all()]
 
     def watch(self, registration: Registration) -> bool:
         """Follow *registration* from now on; return whether that changes a source that was followed already.
 
         What an old URL brought is served on until the new one was read. What is new, moved or enabled is due at once.
         """
-        source = self._sources.get(registration.repo)
+        source = self._table.get(registration.repo)
         followed_already = source is not None
         if source is None:
-            source = Source(registration, due=self._clock.monotonic(), looked=self._time.watched)
-            self._follow(source)
+            new = SourceView(registration, looked=self._time.watched)
+            source = self._table.add(new, self._clock.monotonic())
         elif source.registration.revision >= registration.revision:
             return False
         else:
             self._replace(source, registration)
         self.schedule.call(source)
-        self._noted(registration.repo)
+        self._table.note(registration.repo)
         return followed_already
 
     def _replace(self, source: Source, registration: Registration) -> None:
-        """Give *source* its new registration: a check under way for the old one will not count."""
-        former, source.registration, source.epoch = source.registration, registration, object()
-        moved = former.url != registration.url
-        if moved:
-            self._move(source)
-            self._hosts.leave(source, former.url)
-            self._hosts.enter(source)
-        if moved or source.kept is None or not former.enabled:
-            source.due = source.spread_to = self._clock.monotonic()
-            source.looked = self._time.watched
-        self._settle(source)
+        """Give *source* its new registration.
 
-    def _move(self, source: Source) -> None:
-        """Keep what *source* brought from its old URL, where that may be served, and nothing of what was held."""
-        if source.kept is None or source.outlived(self._time, self._max_stale):
-            self._settling.empty(source)
-        else:
-            self._settling.release(source)
-            source.move()
+        At a new URL what the old one brought is kept where that may be served, and nothing of what was held.
+        """
+        before = after = source.view
+        moved = before.registration.url != registration.url
+        if moved:
+            keeps = before.kept is not None and not before.outlived(self._time.ran, self._max_stale)
+            after = before.moved() if keeps else before.emptied()
+        at_once = moved or after.kept is None or not before.registration.enabled
+        looked = self._time.watched if at_once else after.looked
+        after = replace(after, registration=registration, looked=looked)
+        self._table.edit(source, after, due=self._clock.monotonic() if at_once else None)
+        if moved and (after.kept is None or before.held is not None):
+            self._holdings.forget(registration.repo, held_only=after.kept is not None)
 
     def forget(self, repo: str) -> None:
         """Follow *repo* no longer."""
-        source = self._sources.pop(repo, None)
+        source = self._table.remove(repo)
         if source is not None:
-            source.followed, source.epoch = False, object()
             self.schedule.drop(source)
-            self._settling.empty(source)
-            self._hosts.leave(source, source.registration.url)
-        self._noted(repo)
-
-    def _changed(self, source: Source) -> None:
-        """Bring the state of *source* up to date, and tell that it changed."""
-        before = source.published
-        self._settle(source)
-        self.keeper.note(state=before.state != source.published.state)
-        self.signal.send(SourceNotice(source.registration.repo, indexed=before != source.published))
-
-    def _noted(self, repo: str) -> None:
-        self.keeper.note()
-        self.signal.send(SourceNotice(repo, indexed=True))
+            self._holdings.forget(repo)
+        self._table.note(repo)
 
     def expire(self) -> None:
         """Serve no longer what was last found in order too long ago; call nothing fresh that nobody has looked at."""
-        for source in self._sources.values():
-            given_up = source.status.state == "stale" and source.outlived(self._time, self._max_stale)
-            if given_up or source.late != source.overdue(self._time):
-                self._changed(source)
+        self._table.expire()
+
+    def spread(self) -> None:
+        """Let those that are overdue, after a start or a long stall, not all begin at once."""
+        self._table.spread(self.schedule.spread())
+
+    def follow_wall(self) -> bool:
+        """Date the next checks anew if the wall clock was set; return whether it was."""
+        if not self.schedule.wall_was_set():
+            return False
+        self._table.date_all(list(self._table.all()))
+        return True
 
     def under_way(self) -> list[str]:
         """Return the repos whose sources are being checked."""
-        return [repo for repo, source in self._sources.items() if source.flight is not None]
+        return [source.view.repo for source in self._table.all() if source.flight is not None]
 
     async def refresh(self, repo: str) -> Outcome:
         """Check the source of *repo* now, or join the check under way; return its outcome.
 
         Raise RepoNotFound, RepoDisabled, or StorageUnavailable when new content could not be kept.
         """
-        source = self._source(repo)
+        source = self._table.require(repo)
         must_be_readable(source)
         outcome = None
         while outcome is None:
-            source.asked = True
+            self._table.ask(source)
             outcome = await asyncio.shield(self._checks.start(source))
         return outcome
 
@@ -197,7 +198,7 @@ class Sources:
 
         It comes to None, and nothing is fetched, while the host is in a Retry-After cool-down.
         """
-        return asyncio.shield(self._checks.start(self._source(repo)))
+        return asyncio.shield(self._checks.start(self._table.require(repo)))
 
     async def refresh_all(self, repos: Iterable[str]) -> list[Outcome]:
         """Check the sources of *repos* side by side; return the outcome of each that is still followed, by repo.
@@ -205,14 +206,14 @@ class Sources:
         Those whose host is in a Retry-After cool-down are left out. Raise StorageUnavailable, after all have ended,
         when content could not be kept.
         """
-        return await self._checks.run_all(filter(None, map(self._sources.get, repos)))
+        return await self._checks.run_all(filter(None, map(self._table.get, repos)))
 
     async def accept(self, repo: str, served: Kept, held: Kept) -> Outcome:
         """Let in *held* in the place of *served*, as ``held`` returned them; raise HeldReplaced if that is not so now.
 
         Raise RepoNotFound or StorageUnavailable.
         """
-        return await self._settling.accept(self._source(repo), served, held, self._intake)
+        return await self._settling.accept(self._table.require(repo), served, held, self._intake)
 
     def deciding(self, repo: str) -> contextlib.AbstractAsyncContextManager[None]:
         """Let nobody else decide within what is served and held of *repo*.
@@ -220,16 +221,11 @@ class Sources:
         Raise RepoNotFound, or StorageUnavailable while another process is on duty.
         """
         self._settling.must_be_on_duty()
-        return self._source(repo).deciding
+        return self._table.require(repo).deciding
 
     def held(self, repo: str) -> tuple[Kept, Kept]:
         """Return the last good content of *repo* and what is held in its place, or raise RepoNotFound, NothingHeld."""
-        return must_hold(self._source(repo))
-
-    def _source(self, repo: str) -> Source:
-        if repo not in self._sources:
-            raise RepoNotFound(f"{repo} is not registered.")
-        return self._sources[repo]
+        return must_hold(self._table.require(repo).view)
 
     async def secure(self) -> None:
         """Make durable what ``parts`` says at this moment; raise StorageUnavailable."""
@@ -237,7 +233,7 @@ class Sources:
 
     async def close(self) -> None:
         """End the checks that are under way; save the records of all sources, and for how long the hub has run."""
-        flights = [source.flight for source in self._sources.values() if source.flight is not None]
+        flights = [source.flight for source in self._table.all() if source.flight is not None]
         for flight in flights:
             flight.cancel()
         await asyncio.gather(*flights, return_exceptions=True)

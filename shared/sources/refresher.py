@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from shared.clock import Clock
+    from shared.model.source import Outcome
     from shared.sources.life import Sources
-    from shared.sources.source import Outcome
 
 LOOK_SECONDS = 1.0
 STALL_SECONDS = 30.0
@@ -94,9 +94,9 @@ class Refresher:
             schedule.rest()
             return
         if stalled:
-            schedule.spread()
+            self._sources.spread()
         if now - self._looked >= self._look_seconds:
-            if schedule.follow_wall():
+            if self._sources.follow_wall():
                 _log.warning("the wall clock was set; the dates of the next checks are computed anew")
             self._sources.expire()
             schedule.look(self._look_seconds)

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from shared.model.kept import PATIENCE_SECONDS, Held
 from shared.model.memory import Memory
+from shared.model.source import SourceView, describing
 from shared.model.status import Status
 from shared.problems import HubFull
 from shared.sources.held import measured
 from shared.sources.schedule import longest
-from shared.sources.source import Source, describing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from shared.clock import RunningTime
     from shared.model.kept import Kept
@@ -33,7 +33,14 @@ _MOST_NAMED = 20
 _log = logging.getLogger("hub.sources")
 
 
-def restored(registration: Registration, known: Known, time: RunningTime) -> Source:
+class RestoredSource(NamedTuple):
+    """What a start finds of a source, and in how many seconds it is due."""
+
+    view: SourceView
+    wait: float
+
+
+def restored(registration: Registration, known: Known, time: RunningTime) -> RestoredSource:
     """Return the source of *registration* with what counts of all that is *known*.
 
     What was checked a short while ago is not due yet.
@@ -42,15 +49,33 @@ def restored(registration: Registration, known: Known, time: RunningTime) -> Sou
     if held is not None and not _waits(held, registration, kept):
         held = None
     usable = record if record is not None and _counts(record, registration, kept) else None
-    source = Source(registration, _status(usable, registration, kept), kept)
-    _remember(source, usable.memory if usable else Memory(), time)
-    source.due = time.clock.monotonic() + _wait(usable, registration, kept, time)
-    if kept is not None and held is not None:
-        seen = usable.memory.seen if usable else None
-        since = None if seen is None else min(seen, time.ran)
-        source.held = Held(held, since, measured(kept, held.content, time.ran))
-    source.unread = kept is not None and kept.url != registration.url and held is None
-    return source
+    memory = usable.memory if usable else Memory()
+    view = SourceView(
+        registration,
+        _status(usable, registration, kept),
+        kept,
+        _held(held, kept, memory, time),
+        # Without a record the time begins anew: what was served goes on being served.
+        good=None if kept is None else _clamped(memory.good, time.ran),
+        looked=_clamped(memory.looked, time.watched),
+        unread=kept is not None and kept.url != registration.url and held is None,
+    )
+    if view.status.error is not None:
+        view = replace(view, marks=memory.marks, failing_since=memory.failing_since)
+    return RestoredSource(view, _wait(usable, registration, kept, time))
+
+
+def _clamped(moment: float | None, now: float) -> float:
+    """Return *moment*, of the running time, or *now* where it is not known or lies ahead."""
+    return now if moment is None else min(moment, now)
+
+
+def _held(held: Kept | None, kept: Kept | None, memory: Memory, time: RunningTime) -> Held | None:
+    """Return *held*, which waits to replace *kept*, with since when every check has seen it."""
+    if held is None or kept is None:
+        return None
+    since = None if memory.seen is None else min(memory.seen, time.ran)
+    return Held(held, since, measured(kept, held.content, time.ran))
 
 
 def _past_clamped(kept: Kept | None, time: RunningTime) -> Kept | None:
@@ -96,15 +121,6 @@ def _is_told_of(status: Status, kept: Kept) -> bool:
     return left_out or kept.content.digest in {status.digest, status.held_digest}
 
 
-def _remember(source: Source, memory: Memory, time: RunningTime) -> None:
-    if source.status.error is not None:
-        source.marks, source.failing_since = memory.marks, memory.failing_since
-    # Without a record the time begins anew: what was served goes on being served.
-    source.looked = time.watched if memory.looked is None else min(memory.looked, time.watched)
-    if source.kept is not None:
-        source.good = time.ran if memory.good is None else min(memory.good, time.ran)
-
-
 def _wait(record: Record | None, registration: Registration, kept: Kept | None, time: RunningTime) -> float:
     """Return in how many seconds the source is due: as recorded, or at once where anything was changed since.
 
@@ -118,44 +134,51 @@ def _wait(record: Record | None, registration: Registration, kept: Kept | None, 
     return min(max(-time.clock.age(record.status.next_check_at), 0.0), most)
 
 
-def admit(sources: Iterable[Source], room: ContentRoom, time: RunningTime) -> None:
-    """Give *room* to what *sources* serve and then to what is held of them, each in the order of registration.
+def admit(views: Sequence[SourceView], room: ContentRoom, time: RunningTime) -> list[SourceView]:
+    """Give *room* to what *views* serve and then to what is held of them, each in the order of registration.
 
-    What does not fit, because the bounds are lower than they were, is neither served nor held, and both the log and
-    the finding ``hub-full`` say so. Its content stays where it is kept, for a start with more room.
+    What does not fit, because the bounds are lower than they were, is neither served nor held in what is returned, and
+    both the log and the finding ``hub-full`` say so. Its content stays where it is kept, for a start with more room.
     """
-    ordered = sorted(sources, key=lambda source: source.registration.precedence)
-    unserved = [source.registration.repo for source in ordered if not _serves(source, room, time)]
-    unheld = [source.registration.repo for source in ordered if not _holds(source, room)]
+    ordered = sorted(views, key=lambda view: view.registration.precedence)
+    serving = {view.repo: _serving(view, room, time) for view in ordered}
+    holding = {repo: _holding(view, room) for repo, view in serving.items()}
+    unserved = [view.repo for view in ordered if serving[view.repo] is not view]
+    unheld = [repo for repo, view in serving.items() if holding[repo] is not view]
     _warn(unserved, "nothing of these sources is served (GET /v1/findings?kind=hub-full)")
     _warn(unheld, "what was held of these sources can't be accepted until a check reads it again")
+    return [holding[view.repo] for view in views]
 
 
-def _serves(source: Source, room: ContentRoom, time: RunningTime) -> bool:
-    """Tell whether there is room for what is kept of *source*, if anything is; else it serves and holds nothing."""
-    kept = source.kept
+def _serving(view: SourceView, room: ContentRoom, time: RunningTime) -> SourceView:
+    """Return *view* if there is room for what is kept, or nothing is; else one that serves and holds nothing."""
+    kept = view.kept
     if kept is None:
-        return True
+        return view
     try:
         room.admit(kept.content)
     except HubFull as full:
-        source.kept, source.held, source.unread = None, None, False
-        source.marks, source.failing_since = (), time.clock.stamp()
-        source.status = source.status.left_out(full, kept.changed_at)
-        return False
-    return True
+        return replace(
+            view,
+            kept=None,
+            held=None,
+            unread=False,
+            marks=(),
+            failing_since=time.clock.stamp(),
+            status=view.status.left_out(full, kept.changed_at),
+        )
+    return view
 
 
-def _holds(source: Source, room: ContentRoom) -> bool:
-    """Tell whether there is room for what is held of *source*, if anything is; else nothing is."""
-    if source.held is None:
-        return True
+def _holding(view: SourceView, room: ContentRoom) -> SourceView:
+    """Return *view* if there is room for what is held, or nothing is; else one that holds nothing."""
+    if view.held is None:
+        return view
     try:
-        room.admit(source.held.kept.content)
+        room.admit(view.held.kept.content)
     except HubFull:
-        source.held = None
-        return False
-    return True
+        return replace(view, held=None)
+    return view
 
 
 def _warn(repos: list[str], what: str) -> None:

@@ -5,32 +5,28 @@ Intervals are monotonic: a wall clock that is set forward or back moves no check
 
 from __future__ import annotations
 
-import asyncio
 import random
 from heapq import heapify, heappop
 from typing import TYPE_CHECKING
 
+from shared.model.source import LEAST_INTERVAL, MOST_BACKOFF, regular
 from shared.sources.queue import Queue, QueuedSource
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Collection
 
     from shared.clock import Clock
     from shared.sources.hosts import Hosts
     from shared.sources.source import Source
 
-LEAST_INTERVAL = 30.0
-MOST_BACKOFF = 3600.0
 JITTER = 0.1
 SPREAD_PER_SECOND = 20
 MOST_SPREAD = 300.0
-AT_ONCE = 500
-"""So many sources get a new date of their next check before others have their turn of the event loop."""
 
 
 def interval(ttl: int, failures: int) -> float:
     """Return the seconds until the next check: the time to live, or after failures an exponential backoff."""
-    wait = _regular(ttl)
+    wait = regular(ttl)
     if failures:
         wait = min(LEAST_INTERVAL * 2 ** min(failures - 1, 20), max(wait, MOST_BACKOFF))
     return max(wait * _jitter(), LEAST_INTERVAL)
@@ -38,40 +34,22 @@ def interval(ttl: int, failures: int) -> float:
 
 def longest(ttl: int) -> float:
     """Return the longest interval that can lie before a check: a date further ahead comes from a clock that jumped."""
-    return max(_regular(ttl), MOST_BACKOFF) * (1 + JITTER)
-
-
-def patience(ttl: int) -> float:
-    """Return for how many seconds nobody may look before a source is late: overdue by its time to live and an hour."""
-    return 2 * _regular(ttl) + MOST_BACKOFF
-
-
-def _regular(ttl: int) -> float:
-    return max(float(ttl), LEAST_INTERVAL)
+    return max(regular(ttl), MOST_BACKOFF) * (1 + JITTER)
 
 
 def _jitter() -> float:
     return random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - spreads load, hides nothing
 
 
-def stamp_all(sources: Sequence[Source], clock: Clock, begin: int = 0) -> None:
-    """Let the statuses of *sources* say when their next checks are due: of 500 at once, of the others soon after."""
-    end = begin + AT_ONCE
-    for source in sources[begin:end]:
-        source.stamp(clock)
-    if end < len(sources):
-        asyncio.get_running_loop().call_soon(stamp_all, sources, clock, end)
-
-
 class Schedule:
-    """Which of the sources are to be checked at this moment.
+    """Which of the sources that *sources* returns are to be checked at this moment. It reads them, and changes none.
 
     ``look`` walks over all of them and is called about once a second; between two looks ``following`` finds the next
     one at once, whatever their number.
     """
 
-    def __init__(self, sources: Mapping[str, Source], hosts: Hosts, clock: Clock) -> None:
-        self._sources = sources
+    def __init__(self, sources: Callable[[], Collection[Source]], hosts: Hosts, clock: Clock) -> None:
+        self._all = sources
         self._hosts = hosts
         self._clock = clock
         self._ahead = self._wall_ahead()
@@ -82,13 +60,18 @@ class Schedule:
     def due(self) -> list[str]:
         """Return the repos that are due for a check and have none under way."""
         now = self._clock.monotonic()
-        return [repo for repo, source in self._sources.items() if source.waits(now)]
+        return [source.view.repo for source in self._all() if source.waits(now)]
 
     def forced(self) -> list[str]:
         """Return the repos whose sources may be fetched and whose hosts are not in a Retry-After cool-down."""
         now = self._clock.monotonic()
-        enabled = ((repo, source) for repo, source in self._sources.items() if source.registration.enabled)
-        return [repo for repo, source in enabled if source.host.cool_until <= now]
+        enabled = (source for source in self._all() if source.view.registration.enabled)
+        return [source.view.repo for source in enabled if source.host.cool_until <= now]
+
+    def lag(self) -> float:
+        """Return for how many seconds the source that waits longest is due. For any thread."""
+        now = self._clock.monotonic()
+        return max((now - source.due for source in list(self._all()) if source.waits(now)), default=0.0)
 
     def call(self, source: Source) -> None:
         """Have *source*, whose registration is new or changed, checked before the next look where it is due."""
@@ -105,8 +88,8 @@ class Schedule:
         now = self._clock.monotonic()
         due: list[Source] = []
         self._soon = []
-        for number, source in enumerate(self._sources.values()):
-            if source.registration.enabled and source.flight is None:
+        for number, source in enumerate(self._all()):
+            if source.flight is None and source.view.registration.enabled:
                 at = source.starts_at
                 if at <= now:
                     due.append(source)
@@ -130,7 +113,7 @@ class Schedule:
             self._queue.put(heappop(self._soon).source)
         while (first := self._queue.pop()) is not None:
             if first.followed and first.waits(now) and first.spread_to <= now:
-                return first.registration.repo
+                return first.view.repo
         self.rest()
         return None
 
@@ -143,22 +126,19 @@ class Schedule:
         """Return in how many seconds, *most* at most, a source becomes due that was not at the last look."""
         return min(max(self._soon[0].due - self._clock.monotonic(), 0.0), most) if self._soon else most
 
-    def spread(self) -> None:
-        """Let those that are overdue, after a start or a long stall, not all begin at once."""
+    def spread(self) -> list[tuple[Source, float]]:
+        """Return when each of those that are overdue, after a start or a long stall, is to begin: not all at once."""
         now = self._clock.monotonic()
-        overdue = [source for source in self._sources.values() if source.waits(now)]
+        overdue = [source for source in self._all() if source.waits(now)]
         window = min((len(overdue) - 1) / SPREAD_PER_SECOND, MOST_SPREAD)
-        for source in overdue:
-            source.spread_to = now + random.uniform(0, window)  # noqa: S311 - the same
-            source.stamp(self._clock)
+        return [(source, now + random.uniform(0, window)) for source in overdue]  # noqa: S311 - the same
 
-    def follow_wall(self) -> bool:
-        """Stamp the dates of the next checks again if the wall clock was set; return whether it was."""
+    def wall_was_set(self) -> bool:
+        """Tell whether the wall clock was set since the last call: then the dates of the next checks are wrong."""
         ahead = self._wall_ahead()
         if abs(ahead - self._ahead) < 1:
             return False
         self._ahead = ahead
-        stamp_all(list(self._sources.values()), self._clock)
         return True
 
     def _wall_ahead(self) -> float:

@@ -1,25 +1,23 @@
-"""What a check or an acceptance came to is made durable first, and then it is what the source serves and holds.
-
-This is the only place that changes what is kept of a source while the hub runs, and so what counts in its room.
-"""
+"""What a check or an acceptance came to is made durable first, and then it is what the source serves and holds."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from shared.model.source import Outcome
 from shared.problems import HeldReplaced, NothingHeld, StorageUnavailable
-from shared.sources.source import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from shared.clock import Clock
     from shared.model.content import Content
     from shared.model.kept import Kept
     from shared.model.settled import Settled
+    from shared.model.source import SourceView
     from shared.sources.intake import Intake
     from shared.sources.room import ContentRoom
     from shared.sources.source import Source
+    from shared.sources.table import SourceTable
     from shared.storage.engine import Engine
     from shared.tally import Tally
 
@@ -27,17 +25,14 @@ _ELSEWHERE = "Another process that shares the storage checks the sources and rec
 
 
 class Settling:
-    """Settles one source at a time. *tell* is called for each whose state or content may have changed."""
+    """Settles one source of *table* at a time."""
 
-    def __init__(
-        self, engine: Engine, room: ContentRoom, clock: Clock, tally: Tally, tell: Callable[[Source], None]
-    ) -> None:
+    def __init__(self, engine: Engine, room: ContentRoom, table: SourceTable, tally: Tally) -> None:
         self._holdings = engine.holdings
         self._duty = engine.duty
         self._room = room
-        self._clock = clock
+        self._table = table
         self._tally = tally
-        self._tell = tell
 
     def must_be_on_duty(self) -> None:
         """Raise StorageUnavailable where another process checks the sources: this one settles nothing then."""
@@ -54,7 +49,7 @@ class Settling:
         """
         if not await self._keep(source, ended, still):
             return None
-        self._apply(source, ended)
+        self._table.settle(source, ended)
         self._tally.checked(ended.outcome, (ended.record.status.duration_ms or 0) / 1000)
         return Outcome(source.registration.repo, ended.outcome, source.status)
 
@@ -65,16 +60,16 @@ class Settling:
         """
 
         def still() -> bool:
-            now = source.held and source.held.kept
-            return bool(now and source.kept and now.says_the_same(held) and source.kept.says_the_same(served))
+            good, waits = source.view.kept, source.view.held
+            return bool(good and waits and waits.kept.says_the_same(held) and good.says_the_same(served))
 
         repo = source.registration.repo
         if not still() or not await self._keep(source, intake.accepted(source, held), still):
             self.must_be_on_duty()
             raise HeldReplaced(f"What was held of {repo} is not held any more. Nothing was let in.")
-        source.epoch = object()
+        self._table.outdate(source)
         # Decided once more, by what is known now: a check may have failed while the content was written.
-        self._apply(source, intake.accepted(source, held))
+        self._table.settle(source, intake.accepted(source, held))
         return Outcome(repo, "changed", source.status)
 
     async def _keep(self, source: Source, ended: Settled, still: Callable[[], bool]) -> bool:
@@ -91,39 +86,15 @@ class Settling:
         finally:
             self._room.give_back(reserved)
 
-    def _apply(self, source: Source, ended: Settled) -> None:
-        moves = ended.writes is not None or ended.drops_held
-        if moves:
-            self._room.leave(*source.contents)
-        source.become(ended)
-        if moves:
-            self._room.take(*source.contents)
-        if ended.wait is not None:
-            source.due = self._clock.monotonic() + ended.wait
-        self._tell(source)
 
-    def release(self, source: Source) -> None:
-        """Drop what is held of *source*, here and where it is kept."""
-        if source.held:
-            self._room.leave(source.held.kept.content)
-            self._holdings.forget(source.registration.repo, held_only=True)
-            source.held = None
-
-    def empty(self, source: Source) -> None:
-        """Forget what was read from the URL of *source*, here and where it is kept."""
-        self._room.leave(*source.contents)
-        source.empty()
-        self._holdings.forget(source.registration.repo)
-
-
-def must_hold(source: Source) -> tuple[Kept, Kept]:
-    """Return the last good content of *source* and what is held in its place, or raise NothingHeld."""
-    if source.held is None or source.kept is None:
-        raise NothingHeld(f"Nothing of {source.registration.repo} is held.")
-    return source.kept, source.held.kept
+def must_hold(view: SourceView) -> tuple[Kept, Kept]:
+    """Return the last good content of a source and what is held in its place, or raise NothingHeld."""
+    if view.held is None or view.kept is None:
+        raise NothingHeld(f"Nothing of {view.repo} is held.")
+    return view.kept, view.held.kept
 
 
 def _leaving(source: Source, ended: Settled) -> tuple[Content | None, ...]:
     """Return what the content that *ended* brings takes the place of."""
-    good, held = source.contents
+    good, held = source.view.contents
     return (held,) if ended.writes == "held" else (good, held)

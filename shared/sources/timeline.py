@@ -99,7 +99,7 @@ class Timeline:
 
     def _counts(self) -> tuple[int, ...]:
         if self._counted is None:
-            counted = Counter(source.status.state for source in self._sources.all().values())
+            counted = Counter(view.status.state for view in self._sources.views())
             self._counted = tuple(counted[state] for state in STATES)
         return self._counted
 

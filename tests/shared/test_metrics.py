@@ -29,8 +29,8 @@ DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "deploy" / "Metrics.md
 
 
 def families(hub: Hub) -> dict[str, Any]:
-    document, now = hub.federation.document, hub.clock.monotonic()
-    counts = look([*hub.sources.all().values()], hub.findings.all(), document.missing_required, now)
+    missing = hub.federation.document.missing_required
+    counts = look(hub.sources.views, hub.sources.lag, hub.findings.all(), missing)
     text = exposition(read(hub, counts), hub.settings.data_dir).decode()
     return {family.name: family for family in text_string_to_metric_families(text)}
 

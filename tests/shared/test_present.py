@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from shared.findings import Finding
     from shared.hub import Hub
-    from shared.sources.source import Source
+    from shared.model.source import SourceView
 
 
 async def disputed(client: httpx.AsyncClient, upstream: respx.MockRouter, count: int = 30) -> None:
@@ -56,8 +56,8 @@ async def test_the_loop_goes_on_while_thousands_of_sources_are_looked_at(
         await register(client, f"repo-{number}")
     looked: list[str] = []
 
-    def look(source: Source) -> bool:
-        looked.append(source.registration.repo)
+    def look(view: SourceView) -> bool:
+        looked.append(view.repo)
         return True
 
     monkeypatch.setattr(present, "_is_troubled", look)
@@ -133,6 +133,6 @@ async def test_what_is_made_where_nothing_waits_is_the_same(
 
     here = hub.findings.all()
 
-    assert here == every(hub.sources.all(), hub.findings._served())
+    assert here == every({view.repo: view for view in hub.sources.views()}, hub.findings._served())
     assert await hub.findings.made() is here
     assert (await client.get("/v1/federated/changes?since=0&limit=1")).json()["head"]["conflicts"] == []

@@ -30,7 +30,7 @@ def good(*numbers: int, **changes: str) -> httpx.Response:
 async def read(hub: Hub, upstream: respx.MockRouter, repo: str, *answers: httpx.Response, **fields: object) -> None:
     """Follow *repo* and check it once for each answer."""
     row = replace(ROW, repo=repo, url=url_of(repo), **fields)  # type: ignore[arg-type]
-    if repo not in hub.sources.all():
+    if hub.sources.view(repo) is None:
         hub.sources.watch(row)
     for answer in answers:
         upstream.get(row.url).side_effect = [answer]

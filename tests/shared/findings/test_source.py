@@ -7,9 +7,9 @@ from shared.findings.source import of_source
 from shared.formats.capability_index import read_index
 from shared.model.kept import Held, Kept, Loss
 from shared.model.registration import Registration
+from shared.model.source import SourceView
 from shared.model.status import Status
-from shared.sources.source import Source
-from tests.builders import Hands, capability, index, registration
+from tests.builders import capability, index, registration
 
 ROW = Registration(**registration(), registered_at="", updated_at="", registered_by="operator", revision=1)
 NOW = "2026-11-23T10:00:00Z"
@@ -24,15 +24,14 @@ def none() -> Kept:
     return Kept(ROW.url, Validators(), NOW, read_index(index(capabilities=[]), ROW.repo))
 
 
-def settled(source: Source) -> Source:
-    source.settle(Hands().running(), 86400)
-    return source
+def settled(view: SourceView) -> SourceView:
+    return view.settled(0, 0, 86400, lambda: NOW)
 
 
 def test_a_loss_in_steps_is_told_with_all_that_left_within_a_day() -> None:
     held = Held(kept(1, 2), 0.0, Loss(8, 10))
 
-    (finding,) = of_source(settled(Source(ROW, Status(checked_at=NOW), kept(1, 2, 3), held)))
+    (finding,) = of_source(settled(SourceView(ROW, Status(checked_at=NOW), kept(1, 2, 3), held)))
 
     assert finding.kind == "held"
     assert finding.detail == (
@@ -41,12 +40,12 @@ def test_a_loss_in_steps_is_told_with_all_that_left_within_a_day() -> None:
 
 
 def test_one_entry_is_counted_as_one() -> None:
-    (finding,) = of_source(settled(Source(ROW, Status(checked_at=NOW), kept(1), Held(none(), 0.0))))
+    (finding,) = of_source(settled(SourceView(ROW, Status(checked_at=NOW), kept(1), Held(none(), 0.0))))
 
     assert finding.detail == "The only entry would vanish: capability.example.n1."
 
 
 def test_a_disabled_source_has_no_finding() -> None:
-    source = settled(Source(replace(ROW, enabled=False), Status(checked_at=NOW), kept(1)))
+    source = settled(SourceView(replace(ROW, enabled=False), Status(checked_at=NOW), kept(1)))
 
     assert list(of_source(source)) == []

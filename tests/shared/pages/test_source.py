@@ -1,17 +1,20 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from shared.fetch import Validators
+from shared.formats.capability_index import read_index
+from shared.model.kept import Held, Kept
 from shared.model.lines import ChangeLine, Delta
+from shared.model.registration import Registration
+from shared.model.source import SourceView
 from shared.pages.source import MOST_CHANGES, recent, waiting
-from tests.builders import capability, index, refresh, register, url_of
+from tests.builders import capability, index, registration
 
-if TYPE_CHECKING:
-    import httpx
-    import respx
+ROW = Registration(**registration(), registered_at="", updated_at="", registered_by="operator", revision=1)
+NOW = "2026-11-23T10:01:00Z"
 
-    from shared.hub import Hub
-    from tests.builders import Hands
+
+def kept(*numbers: int) -> Kept:
+    return Kept(ROW.url, Validators(), NOW, read_index(index(*map(capability, numbers)), ROW.repo))
 
 
 def line(serial: int, **capabilities: dict[str, bool]) -> ChangeLine:
@@ -37,22 +40,13 @@ def test_serials_that_are_told_together_are_one_turn() -> None:
     assert recent([together, line(3, b={"x": True})], "a") == [(1, 2, ["y"], ["x"])]
 
 
-async def test_tells_what_would_vanish(
-    client: httpx.AsyncClient, hub: Hub, upstream: respx.MockRouter, hands: Hands
-) -> None:
-    upstream.get(url_of("state-hub")).respond(content=index(*(capability(number) for number in range(1, 5))))
-    await register(client)
-    await refresh(client)
-    assert waiting(hub.sources.all()["state-hub"]) is None
-    hands.advance(60)
-    upstream.get(url_of("state-hub")).respond(content=index(capability(2)))
-    await refresh(client)
+def test_tells_what_would_vanish() -> None:
+    served, fewer = kept(1, 2, 3, 4), kept(2)
 
-    found = waiting(hub.sources.all()["state-hub"])
-
-    assert found is not None
-    assert found.gone == [f"capability.example.n{number}" for number in (1, 3, 4)]
-    assert (found.before, found.since) == (4, "2026-11-23T10:01:00Z")
+    assert waiting(SourceView(ROW, kept=served)) is None
+    assert waiting(SourceView(ROW, kept=served, held=Held(fewer, 0.0))) == (
+        [f"capability.example.n{number}" for number in (1, 3, 4)], 4, NOW, fewer.content.digest
+    )  # fmt: skip
 
 
 def test_nothing_waits_where_there_is_no_source() -> None:

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     import respx
 
     from shared.model.kept import Kept
+    from shared.model.source import Outcome
     from shared.settings import Settings
-    from shared.sources.source import Outcome
 
 ROW = Registration(
     **registration(), registered_at="2026-11-23T10:00:00Z", updated_at="", registered_by="operator", revision=1
@@ -369,7 +369,7 @@ async def test_what_is_written_for_an_older_registration_does_not_count(
     outcome = await hub.sources.refresh("state-hub")
 
     assert route.call_count == len(answers)
-    assert len(hub.sources.all()["state-hub"].known.content.entries) == kept  # type: ignore[union-attr]
+    assert len(hub.sources.view("state-hub").known.content.entries) == kept  # type: ignore[union-attr]
     assert outcome.outcome == ("held" if len(answers) > 2 else "changed")
     assert not list(hub.settings.data_dir.glob("*/.*"))
 
@@ -562,9 +562,10 @@ async def test_the_sources_of_a_host_that_asks_for_a_pause_get_their_dates_by_sl
     def waiting() -> int:
         return sum(hub.sources.status(f"r{n}").next_check_at == "2026-11-23T10:02:00Z" for n in range(2000))
 
-    status = hub.sources._checks._cool(hub.sources.all()["r0"], busy(), 120.0)
+    first = hub.sources._table.require("r0")
+    hub.sources._table.pause(first, 120.0, host=True)
 
-    assert status.next_check_at == "2026-11-23T10:02:00Z"
+    assert first.status.next_check_at == "2026-11-23T10:02:00Z"
     assert waiting() <= 501
     for _ in range(4):
         await asyncio.sleep(0)
@@ -683,7 +684,7 @@ async def test_a_url_that_moves_to_another_host_while_it_waits_is_asked_there(
     outcomes = await checks
 
     assert [outcome.outcome for outcome in outcomes] == ["changed"] * (AT_A_TIME + 1)
-    assert {host.busy for host in (source.host for source in hub.sources.all().values())} == {0}
+    assert {host.busy for host in (source.host for source in hub.sources._table.all())} == {0}
 
 
 async def test_nine_urls_of_one_owner_that_hang_keep_nobody_else_at_that_host_waiting(
@@ -722,7 +723,7 @@ async def test_the_time_that_a_check_waits_for_its_turn_is_not_the_publishers(
 
     route.side_effect = slow
     hub.sources.watch(ROW)
-    gate = hub.sources.all()["state-hub"].host.gate
+    gate = hub.sources._table.require("state-hub").host.gate
     for _ in range(IN_ALL):
         await gate.acquire()
     check = asyncio.create_task(hub.sources.refresh("state-hub"))
@@ -745,13 +746,16 @@ async def test_faults_and_the_first_failure_are_remembered_until_all_is_well(
     await answered(hub, route, bad)
     hands.advance(60)
     await answered(hub, route, bad)
-    source = hub.sources.all()["state-hub"]
-    found = [(mark.line, mark.pointer, mark.since) for mark in source.marks], source.failing_since
+    failing = hub.sources.view("state-hub")
+    assert failing is not None
+    found = [(mark.line, mark.pointer, mark.since) for mark in failing.marks], failing.failing_since
 
     await answered(hub, route, sends(1))
 
     assert found == ([(3, "/capabilities/0/id", "2026-11-23T10:00:00Z")], "2026-11-23T10:00:00Z")
-    assert (source.marks, source.failing_since) == ((), None)
+    view = hub.sources.view("state-hub")
+    assert view is not None
+    assert (view.marks, view.failing_since) == ((), None)
 
 
 async def test_of_checks_side_by_side_an_unforeseen_fault_is_told_as_it_is(
@@ -781,7 +785,7 @@ async def test_what_the_hubs_machine_lacks_counts_as_no_failure_of_a_source(
 
     assert fault.value.headers == {"Retry-After": "30"}
     assert hub.sources.status("state-hub") == before
-    assert hub.sources.all()["state-hub"].due >= hands.clock().monotonic() + 30
+    assert hub.sources._table.require("state-hub").due >= hands.clock().monotonic() + 30
 
 
 def changed_meanwhile(hub: Hub, work: Any) -> tuple[Any, list[int]]:
@@ -791,7 +795,7 @@ def changed_meanwhile(hub: Hub, work: Any) -> tuple[Any, list[int]]:
     def done(*arguments: Any) -> Any:
         calls.append(len(calls))
         if len(calls) == 1:
-            hub.sources.all()["state-hub"].epoch = object()
+            hub.sources._table.outdate(hub.sources._table.require("state-hub"))
         return work(*arguments)
 
     return done, calls
@@ -854,14 +858,14 @@ async def test_a_check_that_could_not_begin_takes_no_place_of_its_host(
         raise MemoryError
 
     hub.sources.watch(ROW)
-    source = hub.sources.all()[ROW.repo]
+    source = hub.sources._table.require(ROW.repo)
     with monkeypatch.context() as refusing:
         refusing.setattr(asyncio, "create_task", refuse)
         for _ in range(20):
             with pytest.raises(MemoryError):
                 hub.sources._checks.start(source)
 
-    assert (source.flight, source.share.busy, hub.sources._hosts.checks) == (None, 0, 0)
-    assert hub.sources._hosts.under_way == {}
+    assert (source.flight, source.share.busy, hub.sources._table.hosts.checks) == (None, 0, 0)
+    assert hub.sources._table.hosts.under_way == {}
     upstream.get(ROW.url).respond(content=index())
     assert (await hub.sources.refresh(ROW.repo)).outcome == "changed"

@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from shared.model.registration import Registration
+from shared.model.source import SourceView
 from shared.sources.hosts import Hosts
 from shared.sources.source import Source
 from tests.builders import registration
@@ -11,7 +12,7 @@ ROW = Registration(**registration(), registered_at="", updated_at="", registered
 
 
 def source(url: str) -> Source:
-    return Source(replace(ROW, url=url))
+    return Source(SourceView(replace(ROW, url=url)))
 
 
 def test_the_sources_of_one_name_share_a_host() -> None:
@@ -20,7 +21,7 @@ def test_the_sources_of_one_name_share_a_host() -> None:
     one, same, other, dotted = followed = [source(url) for url in urls]
 
     for each in followed:
-        hosts.enter(each)
+        each.host = hosts.enter(each)
 
     assert one.host is same.host is dotted.host
     assert other.host is not one.host
@@ -32,13 +33,13 @@ def test_a_host_is_forgotten_with_its_last_source_unless_it_asked_for_a_pause() 
     before = []
     for pauses in (False, True):
         left = source("https://a.example/1")
-        hosts.enter(left)
+        left.host = hosts.enter(left)
         before.append(left.host)
         if pauses:
             hosts.cool(left, 60.0, 0.0)
         hosts.leave(left, left.registration.url)
     again = source("https://a.example/2")
-    hosts.enter(again)
+    again.host = hosts.enter(again)
 
     assert before[0] is not before[1]
     assert again.host is before[1]
@@ -49,7 +50,7 @@ def test_hosts_that_nobody_is_read_from_are_forgotten_when_their_pause_ends() ->
     hosts = Hosts()
     for number in range(100):
         left = source(f"https://h{number}.example/1")
-        hosts.enter(left)
+        left.host = hosts.enter(left)
         hosts.cool(left, number + 60.0, float(number))
         hosts.leave(left, left.registration.url)
 
@@ -61,10 +62,10 @@ def test_few_pauses_are_remembered_of_hosts_that_nobody_is_read_from() -> None:
     stays = source("https://h9.example/1")
     for number in (9, 1, 0, 2, 3, 4):
         left = source(f"https://h{number}.example/1")
-        hosts.enter(left)
+        left.host = hosts.enter(left)
         hosts.cool(left, number + 60.0, 0.0)
         hosts.leave(left, left.registration.url)
-    hosts.enter(stays)
+    stays.host = hosts.enter(stays)
 
     assert hosts._hosts.keys() == {f"h{number}.example" for number in (9, 3, 4)}
     assert stays.host.cool_until == 69.0
@@ -74,7 +75,7 @@ def test_a_host_is_left_alone_once_for_each_wait() -> None:
     hosts = Hosts()
     one, other = source("https://a.example/1"), source("https://a.example/2")
     for each in (one, other):
-        hosts.enter(each)
+        each.host = hosts.enter(each)
 
     first, during, after = (set(hosts.cool(one, *times)) for times in ((60.0, 0.0), (3600.0, 59.0), (90.0, 60.0)))
 

@@ -10,10 +10,14 @@ from shared.formats.capability_index import read_index
 from shared.model.kept import Kept, Validators
 from shared.model.registration import Registration
 from shared.model.settled import Settled
+from shared.model.source import SourceView
 from shared.model.status import Status
 from shared.problems import StorageUnavailable
+from shared.sources.hosts import Hosts
 from shared.sources.keeper import Keeper
+from shared.sources.room import ContentRoom
 from shared.sources.source import Source
+from shared.sources.table import SourceTable
 from shared.storage.files import FilesEngine
 from shared.tally import Tally
 from tests.builders import Hands, capability, index, registration
@@ -22,10 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from shared.clock import Clock
+    from shared.clock import RunningTime
     from shared.model.memory import Record
 
 ROW = Registration(**registration(), registered_at="", updated_at="", registered_by="operator", revision=1)
+NOW = "2026-11-23T10:00:00Z"
 
 
 class Volume:
@@ -62,9 +67,26 @@ def volume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Volume:
     return made
 
 
+def kept_of(number: int) -> Kept:
+    return Kept(ROW.url, Validators(), NOW, read_index(index(capability(number)), ROW.repo))
+
+
+def table_of(time: RunningTime, *repos: str) -> SourceTable:
+    """Return the table of so many sources that were read and are fresh."""
+    table = SourceTable(Hosts(), ContentRoom(100, 64), time, 86400)
+    for repo in repos:
+        table.add(SourceView(replace(ROW, repo=repo), Status(checked_at=NOW), kept_of(1)), 0.0)
+    return table
+
+
 @pytest.fixture
-def keeper(volume: Volume, hands: Hands) -> Keeper:
-    return Keeper({"state-hub": Source(ROW)}, volume.engine, hands.running(scheduled=True))
+def table(hands: Hands) -> SourceTable:
+    return table_of(hands.running(scheduled=True), "state-hub")
+
+
+@pytest.fixture
+def keeper(table: SourceTable, volume: Volume, hands: Hands) -> Keeper:
+    return Keeper(table, volume.engine, hands.running(scheduled=True))
 
 
 async def until(true: Callable[[], object]) -> None:
@@ -74,9 +96,9 @@ async def until(true: Callable[[], object]) -> None:
             await asyncio.sleep(0.005)
 
 
-async def test_writes_only_what_changed(keeper: Keeper, volume: Volume) -> None:
+async def test_writes_only_what_changed(keeper: Keeper, table: SourceTable, volume: Volume) -> None:
     await keeper.save()
-    keeper.note()
+    table.note("state-hub")
     await keeper.save()
     await keeper.save()
 
@@ -84,17 +106,15 @@ async def test_writes_only_what_changed(keeper: Keeper, volume: Volume) -> None:
     assert [*volume.journal.load().records] == ["state-hub"]
 
 
-CONTENT = read_index(index(capability(1)), ROW.repo)
-
-
-async def settled(keeper: Keeper, volume: Volume, *, state: bool = False, content: bool = False) -> None:
-    """Settle a check that brought another *state* than was written, or *content*, and note it."""
-    source = keeper._sources[ROW.repo]
-    source.status = replace(source.status, state="fresh" if state else source.status.state)
-    kept = Kept(ROW.url, Validators(), "2026-11-23T10:00:00Z", CONTENT)
-    ended = Settled("changed", source.record(Hands().clock()), kept, None, "good" if content else None)
+async def settled(table: SourceTable, volume: Volume, *, state: bool = False, content: bool = False) -> None:
+    """Settle a check of the first source that brought another *state* than was written, or other *content*."""
+    source = next(iter(table.all()))
+    status = replace(source.status, error={"type": "source-timeout", "detail": "Late."} if state else None)
+    record = replace(source.view, status=status).record(0.0)
+    kept = kept_of(2) if content else source.view.kept
+    ended = Settled("failed" if state else "changed", record, kept, None, "good" if content else None)
     assert await volume.holdings.settle(ended, lambda: True)
-    keeper.note(state=state)
+    table.settle(source, ended)
 
 
 @pytest.mark.parametrize(
@@ -106,12 +126,12 @@ async def settled(keeper: Keeper, volume: Volume, *, state: bool = False, conten
     ],
 )
 async def test_secures_what_the_index_says(
-    keeper: Keeper, volume: Volume, brought: dict[str, bool], calls: list[str]
+    keeper: Keeper, table: SourceTable, volume: Volume, brought: dict[str, bool], calls: list[str]
 ) -> None:
-    keeper.note()
+    table.note("state-hub")
     await keeper.save()
     volume.calls.clear()
-    await settled(keeper, volume, **brought)
+    await settled(table, volume, **brought)
     await keeper.secure()
     await keeper.secure()
 
@@ -120,13 +140,13 @@ async def test_secures_what_the_index_says(
 
 @pytest.mark.parametrize("brought", [{"content": True}, {"state": True}], ids=["content", "state"])
 async def test_what_could_not_be_written_is_written_the_next_time(
-    keeper: Keeper, volume: Volume, brought: dict[str, bool]
+    keeper: Keeper, table: SourceTable, volume: Volume, brought: dict[str, bool]
 ) -> None:
-    keeper.note()
+    table.note("state-hub")
     await keeper.save()
     volume.calls.clear()
     volume.refusals = 1
-    await settled(keeper, volume, **brought)
+    await settled(table, volume, **brought)
 
     with pytest.raises(StorageUnavailable):
         await keeper.secure()
@@ -137,8 +157,8 @@ async def test_what_could_not_be_written_is_written_the_next_time(
     assert [*volume.journal.load().records] == ["state-hub"]
 
 
-async def test_a_caller_who_goes_breaks_no_write_off(keeper: Keeper, volume: Volume) -> None:
-    keeper.note(state=True)
+async def test_a_caller_who_goes_breaks_no_write_off(keeper: Keeper, table: SourceTable, volume: Volume) -> None:
+    await settled(table, volume, state=True)
     leaving = asyncio.create_task(keeper.save())
     await asyncio.sleep(0)
     leaving.cancel()
@@ -182,9 +202,13 @@ async def test_closing_writes_for_how_long_the_hub_has_run(
 
 @pytest.mark.parametrize("fault", [StorageUnavailable("No."), ZeroDivisionError()], ids=["a full disk", "unforeseen"])
 async def test_states_are_written_every_few_seconds_whatever_goes_wrong(
-    volume: Volume, fault: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    table: SourceTable,
+    volume: Volume,
+    fault: Exception,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    keeper = Keeper({"state-hub": Source(ROW)}, volume.engine, Hands().running(), save_seconds=0.001)
+    keeper = Keeper(table, volume.engine, Hands().running(), save_seconds=0.001)
 
     def refuse() -> None:
         refused.append(fault)
@@ -193,7 +217,7 @@ async def test_states_are_written_every_few_seconds_whatever_goes_wrong(
     refused: list[Exception] = []
     with monkeypatch.context() as refusing:
         refusing.setattr(volume.shelves, "sync", refuse)
-        keeper.note()
+        table.note("state-hub")
         running = asyncio.create_task(keeper.run())
         await until(lambda: len(refused) > 1)
 
@@ -208,23 +232,22 @@ async def test_states_are_written_every_few_seconds_whatever_goes_wrong(
 async def test_the_loop_goes_on_between_slices_and_what_changes_meanwhile_is_written_next(
     volume: Volume, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sources = {f"r{number}": Source(replace(ROW, repo=f"r{number}")) for number in range(4)}
-    keeper = Keeper(sources, volume.engine, Hands().running(), at_once=2)
+    table = table_of(Hands().running(), *(f"r{number}" for number in range(4)))
+    keeper = Keeper(table, volume.engine, Hands().running(), at_once=2)
     seen: list[str] = []
     record = Source.record
 
-    def watched(source: Source, clock: Clock) -> Record:
+    def watched(source: Source, now: float) -> Record:
         if source.registration.repo == "r2":
             seen.append("the second slice")
-        return record(source, clock)
+        return record(source, now)
 
     async def change_the_first() -> None:
         seen.append("another task")
-        sources["r0"].status = Status(state="failed")
-        keeper.note(state=True)
+        await settled(table, volume, state=True)
 
     monkeypatch.setattr(Source, "record", watched)
-    keeper.note(state=True)
+    table.note("state-hub")
     saving = asyncio.create_task(keeper.save())
     await asyncio.sleep(0)
     await asyncio.gather(saving, change_the_first())
@@ -232,4 +255,18 @@ async def test_the_loop_goes_on_between_slices_and_what_changes_meanwhile_is_wri
     await keeper.secure()
 
     assert seen == ["another task", "the second slice", "the second slice"]
-    assert (before, volume.journal.load().records["r0"].status.state) == ("never", "failed")
+    assert (before, volume.journal.load().records["r0"].status.state) == ("fresh", "stale")
+
+
+async def test_what_asks_for_a_write_while_one_runs_gets_another(
+    keeper: Keeper, table: SourceTable, volume: Volume, hands: Hands
+) -> None:
+    """A hub that is closed during a write still leaves for how long it has run."""
+    table.note("state-hub")
+    saving = asyncio.create_task(keeper.save())
+    await asyncio.sleep(0)
+    hands.advance(50)
+    await keeper.close()
+    await saving
+
+    assert volume.journal.load()[:2] == (50, 50)

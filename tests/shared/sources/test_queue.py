@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import replace
 
 from shared.model.registration import Registration
+from shared.model.source import SourceView
 from shared.sources.hosts import AT_A_TIME, IN_ALL, Host
 from shared.sources.queue import Queue
 from shared.sources.source import Source
@@ -13,7 +14,7 @@ ROW = Registration(**registration(), registered_at="", updated_at="", registered
 
 
 def waiting(repo: str, due: float, host: Host, owner: str = "operator") -> Source:
-    return Source(replace(ROW, repo=repo, registered_by=owner), due=due, host=host)
+    return Source(SourceView(replace(ROW, repo=repo, registered_by=owner)), due=due, host=host)
 
 
 def popped(queue: Queue, *, begin: bool = True) -> list[str]:

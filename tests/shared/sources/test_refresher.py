@@ -172,7 +172,7 @@ async def test_no_check_waits_until_the_states_are_written(
 
     monkeypatch.setattr(hub.engine.holdings._journal, "save", write)  # type: ignore[attr-defined]  # its files
     upstream.get(ROW.url).respond(content=index())
-    hub.sources.keeper.note()
+    hub.sources._table.note("state-hub")
     saving = asyncio.create_task(hub.sources.keeper.save())
     await until(begun.is_set)
 
@@ -205,7 +205,7 @@ async def test_a_check_that_goes_wrong_does_not_end_it(
 
     async def refuse_once(_: str) -> None:
         monkeypatch.setattr(hub.sources, "check", check)
-        hub.sources.schedule.call(hub.sources.all()["state-hub"])
+        hub.sources.schedule.call(hub.sources._table.require("state-hub"))
         raise fault
 
     monkeypatch.setattr(hub.sources, "check", refuse_once)
@@ -255,7 +255,7 @@ async def test_after_a_stall_the_overdue_begin_spread_over_time(
     await until(lambda: route.call_count == 60 and not hub.sources.under_way())
 
     hands.advance(7200)
-    followed = hub.sources.all().values()
+    followed = hub.sources._table.all()
     await until(lambda: max(source.spread_to for source in followed) > hands.clock().monotonic())
     hands.advance(1.5)
     await until(lambda: route.call_count > 60)
@@ -288,7 +288,7 @@ async def test_content_is_given_up_when_its_time_has_come(hub: Hub, hands: Hands
     upstream.get(ROW.url).mock(side_effect=[httpx.Response(200, content=index()), *[httpx.Response(500)] * 30])
     await until(lambda: hub.sources.status("state-hub").state == "fresh")
     await hub.sources.refresh("state-hub")
-    hub.sources.all()["state-hub"].due += 10 * 604800
+    hub.sources._table.require("state-hub").due += 10 * 604800
 
     hands.advance(604799)
     await asyncio.sleep(0.02)

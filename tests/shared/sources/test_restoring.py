@@ -11,10 +11,10 @@ from shared.model.kept import Held, Kept
 from shared.model.memory import Memory, Record
 from shared.model.registration import Registration
 from shared.model.settled import Known
+from shared.model.source import SourceView
 from shared.model.status import Status
 from shared.sources.restoring import admit, restored
 from shared.sources.room import ContentRoom
-from shared.sources.source import Source
 from tests.builders import Hands, capability, index, registration
 
 ROW = Registration(**registration(), registered_at="", updated_at="", registered_by="operator", revision=1)
@@ -43,9 +43,9 @@ def test_without_a_record_the_content_is_there_and_due() -> None:
     hands = Hands()
     time = hands.running()
 
-    source = restored(ROW, known(), time)
+    source, wait = restored(ROW, known(), time)
 
-    assert (source.kept, source.due, source.good) == (kept(1), hands.clock().monotonic(), time.ran)
+    assert (source.kept, wait, source.good) == (kept(1), 0.0, time.ran)
     # It came by a check, whose record is lost: fresh content that was never checked there is none.
     assert source.status.checked_at == source.status.succeeded_at == kept(1).changed_at
     assert source.held is not None
@@ -68,9 +68,9 @@ def test_the_record_says_when_the_next_check_is_due(
     time = hands.running()
     time.resume(5000.0, 4000.0)
 
-    source = restored(ROW, known(record(next_check_at=next_check_at, memory=memory(wait=wait))), time)
+    source, ahead = restored(ROW, known(record(next_check_at=next_check_at, memory=memory(wait=wait))), time)
 
-    assert source.due == pytest.approx(hands.clock().monotonic() + seconds)
+    assert ahead == pytest.approx(seconds)
     assert (source.good, source.looked) == (4400.0, 3000.0)
     assert source.held is not None
     assert source.held.seen == 3200.0
@@ -80,34 +80,35 @@ def test_moments_ahead_of_the_running_time_that_was_saved_are_now() -> None:
     time = Hands().running()
     time.resume(100.0, 50.0)
 
-    source = restored(ROW, known(record()), time)
+    source = restored(ROW, known(record()), time).view
 
     assert source.held is not None
     assert (source.good, source.looked, source.held.seen) == (100.0, 50.0, 100.0)
 
 
 def test_what_an_acceptance_left_behind_is_not_held() -> None:
-    assert restored(ROW, known(good=2), Hands().running()).held is None
+    assert restored(ROW, known(good=2), Hands().running()).view.held is None
 
 
 def test_what_is_held_counts_for_nothing_where_what_it_was_to_replace_is_gone() -> None:
-    source = restored(ROW, Known(None, None, kept(2)), Hands().running())
+    source = restored(ROW, Known(None, None, kept(2)), Hands().running()).view
 
     assert (source.kept, source.held, source.good, source.status.state) == (None, None, None, "never")
 
 
-def sources(count: int, *, held: bool = False) -> list[Source]:
-    """Return sources of one capability each, the last registered first; with *held*, one more of each is held."""
+def views(count: int, *, held: bool = False) -> list[SourceView]:
+    """Return views of one capability each, the last registered first; with *held*, one more of each is held."""
     rows = [replace(ROW, repo=f"repo-{number}", sequence=number) for number in range(count)]
-    return [Source(row, Status(), kept(1), Held(kept(2), None) if held else None) for row in reversed(rows)]
+    return [SourceView(row, Status(), kept(1), Held(kept(2), None) if held else None) for row in reversed(rows)]
 
 
 def test_what_is_served_finds_room_before_what_is_held(caplog: pytest.LogCaptureFixture) -> None:
-    those, room = sources(3, held=True), ContentRoom(4, 64)
+    those, room = views(3, held=True), ContentRoom(4, 64)
 
-    admit(those, room, Hands().running())
+    admitted = admit(those, room, Hands().running())
 
-    assert [(source.kept is not None, source.held is not None) for source in those] == [
+    assert [view.repo for view in admitted] == ["repo-2", "repo-1", "repo-0"]
+    assert [(view.kept is not None, view.held is not None) for view in admitted] == [
         (True, False),
         (True, False),
         (True, True),
@@ -120,14 +121,13 @@ def test_what_is_served_finds_room_before_what_is_held(caplog: pytest.LogCapture
 
 
 def test_what_finds_no_room_is_named_up_to_twenty_times(caplog: pytest.LogCaptureFixture) -> None:
-    those = sources(23, held=True)
+    those = views(23, held=True)
 
-    admit(those, ContentRoom(1, 64), Hands().running())
+    *others, last = admit(those, ContentRoom(1, 64), Hands().running())
 
-    last = those[-1]
     assert (last.kept, last.held) == (kept(1), None)
-    assert {(source.kept, source.held, source.status.digest) for source in those[:-1]} == {(None, None, None)}
-    assert {source.status.checked_at for source in those[:-1]} == {NOW}
+    assert {(view.kept, view.held, view.status.digest) for view in others} == {(None, None, None)}
+    assert {view.status.checked_at for view in others} == {NOW}
     served, held = caplog.messages
     assert served.endswith("repo-19, repo-20 and 2 more")
     assert held.endswith(": repo-0")
@@ -136,7 +136,7 @@ def test_what_finds_no_room_is_named_up_to_twenty_times(caplog: pytest.LogCaptur
 def test_what_an_earlier_start_left_out_counts_as_it_did_before() -> None:
     left = record(digest=None, error={"type": "hub-full", "detail": "No room."}, consecutive_failures=3)
 
-    source = restored(ROW, known(left), Hands().running())
+    source = restored(ROW, known(left), Hands().running()).view
 
     status = source.status
     assert (status.error, status.consecutive_failures, status.succeeded_at) == (None, 0, NOW)
@@ -150,7 +150,7 @@ def test_a_record_is_not_that_of_another_registration_of_the_same_second(
     row = replace(ROW, sequence=7)
     failing = record(digest=None, error={"type": "source-timeout", "detail": "Late."}, consecutive_failures=3)
 
-    source = restored(row, Known(failing._replace(sequence=sequence)), Hands().running())
+    source = restored(row, Known(failing._replace(sequence=sequence)), Hands().running()).view
 
     # 0 is what a version wrote that did not number them: then the time has to do.
     failures = source.status.consecutive_failures
@@ -162,7 +162,7 @@ def test_what_was_left_out_is_not_called_fresh_where_the_last_check_failed() -> 
     # A start had no room for the content, and the check after it failed; this start has room.
     failed = record(digest=None, error=error, consecutive_failures=1)
 
-    source = restored(ROW, known(failed), Hands().running())
+    source = restored(ROW, known(failed), Hands().running()).view
 
     assert (source.kept, source.status.error, source.status.consecutive_failures) == (kept(1), error, 1)
     assert source.status.digest == kept(1).content.digest

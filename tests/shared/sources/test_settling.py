@@ -9,12 +9,14 @@ from shared.fetch import Validators
 from shared.formats.capability_index import read_index
 from shared.model.kept import Held, Kept
 from shared.model.registration import Registration
+from shared.model.source import SourceView
 from shared.model.status import Status
 from shared.problems import HeldReplaced, HubFull, NothingHeld, SourceTimeout, StorageUnavailable
+from shared.sources.hosts import Hosts
 from shared.sources.intake import Intake
 from shared.sources.room import ContentRoom
 from shared.sources.settling import Settling, must_hold
-from shared.sources.source import Source
+from shared.sources.table import SourceTable
 from shared.storage.memory import MemoryEngine
 from shared.tally import Tally
 from tests.builders import Hands, capability, index, registration
@@ -40,11 +42,21 @@ class Hub:
         self.engine, self.room, self.tally = MemoryEngine(self.time.clock), ContentRoom(room, 64), Tally()
         self.holdings = self.engine.holdings
         self.intake = Intake(self.time, 86400)
-        self.changed: list[Source] = []
-        self.settling = Settling(self.engine, self.room, self.time.clock, self.tally, self.changed.append)
-        status = Status(state="held", checked_at=NOW, succeeded_at=NOW)
-        self.source = Source(ROW, status, kept(1, 2, 3), Held(kept(7), 0.0))
-        self.room.take(*self.source.contents)
+        self.table = SourceTable(Hosts(), self.room, self.time, 86400)
+        self.settling = Settling(self.engine, self.room, self.table, self.tally)
+        status = Status(state="held", state_since=NOW, checked_at=NOW, succeeded_at=NOW)
+        view = SourceView(ROW, status, kept(1, 2, 3), Held(kept(7), 0.0))
+        self.room.take(*view.contents)
+        self.source = self.table.add(view, self.time.clock.monotonic())
+
+    @property
+    def view(self) -> SourceView:
+        """What is known of the source."""
+        return self.source.view
+
+    def become(self, **changes: object) -> None:
+        """Let something else be known of the source, as a write of its registration would."""
+        self.table.edit(self.source, replace(self.view, **changes), due=None)  # type: ignore[arg-type]
 
     def between(self, act: Callable[[], object]) -> None:
         """Let *act* happen once, while content is written."""
@@ -59,7 +71,7 @@ class Hub:
 
     async def accept(self) -> str:
         """Let in what is held, and return the outcome."""
-        served, held = must_hold(self.source)
+        served, held = must_hold(self.view)
         return (await self.settling.accept(self.source, served, held, self.intake)).outcome
 
 
@@ -70,7 +82,7 @@ async def test_an_acceptance_serves_what_was_held_and_outdates_a_check_under_way
     assert await hub.accept() == "changed"
 
     source = hub.source
-    assert (source.kept, source.held, hub.changed) == (kept(7), None, [source])
+    assert (hub.view.kept, hub.view.held, hub.table.generation) == (kept(7), None, 1)
     assert hub.room.used.capabilities == 1
     assert source.epoch is not epoch
     # An acceptance is no check.
@@ -83,39 +95,39 @@ async def test_a_check_that_fails_while_an_acceptance_is_written_is_told_of_too(
     problem = SourceTimeout("Late.")
 
     def fail() -> None:
-        hub.settling._apply(hub.source, hub.intake.failed(hub.source, problem, 5))
+        hub.table.settle(hub.source, hub.intake.failed(hub.source, problem, 5))
 
     hub.between(fail)
 
     assert await hub.accept() == "changed"
 
     status = hub.source.status
-    assert (hub.source.kept, hub.source.held) == (kept(7), None)
+    assert (hub.view.kept, hub.view.held) == (kept(7), None)
     assert (status.consecutive_failures, status.error) == (1, {"type": problem.slug, "detail": "Late."})
-    assert hub.source.failing_since == NOW
+    assert hub.view.failing_since == NOW
 
 
 @pytest.mark.parametrize("what", ["released", "emptied", "held anew", "served anew"])
 async def test_an_acceptance_of_what_is_held_no_more_lets_in_nothing(what: str) -> None:
     hub = Hub()
     changes: dict[str, Callable[[], object]] = {
-        "released": lambda: hub.settling.release(hub.source),
-        "emptied": lambda: hub.settling.empty(hub.source),
-        "held anew": lambda: setattr(hub.source, "held", Held(kept(8), 0.0)),
-        "served anew": lambda: setattr(hub.source, "kept", kept(1, 2)),
+        "released": lambda: hub.become(held=None),
+        "emptied": lambda: hub.become(kept=None, held=None),
+        "held anew": lambda: hub.become(held=Held(kept(8), 0.0)),
+        "served anew": lambda: hub.become(kept=kept(1, 2)),
     }
     hub.between(changes[what])
 
     with pytest.raises(HeldReplaced):
         await hub.accept()
 
-    assert hub.source.kept != kept(7)
+    assert hub.view.kept != kept(7)
     assert hub.holdings.load([ROW]).known[ROW.repo].good is None
 
 
 async def test_there_is_no_room_twice_while_content_is_written() -> None:
     hub, used = Hub(room=8), list[int]()
-    arriving = replace(hub.source, kept=kept(1, 2, 3, 4, 5, 6), held=None)
+    arriving = replace(hub.view, kept=kept(1, 2, 3, 4, 5, 6), held=None)
     ended = hub.intake._settled(hub.source, arriving, "changed", "good")
     hub.between(lambda: used.append(hub.room.used.capabilities))
 
@@ -128,7 +140,7 @@ async def test_there_is_no_room_twice_while_content_is_written() -> None:
 @pytest.mark.parametrize("fault", [StorageUnavailable("Full."), MemoryError()], ids=["a full disk", "unforeseen"])
 async def test_what_could_not_be_kept_leaves_the_source_and_the_room_as_they_were(fault: Exception) -> None:
     hub = Hub()
-    before, used = (hub.source.status, *hub.source.contents), hub.room.used
+    before, used = hub.view, hub.room.used
 
     def fail() -> None:
         raise fault
@@ -137,12 +149,13 @@ async def test_what_could_not_be_kept_leaves_the_source_and_the_room_as_they_wer
     with pytest.raises(type(fault)):
         await hub.accept()
 
-    assert ((hub.source.status, *hub.source.contents), hub.room.used, hub.changed) == (before, used, [])
+    assert hub.view is before
+    assert (hub.room.used, hub.table.generation) == (used, 0)
 
 
 async def test_what_finds_no_room_is_not_written() -> None:
     hub = Hub(room=5)
-    arriving = replace(hub.source, kept=kept(1, 2, 3, 4, 5, 6), held=None)
+    arriving = replace(hub.view, kept=kept(1, 2, 3, 4, 5, 6), held=None)
     ended = hub.intake._settled(hub.source, arriving, "changed", "good")
 
     with pytest.raises(HubFull):
@@ -157,19 +170,20 @@ async def test_a_check_that_is_outdated_changes_nothing_and_is_not_counted() -> 
 
     assert await hub.settling.settle(hub.source, ended, lambda: False) is None
 
-    assert (hub.source.status.error, hub.changed, sum(hub.tally.checks.values())) == (None, [], 0)
+    assert (hub.view.status.error, hub.table.generation, sum(hub.tally.checks.values())) == (None, 0, 0)
 
 
 def test_a_decision_changes_nothing_by_itself() -> None:
     hub = Hub()
-    before = hub.source.status, hub.source.contents, hub.source.due, hub.source.marks
+    before, due = hub.view, hub.source.due
 
     ended = hub.intake.failed(hub.source, SourceTimeout("Late."), 5)
 
-    assert (hub.source.status, hub.source.contents, hub.source.due, hub.source.marks) == before
+    assert hub.view is before
+    assert hub.source.due == due
     assert (ended.outcome, ended.record.status.state, ended.writes) == ("failed", "stale", None)
 
 
 def test_what_is_not_held_can_not_be_accepted() -> None:
     with pytest.raises(NothingHeld):
-        must_hold(Source(ROW))
+        must_hold(SourceView(ROW))

@@ -15,14 +15,12 @@ from shared.sources.timeline import Timeline
 from tests.builders import START, client_of, index, refresh, register, url_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import httpx
     import respx
 
     from shared.hub import Hub
+    from shared.model.source import SourceView
     from shared.settings import Settings
-    from shared.sources.source import Source
     from tests.builders import Hands
 
 BEGAN = int(START.timestamp())
@@ -195,13 +193,13 @@ async def test_looks_again_after_what_nobody_foresaw(
     await register(client)
     faults = [RuntimeError("spilt")]
 
-    def all_but_once() -> Mapping[str, Source]:
+    def all_but_once() -> list[SourceView]:
         if faults:
             raise faults.pop()
-        return sources()
+        return views()
 
-    sources = hub.sources.all
-    monkeypatch.setattr(hub.sources, "all", all_but_once)
+    views = hub.sources.views
+    monkeypatch.setattr(hub.sources, "views", all_but_once)
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(timeline.follow(), 0.1)
 

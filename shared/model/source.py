@@ -1,0 +1,213 @@
+"""What is known of one source at one moment, and what follows from that. Pure: nothing here changes.
+
+Whoever wants to say something about sources takes these values, which may be read in any thread.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from shared.model.compose import Part
+from shared.model.memory import Memory, Record
+from shared.model.status import SERVED, Status, state_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shared.model.content import Content
+    from shared.model.kept import Held, Kept
+    from shared.model.memory import Mark
+    from shared.model.registration import Registration
+    from shared.model.settled import Ending, Settled
+
+LEAST_INTERVAL = 30.0
+MOST_BACKOFF = 3600.0
+OVERDUE = "the next one is overdue by more than cache_ttl_seconds and an hour"
+_NEVER_CHECKED = Status()
+
+
+class Outcome(NamedTuple):
+    """The outcome of a check (``changed``, ``unchanged``, ``held`` or ``failed``), and the source after it."""
+
+    repo: str
+    outcome: Ending
+    source: Status
+
+
+class PublishedState(NamedTuple):
+    """The part of a source that must be durable before the federated index says it: its state, and two digests.
+
+    *contents* are the digests of the served and of the held content, None where there is none.
+    """
+
+    state: str
+    contents: tuple[str | None, str | None]
+
+
+NOTHING_PUBLISHED = PublishedState("", (None, None))
+
+
+@dataclass(frozen=True, slots=True)
+class SourceView:
+    """What is known of a source, and what is kept of it. Whatever changes the source makes another view.
+
+    Of the hub's running time are *good*, the last check that found it in order, and *looked* (watched time), the last
+    check or, before the first, the registration. *unread* tells that its URL was changed and the new one not read yet,
+    *late* that a check is long overdue. *marks* are the faults of the last check.
+    """
+
+    registration: Registration
+    status: Status = _NEVER_CHECKED
+    kept: Kept | None = None
+    held: Held | None = None
+    marks: tuple[Mark, ...] = ()
+    failing_since: str | None = None
+    good: float | None = None
+    looked: float = 0.0
+    unread: bool = False
+    late: bool = False
+
+    @property
+    def repo(self) -> str:
+        """The slug of the repo."""
+        return self.registration.repo
+
+    @property
+    def served(self) -> str | None:
+        """The digest of the content that is in the federated index, None for nothing."""
+        return self.kept.content.digest if self.kept and self.status.state in SERVED else None
+
+    @property
+    def published(self) -> PublishedState:
+        """The state and digests that the federated index is made of, or has to wait for."""
+        return PublishedState(self.status.state, (self.served, self.status.held_digest))
+
+    @property
+    def content(self) -> Content | None:
+        """The last good content, served or not."""
+        return self.kept.content if self.kept else None
+
+    @property
+    def contents(self) -> tuple[Content | None, Content | None]:
+        """The contents that count for the bound on all contents: the last good one, and the one held in its place."""
+        return self.content, self.held.kept.content if self.held else None
+
+    @property
+    def known(self) -> Kept | None:
+        """The content whose validators the next check sends, read from the same URL: what is held, else is kept."""
+        known = self.held.kept if self.held else self.kept
+        return known if known and known.url == self.registration.url else None
+
+    def part(self) -> Part:
+        """Return this source's part of a composition; its content is None unless it is served."""
+        content = self.content if self.status.state in SERVED else None
+        return Part(self.registration, self.status.state, self.status.changed_at, content)
+
+    def record(self, wait: float) -> Record:
+        """Return what is recorded of the source, whose next check is due in *wait* seconds."""
+        row, seen = self.registration, self.held.seen if self.held else None
+        memory = Memory(self.marks, self.failing_since, seen, self.good, self.looked, wait)
+        return Record(row.repo, row.url, row.registered_at, row.revision, self.status, memory, row.sequence)
+
+    def outlived(self, ran: float, max_stale: float) -> bool:
+        """Tell whether checks fail and found the content in order longer than *max_stale* seconds before *ran*."""
+        failing = self.status.error is not None and not self.status.unchecked
+        return failing and self.good is not None and ran - self.good > max_stale
+
+    def overdue(self, watched: float) -> bool:
+        """Tell whether nobody has looked for twice the time to live and an hour, while others were checked."""
+        return self.registration.enabled and watched - self.looked > patience(self.registration.cache_ttl_seconds)
+
+    def ended(self, ended: Settled) -> SourceView:
+        """Return the view after a check or an acceptance that *ended* so; its registration may be a newer one."""
+        status, memory = ended.record.status, ended.record.memory
+        return SourceView(
+            self.registration,
+            status,
+            ended.good,
+            ended.held,
+            memory.marks,
+            memory.failing_since,
+            memory.good,
+            looked=self.looked if memory.looked is None else memory.looked,
+            unread=self.unread and status.error is not None,
+            late=self.late,
+        )
+
+    def moved(self) -> SourceView:
+        """Return the view after the URL was changed: what the old one brought is kept, its checks and what it held not.
+
+        ``held`` content was to replace what the old URL brought, and the new one has not been read.
+        """
+        return replace(self, status=self.status.moved(), held=None, marks=(), failing_since=None, unread=True)
+
+    def emptied(self) -> SourceView:
+        """Return the view without any check, and without what they brought."""
+        return SourceView(self.registration, looked=self.looked, late=self.late)
+
+    def described(self) -> SourceView:
+        """Return the view whose status says of the content what is kept."""
+        status = describing(self.status, self.kept)
+        return self if status is self.status else replace(self, status=status)
+
+    def dated(self, next_check_at: str | None) -> SourceView:
+        """Return the view with the date of the next check; a disabled source has none."""
+        at = next_check_at if self.registration.enabled else None
+        return self if at == self.status.next_check_at else replace(self, status=replace(self.status, next_check_at=at))
+
+    def settled(
+        self, ran: float, watched: float, max_stale: float, stamp: Callable[[], str], next_check_at: str | None = None
+    ) -> SourceView:
+        """Return the view with the state that its facts amount to, since *stamp* (the present, RFC 3339) if it is new.
+
+        *ran* and *watched* are moments of the running time. Content that was not found in order for *max_stale* seconds
+        is served no longer. *next_check_at* is the date of the next check, where there is one.
+        """
+        late = self.overdue(watched)
+        status = self.status.doubted(self._doubt(late=late))
+        doubted = self if late == self.late and status is self.status else replace(self, late=late, status=status)
+        state = state_of(
+            status,
+            enabled=self.registration.enabled,
+            has_content=self.kept is not None,
+            held=self.held is not None,
+            outlived=doubted.outlived(ran, max_stale),
+        )
+        digest = self.held.kept.content.digest if self.held else None
+        # Most checks change no more than the date of the next, and there are thousands of them.
+        if (state, digest) == (status.state, status.held_digest) and status.state_since is not None:
+            return doubted.dated(next_check_at)
+        at = next_check_at if self.registration.enabled else None
+        return replace(doubted, status=status.settled(state, stamp(), held_digest=digest, next_check_at=at))
+
+    def _doubt(self, *, late: bool) -> str | None:
+        """Return why what is kept may not be what the source publishes, although no check failed; None if it is."""
+        if self.kept is None:
+            return None
+        if self.unread:
+            return "The URL was changed, and the new address has not been read yet."
+        return f"The last check was at {self.status.checked_at}; {OVERDUE}." if late else None
+
+
+def regular(ttl: int) -> float:
+    """Return the seconds between two checks of a source with the time to live *ttl*, where none fails."""
+    return max(float(ttl), LEAST_INTERVAL)
+
+
+def patience(ttl: int) -> float:
+    """Return for how many seconds nobody may look before a source is late: overdue by its time to live and an hour."""
+    return 2 * regular(ttl) + MOST_BACKOFF
+
+
+def describing(status: Status, kept: Kept | None) -> Status:
+    """Return *status* with what it says about the content in step with *kept*, which outlives a crash better."""
+    if kept is None or (status.digest, status.changed_at) == (kept.content.digest, kept.changed_at):
+        return status
+    return replace(
+        status,
+        digest=kept.content.digest,
+        changed_at=kept.changed_at,
+        capability_count=len(kept.content.entries),
+        succeeded_at=status.succeeded_at or kept.changed_at,
+    )
