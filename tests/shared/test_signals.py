@@ -129,7 +129,8 @@ async def test_a_source_tells_of_each_change_and_whether_the_index_may_say_somet
     hub: Hub, client: httpx.AsyncClient, upstream: respx.MockRouter
 ) -> None:
     heard = list[tuple[str, bool, bool]]()
-    hub.sources.signal.subscribe("test", lambda change: heard.append((*change, hub.sources.view(change.repo) is not None)))
+    there = hub.sources.view
+    hub.sources.signal.subscribe("test", lambda change: heard.append((*change, there(change.repo) is not None)))
     route = upstream.get(url_of("state-hub"))
 
     await register(client)
