@@ -405,7 +405,7 @@ async def test_checks_go_on_without_a_caller_that_is_cancelled_and_log_nothing_o
     caller.cancel()
     with pytest.raises(asyncio.CancelledError):
         await caller
-    flight = hub.sources.all()["state-hub"].flight
+    flight = hub.sources._table.require("state-hub").flight
     assert flight is not None
     await asyncio.wait([flight])
     del flight
