@@ -149,14 +149,14 @@ class Federation:
             if not self._behind.is_set():
                 return self.document
             self._turn = asyncio.create_task(self._take_turn())
-            # Whoever waited may be cancelled before it fails; asyncio would then log that nobody asked for its failure.
+            # Retrieved, because all callers may be cancelled before it fails, and asyncio logs an unretrieved failure.
             self._turn.add_done_callback(lambda turn: turn.cancelled() or turn.exception())
         await asyncio.shield(self._turn)
         return self.document
 
     async def _take_turn(self) -> None:
         async with self._editions.turn() as turn:
-            # Whoever asks from here on may know of later changes: for them there will be another turn.
+            # A caller from here on may know of later changes, and so gets another turn.
             self._turn = None
             parts, changes = self._sources.parts(), self._source_changes
             await self._sources.secure()

@@ -1,4 +1,4 @@
-"""Bytes in blocks, so that of a document that changed in one place only the blocks there are compressed again."""
+"""Gzip in blocks: after a change in one place of a document only the blocks there are compressed again."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _END = b"\x03\x00"
 
 
 def blocks(units: Iterable[bytes | memoryview]) -> Iterator[int]:
-    """Yield the sizes of the blocks of some 64 KB that *units*, joined, are cut into.
+    """Yield the sizes in bytes of the blocks, of some 64 KB, into which the joined *units* are cut.
 
-    Where a block ends depends on the units there and not on how many went before, so that a unit that grows, comes or
-    goes changes the block it lies in and at most a few that follow.
+    A block ends where its own units say so, wherever it is in the document (content-defined chunking): a unit that
+    grows, comes or goes changes its own block and at most a few that follow.
     """
     size = 0
     for unit in units:
@@ -38,11 +38,11 @@ def blocks(units: Iterable[bytes | memoryview]) -> Iterator[int]:
 
 
 class Gzip:
-    """Compresses documents that are much alike, one after the other, and remembers the blocks of the last one.
+    """Compresses similar documents one after the other, and reuses the compressed blocks of the last one.
 
-    They are remembered as views of what was returned, so that nothing is kept twice while that is served.
-    What comes out is one plain gzip member, whose blocks refer back across their borders as in any other. For any
-    thread.
+    The blocks are kept as views of the last result, so that nothing is in memory twice while that is served. The result
+    is one plain gzip member (RFC 1952), whose blocks refer back across their borders as in any other. Methods may be
+    called in any thread.
     """
 
     def __init__(self) -> None:
@@ -50,25 +50,25 @@ class Gzip:
         self._lock = threading.Lock()
 
     def compress(self, body: bytes, sizes: Iterable[int]) -> bytes:
-        """Return the gzip of *body*, cut into blocks of these *sizes*; the same always gives the same bytes."""
+        """Return the gzip of *body*, cut into blocks of *sizes*; equal arguments always give equal bytes."""
         with self._lock:
             return self._compressed(memoryview(body), sizes)
 
     def _compressed(self, body: memoryview, sizes: Iterable[int]) -> bytes:
-        keys, made, start = list[bytes](), list[bytes | memoryview](), 0
+        keys, pieces, start = list[bytes](), list[bytes | memoryview](), 0
         for size in sizes:
             block, before = body[start : start + size], body[max(0, start - _WINDOW) : start]
             keys.append(_digest(before, block))
-            made.append(self._known.get(keys[-1]) or _deflated(block, before))
+            pieces.append(self._known.get(keys[-1]) or _deflated(block, before))
             start += size
         end = struct.pack("<II", zlib.crc32(body), len(body) & 0xFFFFFFFF)
-        packed = b"".join([_HEADER, *made, _END, end])
-        self._known = dict(zip(keys, views(packed, made, len(_HEADER)), strict=True))
+        packed = b"".join([_HEADER, *pieces, _END, end])
+        self._known = dict(zip(keys, views(packed, pieces, len(_HEADER)), strict=True))
         return packed
 
 
 def views(whole: bytes, parts: Iterable[bytes | memoryview], start: int = 0) -> Iterator[memoryview]:
-    """Yield for each of *parts*, which stand in *whole* one behind the other from *start* on, the view of it there."""
+    """Yield a view of *whole* for each of *parts*, which follow one another in it from *start* on."""
     view = memoryview(whole)
     for part in parts:
         yield view[start : start + len(part)]
@@ -77,14 +77,14 @@ def views(whole: bytes, parts: Iterable[bytes | memoryview], start: int = 0) -> 
 
 def _digest(before: memoryview, block: memoryview) -> bytes:
     digest = hashlib.sha256(before)
-    # Its length too: else the same bytes, cut elsewhere, would count as the same.
+    # The length too: else the same bytes, divided at another place, would have the same digest.
     digest.update(len(before).to_bytes(4))
     digest.update(block)
     return digest.digest()
 
 
 def _deflated(block: memoryview, before: memoryview) -> bytes:
-    """Return *block* compressed to whole bytes that don't end the stream; it may refer to what stands *before* it."""
+    """Return *block* as deflate that ends at a whole byte, without its end mark; it may refer to the bytes *before*."""
     raw, memory, strategy = -zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_DEFAULT_STRATEGY
     squeeze = zlib.compressobj(_LEVEL, zlib.DEFLATED, raw, memory, strategy, before)
     return squeeze.compress(block) + squeeze.flush(zlib.Z_SYNC_FLUSH)

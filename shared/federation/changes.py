@@ -1,4 +1,4 @@
-"""The last serials of the federated index with what they changed, as readers of the change feed ask for them."""
+"""The change lines of the last serials of the federated index, for readers of the change feed."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class Changes:
     """The lines of the last serials (see ``shared.model.window``)."""
 
     def __init__(self, bounds: WindowBounds = DEFAULT_WINDOW) -> None:
-        """Keep lines within *bounds*."""
+        """Start without lines; at most as many are kept as *bounds* allow."""
         self._window = self._following = Window((), bounds)
         self._serial = 0
 
     def start(self, serial: int, lines: Iterable[ChangeLine] = ()) -> None:
-        """Begin at *serial* with the *lines* that lead to it, as far as they are known."""
+        """Start at *serial* with *lines*, the newest of which ends at it; older ones may be missing."""
         self._window, self._serial = Window(lines, self._window.bounds), serial
 
     def with_line(self, line: ChangeLine) -> Sequence[ChangeLine]:
@@ -37,17 +37,17 @@ class Changes:
         return self._following.lines
 
     def keep(self, line: ChangeLine) -> None:
-        """Let *line*, which ``with_line`` had last, be the last serial."""
+        """Add *line*, the one of the last call of ``with_line``, as that of the present serial."""
         self._serial, self._window = line.serial, self._following
 
     @property
     def oldest(self) -> int:
-        """The oldest serial that a reader may be at."""
+        """The oldest serial since which all changes are kept."""
         lines = self._window.lines
         return lines[0].first - 1 if lines else self._serial
 
     def since(self, serial: int) -> list[ChangeLine]:
-        """Return the lines of what came after *serial*, or raise SerialGone where some of them are not there."""
+        """Return the lines after *serial*, the oldest first; raise SerialGone where some of them are not kept."""
         if not self.oldest <= serial <= self._serial:
             ahead = f"lies ahead of {self._serial}, the present one"
             why = ahead if serial > self._serial else f"is older than {self.oldest}, the oldest that is known"

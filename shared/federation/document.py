@@ -1,4 +1,4 @@
-"""The federated index as bytes: encoded once per change, in every representation that a reader may ask for."""
+"""The federated index as bytes: encoded once per edition in each representation that readers ask for."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 CODINGS = ("zstd", "gzip")
 """The content codings on offer, the one that is smaller and read faster first."""
 
-# Grows whenever the same composition is written in other bytes, so that no copy of the old ones counts as the new.
+# Raised whenever the same composition is encoded to other bytes, so that no copy of the old bytes counts as current.
 _ENCODING = 2
 _MADE_WITH = [_ENCODING, zlib.ZLIB_RUNTIME_VERSION, [*zstandard.ZSTD_VERSION]]
 _ZSTD_LEVEL = 6
@@ -85,25 +85,25 @@ class Document:
 
     @property
     def tag(self) -> str:
-        """What tells this document from any other, another hub's too."""
+        """A digest that differs from that of any other document, of another hub too: the base of its entity tags."""
         facts = orjson.dumps([self.serial, self.generated_at, self.substance, _MADE_WITH])
         return hashlib.sha256(facts).hexdigest()[:32]
 
     async def representation(self, form: Form) -> Representation:
-        """Return the document in *form*; those who ask for the same at once wait for one encoding."""
+        """Return the document in *form*; concurrent calls for the same share one encoding."""
         if form not in self.representations:
             async with self._making:
                 if form not in self.representations:
                     loop = asyncio.get_running_loop()
-                    made = await loop.run_in_executor(self.encoder.line, self.encoder.more, self, form)
-                    self.representations.update(made)
+                    encoded = await loop.run_in_executor(self.encoder.line, self.encoder.more, self, form)
+                    self.representations.update(encoded)
         return self.representations[form]
 
 
 def substance(composition: Composition) -> str:
-    """Return a digest of all that *composition* says: equal digests make no new serial.
+    """Return a digest of the content of *composition*: an equal digest makes no new serial.
 
-    The entries are in it by the digests of their sources, and by who serves what is disputed.
+    Entries are in it by the digests of their sources, and by which source serves an id that several claim.
     """
     statements = [_ENCODING, composition.missing_required, composition.sources, composition.conflicts]
     return hashlib.sha256(orjson.dumps(statements)).hexdigest()
@@ -121,29 +121,29 @@ class DocumentEncoder:
 
     @cached_property
     def line(self) -> Threads:
-        """The thread that ``more`` is called in, so that what readers ask for takes none of those that writes need."""
+        """The thread for ``more``: encoding for readers uses none of the threads that writes need."""
         return Threads(1, "encoding")
 
     def close(self) -> None:
-        """End the thread once it has made what it is making; others who wait get nothing. It blocks meanwhile."""
+        """End the thread after the encoding in progress, and cancel those that wait; blocks until then."""
         self.line.shutdown(cancel_futures=True)
 
     def document(self, composition: Composition, digest: str, serial: int, generated_at: str) -> Document:
-        """Return *composition*, whose substance is *digest*, as the document with this serial and time."""
+        """Return the document of *composition*, whose substance is *digest*, encoded as JSON, plain and in gzip."""
         document = Document(serial, generated_at, composition, digest, self)
         document.representations.update(self._both(document, JSON))
         return document
 
     def more(self, document: Document, form: Form) -> dict[Form, Representation]:
-        """Return *form* of *document*, and what else was made on the way."""
-        made = {}
+        """Return the representation of *document* in *form*, and others that had to be encoded for it."""
+        encoded = {}
         plain = Form(form.media_type, "identity")
         if plain not in document.representations:
-            made = self._both(document, form.media_type)
+            encoded = self._both(document, form.media_type)
         if form.coding == "zstd":
-            body = (made or document.representations)[plain].body
-            made[form] = _encoded(document, form, zstandard.ZstdCompressor(_ZSTD_LEVEL).compress(body))
-        return made
+            body = (encoded or document.representations)[plain].body
+            encoded[form] = _encoded(document, form, zstandard.ZstdCompressor(_ZSTD_LEVEL).compress(body))
+        return encoded
 
     def _both(self, document: Document, media_type: str) -> dict[Form, Representation]:
         units: list[bytes | memoryview]
@@ -154,10 +154,10 @@ class DocumentEncoder:
             self._remember(texts, units, body)
         packed = self._gzip[media_type].compress(body, blocks(units))
         bodies = {Form(media_type, "identity"): body, Form(media_type, "gzip"): packed}
-        return {form: _encoded(document, form, one) for form, one in bodies.items()}
+        return {form: _encoded(document, form, content) for form, content in bodies.items()}
 
     def _remember(self, texts: Mapping[str, Text], units: Sequence[bytes | memoryview], body: bytes) -> None:
-        """Remember *texts*, which are among *units*, as where they stand in *body*."""
+        """Keep *texts*, which are among *units*, as views of their places in *body*."""
         places = {id(unit): view for unit, view in zip(units, views(body, units), strict=True)}
         self._yaml = {repo: (share, places[id(text)]) for repo, (share, text) in texts.items()}
 

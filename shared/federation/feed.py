@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from shared.model.lines import ChangeLine
 
 MOST_SERIAL = 2**53 - 1
-"""Up to here every reader of JSON knows whole numbers (RFC 8259 §6)."""
+"""The greatest integer that every reader of JSON reads exactly (RFC 8259 §6)."""
 
 MOST_BYTES = 4 * 2**20
 """A page ends with the row that fills so much: some 10,000 entries are less, unless they are large."""
@@ -41,7 +41,7 @@ class ChangePosition(NamedTuple):
 
     @classmethod
     def read(cls, text: str) -> ChangePosition:
-        """Return the place that a ``next`` names, or raise ValueError."""
+        """Return the position in a cursor that a page gave as ``next``, or raise ValueError."""
         match = _PLACE.fullmatch(cursor(text))
         if match is None:
             raise ValueError("must be the next of an earlier page of changes, as it was given")
@@ -64,26 +64,26 @@ def page(
     """
     serial = after.serial if after else document.serial
     names = [name for name in _names(lines) if after is None or name > after[1:]]
-    shown = _Rows(document)
+    rows = _Rows(document)
     for name in names[:limit]:
-        if not shown.full:
-            shown.add(*name)
+        if not rows.full:
+            rows.add(*name)
     behind = document.composition.conflicts
     if after is not None and after.kind == _CONFLICT:
         behind = behind[bisect_right(behind, after.id, key=itemgetter("id")) :]
-    if len(shown.places) == len(names):
+    if len(rows.places) == len(names):
         for conflict in behind[: limit - len(names)]:
-            if not shown.full:
-                shown.add_conflict(conflict)
-    ended = len(shown.places) == len(names) + len(behind)
-    sources, gone_sources, capabilities, gone_capabilities, conflicts = shown.by_kind
+            if not rows.full:
+                rows.add_conflict(conflict)
+    ended = len(rows.places) == len(names) + len(behind)
+    sources, gone_sources, capabilities, gone_capabilities, conflicts = rows.by_kind
     return {
         "since": since,
         "serial": serial,
         "head": document.head() | {"conflicts": conflicts},
         "sources": {"upserted": sources, "removed": gone_sources},
         "capabilities": {"upserted": capabilities, "removed": gone_capabilities},
-        "next": None if ended else str(ChangePosition(serial, *shown.places[-1])),
+        "next": None if ended else str(ChangePosition(serial, *rows.places[-1])),
     }
 
 

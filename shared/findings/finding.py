@@ -1,4 +1,4 @@
-"""A finding: one cause of trouble of one repo, of a kind, with what to do where it is read."""
+"""A finding: one cause of trouble of one repo, its kind, and what to do about it in the API and on the pages."""
 
 from __future__ import annotations
 
@@ -75,17 +75,17 @@ class Finding:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """Every kind that the finding stands for."""
+        """The kind of the finding, and the kinds in *also*."""
         return (self.kind, *self.also)
 
     def as_json(self) -> dict[str, Any]:
-        """Return what ``GET /v1/findings`` shows; what there is none of is left out."""
-        # Not asdict, which copies each of a hundred faults deeply.
-        said = {name: getattr(self, name) for name in _SHOWN}
-        return {name: value for name, value in said.items() if value is not None and value != ()}
+        """Return the object of ``GET /v1/findings``, without members that are None or empty."""
+        # asdict would copy each of a hundred faults deeply.
+        members = {name: getattr(self, name) for name in _SHOWN}
+        return {name: value for name, value in members.items() if value is not None and value != ()}
 
     def key(self) -> str:
-        """Return what orders findings: the gravest first, then by repo, and of a repo the one that tells most."""
+        """Return a sort key: the gravest first, then by repo, and in a repo by how much the kind explains."""
         rest = hashlib.blake2s(f"{self.pointer} {self.detail}".encode(), digest_size=8).hexdigest()
         return " ".join((str(SEVERITIES.index(self.severity)), self.repo, f"{_TELLING[self.kind]:02}", rest))
 

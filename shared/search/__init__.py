@@ -1,4 +1,4 @@
-"""Finding capabilities by words and facts. The index is made off the event loop and follows the federated index."""
+"""The search for capabilities by words and facts; its index follows the federated index, outside the event loop."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ DEFAULT_PACE = SearchPace()
 
 
 class SearchAnswer(NamedTuple):
-    """An answer as bytes, the version of the federated index that it is about, and where the next page starts."""
+    """An answer as bytes, the serial and time of the edition that was searched, and the start of the next page."""
 
     body: bytes
     serial: int
@@ -120,37 +120,37 @@ class Search:
         self._making = 0.0
         self._broken = False
         self.trouble = ""
-        self._kept: LRUCache[bytes, _Kept] = LRUCache(pace.kept_bytes, lambda kept: kept.size)
+        self._kept: LRUCache[bytes, _Kept] = LRUCache(pace.kept_bytes, lambda entry: entry.size)
 
     @property
     def version(self) -> tuple[int, str]:
-        """The serial and time of the edition that is searched now; of none, before there is an index."""
+        """The serial and time of the edition that is searched now; (0, "") before there is an index."""
         return _version(self._index) if self._index else (0, "")
 
-    async def answer(self, wanted: SearchRequest, render: Render) -> SearchAnswer:
-        """Return what *render*, called in another thread, makes of what is found.
+    async def answer(self, request: SearchRequest, render: Render) -> SearchAnswer:
+        """Return the result of *request* as *render*, called in another thread, encodes it; cached by their ``repr``.
 
-        Raise SearchTimeout when that takes more than the pace allows, or waiting for the index that was promised does.
+        Raise SearchTimeout when the search, or the wait for a promised edition, takes longer than the pace allows.
         """
         if self.version[0] < self._promised:
             await self._reach(self._promised, self._pace.wait)
         deadline = self._clock.monotonic() + self._pace.seconds
-        question = repr((wanted, render)).encode()
-        kept = self._kept.get(_digest(*self.version, question))
-        if kept is not None:
-            return kept.answer
+        question = repr((request, render)).encode()
+        entry = self._kept.get(_digest(*self.version, question))
+        if entry is not None:
+            return entry.answer
         loop = asyncio.get_running_loop()
-        answer = await loop.run_in_executor(self._thread, self._find, wanted, render, deadline)
+        answer = await loop.run_in_executor(self._thread, self._find, request, render, deadline)
         size = len(answer.body) + len(repr(render)) + _OVERHEAD
-        with contextlib.suppress(ValueError):  # larger than all the room
+        with contextlib.suppress(ValueError):  # it is larger than the whole cache
             self._kept[_digest(answer.serial, answer.generated_at, question)] = _Kept(answer, render, size)
         return answer
 
-    def _find(self, wanted: SearchRequest, render: Render, deadline: float) -> SearchAnswer:
+    def _find(self, request: SearchRequest, render: Render, deadline: float) -> SearchAnswer:
         index = self._index
         if index is None or self._clock.monotonic() >= deadline:
             raise SearchTimeout("Too many searches are waiting; try again in a few seconds.")
-        result = index.find(wanted, lambda: self._clock.monotonic() >= deadline)
+        result = index.find(request, lambda: self._clock.monotonic() >= deadline)
         return SearchAnswer(render(result), *_version(index), result.following)
 
     async def promise(self) -> None:
@@ -172,12 +172,12 @@ class Search:
         await self._reach(self._federation.document.serial, self._pace.wait)
 
     async def _reach(self, serial: int, seconds: float) -> None:
-        """Return once the edition of *serial*, or a later one, is searched; raise SearchTimeout after so long."""
+        """Wait until the edition of *serial*, or a later one, is searched; raise SearchTimeout after *seconds*."""
         try:
             async with asyncio.timeout(seconds), self._made:
                 await self._made.wait_for(lambda: self.version[0] >= serial)
-        except TimeoutError as late:
-            raise SearchTimeout("The search index is still being made; try again in a few seconds.") from late
+        except TimeoutError as fault:
+            raise SearchTimeout("The search index is still being made; try again in a few seconds.") from fault
 
     def on_edition(self, _notice: EditionNotice) -> None:
         """Have ``follow`` take up the edition that is served by then: it may pass over this one."""
@@ -197,7 +197,7 @@ class Search:
             await self._wake.wait()
             await self._rest(rest)
             self._wake.clear()
-            # Whoever asked for hurry before asked for the edition that is taken now.
+            # Calls that set it before now meant the edition that is taken here.
             self._hurry.clear()
             started = self._clock.monotonic()
             try:
@@ -235,7 +235,7 @@ class Search:
             self._thread.submit(old.close)
 
     async def close(self) -> None:
-        """Wait for the search under way, drop those that wait for their turn, and give the memory back."""
+        """Wait for the search in progress, cancel those that queue, and free the memory of the index."""
         await asyncio.to_thread(self._thread.shutdown, cancel_futures=True)
         if self._index is not None:
             self._index.close()
@@ -246,5 +246,5 @@ def _version(index: Index) -> tuple[int, str]:
 
 
 def _digest(serial: int, generated_at: str, question: bytes) -> bytes:
-    """Return a key of one length for *question*, which callers make as long as they like."""
+    """Return a key of fixed length for *question*, whose length clients choose."""
     return hashlib.sha256(b"%d %s %s" % (serial, generated_at.encode(), question)).digest()

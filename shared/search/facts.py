@@ -1,4 +1,4 @@
-"""What a capability can be found by besides its words: facts, each a kind and a value."""
+"""Facts of capabilities, by which searches filter and count: each is a kind and a value."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def domain_of(part: Part, capability: Capability) -> str:
 
 
 def levels(vector: str) -> dict[str, str]:
-    """Return what a maturity vector states, ``{"availability": "A4", ...}``; the first level of a letter counts."""
+    """Return the levels in a maturity vector, ``{"availability": "A4", ...}``; the first one of a letter counts."""
     codes: dict[str, str] = {}
     for letter, level in _LEVEL.findall(vector):
         codes.setdefault(_BY_LETTER[letter], letter + level)
@@ -52,5 +52,5 @@ def levels(vector: str) -> dict[str, str]:
 
 
 def at_least(kind: str, level: int) -> tuple[str, ...]:
-    """Return every value of a level of *kind* from *level* up."""
-    return tuple(f"{LETTERS[kind]}{one}" for one in LEVELS if one >= level)
+    """Return the values of *kind* from *level* upwards, such as ``("A7", "A8", "A9")``."""
+    return tuple(f"{LETTERS[kind]}{number}" for number in LEVELS if number >= level)

@@ -33,7 +33,7 @@ TELLING_LEAST = 20
 
 
 class Index:
-    """What can be found in *edition*. *more* adds facts to those of each entry. One thread at a time may use it.
+    """The rows of *edition*. *more* adds facts to those of each entry. One thread at a time may use an index.
 
     At most *small_change* rows are changed in place, and results of more than *ranked_at_most* rows are not ranked.
     """
@@ -50,7 +50,7 @@ class Index:
         self._table.change((), self._rows(self._sources.values(), self._numbers))
 
     def close(self) -> None:
-        """Give the memory back."""
+        """Free its memory; it can't be used any more."""
         self._table.close()
 
     def follow(self, edition: Edition) -> bool:
@@ -73,50 +73,50 @@ class Index:
             for place, entry in source.served():
                 capability = entry.decoded()
                 texts = (capability.id, capability.name, capability.summary, " ".join(capability.tags))
-                stated = {*facts(source.part, capability), *self._more(source.part, capability)}
+                row_facts = {*facts(source.part, capability), *self._more(source.part, capability)}
                 parted = [" ".join(words(text)) for text in texts]
-                yield SearchRow(numbers.row(source.part.repo, place), parted, stated)
+                yield SearchRow(numbers.row(source.part.repo, place), parted, row_facts)
 
-    def find(self, wanted: SearchRequest, passed: Callable[[], bool]) -> SearchResult:
-        """Return what *wanted* asks for; raise SearchTimeout as soon as *passed* says so."""
+    def find(self, request: SearchRequest, passed: Callable[[], bool]) -> SearchResult:
+        """Return the result of *request*; raise SearchTimeout as soon as *passed* returns True."""
         self._table.until(passed)
-        query = self._query(wanted)
+        query = self._query(request)
         total = self._table.count(query)
         ranked = self._ranked(query, total)
-        first = self._start(ranked, wanted.after)
-        rows = [row for row, _ in ranked[first : first + wanted.limit + 1]]
-        if len(rows) <= wanted.limit and len(ranked) < total:
-            rows += self._rest(query, ranked, wanted, wanted.limit + 1 - len(rows))
-        hits = self._hits(rows[: wanted.limit], ranked)
+        first = self._start(ranked, request.after)
+        rows = [row for row, _ in ranked[first : first + request.limit + 1]]
+        if len(rows) <= request.limit and len(ranked) < total:
+            rows += self._rest(query, ranked, request, request.limit + 1 - len(rows))
+        hits = self._hits(rows[: request.limit], ranked)
         following = None
         if len(rows) > len(hits):
             last = first + len(hits)
             following = Position(last if last <= len(ranked) else None, hits[-1].part.repo, hits[-1].entry.id)
-        counted = self._table.counted(query, wanted.facets) if wanted.facets else {}
-        unmatched = () if total else self._unmatched(wanted)
-        return SearchResult(self.edition.document.serial, hits, total, following, counted, unmatched)
+        facets = self._table.counted(query, request.facets) if request.facets else {}
+        unmatched = () if total else self._unmatched(request)
+        return SearchResult(self.edition.document.serial, hits, total, following, facets, unmatched)
 
-    def _unmatched(self, wanted: SearchRequest) -> tuple[str, ...]:
+    def _unmatched(self, request: SearchRequest) -> tuple[str, ...]:
         """Return the kinds of those filters that find nothing even alone."""
-        filters = ((kind, [(kind, value) for value in values]) for kind, values in wanted.filters)
+        filters = ((kind, [(kind, value) for value in values]) for kind, values in request.filters)
         return tuple(kind for kind, facts in filters if not self._table.count(TableQuery(None, [facts])))
 
-    def _query(self, wanted: SearchRequest) -> TableQuery:
-        filters = [[(kind, value) for value in values] for kind, values in wanted.filters]
-        if wanted.since:
-            filters.append([("repo", repo) for repo, source in self._sources.items() if source.is_after(wanted.since)])
-        if not wanted.terms:
+    def _query(self, request: SearchRequest) -> TableQuery:
+        filters = [[(kind, value) for value in values] for kind, values in request.filters]
+        if request.since:
+            filters.append([("repo", repo) for repo, source in self._sources.items() if source.is_after(request.since)])
+        if not request.terms:
             # A text without a word, such as "!", asks for something that nothing has.
-            return TableQuery(None, filters if wanted.terms is None else [*filters, []])
-        terms, joint = (self._selective(wanted.terms), " OR ") if wanted.some else (wanted.terms, " AND ")
+            return TableQuery(None, filters if request.terms is None else [*filters, []])
+        terms, joint = (self._selective(request.terms), " OR ") if request.some else (request.terms, " AND ")
         match = joint.join(map(_expression, terms))
-        return TableQuery(f"{{name}} : ({match})" if wanted.named else match, filters)
+        return TableQuery(f"{{name}} : ({match})" if request.named else match, filters)
 
     def _selective(self, terms: tuple[str, ...]) -> list[str]:
         """Return the selective *terms*: those found in some entries but in few; the most frequent where none is."""
         most = max(self._table.count(TableQuery(None, [])) / TELLING_SHARE, TELLING_LEAST)
-        held = {term: self._table.count(TableQuery(_expression(term), [])) for term in terms}
-        return [term for term in terms if 0 < held[term] <= most] or [max(terms, key=held.__getitem__)]
+        counts = {term: self._table.count(TableQuery(_expression(term), [])) for term in terms}
+        return [term for term in terms if 0 < counts[term] <= most] or [max(terms, key=counts.__getitem__)]
 
     def _ranked(self, query: TableQuery, total: int) -> list[tuple[int, float]]:
         """Return the rows that come first, best first, each with its rank.
@@ -141,12 +141,12 @@ class Index:
         stands = [count for count, (row, _) in enumerate(ranked, 1) if there and row == anchor]
         return stands[0] if stands else min(after.shown, len(ranked))
 
-    def _rest(self, query: TableQuery, ranked: list[tuple[int, float]], wanted: SearchRequest, most: int) -> list[int]:
+    def _rest(self, query: TableQuery, ranked: list[tuple[int, float]], request: SearchRequest, most: int) -> list[int]:
         """Return the next *most* rows that are not ranked, in the order of repos and ids."""
-        ranked_rows, after = {row for row, _ in ranked}, wanted.after
+        ranked_rows, after = {row for row, _ in ranked}, request.after
         number = self._row_at(after)[0] if after is not None and after.shown is None else -1
-        found = self._table.after(query, number, most + len(ranked_rows))
-        return [row for row in found if row not in ranked_rows][:most]
+        rows = self._table.after(query, number, most + len(ranked_rows))
+        return [row for row in rows if row not in ranked_rows][:most]
 
     def _row_at(self, position: Position) -> tuple[int, bool]:
         """Return the row of the entry at *position* and True; if there is none, the one before it and False."""
@@ -155,8 +155,8 @@ class Index:
             return self._numbers.end(position.repo), False
         entries = source.content.entries
         place = bisect_left(entries, position.id, key=attrgetter("id"))
-        found = place < len(entries) and entries[place].id == position.id
-        return self._numbers.row(position.repo, place if found else place - 1), found
+        exists = place < len(entries) and entries[place].id == position.id
+        return self._numbers.row(position.repo, place if exists else place - 1), exists
 
     def _hits(self, rows: list[int], ranked: list[tuple[int, float]]) -> list[Hit]:
         """Return the hits of *rows*: the best ranked one fits by 100, others in proportion, those not ranked by 0."""
@@ -171,5 +171,5 @@ class Index:
 
 
 def _expression(term: str) -> str:
-    """Return what finds *term*, and words that begin with it, in the language of FTS5; a whole word ranks higher."""
+    """Return the FTS5 expression for *term* and words that begin with it; a whole word ranks higher."""
     return f'"{term}"' if len(term) == 1 else f'("{term}" OR "{term}" *)'

@@ -36,11 +36,11 @@ class Numbers:
 
     def only(self, repos: Collection[str]) -> Self:
         """Return the numbers of those of *repos* that were taken up, without those of any other repo."""
-        made = type(self)(())
+        numbers = type(self)(())
         pairs = zip(self._repos, self._numbers, strict=True)
-        made._numbers = [number for repo, number in pairs if repo in repos]  # noqa: SLF001 - of the same class
-        made._repos = [repo for repo in self._repos if repo in repos]  # noqa: SLF001
-        return made
+        numbers._numbers = [number for repo, number in pairs if repo in repos]  # noqa: SLF001 - of the same class
+        numbers._repos = [repo for repo in self._repos if repo in repos]  # noqa: SLF001
+        return numbers
 
     def row(self, repo: str, place: int) -> int:
         """Return the number of the entry at *place* of *repo*, which was taken up."""

@@ -1,4 +1,4 @@
-"""What a search asks for, what it finds, and what the words of a text are to both."""
+"""The values of a search: its request, its result, and the words of a text."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class SearchRequest:
 
 
 class Hit(NamedTuple):
-    """A capability that was found, whose it is, and how well it fits (0 to 100)."""
+    """A capability of a result, the part that it is of, and its score (0 to 100)."""
 
     part: Part
     entry: Entry
@@ -69,7 +69,7 @@ class SearchResult:
 
 
 def words(text: str) -> list[str]:
-    """Return the words of *text* in lower case without accents; whatever is no letter or digit parts them."""
+    """Return the words of *text*, runs of letters and digits, in lower case without accents."""
     if not text.isascii():
         # Letters first lose their forms (ligatures, full width), then their marks: Zürich is found by zurich.
         decomposed = unicodedata.normalize("NFKD", text)

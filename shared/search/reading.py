@@ -22,8 +22,8 @@ terms: ParameterReader[tuple[str, ...] | None] = ParameterReader(_terms, {"type"
 def level(kind: str) -> ParameterReader[tuple[str, ...]]:
     """Return a reader of the least level of *kind*, which returns every value that reaches it."""
     letter = LETTERS[kind]
-    one = matching(f"{letter}?[0-9]", f"must be a level, such as {letter}3")
-    return ParameterReader(lambda text: at_least(kind, int(one(text)[-1])), one.schema)
+    reader = matching(f"{letter}?[0-9]", f"must be a level, such as {letter}3")
+    return ParameterReader(lambda text: at_least(kind, int(reader(text)[-1])), reader.schema)
 
 
 def parameter(kind: str) -> str:
@@ -33,11 +33,11 @@ def parameter(kind: str) -> str:
 
 _names = matching(r"[^\s,]{1,100}(,[^\s,]{1,100}){0,49}", "must be at most 50 names of fields, separated by commas")
 fields: ParameterReader[tuple[str, ...]] = ParameterReader(lambda text: tuple(_names(text).split(",")), _names.schema)
-"""Reads names of fields."""
+"""Reads at most 50 names of members of a capability, separated by commas."""
 
 
 def position(text: str) -> Position:
-    """Read the cursor that position_cursor made."""
+    """Return the position in a cursor that ``position_cursor`` made, or raise ValueError for any other text."""
     match = _POSITION.fullmatch(cursor(text))
     if match is None:
         raise ValueError("must be the next of an earlier page, as it was given")
@@ -48,5 +48,5 @@ def position_cursor(position: Position | None) -> str | None:
     """Return the cursor to *position*, None for None."""
     if position is None:
         return None
-    shown = "" if position.shown is None else position.shown
-    return cursor_to(f"{shown} {position.repo} {position.id}")
+    count = "" if position.shown is None else position.shown
+    return cursor_to(f"{count} {position.repo} {position.id}")

@@ -1,4 +1,4 @@
-"""What the search takes from each repo: its part of an edition, without the entries that lost a conflict."""
+"""The sources of a search index: the part of each repo in an edition, without entries that lost a conflict."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class SearchSource:
 
     def served(self) -> Iterator[tuple[int, Entry]]:
         """Yield the entries that are served, each with its place in the content."""
-        return ((place, one) for place, one in enumerate(self.content.entries) if one.id not in self.lost)
+        return ((place, entry) for place, entry in enumerate(self.content.entries) if entry.id not in self.lost)
 
     def is_after(self, moments: Iterable[tuple[str, datetime]]) -> bool:
         """Tell whether its ``registered_at`` and ``changed_at`` lie after those of *moments* that name them."""
@@ -33,10 +33,10 @@ class SearchSource:
         return all((stamp := stamps[name]) and datetime.fromisoformat(stamp) > moment for name, moment in moments)
 
     def says_the_same(self, other: SearchSource) -> bool:
-        """Tell whether every row of *other* would be the same."""
-        return self._said() == other._said()
+        """Tell whether *other* has the same rows in the index."""
+        return self._row_facts() == other._row_facts()
 
-    def _said(self) -> tuple[object, ...]:
+    def _row_facts(self) -> tuple[object, ...]:
         return self.content.digest, self.part.registration.domain, self.lost
 
 

@@ -22,7 +22,7 @@ _EVERY = 0
 _NONE = -1
 
 FACTS_BEFORE_A_LOOK = 4096
-"""So many facts are kept before the table looks whether a row still states them."""
+"""Facts that are numbered before those without a row are looked for, and dropped."""
 
 _MOST_MARKS = 100
 
@@ -56,11 +56,11 @@ class Table:
         self._least_facts = self._most_facts = facts_before_a_look
 
     def close(self) -> None:
-        """Give the memory back."""
+        """Free its memory; the table can't be used any more."""
         self._base.close()
 
     def change(self, removed: Iterable[SearchRow], added: Iterable[SearchRow]) -> None:
-        """Take out *removed*, each exactly as it was added, and put in *added*: all of it or, on a failure, nothing."""
+        """Delete *removed*, each exactly as it was added, and insert *added*, in one transaction."""
         facts_may_be_gone = False
         self._base.execute("BEGIN")
         try:
@@ -97,11 +97,11 @@ class Table:
         self._most_facts = max(2 * len(self._facts), self._least_facts)
 
     def until(self, passed: Callable[[], bool] | None) -> None:
-        """Give up whatever is asked from now on as soon as *passed* says so; None takes that back."""
+        """Interrupt every statement from now on, by SearchTimeout, once *passed* returns True; None: none."""
         self._base.set_progress_handler(passed, _STEPS_BETWEEN_LOOKS)
 
     def count(self, query: TableQuery) -> int:
-        """Return how many rows match."""
+        """Return how many rows match *query*."""
         _, clause, values = self._clause(query)
         return int(self._all(f"SELECT count(*) FROM {clause}", values)[0][0])  # noqa: S608 - see _clause
 
@@ -118,7 +118,7 @@ class Table:
         return [number for (number,) in found]
 
     def counted(self, query: TableQuery, kinds: Iterable[str]) -> dict[str, list[tuple[str, int]]]:
-        """Return for each kind its values among the rows that match, and how many state each."""
+        """Return (value, count of rows) for each of *kinds* among the rows that match, the most frequent first."""
         row, clause, values = self._clause(query)
         everything = query == TableQuery(None, [])
         names = {number: fact for fact, number in self._facts.items()}
