@@ -14,6 +14,7 @@ from shared.web.parameters import Readers, flag
 if TYPE_CHECKING:
     from shared.web.handling import Hub, Request, Response
 
+# More than any field may have, so that the rules of the API name the one that is too long.
 _LONGEST = 4096
 
 

@@ -72,7 +72,7 @@ _SCHEMA = {
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What a token stands for: a name, what it may write (None: everything), and until when."""
+    """A token by its SHA-256: its name, what it may write (None: everything), and until when it is valid."""
 
     name: str
     digest: bytes
@@ -107,7 +107,7 @@ def _check() -> Callable[[object], list[Any]]:
 
 
 def _contradictions(rows: list[dict[str, Any]]) -> Iterator[str]:
-    """Tell what the schema can't: which entries can't stand beside each other, or mean nothing."""
+    """Yield the offences that a schema can't express: names or digests twice, entries that cover nothing, bad times."""
     names, digests = {OPERATOR}, set[str]()
     for number, row in enumerate(rows):
         if row["name"] in names:
@@ -138,7 +138,7 @@ def _token(row: dict[str, Any]) -> Token:
 
 
 class _Looks(NamedTuple):
-    """How a file looks: whatever changes it changes one of these, if not within one step of its file system's clock."""
+    """Facts of a file by which a change is noticed; one within a step of its file system's clock may change none."""
 
     device: int
     inode: int
@@ -148,7 +148,7 @@ class _Looks(NamedTuple):
 
 
 class TokensFile:
-    """The tokens of a file as it is now. While the file can't be read, or is invalid, the last good ones stay."""
+    """The tokens of a file as it is now; while it can't be read, or is invalid, those of its last valid content."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
         """Read *path*, or raise StartError."""
@@ -166,7 +166,7 @@ class TokensFile:
             raise StartError(f"REUSE_SURFACE_TOKENS_FILE: {path} can't be used: {_reason(fault)}.") from fault
 
     def tokens(self) -> tuple[Token, ...]:
-        """Return the tokens that count at this moment."""
+        """Return the tokens of the file, after a look whether it has changed; log once where it can't be used."""
         try:
             self._follow(self._look())
             self._fault = None
@@ -180,11 +180,11 @@ class TokensFile:
         return self._fault is not None
 
     def _follow(self, looks: _Looks) -> None:
-        """Let the file, which looks so now, count; raise BadTokens where it is invalid.
+        """Read the file where *looks* may be of another content than the last; raise BadTokens where it is invalid.
 
-        It is read with each request until it has looked the same for longer than a step of any file system's clock:
-        what is written within the step in which it was read does not change how it looks. A stranger's request comes
-        here too, so the same content is parsed once.
+        It is read with each request until *looks* have been equal for longer than a step of any file system's clock:
+        a write within the step of the last reading leaves them equal. Requests without a valid token come here too,
+        so the same content is parsed once.
         """
         if looks != self._looks:
             self._looks, self._since, self._settled = looks, self._now(), False
@@ -208,17 +208,18 @@ class TokensFile:
         self._digest = digest
 
     def _keep(self, reason: str) -> None:
-        # Told once, not with every request.
+        # Logged once, and not with every request.
         if reason != self._fault:
             _log.error("%s can't be used, the tokens read before stay good: %s", self._path, reason)
             self._fault = reason
 
     def _look(self) -> _Looks:
-        found = os.stat(self._path)  # noqa: PTH116 - as the name says; a link leads to what it names now
-        return _Looks(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        stat = os.stat(self._path)  # noqa: PTH116 - as the name says; a link leads to what it names now
+        return _Looks(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
 
     def _read(self) -> bytes:
         with self._path.open("rb") as file:
+            # One byte more than a file may have, by which one that is too large is noticed.
             return file.read(MAX_BYTES + 1)
 
 

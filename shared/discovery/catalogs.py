@@ -38,6 +38,7 @@ MOST_BYTES = 1_900_000
 KEPT_BYTES = 8 << 20
 """Bytes of the cache, its keys included."""
 
+# An estimate of a key and the objects that it is made of.
 _KEY_BYTES = 1000
 
 # Bytes that an entry of a catalog has beyond its entry of the index (names and URLs), and the document around them.

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 AI_CATALOG = "application/ai-catalog+json"
 AI_REGISTRY = "application/ai-registry+json"
+# ARD takes two to five sample queries of an entry.
 _QUERIES = range(2, 6)
 _LONGEST_QUERY = 200
 _SENTENCE = re.compile(r"(?<=[.!?])\s")

@@ -25,13 +25,19 @@ WINDOWS: dict[str, int] = {"day": _DAY, "week": 7 * _DAY, "month": 30 * _DAY}
 STACK: tuple[State, ...] = ("fresh", "held", "stale", "failed", "never", "disabled")
 """The states in the order of their bands, the lowest first."""
 
+# Pixels above the bands, and of the bands.
 TOP, HEIGHT = 26, 180
 LEAST_SECONDS = 60
+# Spans are joined to this many at most, so that a page is no larger for a month than for a day.
 _COLUMNS = 360
+# Pixels: the least height of a band that is not empty.
 _THINNEST = 3.0
+# Seconds between two labels or rows: lengths of time that people find round.
 _STEPS = (60, 300, 900, 1800, 3600, 7200, 10800, 21600, 43200, _DAY, 2 * _DAY, 7 * _DAY)
 _MOST_TICKS, _MOST_LINES = 5, 15
+# A shorter break between two records, as of a restart, is not drawn.
 _GAP_SECONDS = 120
+# Percent of the width: a label nearer to an end would not fit.
 _LEFT, _RIGHT = 8.0, 72.0
 
 

@@ -20,11 +20,15 @@ if TYPE_CHECKING:
 
 MOST_DISCS = 1500
 _CACHED_DISCS = 10 * MOST_DISCS
+# Square pixels of all discs together, so that a hub of ten sources and one of a thousand fill about the same space.
 _INK = 120_000.0
+# Pixels: the least and the greatest radius.
 _LEAST, _MOST = 5.0, 48.0
 _LARGEST_UNIT = 9.0
 _GAP = 2.0
+# Discs fill no more than this share of the plane, so the search for a free place starts at that distance.
 _DENSEST = 0.75
+# Pixels: the side of a square of the grid.
 _SQUARE = 12.0
 _GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))
 

@@ -23,6 +23,7 @@ NEEDS_A_LOOK: tuple[State, ...] = ("failed", "held", "stale", "never")
 """The states that a person should look into, the worst first."""
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
+# Seconds that people call "just now"; from here on a minute is the nearest unit.
 _NOW = 45
 _UNITS = ((_MINUTE, _HOUR, "min"), (_HOUR, 2 * _DAY, "h"), (_DAY, 60 * _DAY, "days"), (30 * _DAY, 1e12, "months"))
 
