@@ -408,7 +408,8 @@ async def test_checks_go_on_without_a_caller_that_is_cancelled_and_log_nothing_o
     flight = hub.sources._table.require("state-hub").flight
     assert flight is not None
     await asyncio.wait([flight])
-    del flight
+    del caller, flight
+    await asyncio.sleep(0)
     gc.collect()
 
     assert (source.call_count, logged) == (1, [])
