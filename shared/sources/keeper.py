@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 SAVE_SECONDS = 5.0
 QUIET_SECONDS = 3600.0
-SLICE = 500
+SLICE = 100
+"""Records that are made before others have their turn of the event loop: some 0.5 ms."""
 _log = logging.getLogger("hub.sources")
 
 
