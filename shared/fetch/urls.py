@@ -61,7 +61,7 @@ def parse(text: str, most: int = MAX_LENGTH) -> httpx.URL:
     authority = text.split("/", 3)[2]
     if "@" in authority:
         raise UrlRefused("must not hold a user name or password: the hub sends no credentials")
-    if any(letter.isdigit() and not letter.isascii() for letter in authority):
+    if not authority.isascii() and any(letter.isdigit() and not letter.isascii() for letter in authority):
         raise UrlRefused("must write its digits in ASCII")
     if "#" in text:
         raise UrlRefused("must not hold a fragment (#)")
