@@ -50,7 +50,7 @@ class ServedIds(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredContent:
     """A content, the URL it was read from, and the validators of that URL that make the next request conditional.
 
     *registered_at* and *sequence* tell the registration that it was read for from others of the same name, which a
@@ -67,7 +67,7 @@ class Kept:
     instead_of: str = ""
     sequence: int = 0
 
-    def says_the_same(self, other: Kept) -> bool:
+    def says_the_same(self, other: StoredContent) -> bool:
         """Tell whether the contents are equal, however they were written."""
         return self.content.digest == other.content.digest
 
@@ -102,11 +102,11 @@ class Held:
     *loss* is what it lacks of what was served within a day, where that is more than what is served now.
     """
 
-    kept: Kept
+    kept: StoredContent
     seen: float | None
     loss: Loss | None = None
 
-    def again(self, kept: Kept, now: float) -> Held:
+    def again(self, kept: StoredContent, now: float) -> Held:
         """Return what is held after a check that saw the same content, with its new validators."""
         same = replace(kept, changed_at=self.kept.changed_at, instead_of=self.kept.instead_of)
         return replace(self, kept=same, seen=now if self.seen is None else self.seen)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from shared.model.kept import Held, Kept
+    from shared.model.kept import Held, StoredContent
     from shared.model.memory import Record
 
 Ending = Literal["changed", "unchanged", "held", "failed"]
@@ -18,8 +18,8 @@ class Known(NamedTuple):
     """
 
     record: Record | None = None
-    good: Kept | None = None
-    held: Kept | None = None
+    good: StoredContent | None = None
+    held: StoredContent | None = None
 
 
 class Settled(NamedTuple):
@@ -33,14 +33,14 @@ class Settled(NamedTuple):
 
     outcome: Ending
     record: Record
-    good: Kept | None
+    good: StoredContent | None
     held: Held | None
     writes: Literal["good", "held"] | None = None
     drops_held: bool = False
     wait: float | None = None
 
     @property
-    def written(self) -> Kept | None:
+    def written(self) -> StoredContent | None:
         """The content that has to be written, None for none."""
         if self.writes == "held":
             return self.held.kept if self.held else None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shared.model.content import Content
-    from shared.model.kept import Held, Kept
+    from shared.model.kept import Held, StoredContent
     from shared.model.memory import Mark
     from shared.model.registration import Registration
     from shared.model.settled import Ending, Settled
@@ -59,7 +59,7 @@ class SourceView:
 
     registration: Registration
     status: Status = _NEVER_CHECKED
-    kept: Kept | None = None
+    kept: StoredContent | None = None
     held: Held | None = None
     marks: tuple[Mark, ...] = ()
     failing_since: str | None = None
@@ -94,7 +94,7 @@ class SourceView:
         return self.content, self.held.kept.content if self.held else None
 
     @property
-    def known(self) -> Kept | None:
+    def known(self) -> StoredContent | None:
         """The content whose validators the next check sends, read from the same URL: what is held, else is kept."""
         known = self.held.kept if self.held else self.kept
         return known if known and known.url == self.registration.url else None
@@ -200,7 +200,7 @@ def patience(ttl: int) -> float:
     return 2 * regular(ttl) + MOST_BACKOFF
 
 
-def describing(status: Status, kept: Kept | None) -> Status:
+def describing(status: Status, kept: StoredContent | None) -> Status:
     """Return *status* with what it says about the content in step with *kept*, which outlives a crash better."""
     if kept is None or (status.digest, status.changed_at) == (kept.content.digest, kept.changed_at):
         return status

@@ -13,7 +13,7 @@ from shared.model.kept import HASH_BYTES, PATIENCE_SECONDS, Loss, ServedIds
 
 if TYPE_CHECKING:
     from shared.model.content import Content
-    from shared.model.kept import Kept
+    from shared.model.kept import StoredContent
 
 MOST_PAST = 8
 """So many sets of ids that were served are remembered of a source, 8 bytes for each id."""
@@ -32,7 +32,7 @@ def shrinks(before: Content, after: Content) -> bool:
     return Loss(len(vanishing(before, after)), len(before.entries)).too_much
 
 
-def measured(kept: Kept, after: Content, now: float) -> Loss | None:
+def measured(kept: StoredContent, after: Content, now: float) -> Loss | None:
     """Return what *after* lacks of the largest set that was served within the last day before *kept*; None without one.
 
     Of two equally large sets the older one counts. It takes some milliseconds for thousands of ids.
@@ -46,7 +46,7 @@ def measured(kept: Kept, after: Content, now: float) -> Loss | None:
     return Loss(len(_hashes(largest.ids) - _hashes(_hashed(after))), largest.size)
 
 
-def past_of(kept: Kept, after: Content, now: float) -> tuple[ServedIds, ...]:
+def past_of(kept: StoredContent, after: Content, now: float) -> tuple[ServedIds, ...]:
     """Return what is to be remembered of the past when *after* takes the place of *kept*: at most MOST_PAST sets.
 
     Sets that are smaller than what is served later can never be the largest again.

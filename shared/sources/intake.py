@@ -10,7 +10,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from shared.model.kept import Held, Kept
+from shared.model.kept import Held, StoredContent
 from shared.model.memory import marked
 from shared.model.settled import Settled
 from shared.sources.held import measured, past_of, shrinks
@@ -43,7 +43,7 @@ class Intake:
         self._time, self._clock = time, time.clock
         self._max_stale = max_stale
 
-    async def take(self, source: Source, result: CheckResult, last: Kept | None, duration: int) -> Settled | None:
+    async def take(self, source: Source, result: CheckResult, last: StoredContent | None, duration: int) -> Settled | None:
         """Let in, hold or keep the content of *result*; after a 304 that is the content of *last*.
 
         Return None where the source was changed meanwhile. *duration* is in milliseconds.
@@ -52,7 +52,7 @@ class Intake:
         kept, held, row = view.kept, view.held, view.registration
         status = view.status.checked(now, result.http_status, result.size, duration)
         content = result.content or _content(last)
-        new = Kept(row.url, result.validators, now, content, row.registered_at, sequence=row.sequence)
+        new = StoredContent(row.url, result.validators, now, content, row.registered_at, sequence=row.sequence)
         if kept and new.says_the_same(kept):
             return self._stays(source, replace(new, changed_at=kept.changed_at, past=kept.past), status)
         if held and new.says_the_same(held.kept):
@@ -62,7 +62,7 @@ class Intake:
             return self._checked(source, replace(view, held=again, status=status), "held")
         return await self._judge(source, new, status) if kept else self._let_in(source, new, status)
 
-    async def _judge(self, source: Source, new: Kept, status: Status) -> Settled | None:
+    async def _judge(self, source: Source, new: StoredContent, status: Status) -> Settled | None:
         """Hold *new* if it lacks too much of what was served within a day, else let it in."""
         epoch, kept, now = source.epoch, source.view.kept, self._time.ran
         assert kept is not None  # noqa: S101 - without anything that is served there is nothing to be judged by
@@ -75,18 +75,18 @@ class Intake:
             return self._hold(source, replace(new, instead_of=kept.content.digest), loss, status)
         return self._let_in(source, replace(new, past=past), status)
 
-    def _stays(self, source: Source, new: Kept, status: Status) -> Settled:
+    def _stays(self, source: Source, new: StoredContent, status: Status) -> Settled:
         """Keep *new*, which says what is served already. Its content is written where it came from another URL."""
         kept = source.view.kept
         moved = kept is not None and kept.url != new.url
         after = replace(source.view, kept=new, held=None, status=status)
         return self._checked(source, after, "unchanged", "good" if moved else None)
 
-    def _hold(self, source: Source, new: Kept, loss: Loss | None, status: Status) -> Settled:
+    def _hold(self, source: Source, new: StoredContent, loss: Loss | None, status: Status) -> Settled:
         after = replace(source.view, held=Held(new, self._time.ran, loss), status=status)
         return self._checked(source, after, "held", "held")
 
-    def _let_in(self, source: Source, new: Kept, status: Status) -> Settled:
+    def _let_in(self, source: Source, new: StoredContent, status: Status) -> Settled:
         return self._checked(source, replace(source.view, kept=new, held=None, status=status), "changed", "good")
 
     def failed(self, source: Source, problem: SourceProblem, duration: int) -> Settled:
@@ -101,7 +101,7 @@ class Intake:
         )
         return self._checked(source, after, "failed")
 
-    def accepted(self, source: Source, held: Kept) -> Settled:
+    def accepted(self, source: Source, held: StoredContent) -> Settled:
         """Return what it comes to that somebody lets in *held* in the place of what is served."""
         new = replace(held, changed_at=self._clock.stamp(), instead_of="")
         return self._settled(source, replace(source.view, kept=new, held=None), "changed", "good")
@@ -135,16 +135,16 @@ class Intake:
         return Settled(outcome, settled.record(max(ahead, 0.0)), after.kept, after.held, writes, drops, wait)
 
 
-def _content(last: Kept | None) -> Content:
+def _content(last: StoredContent | None) -> Content:
     assert last is not None  # noqa: S101 - only a request with validators is answered with 304
     return last.content
 
 
-def _shrinks(kept: Kept, new: Content, _now: float) -> bool:
+def _shrinks(kept: StoredContent, new: Content, _now: float) -> bool:
     return shrinks(kept.content, new)
 
 
-async def _beside(compare: Callable[[Kept, Content, float], T], kept: Kept, new: Content, now: float) -> T:
+async def _beside(compare: Callable[[StoredContent, Content, float], T], kept: StoredContent, new: Content, now: float) -> T:
     """Return what *compare* makes of the ids, beside the event loop where they are many."""
     ids = len(kept.content.entries) + len(new.entries) + sum(one.size for one in kept.past)
     return compare(kept, new, now) if ids <= FEW_IDS else await asyncio.to_thread(compare, kept, new, now)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from shared.clock import RunningTime
     from shared.model.compose import Part
-    from shared.model.kept import Kept
+    from shared.model.kept import StoredContent
     from shared.model.registration import Registration
     from shared.model.source import Outcome
     from shared.signals import Signal, SourceNotice
@@ -208,7 +208,7 @@ class Sources:
         """
         return await self._checks.run_all(filter(None, map(self._table.get, repos)))
 
-    async def accept(self, repo: str, served: Kept, held: Kept) -> Outcome:
+    async def accept(self, repo: str, served: StoredContent, held: StoredContent) -> Outcome:
         """Let in *held* in the place of *served*, as ``held`` returned them; raise HeldReplaced if that is not so now.
 
         Raise RepoNotFound or StorageUnavailable.
@@ -223,7 +223,7 @@ class Sources:
         self._settling.must_be_on_duty()
         return self._table.require(repo).deciding
 
-    def held(self, repo: str) -> tuple[Kept, Kept]:
+    def held(self, repo: str) -> tuple[StoredContent, StoredContent]:
         """Return the last good content of *repo* and what is held in its place, or raise RepoNotFound, NothingHeld."""
         return must_hold(self._table.require(repo).view)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shared.clock import RunningTime
-    from shared.model.kept import Kept
+    from shared.model.kept import StoredContent
     from shared.model.memory import Record
     from shared.model.registration import Registration
     from shared.model.settled import Known
@@ -70,7 +70,7 @@ def _clamped(moment: float | None, now: float) -> float:
     return now if moment is None else min(moment, now)
 
 
-def _held(held: Kept | None, kept: Kept | None, memory: Memory, time: RunningTime) -> Held | None:
+def _held(held: StoredContent | None, kept: StoredContent | None, memory: Memory, time: RunningTime) -> Held | None:
     """Return *held*, which waits to replace *kept*, with since when every check has seen it."""
     if held is None or kept is None:
         return None
@@ -78,7 +78,7 @@ def _held(held: Kept | None, kept: Kept | None, memory: Memory, time: RunningTim
     return Held(held, since, measured(kept, held.content, time.ran))
 
 
-def _past_clamped(kept: Kept | None, time: RunningTime) -> Kept | None:
+def _past_clamped(kept: StoredContent | None, time: RunningTime) -> StoredContent | None:
     """Return *kept* with a past that does not lie ahead, as it would where less of the running time was saved."""
     if kept is None or not kept.past:
         return kept
@@ -86,14 +86,14 @@ def _past_clamped(kept: Kept | None, time: RunningTime) -> Kept | None:
     return replace(kept, past=tuple(one for one in past if time.ran - one.until < PATIENCE_SECONDS))
 
 
-def _waits(held: Kept, registration: Registration, kept: Kept | None) -> bool:
+def _waits(held: StoredContent, registration: Registration, kept: StoredContent | None) -> bool:
     """Tell whether *held* still is to replace *kept*: what an acceptance or a new URL left behind is not."""
     if kept is None or held.url != registration.url or held.says_the_same(kept):
         return False
     return held.instead_of in {"", kept.content.digest}
 
 
-def _counts(record: Record, registration: Registration, kept: Kept | None) -> bool:
+def _counts(record: Record, registration: Registration, kept: StoredContent | None) -> bool:
     if record.revision == 0:
         mine = record.url == registration.url
     else:
@@ -101,7 +101,7 @@ def _counts(record: Record, registration: Registration, kept: Kept | None) -> bo
     return mine and (record.status.digest is None or kept is not None)
 
 
-def _status(record: Record | None, registration: Registration, kept: Kept | None) -> Status:
+def _status(record: Record | None, registration: Registration, kept: StoredContent | None) -> Status:
     status = Status() if record is None else record.status
     if record is not None and record.url != registration.url:
         status = status.moved() if kept else Status()
@@ -115,13 +115,13 @@ def _status(record: Record | None, registration: Registration, kept: Kept | None
     return describing(status, kept)
 
 
-def _is_told_of(status: Status, kept: Kept) -> bool:
+def _is_told_of(status: Status, kept: StoredContent) -> bool:
     """Tell whether *status* was recorded when *kept* was there already: served, held, or left out for want of room."""
     left_out = status.digest is None and status.succeeded_at is not None and kept.changed_at <= status.succeeded_at
     return left_out or kept.content.digest in {status.digest, status.held_digest}
 
 
-def _wait(record: Record | None, registration: Registration, kept: Kept | None, time: RunningTime) -> float:
+def _wait(record: Record | None, registration: Registration, kept: StoredContent | None, time: RunningTime) -> float:
     """Return in how many seconds the source is due: as recorded, or at once where anything was changed since.
 
     The wall clock tells how long the hub was off, and may be wrong: the wait is never longer than it was when recorded.

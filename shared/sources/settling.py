@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shared.model.content import Content
-    from shared.model.kept import Kept
+    from shared.model.kept import StoredContent
     from shared.model.settled import Settled
     from shared.model.source import SourceView
     from shared.sources.intake import Intake
@@ -53,7 +53,7 @@ class Settling:
         self._tally.checked(ended.outcome, (ended.record.status.duration_ms or 0) / 1000)
         return Outcome(source.registration.repo, ended.outcome, source.status)
 
-    async def accept(self, source: Source, served: Kept, held: Kept, intake: Intake) -> Outcome:
+    async def accept(self, source: Source, served: StoredContent, held: StoredContent, intake: Intake) -> Outcome:
         """Let in *held* in the place of *served*, or raise HeldReplaced or StorageUnavailable and let in nothing.
 
         A check under way that began before is begun anew: what it decided rests on what was served before.
@@ -87,7 +87,7 @@ class Settling:
             self._room.give_back(reserved)
 
 
-def must_hold(view: SourceView) -> tuple[Kept, Kept]:
+def must_hold(view: SourceView) -> tuple[StoredContent, StoredContent]:
     """Return the last good content of a source and what is held in its place, or raise NothingHeld."""
     if view.held is None or view.kept is None:
         raise NothingHeld(f"Nothing of {view.repo} is held.")

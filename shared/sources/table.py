@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from shared.clock import RunningTime
-    from shared.model.kept import Kept
+    from shared.model.kept import StoredContent
     from shared.model.settled import Settled
     from shared.model.source import Outcome, SourceView
     from shared.sources.hosts import Hosts
@@ -190,5 +190,5 @@ class SourceTable:
         self.signal.send(SourceNotice(source.view.repo, indexed=before != source.published))
 
 
-def _contents(view: SourceView) -> tuple[Kept | None, Kept | None]:
+def _contents(view: SourceView) -> tuple[StoredContent | None, StoredContent | None]:
     return view.kept, view.held.kept if view.held else None

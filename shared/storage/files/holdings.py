@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from shared.model.kept import Kept
+    from shared.model.kept import StoredContent
     from shared.model.memory import Record
     from shared.model.registration import Registration
     from shared.model.settled import Settled
@@ -67,7 +67,7 @@ class FileHoldings(Holdings):
         for row in registrations:
             self._contents_of(row)
 
-    def _contents_of(self, registration: Registration) -> tuple[Kept | None, Kept | None]:
+    def _contents_of(self, registration: Registration) -> tuple[StoredContent | None, StoredContent | None]:
         return self._shelves.good.load(registration), self._shelves.held.load(registration)
 
     async def settle(self, ended: Settled, still: Callable[[], bool]) -> bool:
@@ -89,7 +89,7 @@ class FileHoldings(Holdings):
     def _shelf(self, ended: Settled) -> Shelf:
         return self._shelves.held if ended.writes == "held" else self._shelves.good
 
-    async def _put(self, shelf: Shelf, repo: str, new: Kept, still: Callable[[], bool]) -> bool:
+    async def _put(self, shelf: Shelf, repo: str, new: StoredContent, still: Callable[[], bool]) -> bool:
         with self._counted("contents"):
             draft = await asyncio.to_thread(shelf.draft, repo, new)
         if not still():

@@ -15,7 +15,7 @@ import orjson
 
 from shared.disk import content_of, parsed, rename, storage_problem, sync_folder, trusted, write_draft
 from shared.model.content import from_document
-from shared.model.kept import Kept, ServedIds, Validators
+from shared.model.kept import ServedIds, StoredContent, Validators
 from shared.problems import StartError
 from shared.saved import fitting
 
@@ -56,7 +56,7 @@ class Shelf:
     def _unusable(self, fault: OSError) -> StartError:
         return StartError(f"The folder {self._folder} can't be used: {fault.strerror}.")
 
-    def load(self, registration: Registration) -> Kept | None:
+    def load(self, registration: Registration) -> StoredContent | None:
         """Return what is kept for *registration*, of whatever URL; None for nothing, or what another one left.
 
         Raise StartError for a bad file, one whose content is not what was written included.
@@ -69,7 +69,7 @@ class Shelf:
             kept = _read(parsed(written, FORMAT), written)
         return kept if kept.read_for(registration) else None
 
-    def draft(self, repo: str, kept: Kept) -> Path:
+    def draft(self, repo: str, kept: StoredContent) -> Path:
         """Write *kept* durably beside the others and return where, or raise StorageUnavailable. For any thread."""
         document = kept.content.document()
         head = {
@@ -137,14 +137,14 @@ class Shelf:
         return self._folder / f"{repo}.json"
 
 
-def _read(saved: dict[str, Any], written: bytes) -> Kept:
+def _read(saved: dict[str, Any], written: bytes) -> StoredContent:
     """Return what *saved*, read from the bytes *written*, holds; raise ValueError where its index was changed since."""
     # No string holds the mark: within strings every quote has a backslash before it.
     document = written.partition(_INDEX)[2][:-1]
     if saved.get("sha256") not in {None, hashlib.sha256(document).hexdigest()}:
         raise ValueError("sha256")
     url = saved["url"]
-    kept = Kept(
+    kept = StoredContent(
         url,
         Validators(*saved["validators"]),
         saved["changed_at"],

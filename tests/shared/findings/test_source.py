@@ -5,7 +5,7 @@ from dataclasses import replace
 from shared.fetch import Validators
 from shared.findings.source import of_source
 from shared.formats.capability_index import read_index
-from shared.model.kept import Held, Kept, Loss
+from shared.model.kept import Held, Loss, StoredContent
 from shared.model.registration import Registration
 from shared.model.source import SourceView
 from shared.model.status import Status
@@ -15,13 +15,13 @@ ROW = Registration(**registration(), registered_at="", updated_at="", registered
 NOW = "2026-11-23T10:00:00Z"
 
 
-def kept(*numbers: int) -> Kept:
+def kept(*numbers: int) -> StoredContent:
     body = index(*(capability(number) for number in numbers))
-    return Kept(ROW.url, Validators(), NOW, read_index(body, ROW.repo))
+    return StoredContent(ROW.url, Validators(), NOW, read_index(body, ROW.repo))
 
 
-def none() -> Kept:
-    return Kept(ROW.url, Validators(), NOW, read_index(index(capabilities=[]), ROW.repo))
+def none() -> StoredContent:
+    return StoredContent(ROW.url, Validators(), NOW, read_index(index(capabilities=[]), ROW.repo))
 
 
 def settled(view: SourceView) -> SourceView:

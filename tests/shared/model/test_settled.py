@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from shared.formats.capability_index import read_index
-from shared.model.kept import Held, Kept, Validators
+from shared.model.kept import Held, StoredContent, Validators
 from shared.model.memory import Memory, Record
 from shared.model.settled import Settled
 from shared.model.status import Status
@@ -13,7 +13,7 @@ from tests.builders import capability, index
 
 RECORD = Record("a", "https://a.example/", "", 1, Status(), Memory())
 GOOD, WAITING = (
-    Kept(RECORD.url, Validators(), "2026-11-23T10:00:00Z", read_index(index(capability(number)), "a"))
+    StoredContent(RECORD.url, Validators(), "2026-11-23T10:00:00Z", read_index(index(capability(number)), "a"))
     for number in (1, 2)
 )
 
@@ -26,5 +26,5 @@ GOOD, WAITING = (
         pytest.param("held", Held(WAITING, None), WAITING, id="what is held"),
     ],
 )
-def test_names_the_content_that_has_to_be_written(writes: Any, held: Held | None, written: Kept | None) -> None:
+def test_names_the_content_that_has_to_be_written(writes: Any, held: Held | None, written: StoredContent | None) -> None:
     assert Settled("changed", RECORD, GOOD, held, writes).written == written

@@ -7,7 +7,7 @@ import pytest
 
 from shared.fetch import Validators
 from shared.formats.capability_index import read_index
-from shared.model.kept import Held, Kept
+from shared.model.kept import Held, StoredContent
 from shared.model.memory import Mark
 from shared.model.registration import Registration
 from shared.model.settled import Settled
@@ -20,7 +20,7 @@ ROW = Registration(
 )
 NOW = "2026-11-23T10:00:00Z"
 LESS = read_index(index(capability(1)), "state-hub")
-KEPT = Kept(ROW.url, Validators(), "2026-11-23T09:30:00Z", read_index(index(capability(1), capability(2)), "state-hub"))
+KEPT = StoredContent(ROW.url, Validators(), "2026-11-23T09:30:00Z", read_index(index(capability(1), capability(2)), "state-hub"))
 FAILED: dict[str, Any] = {"consecutive_failures": 1, "error": {"type": "source-timeout", "detail": "Slow."}}
 
 
@@ -40,7 +40,7 @@ def now() -> str:
     ],
 )
 def test_the_state_is_what_the_facts_amount_to(
-    status: Status, kept: Kept | None, enabled: bool, state: str, serves: bool
+    status: Status, kept: StoredContent | None, enabled: bool, state: str, serves: bool
 ) -> None:
     view = SourceView(replace(ROW, enabled=enabled), status, kept).settled(0, 0, 86400, now)
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from shared.fetch import Validators
 from shared.formats.capability_index import read_index
-from shared.model.kept import Held, Kept
+from shared.model.kept import Held, StoredContent
 from shared.model.lines import ChangeLine, Delta
 from shared.model.registration import Registration
 from shared.model.source import SourceView
@@ -13,8 +13,8 @@ ROW = Registration(**registration(), registered_at="", updated_at="", registered
 NOW = "2026-11-23T10:01:00Z"
 
 
-def kept(*numbers: int) -> Kept:
-    return Kept(ROW.url, Validators(), NOW, read_index(index(*map(capability, numbers)), ROW.repo))
+def kept(*numbers: int) -> StoredContent:
+    return StoredContent(ROW.url, Validators(), NOW, read_index(index(*map(capability, numbers)), ROW.repo))
 
 
 def line(serial: int, **capabilities: dict[str, bool]) -> ChangeLine:

@@ -12,7 +12,7 @@ from shared.fetch.guard import Guard
 from shared.formats import HUB, Reading
 from shared.formats.capability_index import read_index
 from shared.formats.reader import DocumentReader
-from shared.model.kept import Kept
+from shared.model.kept import StoredContent
 from shared.problems import InvalidIndex, Overloaded, SourceNotAnIndex, SourceStatus
 from shared.sources.check import Checker, CheckResult
 from shared.sources.unread import UnreadDocuments
@@ -51,7 +51,7 @@ async def test_asks_by_what_is_known_and_brings_nothing_for_304(checker: Checker
     assert content is not None
     route.respond(304)
 
-    found = await checker.check(REPO, URL, Kept(URL, Validators('"7"'), "T", content))
+    found = await checker.check(REPO, URL, StoredContent(URL, Validators('"7"'), "T", content))
 
     assert route.calls.last.request.headers["if-none-match"] == '"7"'
     assert (found.http_status, found.size, found.content, found.validators) == (304, None, None, Validators('"7"'))
@@ -162,7 +162,7 @@ async def test_what_is_fetched_again_may_be_another_answer(
     checker = Checker(Fetcher(Guard(), "tests"), DocumentReader(), unread)
     assert unread.take("", SIZE)
     route = upstream.get(URL).respond(content=index())
-    known = Kept(URL, Validators('"7"'), "T", read_index(index(), REPO))
+    known = StoredContent(URL, Validators('"7"'), "T", read_index(index(), REPO))
     checking = asyncio.create_task(checker.check(REPO, URL, known))
     async with asyncio.timeout(5):
         while not unread._lines:  # noqa: ASYNC110 - no event tells of it

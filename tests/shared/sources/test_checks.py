@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import respx
 
-    from shared.model.kept import Kept
+    from shared.model.kept import StoredContent
     from shared.model.source import Outcome
     from shared.settings import Settings
 
@@ -357,7 +357,7 @@ async def test_what_is_written_for_an_older_registration_does_not_count(
         await answered(hub, route, *before)
     draft = shelf.Shelf.draft
 
-    def moved_meanwhile(self: shelf.Shelf, repo: str, content: Kept) -> Path:
+    def moved_meanwhile(self: shelf.Shelf, repo: str, content: StoredContent) -> Path:
         monkeypatch.undo()
         loop.call_soon_threadsafe(hub.sources.watch, replace(ROW, revision=2, cache_ttl_seconds=60))
         return draft(self, repo, content)
@@ -447,7 +447,7 @@ async def test_of_two_that_come_together_the_first_has_the_room_before_it_is_wri
             while not any(hub.sources.status(repo).error for repo in "ab"):  # noqa: ASYNC110 - it sets no event
                 await asyncio.sleep(0.001)
 
-    def drafted_after_the_other_ended(self: shelf.Shelf, repo: str, kept: Kept) -> Path:
+    def drafted_after_the_other_ended(self: shelf.Shelf, repo: str, kept: StoredContent) -> Path:
         drafts.append(repo)
         asyncio.run_coroutine_threadsafe(refused(), loop).result()
         return draft(self, repo, kept)
@@ -479,7 +479,7 @@ async def test_room_is_given_back_where_nothing_was_kept(
 
     draft, begun = shelf.Shelf.draft, asyncio.Event()
 
-    def drafted(self: shelf.Shelf, repo: str, kept: Kept) -> Path:
+    def drafted(self: shelf.Shelf, repo: str, kept: StoredContent) -> Path:
         loop.call_soon_threadsafe(begun.set)
         return draft(self, repo, kept)
 
@@ -502,7 +502,7 @@ async def test_holding_is_decided_by_what_is_served_when_it_is_written(
     await answered(hub, route, sends(1, 2, 3, 4), sends(1, 2))
     draft, accepted = shelf.Shelf.draft, asyncio.Event()
 
-    def accepted_meanwhile(self: shelf.Shelf, repo: str, content: Kept) -> Path:
+    def accepted_meanwhile(self: shelf.Shelf, repo: str, content: StoredContent) -> Path:
         monkeypatch.undo()
         seen = hub.sources.held("state-hub")
         asyncio.run_coroutine_threadsafe(hub.sources.accept("state-hub", *seen), loop).result()

@@ -8,14 +8,14 @@ import pytest
 
 from shared.fetch import Validators
 from shared.formats.capability_index import read_index
-from shared.model.kept import PATIENCE_SECONDS, Kept, Loss
+from shared.model.kept import PATIENCE_SECONDS, Loss, StoredContent
 from shared.sources.held import MOST_PAST, measured, past_of, shrinks, vanishing
 from tests.builders import capability, index
 
 if TYPE_CHECKING:
     from shared.model.content import Content
 
-KEPT = Kept("https://a.example/", Validators('"1"'), "2026-11-23T10:00:00Z", read_index(index(), "a"))
+KEPT = StoredContent("https://a.example/", Validators('"1"'), "2026-11-23T10:00:00Z", read_index(index(), "a"))
 
 
 def content(*numbers: int) -> Content:
@@ -49,7 +49,7 @@ def test_names_what_would_vanish() -> None:
     assert vanishing(content(1, 2, 3), content(2, 4)) == ["capability.example.n1", "capability.example.n3"]
 
 
-def through(*steps: tuple[float, Content]) -> Kept:
+def through(*steps: tuple[float, Content]) -> StoredContent:
     """Return what is kept after *steps* of content that was let in at a time."""
     (_, first), *rest = steps
     kept = replace(KEPT, content=first)

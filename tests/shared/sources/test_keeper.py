@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.formats.capability_index import read_index
-from shared.model.kept import Kept, Validators
+from shared.model.kept import StoredContent, Validators
 from shared.model.registration import Registration
 from shared.model.settled import Settled
 from shared.model.source import SourceView
@@ -67,8 +67,8 @@ def volume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Volume:
     return made
 
 
-def kept_of(number: int) -> Kept:
-    return Kept(ROW.url, Validators(), NOW, read_index(index(capability(number)), ROW.repo))
+def kept_of(number: int) -> StoredContent:
+    return StoredContent(ROW.url, Validators(), NOW, read_index(index(capability(number)), ROW.repo))
 
 
 def table_of(time: RunningTime, *repos: str) -> SourceTable:

@@ -7,7 +7,7 @@ import pytest
 
 from shared.fetch import Validators
 from shared.formats.capability_index import read_index
-from shared.model.kept import Held, Kept
+from shared.model.kept import Held, StoredContent
 from shared.model.memory import Memory, Record
 from shared.model.registration import Registration
 from shared.model.settled import Known
@@ -21,8 +21,8 @@ ROW = Registration(**registration(), registered_at="", updated_at="", registered
 NOW = "2026-11-23T10:00:00Z"
 
 
-def kept(number: int) -> Kept:
-    return Kept(ROW.url, Validators(), NOW, read_index(index(capability(number)), ROW.repo))
+def kept(number: int) -> StoredContent:
+    return StoredContent(ROW.url, Validators(), NOW, read_index(index(capability(number)), ROW.repo))
 
 
 def memory(wait: float | None = 600.0) -> Memory:

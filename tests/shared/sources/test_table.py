@@ -8,7 +8,7 @@ import pytest
 
 from shared.fetch import Validators
 from shared.formats.capability_index import read_index
-from shared.model.kept import Held, Kept
+from shared.model.kept import Held, StoredContent
 from shared.model.registration import Registration
 from shared.model.settled import Settled
 from shared.model.source import SourceView
@@ -28,8 +28,8 @@ NOW = "2026-11-23T10:00:00Z"
 LATE = {"type": "source-timeout", "detail": "Late."}
 
 
-def kept(*numbers: int, url: str = ROW.url) -> Kept:
-    return Kept(url, Validators(), NOW, read_index(index(*map(capability, numbers)), ROW.repo, url))
+def kept(*numbers: int, url: str = ROW.url) -> StoredContent:
+    return StoredContent(url, Validators(), NOW, read_index(index(*map(capability, numbers)), ROW.repo, url))
 
 
 class Followed:
@@ -120,7 +120,7 @@ def test_the_room_counts_what_is_there_also_after_the_same_entries_were_read_fro
     hub = Followed()
     places = ["https://raw.githubusercontent.com/o/r/main/i.yaml", "https://raw.githubusercontent.com/owner/r/main/i.yaml"]
     body = index(capability(1, path="a.md"))
-    short, long = (Kept(url, Validators(), NOW, read_index(body, ROW.repo, url)) for url in places)
+    short, long = (StoredContent(url, Validators(), NOW, read_index(body, ROW.repo, url)) for url in places)
     source = hub.add(SourceView(ROW, Status(checked_at=NOW), short))
     before = hub.room.used.bytes
 

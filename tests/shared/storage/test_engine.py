@@ -12,7 +12,7 @@ from shared.fetch import Validators
 from shared.formats.capability_index import read_index
 from shared.hub import open_hub
 from shared.model.author import Author
-from shared.model.kept import Held, Kept
+from shared.model.kept import Held, StoredContent
 from shared.model.lines import ChangeLine, Delta
 from shared.model.memory import Memory, Record
 from shared.model.registration import Registration
@@ -43,9 +43,9 @@ OTHER = replace(ROW, repo="other", url=url_of("other"), sequence=2)
 NOW = "2026-11-23T10:00:00Z"
 
 
-def kept(number: int, row: Registration = ROW) -> Kept:
+def kept(number: int, row: Registration = ROW) -> StoredContent:
     content = read_index(index(capability(number)), row.repo)
-    return Kept(row.url, Validators(f'"{number}"'), NOW, content, row.registered_at, sequence=row.sequence)
+    return StoredContent(row.url, Validators(f'"{number}"'), NOW, content, row.registered_at, sequence=row.sequence)
 
 
 def record(state: str = "fresh", row: Registration = ROW, **changes: Any) -> Record:

@@ -8,7 +8,7 @@ import pytest
 
 from shared.fetch import Validators
 from shared.formats.capability_index import read_index
-from shared.model.kept import Held, Kept
+from shared.model.kept import Held, StoredContent
 from shared.model.memory import Memory, Record
 from shared.model.registration import Registration
 from shared.model.settled import Settled
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 ROW = Registration(**registration(), registered_at="", updated_at="", registered_by="operator", revision=1)
 KEPT, HELD = (
-    Kept(ROW.url, Validators(), "2026-11-23T10:00:00Z", read_index(index(capability(number)), ROW.repo))
+    StoredContent(ROW.url, Validators(), "2026-11-23T10:00:00Z", read_index(index(capability(number)), ROW.repo))
     for number in (1, 2)
 )
 

@@ -10,7 +10,7 @@ import pytest
 
 from shared.fetch import Validators
 from shared.formats.capability_index import read_index
-from shared.model.kept import Kept, ServedIds
+from shared.model.kept import ServedIds, StoredContent
 from shared.model.registration import Registration
 from shared.problems import StartError, StorageUnavailable
 from shared.storage.files.shelf import Shelf
@@ -26,7 +26,7 @@ ROW = Registration(
 )  # fmt: skip
 CONTENT = read_index(index(capability(1, tags=["ä", "b"]), capability(2), domain="d"), "a")
 PAST = (ServedIds(12.5, b"12345678" * 3),)
-KEPT = Kept(URL, Validators('"1"', "Mon"), "2026-11-23T10:00:00Z", CONTENT, ROW.registered_at, PAST, "sha256:0")
+KEPT = StoredContent(URL, Validators('"1"', "Mon"), "2026-11-23T10:00:00Z", CONTENT, ROW.registered_at, PAST, "sha256:0")
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def shelf(tmp_path: Path) -> Shelf:
     return Shelf(tmp_path / "content")
 
 
-def keep(shelf: Shelf, kept: Kept = KEPT) -> None:
+def keep(shelf: Shelf, kept: StoredContent = KEPT) -> None:
     shelf.place(shelf.draft("a", kept), "a")
     shelf.sync()
 
@@ -97,7 +97,7 @@ def test_takes_what_a_version_before_kept_by_its_url(shelf: Shelf, tmp_path: Pat
     whole = json.dumps(head)[:-1].encode() + b',"index":' + CONTENT.document() + b"}"
     (tmp_path / "content" / "a.json").write_bytes(whole)
 
-    assert shelf.load(ROW) == Kept(URL, KEPT.validators, KEPT.changed_at, CONTENT)
+    assert shelf.load(ROW) == StoredContent(URL, KEPT.validators, KEPT.changed_at, CONTENT)
     assert shelf.load(replace(ROW, url="https://example.org/moved")) is None
 
 
