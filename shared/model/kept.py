@@ -95,7 +95,7 @@ class Loss(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldContent:
     """Content that was not let in. ``kept.changed_at`` says when it was first seen.
 
     *seen* is since when every check has seen it, a moment of the hub's running time, None after a check that did not.
@@ -106,12 +106,12 @@ class Held:
     seen: float | None
     loss: Loss | None = None
 
-    def again(self, kept: StoredContent, now: float) -> Held:
+    def again(self, kept: StoredContent, now: float) -> HeldContent:
         """Return what is held after a check that saw the same content, with its new validators."""
         same = replace(kept, changed_at=self.kept.changed_at, instead_of=self.kept.instead_of)
         return replace(self, kept=same, seen=now if self.seen is None else self.seen)
 
-    def missed(self) -> Held:
+    def missed(self) -> HeldContent:
         """Return what is held after a check that did not see it: the day begins anew when it is seen again."""
         return replace(self, seen=None)
 

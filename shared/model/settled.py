@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from shared.model.kept import Held, StoredContent
+    from shared.model.kept import HeldContent, StoredContent
     from shared.model.memory import Record
 
 Ending = Literal["changed", "unchanged", "held", "failed"]
@@ -34,7 +34,7 @@ class Settled(NamedTuple):
     outcome: Ending
     record: Record
     good: StoredContent | None
-    held: Held | None
+    held: HeldContent | None
     writes: Literal["good", "held"] | None = None
     drops_held: bool = False
     wait: float | None = None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shared.model.content import Content
-    from shared.model.kept import Held, StoredContent
+    from shared.model.kept import HeldContent, StoredContent
     from shared.model.memory import Mark
     from shared.model.registration import Registration
     from shared.model.settled import Ending, Settled
@@ -60,7 +60,7 @@ class SourceView:
     registration: Registration
     status: Status = _NEVER_CHECKED
     kept: StoredContent | None = None
-    held: Held | None = None
+    held: HeldContent | None = None
     marks: tuple[Mark, ...] = ()
     failing_since: str | None = None
     good: float | None = None

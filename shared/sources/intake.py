@@ -10,7 +10,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from shared.model.kept import Held, StoredContent
+from shared.model.kept import HeldContent, StoredContent
 from shared.model.memory import marked
 from shared.model.settled import Settled
 from shared.sources.held import measured, past_of, shrinks
@@ -83,7 +83,7 @@ class Intake:
         return self._checked(source, after, "unchanged", "good" if moved else None)
 
     def _hold(self, source: Source, new: StoredContent, loss: Loss | None, status: Status) -> Settled:
-        after = replace(source.view, held=Held(new, self._time.ran, loss), status=status)
+        after = replace(source.view, held=HeldContent(new, self._time.ran, loss), status=status)
         return self._checked(source, after, "held", "held")
 
     def _let_in(self, source: Source, new: StoredContent, status: Status) -> Settled:

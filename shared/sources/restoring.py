@@ -11,7 +11,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from shared.model.kept import PATIENCE_SECONDS, Held
+from shared.model.kept import PATIENCE_SECONDS, HeldContent
 from shared.model.memory import Memory
 from shared.model.source import SourceView, describing
 from shared.model.status import Status
@@ -70,12 +70,12 @@ def _clamped(moment: float | None, now: float) -> float:
     return now if moment is None else min(moment, now)
 
 
-def _held(held: StoredContent | None, kept: StoredContent | None, memory: Memory, time: RunningTime) -> Held | None:
+def _held(held: StoredContent | None, kept: StoredContent | None, memory: Memory, time: RunningTime) -> HeldContent | None:
     """Return *held*, which waits to replace *kept*, with since when every check has seen it."""
     if held is None or kept is None:
         return None
     since = None if memory.seen is None else min(memory.seen, time.ran)
-    return Held(held, since, measured(kept, held.content, time.ran))
+    return HeldContent(held, since, measured(kept, held.content, time.ran))
 
 
 def _past_clamped(kept: StoredContent | None, time: RunningTime) -> StoredContent | None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from shared.fetch import Validators
 from shared.findings.source import of_source
 from shared.formats.capability_index import read_index
-from shared.model.kept import Held, Loss, StoredContent
+from shared.model.kept import HeldContent, Loss, StoredContent
 from shared.model.registration import Registration
 from shared.model.source import SourceView
 from shared.model.status import Status
@@ -29,7 +29,7 @@ def settled(view: SourceView) -> SourceView:
 
 
 def test_a_loss_in_steps_is_told_with_all_that_left_within_a_day() -> None:
-    held = Held(kept(1, 2), 0.0, Loss(8, 10))
+    held = HeldContent(kept(1, 2), 0.0, Loss(8, 10))
 
     (finding,) = of_source(settled(SourceView(ROW, Status(checked_at=NOW), kept(1, 2, 3), held)))
 
@@ -40,7 +40,7 @@ def test_a_loss_in_steps_is_told_with_all_that_left_within_a_day() -> None:
 
 
 def test_one_entry_is_counted_as_one() -> None:
-    (finding,) = of_source(settled(SourceView(ROW, Status(checked_at=NOW), kept(1), Held(none(), 0.0))))
+    (finding,) = of_source(settled(SourceView(ROW, Status(checked_at=NOW), kept(1), HeldContent(none(), 0.0))))
 
     assert finding.detail == "The only entry would vanish: capability.example.n1."
 

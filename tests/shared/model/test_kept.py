@@ -3,21 +3,21 @@ from __future__ import annotations
 from dataclasses import replace
 
 from shared.formats.capability_index import read_index
-from shared.model.kept import PATIENCE_SECONDS, Held, ServedIds, StoredContent, Validators, is_validator
+from shared.model.kept import PATIENCE_SECONDS, HeldContent, ServedIds, StoredContent, Validators, is_validator
 from tests.builders import index
 
 KEPT = StoredContent("https://a.example/", Validators('"1"'), "2026-11-23T10:00:00Z", read_index(index(), "a"))
 
 
 def test_content_that_every_check_of_a_day_saw_has_waited_long_enough() -> None:
-    held = Held(KEPT, 100.0)
+    held = HeldContent(KEPT, 100.0)
 
     assert [held.outwaited(100 + age) for age in (0, PATIENCE_SECONDS - 1, PATIENCE_SECONDS)] == [False, False, True]
 
 
 def test_a_check_that_missed_it_begins_the_day_anew() -> None:
     again = StoredContent(KEPT.url, Validators('"2"'), "2026-11-24T10:00:00Z", KEPT.content)
-    missed = Held(replace(KEPT, instead_of="sha256:1"), 100.0).missed()
+    missed = HeldContent(replace(KEPT, instead_of="sha256:1"), 100.0).missed()
 
     seen = missed.again(again, 500.0)
     kept_on = seen.again(again, 900.0)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from shared.formats.capability_index import read_index
-from shared.model.kept import Held, StoredContent, Validators
+from shared.model.kept import HeldContent, StoredContent, Validators
 from shared.model.memory import Memory, Record
 from shared.model.settled import Settled
 from shared.model.status import Status
@@ -21,10 +21,10 @@ GOOD, WAITING = (
 @pytest.mark.parametrize(
     ("writes", "held", "written"),
     [
-        pytest.param(None, Held(WAITING, None), None, id="nothing"),
+        pytest.param(None, HeldContent(WAITING, None), None, id="nothing"),
         pytest.param("good", None, GOOD, id="what is let in"),
-        pytest.param("held", Held(WAITING, None), WAITING, id="what is held"),
+        pytest.param("held", HeldContent(WAITING, None), WAITING, id="what is held"),
     ],
 )
-def test_names_the_content_that_has_to_be_written(writes: Any, held: Held | None, written: StoredContent | None) -> None:
+def test_names_the_content_that_has_to_be_written(writes: Any, held: HeldContent | None, written: StoredContent | None) -> None:
     assert Settled("changed", RECORD, GOOD, held, writes).written == written

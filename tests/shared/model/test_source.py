@@ -7,7 +7,7 @@ import pytest
 
 from shared.fetch import Validators
 from shared.formats.capability_index import read_index
-from shared.model.kept import Held, StoredContent
+from shared.model.kept import HeldContent, StoredContent
 from shared.model.memory import Mark
 from shared.model.registration import Registration
 from shared.model.settled import Settled
@@ -82,7 +82,7 @@ def test_what_nobody_looks_at_is_not_fresh_for_ever(watched: int, state: str) ->
 
 @pytest.mark.parametrize(("error", "state", "asks_for"), [(None, "held", '"2"'), (FAILED["error"], "stale", '"2"')])
 def test_what_is_held_is_asked_for_and_not_served(error: dict[str, str] | None, state: str, asks_for: str) -> None:
-    held = Held(replace(KEPT, validators=Validators('"2"'), content=LESS), None, None)
+    held = HeldContent(replace(KEPT, validators=Validators('"2"'), content=LESS), None, None)
     view = SourceView(ROW, Status(checked_at=NOW, error=error), KEPT, held).settled(0, 0, 86400, now)
 
     assert (view.status.state, view.served) == (state, KEPT.content.digest)
@@ -100,7 +100,7 @@ def test_a_disabled_source_has_no_next_check() -> None:
 
 def test_a_view_stays_as_it_is_whatever_follows_from_it() -> None:
     """Other threads read it while the event loop goes on: each change is another value."""
-    held = Held(replace(KEPT, content=LESS), 0.0, None)
+    held = HeldContent(replace(KEPT, content=LESS), 0.0, None)
     view = SourceView(ROW, Status(checked_at=NOW, **FAILED), KEPT, held, failing_since=NOW, good=1.0, looked=2.0)
     before = repr(view)
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from shared.fetch import Validators
 from shared.formats.capability_index import read_index
-from shared.model.kept import Held, StoredContent
+from shared.model.kept import HeldContent, StoredContent
 from shared.model.lines import ChangeLine, Delta
 from shared.model.registration import Registration
 from shared.model.source import SourceView
@@ -44,7 +44,7 @@ def test_tells_what_would_vanish() -> None:
     served, fewer = kept(1, 2, 3, 4), kept(2)
 
     assert waiting(SourceView(ROW, kept=served)) is None
-    assert waiting(SourceView(ROW, kept=served, held=Held(fewer, 0.0))) == (
+    assert waiting(SourceView(ROW, kept=served, held=HeldContent(fewer, 0.0))) == (
         [f"capability.example.n{number}" for number in (1, 3, 4)], 4, NOW, fewer.content.digest
     )  # fmt: skip
 

@@ -7,7 +7,7 @@ import pytest
 
 from shared.fetch import Validators
 from shared.formats.capability_index import read_index
-from shared.model.kept import Held, StoredContent
+from shared.model.kept import HeldContent, StoredContent
 from shared.model.memory import Memory, Record
 from shared.model.registration import Registration
 from shared.model.settled import Known
@@ -99,7 +99,7 @@ def test_what_is_held_counts_for_nothing_where_what_it_was_to_replace_is_gone() 
 def views(count: int, *, held: bool = False) -> list[SourceView]:
     """Return views of one capability each, the last registered first; with *held*, one more of each is held."""
     rows = [replace(ROW, repo=f"repo-{number}", sequence=number) for number in range(count)]
-    return [SourceView(row, Status(), kept(1), Held(kept(2), None) if held else None) for row in reversed(rows)]
+    return [SourceView(row, Status(), kept(1), HeldContent(kept(2), None) if held else None) for row in reversed(rows)]
 
 
 def test_what_is_served_finds_room_before_what_is_held(caplog: pytest.LogCaptureFixture) -> None:

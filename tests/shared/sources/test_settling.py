@@ -7,7 +7,7 @@ import pytest
 
 from shared.fetch import Validators
 from shared.formats.capability_index import read_index
-from shared.model.kept import Held, StoredContent
+from shared.model.kept import HeldContent, StoredContent
 from shared.model.registration import Registration
 from shared.model.source import SourceView
 from shared.model.status import Status
@@ -45,7 +45,7 @@ class Hub:
         self.table = SourceTable(Hosts(), self.room, self.time, 86400)
         self.settling = Settling(self.engine, self.room, self.table, self.tally)
         status = Status(state="held", state_since=NOW, checked_at=NOW, succeeded_at=NOW)
-        view = SourceView(ROW, status, kept(1, 2, 3), Held(kept(7), 0.0))
+        view = SourceView(ROW, status, kept(1, 2, 3), HeldContent(kept(7), 0.0))
         self.room.take(*view.contents)
         self.source = self.table.add(view, self.time.clock.monotonic())
 
@@ -113,7 +113,7 @@ async def test_an_acceptance_of_what_is_held_no_more_lets_in_nothing(what: str) 
     changes: dict[str, Callable[[], object]] = {
         "released": lambda: hub.become(held=None),
         "emptied": lambda: hub.become(kept=None, held=None),
-        "held anew": lambda: hub.become(held=Held(kept(8), 0.0)),
+        "held anew": lambda: hub.become(held=HeldContent(kept(8), 0.0)),
         "served anew": lambda: hub.become(kept=kept(1, 2)),
     }
     hub.between(changes[what])

@@ -8,7 +8,7 @@ import pytest
 
 from shared.fetch import Validators
 from shared.formats.capability_index import read_index
-from shared.model.kept import Held, StoredContent
+from shared.model.kept import HeldContent, StoredContent
 from shared.model.registration import Registration
 from shared.model.settled import Settled
 from shared.model.source import SourceView
@@ -86,7 +86,7 @@ def test_a_source_is_followed_under_its_name_until_it_is_removed() -> None:
         pytest.param(SourceView(ROW, Status(checked_at=NOW), kept(1, 2)), (0, 1, [True]), id="other content"),
         pytest.param(SourceView(ROW, Status(error=LATE), kept(1, 2, 3)), (1, 1, [True]), id="another state"),
         pytest.param(
-            SourceView(ROW, Status(checked_at=NOW), kept(1, 2, 3), Held(kept(7), 0.0)), (1, 1, [True]), id="held"
+            SourceView(ROW, Status(checked_at=NOW), kept(1, 2, 3), HeldContent(kept(7), 0.0)), (1, 1, [True]), id="held"
         ),
     ],
 )

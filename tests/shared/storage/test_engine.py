@@ -12,7 +12,7 @@ from shared.fetch import Validators
 from shared.formats.capability_index import read_index
 from shared.hub import open_hub
 from shared.model.author import Author
-from shared.model.kept import Held, StoredContent
+from shared.model.kept import HeldContent, StoredContent
 from shared.model.lines import ChangeLine, Delta
 from shared.model.memory import Memory, Record
 from shared.model.registration import Registration
@@ -58,7 +58,7 @@ def let_in(number: int = 1, row: Registration = ROW, *, drops_held: bool = False
 
 
 def held_back(number: int = 2) -> Settled:
-    return Settled("held", record("held"), kept(1), Held(kept(number), None), "held")
+    return Settled("held", record("held"), kept(1), HeldContent(kept(number), None), "held")
 
 
 class Engines:

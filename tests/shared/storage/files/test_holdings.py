@@ -8,7 +8,7 @@ import pytest
 
 from shared.fetch import Validators
 from shared.formats.capability_index import read_index
-from shared.model.kept import Held, StoredContent
+from shared.model.kept import HeldContent, StoredContent
 from shared.model.memory import Memory, Record
 from shared.model.registration import Registration
 from shared.model.settled import Settled
@@ -39,7 +39,7 @@ def files(folder: Path) -> list[Path]:
 
 
 LET_IN = Settled("changed", record(), KEPT, None, "good")
-HOLD = Settled("held", record("held"), KEPT, Held(HELD, None), "held")
+HOLD = Settled("held", record("held"), KEPT, HeldContent(HELD, None), "held")
 ACCEPT = Settled("changed", record(), HELD, None, "good", drops_held=True)
 
 
