@@ -22,7 +22,7 @@ class Known(NamedTuple):
     held: StoredContent | None = None
 
 
-class Settled(NamedTuple):
+class SourceUpdate(NamedTuple):
     """What one check or one acceptance came to: all that is known of the source from then on.
 
     *record* belongs to the registration for which it was begun. *good* and *held* are what is kept from then on;

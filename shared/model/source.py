@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from shared.model.kept import HeldContent, StoredContent
     from shared.model.memory import Mark
     from shared.model.registration import Registration
-    from shared.model.settled import Ending, Settled
+    from shared.model.settled import Ending, SourceUpdate
 
 LEAST_INTERVAL = 30.0
 MOST_BACKOFF = 3600.0
@@ -119,7 +119,7 @@ class SourceView:
         """Tell whether nobody has looked for twice the time to live and an hour, while others were checked."""
         return self.registration.enabled and watched - self.looked > patience(self.registration.cache_ttl_seconds)
 
-    def ended(self, ended: Settled) -> SourceView:
+    def ended(self, ended: SourceUpdate) -> SourceView:
         """Return the view after a check or an acceptance that *ended* so; its registration may be a newer one."""
         status, memory = ended.record.status, ended.record.memory
         return SourceView(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from shared.model.kept import HeldContent, StoredContent
 from shared.model.memory import marked
-from shared.model.settled import Settled
+from shared.model.settled import SourceUpdate
 from shared.sources.held import measured, past_of, shrinks
 from shared.sources.schedule import interval
 
@@ -43,7 +43,7 @@ class Intake:
         self._time, self._clock = time, time.clock
         self._max_stale = max_stale
 
-    async def take(self, source: Source, result: CheckResult, last: StoredContent | None, duration: int) -> Settled | None:
+    async def take(self, source: Source, result: CheckResult, last: StoredContent | None, duration: int) -> SourceUpdate | None:
         """Let in, hold or keep the content of *result*; after a 304 that is the content of *last*.
 
         Return None where the source was changed meanwhile. *duration* is in milliseconds.
@@ -62,7 +62,7 @@ class Intake:
             return self._checked(source, replace(view, held=again, status=status), "held")
         return await self._judge(source, new, status) if kept else self._let_in(source, new, status)
 
-    async def _judge(self, source: Source, new: StoredContent, status: Status) -> Settled | None:
+    async def _judge(self, source: Source, new: StoredContent, status: Status) -> SourceUpdate | None:
         """Hold *new* if it lacks too much of what was served within a day, else let it in."""
         epoch, kept, now = source.epoch, source.view.kept, self._time.ran
         assert kept is not None  # noqa: S101 - without anything that is served there is nothing to be judged by
@@ -75,21 +75,21 @@ class Intake:
             return self._hold(source, replace(new, instead_of=kept.content.digest), loss, status)
         return self._let_in(source, replace(new, past=past), status)
 
-    def _stays(self, source: Source, new: StoredContent, status: Status) -> Settled:
+    def _stays(self, source: Source, new: StoredContent, status: Status) -> SourceUpdate:
         """Keep *new*, which says what is served already. Its content is written where it came from another URL."""
         kept = source.view.kept
         moved = kept is not None and kept.url != new.url
         after = replace(source.view, kept=new, held=None, status=status)
         return self._checked(source, after, "unchanged", "good" if moved else None)
 
-    def _hold(self, source: Source, new: StoredContent, loss: Loss | None, status: Status) -> Settled:
+    def _hold(self, source: Source, new: StoredContent, loss: Loss | None, status: Status) -> SourceUpdate:
         after = replace(source.view, held=HeldContent(new, self._time.ran, loss), status=status)
         return self._checked(source, after, "held", "held")
 
-    def _let_in(self, source: Source, new: StoredContent, status: Status) -> Settled:
+    def _let_in(self, source: Source, new: StoredContent, status: Status) -> SourceUpdate:
         return self._checked(source, replace(source.view, kept=new, held=None, status=status), "changed", "good")
 
-    def failed(self, source: Source, problem: SourceProblem, duration: int) -> Settled:
+    def failed(self, source: Source, problem: SourceProblem, duration: int) -> SourceUpdate:
         """Return what a check of *duration* milliseconds came to that failed with *problem*: what is kept stays."""
         now, view = self._clock.stamp(), source.view
         after = replace(
@@ -101,14 +101,14 @@ class Intake:
         )
         return self._checked(source, after, "failed")
 
-    def accepted(self, source: Source, held: StoredContent) -> Settled:
+    def accepted(self, source: Source, held: StoredContent) -> SourceUpdate:
         """Return what it comes to that somebody lets in *held* in the place of what is served."""
         new = replace(held, changed_at=self._clock.stamp(), instead_of="")
         return self._settled(source, replace(source.view, kept=new, held=None), "changed", "good")
 
     def _checked(
         self, source: Source, after: SourceView, outcome: Ending, writes: Literal["good", "held"] | None = None
-    ) -> Settled:
+    ) -> SourceUpdate:
         """Return what a check came to that makes *source* what *after* is; set what every check brings with it."""
         if after.status.error is None:
             after = replace(
@@ -126,13 +126,13 @@ class Intake:
         outcome: Ending,
         writes: Literal["good", "held"] | None,
         wait: float | None = None,
-    ) -> Settled:
+    ) -> SourceUpdate:
         time, now = self._time, self._clock.monotonic()
         ahead = source.starts_after(source.due if wait is None else now + wait) - now
         at, described = self._clock.stamp(ahead), after.described()
         settled = described.settled(time.ran, time.watched, self._max_stale, self._clock.stamp, at)
         drops = source.view.held is not None and after.held is None
-        return Settled(outcome, settled.record(max(ahead, 0.0)), after.kept, after.held, writes, drops, wait)
+        return SourceUpdate(outcome, settled.record(max(ahead, 0.0)), after.kept, after.held, writes, drops, wait)
 
 
 def _content(last: StoredContent | None) -> Content:

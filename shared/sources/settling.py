@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from shared.model.content import Content
     from shared.model.kept import StoredContent
-    from shared.model.settled import Settled
+    from shared.model.settled import SourceUpdate
     from shared.model.source import SourceView
     from shared.sources.intake import Intake
     from shared.sources.room import ContentRoom
@@ -41,7 +41,7 @@ class Settling:
             problem.cause = f"{_ELSEWHERE[0].lower()}{_ELSEWHERE[1:]}"
             raise problem
 
-    async def settle(self, source: Source, ended: Settled, still: Callable[[], bool]) -> Outcome | None:
+    async def settle(self, source: Source, ended: SourceUpdate, still: Callable[[], bool]) -> Outcome | None:
         """Let a check of *source* come to what it *ended* in; return None, and change nothing, where it does not count.
 
         It counts while *still* says that it is not outdated, and this process is on duty. Raise HubFull where there is
@@ -72,7 +72,7 @@ class Settling:
         self._table.settle(source, intake.accepted(source, held))
         return Outcome(repo, "changed", source.status)
 
-    async def _keep(self, source: Source, ended: Settled, still: Callable[[], bool]) -> bool:
+    async def _keep(self, source: Source, ended: SourceUpdate, still: Callable[[], bool]) -> bool:
         """Make what *source* *ended* in durable, with room for it from before the first wait until it is there."""
 
         def counts() -> bool:
@@ -94,7 +94,7 @@ def must_hold(view: SourceView) -> tuple[StoredContent, StoredContent]:
     return view.kept, view.held.kept
 
 
-def _leaving(source: Source, ended: Settled) -> tuple[Content | None, ...]:
+def _leaving(source: Source, ended: SourceUpdate) -> tuple[Content | None, ...]:
     """Return what the content that *ended* brings takes the place of."""
     good, held = source.view.contents
     return (held,) if ended.writes == "held" else (good, held)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from shared.clock import RunningTime
     from shared.model.kept import StoredContent
-    from shared.model.settled import Settled
+    from shared.model.settled import SourceUpdate
     from shared.model.source import Outcome, SourceView
     from shared.sources.hosts import Hosts
     from shared.sources.room import ContentRoom
@@ -95,7 +95,7 @@ class SourceTable:
             self.hosts.leave(source, source.registration.url)
         return source
 
-    def settle(self, source: Source, ended: Settled) -> None:
+    def settle(self, source: Source, ended: SourceUpdate) -> None:
         """Let *source* be what a check or an acceptance *ended* in, and signal what that changed."""
         self._become(source, source.view.ended(ended))
         if ended.wait is not None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from shared.model.lines import ChangeLine
     from shared.model.memory import Record
     from shared.model.registration import Registration
-    from shared.model.settled import Known, Settled
+    from shared.model.settled import Known, SourceUpdate
     from shared.model.spans import Span
     from shared.storage import Store
     from shared.storage.archive import Filling, Snapshot
@@ -89,7 +89,7 @@ class Holdings(Protocol):
         """Return what is kept of *registrations*; raise StartError for what can't be trusted. Nothing is written."""
         ...
 
-    async def settle(self, ended: Settled, still: Callable[[], bool]) -> bool:
+    async def settle(self, ended: SourceUpdate, still: Callable[[], bool]) -> bool:
         """Keep what one check or acceptance came to, whole; return False and change nothing where it does not count.
 
         That is where it is outdated, or this process is not on duty any more.

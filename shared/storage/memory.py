@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from shared.model.memory import Record
     from shared.model.registration import Registration
     from shared.model.rules import Decision, Edit, Note
-    from shared.model.settled import Settled
+    from shared.model.settled import SourceUpdate
     from shared.model.spans import Span
     from shared.storage.archive import Filling, Snapshot
     from shared.storage.engine import Duty
@@ -89,7 +89,7 @@ class MemoryHoldings(Holdings):
         record, *contents = self._known.get(registration.repo, Known())
         return Known(record, *(one if one and one.read_for(registration) else None for one in contents))
 
-    async def settle(self, ended: Settled, still: Callable[[], bool]) -> bool:
+    async def settle(self, ended: SourceUpdate, still: Callable[[], bool]) -> bool:
         """Keep the promise."""
         if not still():
             return False

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from shared.model.kept import StoredContent
     from shared.model.memory import Record
     from shared.model.registration import Registration
-    from shared.model.settled import Settled
+    from shared.model.settled import SourceUpdate
     from shared.storage.files.shelf import Shelf
     from shared.tally import Tally
 
@@ -70,7 +70,7 @@ class FileHoldings(Holdings):
     def _contents_of(self, registration: Registration) -> tuple[StoredContent | None, StoredContent | None]:
         return self._shelves.good.load(registration), self._shelves.held.load(registration)
 
-    async def settle(self, ended: Settled, still: Callable[[], bool]) -> bool:
+    async def settle(self, ended: SourceUpdate, still: Callable[[], bool]) -> bool:
         """Keep the promise."""
         repo = ended.record.repo
         if ended.written is None:
@@ -86,7 +86,7 @@ class FileHoldings(Holdings):
         self._records[repo] = ended.record
         return True
 
-    def _shelf(self, ended: Settled) -> Shelf:
+    def _shelf(self, ended: SourceUpdate) -> Shelf:
         return self._shelves.held if ended.writes == "held" else self._shelves.good
 
     async def _put(self, shelf: Shelf, repo: str, new: StoredContent, still: Callable[[], bool]) -> bool:

@@ -7,7 +7,7 @@ import pytest
 from shared.formats.capability_index import read_index
 from shared.model.kept import HeldContent, StoredContent, Validators
 from shared.model.memory import Memory, Record
-from shared.model.settled import Settled
+from shared.model.settled import SourceUpdate
 from shared.model.status import Status
 from tests.builders import capability, index
 
@@ -27,4 +27,4 @@ GOOD, WAITING = (
     ],
 )
 def test_names_the_content_that_has_to_be_written(writes: Any, held: HeldContent | None, written: StoredContent | None) -> None:
-    assert Settled("changed", RECORD, GOOD, held, writes).written == written
+    assert SourceUpdate("changed", RECORD, GOOD, held, writes).written == written

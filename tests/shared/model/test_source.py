@@ -10,7 +10,7 @@ from shared.formats.capability_index import read_index
 from shared.model.kept import HeldContent, StoredContent
 from shared.model.memory import Mark
 from shared.model.registration import Registration
-from shared.model.settled import Settled
+from shared.model.settled import SourceUpdate
 from shared.model.source import SourceView, describing
 from shared.model.status import Status
 from tests.builders import capability, index, registration
@@ -125,7 +125,7 @@ def test_what_a_check_ended_in_is_known_from_then_on_under_a_newer_registration(
     status, mark = Status(checked_at=NOW, error=error), Mark(1, 1, "/x", "is wrong", None, NOW)
     record = SourceView(ROW, status, marks=(mark,), failing_since=NOW, good=3.0, looked=4.0).record(60.0)
 
-    view = SourceView(newer, unread=True).ended(Settled("changed", record, KEPT, None))
+    view = SourceView(newer, unread=True).ended(SourceUpdate("changed", record, KEPT, None))
 
     assert view == SourceView(newer, status, KEPT, None, (mark,), NOW, 3.0, 4.0, unread=unread)
     assert (record.memory.wait, record.revision) == (60.0, 1)

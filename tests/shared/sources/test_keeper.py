@@ -9,7 +9,7 @@ import pytest
 from shared.formats.capability_index import read_index
 from shared.model.kept import StoredContent, Validators
 from shared.model.registration import Registration
-from shared.model.settled import Settled
+from shared.model.settled import SourceUpdate
 from shared.model.source import SourceView
 from shared.model.status import Status
 from shared.problems import StorageUnavailable
@@ -112,7 +112,7 @@ async def settled(table: SourceTable, volume: Volume, *, state: bool = False, co
     status = replace(source.status, error={"type": "source-timeout", "detail": "Late."} if state else None)
     record = replace(source.view, status=status).record(0.0)
     kept = kept_of(2) if content else source.view.kept
-    ended = Settled("failed" if state else "changed", record, kept, None, "good" if content else None)
+    ended = SourceUpdate("failed" if state else "changed", record, kept, None, "good" if content else None)
     assert await volume.holdings.settle(ended, lambda: True)
     table.settle(source, ended)
 

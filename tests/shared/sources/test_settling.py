@@ -24,7 +24,7 @@ from tests.builders import Hands, capability, index, registration
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from shared.model.settled import Settled
+    from shared.model.settled import SourceUpdate
 
 ROW = Registration(**registration(), registered_at="", updated_at="", registered_by="operator", revision=1)
 NOW = "2026-11-23T10:00:00Z"
@@ -62,7 +62,7 @@ class Hub:
         """Let *act* happen once, while content is written."""
         real = self.holdings.settle
 
-        async def settle(ended: Settled, still: Callable[[], bool]) -> bool:
+        async def settle(ended: SourceUpdate, still: Callable[[], bool]) -> bool:
             self.holdings.settle = real  # type: ignore[method-assign]
             act()
             return await real(ended, still)

@@ -10,7 +10,7 @@ from shared.fetch import Validators
 from shared.formats.capability_index import read_index
 from shared.model.kept import HeldContent, StoredContent
 from shared.model.registration import Registration
-from shared.model.settled import Settled
+from shared.model.settled import SourceUpdate
 from shared.model.source import SourceView
 from shared.model.status import Status
 from shared.problems import RepoNotFound
@@ -60,7 +60,7 @@ class Followed:
 
     def settle(self, source: Source, view: SourceView, wait: float | None = None) -> None:
         """Let a check, or an acceptance without *wait*, come to what *view* says."""
-        self.table.settle(source, Settled("changed", view.record(0.0), view.kept, view.held, wait=wait))
+        self.table.settle(source, SourceUpdate("changed", view.record(0.0), view.kept, view.held, wait=wait))
 
 
 def test_a_source_is_followed_under_its_name_until_it_is_removed() -> None:

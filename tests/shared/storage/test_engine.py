@@ -16,7 +16,7 @@ from shared.model.kept import HeldContent, StoredContent
 from shared.model.lines import ChangeLine, Delta
 from shared.model.memory import Memory, Record
 from shared.model.registration import Registration
-from shared.model.settled import Known, Settled
+from shared.model.settled import Known, SourceUpdate
 from shared.model.spans import Span
 from shared.model.status import STATES, Status
 from shared.registration import read_fields
@@ -53,12 +53,12 @@ def record(state: str = "fresh", row: Registration = ROW, **changes: Any) -> Rec
     return Record(row.repo, row.url, row.registered_at, row.revision, status, Memory(), row.sequence)
 
 
-def let_in(number: int = 1, row: Registration = ROW, *, drops_held: bool = False) -> Settled:
-    return Settled("changed", record(row=row), kept(number, row), None, "good", drops_held)
+def let_in(number: int = 1, row: Registration = ROW, *, drops_held: bool = False) -> SourceUpdate:
+    return SourceUpdate("changed", record(row=row), kept(number, row), None, "good", drops_held)
 
 
-def held_back(number: int = 2) -> Settled:
-    return Settled("held", record("held"), kept(1), HeldContent(kept(number), None), "held")
+def held_back(number: int = 2) -> SourceUpdate:
+    return SourceUpdate("held", record("held"), kept(1), HeldContent(kept(number), None), "held")
 
 
 class Engines:
@@ -138,7 +138,7 @@ async def test_an_acceptance_is_whole(engines: Engines) -> None:
 async def test_a_failure_leaves_what_is_kept_and_its_state_is_secured(engines: Engines) -> None:
     holdings = engines.engine.holdings
     await holdings.settle(let_in(), now)
-    failed = Settled("failed", record("stale", consecutive_failures=1), kept(1), None)
+    failed = SourceUpdate("failed", record("stale", consecutive_failures=1), kept(1), None)
 
     assert await holdings.settle(failed, now)
     await holdings.secure()
@@ -147,9 +147,9 @@ async def test_a_failure_leaves_what_is_kept_and_its_state_is_secured(engines: E
 
 
 @pytest.mark.parametrize(
-    "late", [let_in(3), held_back(), Settled("failed", record("stale"), kept(1), None)], ids=["good", "held", "failed"]
+    "late", [let_in(3), held_back(), SourceUpdate("failed", record("stale"), kept(1), None)], ids=["good", "held", "failed"]
 )
-async def test_what_is_outdated_when_it_is_ready_changes_nothing(engines: Engines, late: Settled) -> None:
+async def test_what_is_outdated_when_it_is_ready_changes_nothing(engines: Engines, late: SourceUpdate) -> None:
     holdings = engines.engine.holdings
     await holdings.settle(let_in(), now)
     await holdings.secure()

@@ -11,7 +11,7 @@ from shared.formats.capability_index import read_index
 from shared.model.kept import HeldContent, StoredContent
 from shared.model.memory import Memory, Record
 from shared.model.registration import Registration
-from shared.model.settled import Settled
+from shared.model.settled import SourceUpdate
 from shared.model.status import Status
 from shared.problems import StartError, StorageUnavailable
 from shared.storage.engine import Lasted
@@ -38,9 +38,9 @@ def files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
-LET_IN = Settled("changed", record(), KEPT, None, "good")
-HOLD = Settled("held", record("held"), KEPT, HeldContent(HELD, None), "held")
-ACCEPT = Settled("changed", record(), HELD, None, "good", drops_held=True)
+LET_IN = SourceUpdate("changed", record(), KEPT, None, "good")
+HOLD = SourceUpdate("held", record("held"), KEPT, HeldContent(HELD, None), "held")
+ACCEPT = SourceUpdate("changed", record(), HELD, None, "good", drops_held=True)
 
 
 @pytest.fixture
@@ -155,7 +155,7 @@ async def test_a_sync_that_failed_is_tried_again_with_the_states(
     assert (calls, tally.failing) == (["sync", "save"], set())
 
 
-def replace_content() -> Settled:
+def replace_content() -> SourceUpdate:
     """Return a check that brought other content and no other state."""
     return LET_IN._replace(good=replace(KEPT, content=HELD.content))
 
