@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 Ending = Literal["changed", "unchanged", "held", "failed"]
 
 
-class Known(NamedTuple):
+class StoredSource(NamedTuple):
     """What a start finds of one source: the last *record*, the last *good* content and what is *held* in its place.
 
     An engine may have made them durable at different moments, so whoever reads them decides which of them count.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from shared.model.kept import StoredContent
     from shared.model.memory import Record
     from shared.model.registration import Registration
-    from shared.model.settled import Known
+    from shared.model.settled import StoredSource
     from shared.sources.room import ContentRoom
 
 _MOST_NAMED = 20
@@ -40,7 +40,7 @@ class RestoredSource(NamedTuple):
     wait: float
 
 
-def restored(registration: Registration, known: Known, time: RunningTime) -> RestoredSource:
+def restored(registration: Registration, known: StoredSource, time: RunningTime) -> RestoredSource:
     """Return the source of *registration* with what counts of all that is *known*.
 
     What was checked a short while ago is not due yet.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from shared.model.lines import ChangeLine
     from shared.model.memory import Record
     from shared.model.registration import Registration
-    from shared.model.settled import Known, SourceUpdate
+    from shared.model.settled import SourceUpdate, StoredSource
     from shared.model.spans import Span
     from shared.storage import Store
     from shared.storage.archive import Filling, Snapshot
@@ -75,17 +75,17 @@ class Lasted(NamedTuple):
     watched: float = 0.0
 
 
-class Remembered(NamedTuple):
+class StoredSources(NamedTuple):
     """How long the hub had *lasted* when that was recorded, and what is known of each registration, by its repo."""
 
     lasted: Lasted
-    known: Mapping[str, Known]
+    known: Mapping[str, StoredSource]
 
 
 class Holdings(Protocol):
     """Contents and states of sources. What of them is let in, and which of it counts at a start, is decided above."""
 
-    def load(self, registrations: Iterable[Registration]) -> Remembered:
+    def load(self, registrations: Iterable[Registration]) -> StoredSources:
         """Return what is kept of *registrations*; raise StartError for what can't be trusted. Nothing is written."""
         ...
 

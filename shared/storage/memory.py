@@ -10,7 +10,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from shared.model.rules import DEFAULT_BOUNDS, RegistrationBounds
-from shared.model.settled import Known
+from shared.model.settled import StoredSource
 from shared.problems import RepoNotFound, StartError, StorageUnavailable
 from shared.storage.engine import (
     Editions,
@@ -18,9 +18,9 @@ from shared.storage.engine import (
     Head,
     Holdings,
     Lasted,
-    Remembered,
     Shown,
     SoleDuty,
+    StoredSources,
     TimelineStore,
     Turn,
 )
@@ -77,23 +77,23 @@ class MemoryHoldings(Holdings):
 
     def __init__(self) -> None:
         """Begin with nothing."""
-        self._known: dict[str, Known] = {}
+        self._known: dict[str, StoredSource] = {}
         self._lasted = Lasted()
         self._ignored: dict[str, bool] = {}
 
-    def load(self, registrations: Iterable[Registration]) -> Remembered:
+    def load(self, registrations: Iterable[Registration]) -> StoredSources:
         """Keep the promise of Holdings, as all of these do."""
-        return Remembered(self._lasted, {row.repo: self._read_for(row) for row in registrations})
+        return StoredSources(self._lasted, {row.repo: self._read_for(row) for row in registrations})
 
-    def _read_for(self, registration: Registration) -> Known:
-        record, *contents = self._known.get(registration.repo, Known())
-        return Known(record, *(one if one and one.read_for(registration) else None for one in contents))
+    def _read_for(self, registration: Registration) -> StoredSource:
+        record, *contents = self._known.get(registration.repo, StoredSource())
+        return StoredSource(record, *(one if one and one.read_for(registration) else None for one in contents))
 
     async def settle(self, ended: SourceUpdate, still: Callable[[], bool]) -> bool:
         """Keep the promise."""
         if not still():
             return False
-        known = self._known.get(ended.record.repo, Known())._replace(record=ended.record)
+        known = self._known.get(ended.record.repo, StoredSource())._replace(record=ended.record)
         if ended.drops_held or ended.writes == "held":
             known = known._replace(held=ended.held.kept if ended.held else None)
         if ended.writes == "good":
@@ -105,14 +105,14 @@ class MemoryHoldings(Holdings):
         """Keep the promise."""
         self._lasted = lasted
         for record in records:
-            self._known[record.repo] = self._known.get(record.repo, Known())._replace(record=record)
+            self._known[record.repo] = self._known.get(record.repo, StoredSource())._replace(record=record)
 
     async def secure(self) -> None:
         """Keep the promise: there is no power that could be cut."""
 
     def forget(self, repo: str, *, held_only: bool = False) -> None:
         """Keep the promise."""
-        known = self._known.pop(repo, Known())
+        known = self._known.pop(repo, StoredSource())
         if held_only:
             self._known[repo] = known._replace(held=None)
 
@@ -126,7 +126,7 @@ class MemoryHoldings(Holdings):
         for repo, held_only in self._ignored.items():
             known = self._known.pop(repo, None)
             if known is not None:
-                self._known[repo] = Known(known.record, known.good if held_only else None)
+                self._known[repo] = StoredSource(known.record, known.good if held_only else None)
         self._ignored = {}
 
 

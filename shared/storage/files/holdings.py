@@ -10,9 +10,9 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from shared.model.settled import Known
+from shared.model.settled import StoredSource
 from shared.problems import StorageUnavailable
-from shared.storage.engine import Holdings, Lasted, Remembered
+from shared.storage.engine import Holdings, Lasted, StoredSources
 from shared.storage.files.journal import Journal, Saved
 from shared.storage.files.shelf import Shelves
 
@@ -53,13 +53,13 @@ class FileHoldings(Holdings):
         """Make the folders where they are missing, or raise StartError."""
         self._shelves.make()
 
-    def load(self, registrations: Iterable[Registration]) -> Remembered:
+    def load(self, registrations: Iterable[Registration]) -> StoredSources:
         """Keep the promise of Holdings, as all of these do."""
         ran, watched, records = self._journal.load()
-        known = {row.repo: Known(records.get(row.repo), *self._contents_of(row)) for row in registrations}
+        known = {row.repo: StoredSource(records.get(row.repo), *self._contents_of(row)) for row in registrations}
         self._records = {repo: one.record for repo, one in known.items() if one.record}
         self._lasted = Lasted(ran, watched)
-        return Remembered(self._lasted, known)
+        return StoredSources(self._lasted, known)
 
     def must_be_readable(self, registrations: Iterable[Registration]) -> None:
         """Raise StartError for the first file that can't be trusted, as ``load`` does; keep one content at a time."""

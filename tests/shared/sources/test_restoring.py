@@ -10,7 +10,7 @@ from shared.formats.capability_index import read_index
 from shared.model.kept import HeldContent, StoredContent
 from shared.model.memory import Memory, Record
 from shared.model.registration import Registration
-from shared.model.settled import Known
+from shared.model.settled import StoredSource
 from shared.model.source import SourceView
 from shared.model.status import Status
 from shared.sources.restoring import admit, restored
@@ -34,9 +34,9 @@ def record(*, memory: Memory = memory(), **changes: Any) -> Record:  # noqa: B00
     return Record(ROW.repo, ROW.url, "", 1, Status(state="fresh", **{**facts, **changes}), memory)
 
 
-def known(record: Record | None = None, good: int = 1) -> Known:
+def known(record: Record | None = None, good: int = 1) -> StoredSource:
     """Return a *record*, content number 1 that is served, or the number *good*, and number 2 that is held."""
-    return Known(record, kept(good), kept(2))
+    return StoredSource(record, kept(good), kept(2))
 
 
 def test_without_a_record_the_content_is_there_and_due() -> None:
@@ -91,7 +91,7 @@ def test_what_an_acceptance_left_behind_is_not_held() -> None:
 
 
 def test_what_is_held_counts_for_nothing_where_what_it_was_to_replace_is_gone() -> None:
-    source = restored(ROW, Known(None, None, kept(2)), Hands().running()).view
+    source = restored(ROW, StoredSource(None, None, kept(2)), Hands().running()).view
 
     assert (source.kept, source.held, source.good, source.status.state) == (None, None, None, "never")
 
@@ -150,7 +150,7 @@ def test_a_record_is_not_that_of_another_registration_of_the_same_second(
     row = replace(ROW, sequence=7)
     failing = record(digest=None, error={"type": "source-timeout", "detail": "Late."}, consecutive_failures=3)
 
-    source = restored(row, Known(failing._replace(sequence=sequence)), Hands().running()).view
+    source = restored(row, StoredSource(failing._replace(sequence=sequence)), Hands().running()).view
 
     # 0 is what a version wrote that did not number them: then the time has to do.
     failures = source.status.consecutive_failures

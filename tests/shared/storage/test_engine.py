@@ -16,7 +16,7 @@ from shared.model.kept import HeldContent, StoredContent
 from shared.model.lines import ChangeLine, Delta
 from shared.model.memory import Memory, Record
 from shared.model.registration import Registration
-from shared.model.settled import Known, SourceUpdate
+from shared.model.settled import SourceUpdate, StoredSource
 from shared.model.spans import Span
 from shared.model.status import STATES, Status
 from shared.registration import read_fields
@@ -81,7 +81,7 @@ class Engines:
         self.next().open()
         return self.engine
 
-    def known(self, *rows: Registration) -> dict[str, Known]:
+    def known(self, *rows: Registration) -> dict[str, StoredSource]:
         """Return what the next process knows of *rows*."""
         return dict(self.again().holdings.load(rows or (ROW,)).known)
 
@@ -111,7 +111,7 @@ def test_a_new_engine_holds_nothing(engines: Engines) -> None:
     assert (engine.health(), engine.duty.mine) == ("ok", True)
     assert engine.editions.load().head == Head()
     assert [*engine.editions.load().lines, *engine.past.load(), *engine.registrations.all()] == []
-    assert engine.holdings.load([ROW]) == (Lasted(), {ROW.repo: Known()})
+    assert engine.holdings.load([ROW]) == (Lasted(), {ROW.repo: StoredSource()})
 
 
 async def test_what_a_check_came_to_is_known_after_a_restart(engines: Engines) -> None:
@@ -121,7 +121,7 @@ async def test_what_a_check_came_to_is_known_after_a_restart(engines: Engines) -
     assert await holdings.settle(held_back(), now)
     await holdings.secure()
 
-    assert engines.known() == {ROW.repo: Known(record("held"), kept(1), kept(2))}
+    assert engines.known() == {ROW.repo: StoredSource(record("held"), kept(1), kept(2))}
 
 
 async def test_an_acceptance_is_whole(engines: Engines) -> None:
@@ -132,7 +132,7 @@ async def test_an_acceptance_is_whole(engines: Engines) -> None:
     assert await holdings.settle(let_in(2, drops_held=True), now)
     await holdings.secure()
 
-    assert engines.known() == {ROW.repo: Known(record(), kept(2), None)}
+    assert engines.known() == {ROW.repo: StoredSource(record(), kept(2), None)}
 
 
 async def test_a_failure_leaves_what_is_kept_and_its_state_is_secured(engines: Engines) -> None:
@@ -143,7 +143,7 @@ async def test_a_failure_leaves_what_is_kept_and_its_state_is_secured(engines: E
     assert await holdings.settle(failed, now)
     await holdings.secure()
 
-    assert engines.known() == {ROW.repo: Known(failed.record, kept(1), None)}
+    assert engines.known() == {ROW.repo: StoredSource(failed.record, kept(1), None)}
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ async def test_what_is_outdated_when_it_is_ready_changes_nothing(engines: Engine
     assert not await holdings.settle(late, lambda: False)
     await holdings.secure()
 
-    assert engines.known() == {ROW.repo: Known(record(), kept(1), None)}
+    assert engines.known() == {ROW.repo: StoredSource(record(), kept(1), None)}
 
 
 async def test_records_are_jotted_in_a_batch_and_those_of_others_stay(engines: Engines) -> None:
@@ -169,7 +169,7 @@ async def test_records_are_jotted_in_a_batch_and_those_of_others_stay(engines: E
 
     assert engines.again().holdings.load([ROW, OTHER]) == (
         Lasted(50.0, 40.0),
-        {ROW.repo: Known(jotted), OTHER.repo: Known(record(row=OTHER), kept(1, OTHER))},
+        {ROW.repo: StoredSource(jotted), OTHER.repo: StoredSource(record(row=OTHER), kept(1, OTHER))},
     )
 
 
@@ -188,12 +188,12 @@ async def test_forgets_a_repo_or_only_what_is_held_of_it(engines: Engines) -> No
     await holdings.settle(held_back(), now)
     holdings.forget(ROW.repo, held_only=True)
     await holdings.jot([], Lasted())
-    assert engines.known() == {ROW.repo: Known(record("held"), kept(1), None)}
+    assert engines.known() == {ROW.repo: StoredSource(record("held"), kept(1), None)}
 
     engines.engine.holdings.forget(ROW.repo)
     await engines.engine.holdings.jot([], Lasted())
 
-    assert engines.known() == {ROW.repo: Known()}
+    assert engines.known() == {ROW.repo: StoredSource()}
 
 
 async def test_content_of_another_registration_of_the_name_is_not_given(engines: Engines) -> None:
