@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from shared.problems import Problem
 from shared.shortage import log_failure
-from shared.storage.engine import Lasted
+from shared.storage.engine import RunningSeconds
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -129,4 +129,4 @@ class Keeper:
             records += [source.record(now) for source in part]
             await asyncio.sleep(0)
         followed = [record for record in records if self._table.get(record.repo) is not None]
-        await self._holdings.jot(followed, Lasted(self._time.ran, self._time.watched))
+        await self._holdings.jot(followed, RunningSeconds(self._time.ran, self._time.watched))

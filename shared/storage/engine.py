@@ -68,7 +68,7 @@ class Editions(Protocol):
         ...
 
 
-class Lasted(NamedTuple):
+class RunningSeconds(NamedTuple):
     """For how many seconds the hub *ran* over all its starts, and *watched* its sources (see ``RunningTime``)."""
 
     ran: float = 0.0
@@ -78,7 +78,7 @@ class Lasted(NamedTuple):
 class StoredSources(NamedTuple):
     """How long the hub had *lasted* when that was recorded, and what is known of each registration, by its repo."""
 
-    lasted: Lasted
+    lasted: RunningSeconds
     known: Mapping[str, StoredSource]
 
 
@@ -100,7 +100,7 @@ class Holdings(Protocol):
         """
         ...
 
-    async def jot(self, records: Sequence[Record], lasted: Lasted) -> None:
+    async def jot(self, records: Sequence[Record], lasted: RunningSeconds) -> None:
         """Make *records* durable in the place of those of the same repos, and for how long the hub has *lasted*.
 
         What was settled before is durable then too. Raise StorageUnavailable; then all of it is tried again.

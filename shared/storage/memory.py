@@ -17,7 +17,7 @@ from shared.storage.engine import (
     Engine,
     Head,
     Holdings,
-    Lasted,
+    RunningSeconds,
     Shown,
     SoleDuty,
     StoredSources,
@@ -78,7 +78,7 @@ class MemoryHoldings(Holdings):
     def __init__(self) -> None:
         """Begin with nothing."""
         self._known: dict[str, StoredSource] = {}
-        self._lasted = Lasted()
+        self._lasted = RunningSeconds()
         self._ignored: dict[str, bool] = {}
 
     def load(self, registrations: Iterable[Registration]) -> StoredSources:
@@ -101,7 +101,7 @@ class MemoryHoldings(Holdings):
         self._known[ended.record.repo] = known
         return True
 
-    async def jot(self, records: Sequence[Record], lasted: Lasted) -> None:
+    async def jot(self, records: Sequence[Record], lasted: RunningSeconds) -> None:
         """Keep the promise."""
         self._lasted = lasted
         for record in records:

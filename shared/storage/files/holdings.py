@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from shared.model.settled import StoredSource
 from shared.problems import StorageUnavailable
-from shared.storage.engine import Holdings, Lasted, StoredSources
+from shared.storage.engine import Holdings, RunningSeconds, StoredSources
 from shared.storage.files.journal import Journal, Saved
 from shared.storage.files.shelf import Shelves
 
@@ -41,7 +41,7 @@ class FileHoldings(Holdings):
         self._journal = Journal(folder / "sources.json")
         self._tally = tally
         self._records: dict[str, Record] = {}
-        self._lasted = Lasted()
+        self._lasted = RunningSeconds()
         self._states = self._contents = False
         self._writing = asyncio.Lock()
 
@@ -58,7 +58,7 @@ class FileHoldings(Holdings):
         ran, watched, records = self._journal.load()
         known = {row.repo: StoredSource(records.get(row.repo), *self._contents_of(row)) for row in registrations}
         self._records = {repo: one.record for repo, one in known.items() if one.record}
-        self._lasted = Lasted(ran, watched)
+        self._lasted = RunningSeconds(ran, watched)
         return StoredSources(self._lasted, known)
 
     def must_be_readable(self, registrations: Iterable[Registration]) -> None:
@@ -109,7 +109,7 @@ class FileHoldings(Holdings):
             self._tally.wrote(what, "failed")
             raise
 
-    async def jot(self, records: Sequence[Record], lasted: Lasted) -> None:
+    async def jot(self, records: Sequence[Record], lasted: RunningSeconds) -> None:
         """Keep the promise."""
         async with self._writing:
             self._records.update((record.repo, record) for record in records)

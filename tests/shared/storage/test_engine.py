@@ -20,7 +20,7 @@ from shared.model.settled import SourceUpdate, StoredSource
 from shared.model.spans import Span
 from shared.model.status import STATES, Status
 from shared.registration import read_fields
-from shared.storage.engine import Engine, Head, Lasted, Shown
+from shared.storage.engine import Engine, Head, RunningSeconds, Shown
 from shared.storage.files import FilesEngine
 from shared.storage.memory import MemoryEngine
 from shared.tally import Tally
@@ -111,7 +111,7 @@ def test_a_new_engine_holds_nothing(engines: Engines) -> None:
     assert (engine.health(), engine.duty.mine) == ("ok", True)
     assert engine.editions.load().head == Head()
     assert [*engine.editions.load().lines, *engine.past.load(), *engine.registrations.all()] == []
-    assert engine.holdings.load([ROW]) == (Lasted(), {ROW.repo: StoredSource()})
+    assert engine.holdings.load([ROW]) == (RunningSeconds(), {ROW.repo: StoredSource()})
 
 
 async def test_what_a_check_came_to_is_known_after_a_restart(engines: Engines) -> None:
@@ -165,21 +165,21 @@ async def test_records_are_jotted_in_a_batch_and_those_of_others_stay(engines: E
     await holdings.settle(let_in(row=OTHER), now)
     jotted = record(checked_at=NOW)
 
-    await holdings.jot([jotted], Lasted(50.0, 40.0))
+    await holdings.jot([jotted], RunningSeconds(50.0, 40.0))
 
     assert engines.again().holdings.load([ROW, OTHER]) == (
-        Lasted(50.0, 40.0),
+        RunningSeconds(50.0, 40.0),
         {ROW.repo: StoredSource(jotted), OTHER.repo: StoredSource(record(row=OTHER), kept(1, OTHER))},
     )
 
 
 async def test_how_long_the_hub_lasted_stays_known_while_states_are_secured(engines: Engines) -> None:
     holdings = engines.engine.holdings
-    await holdings.jot([], Lasted(50.0, 40.0))
+    await holdings.jot([], RunningSeconds(50.0, 40.0))
     await holdings.settle(let_in(), now)
     await holdings.secure()
 
-    assert engines.again().holdings.load([]).lasted == Lasted(50.0, 40.0)
+    assert engines.again().holdings.load([]).lasted == RunningSeconds(50.0, 40.0)
 
 
 async def test_forgets_a_repo_or_only_what_is_held_of_it(engines: Engines) -> None:
@@ -187,11 +187,11 @@ async def test_forgets_a_repo_or_only_what_is_held_of_it(engines: Engines) -> No
     await holdings.settle(let_in(), now)
     await holdings.settle(held_back(), now)
     holdings.forget(ROW.repo, held_only=True)
-    await holdings.jot([], Lasted())
+    await holdings.jot([], RunningSeconds())
     assert engines.known() == {ROW.repo: StoredSource(record("held"), kept(1), None)}
 
     engines.engine.holdings.forget(ROW.repo)
-    await engines.engine.holdings.jot([], Lasted())
+    await engines.engine.holdings.jot([], RunningSeconds())
 
     assert engines.known() == {ROW.repo: StoredSource()}
 

@@ -14,7 +14,7 @@ from shared.model.registration import Registration
 from shared.model.settled import SourceUpdate
 from shared.model.status import Status
 from shared.problems import StartError, StorageUnavailable
-from shared.storage.engine import Lasted
+from shared.storage.engine import RunningSeconds
 from shared.storage.files.holdings import FileHoldings
 from shared.tally import Tally
 from tests.builders import capability, index, registration
@@ -180,9 +180,9 @@ async def test_what_is_settled_while_the_records_are_written_is_written_next(
 
 
 async def test_a_record_that_is_forgotten_is_written_no_more(holdings: FileHoldings) -> None:
-    await holdings.jot([record(), record()._replace(repo="other")], Lasted())
+    await holdings.jot([record(), record()._replace(repo="other")], RunningSeconds())
     holdings.forget(ROW.repo)
-    await holdings.jot([], Lasted())
+    await holdings.jot([], RunningSeconds())
 
     assert [*holdings._journal.load().records] == ["other"]
 
