@@ -34,7 +34,7 @@ class Head(NamedTuple):
     since: dict[str, str] = {}  # noqa: RUF012 - never changed
 
 
-class Shown(NamedTuple):
+class StoredEdition(NamedTuple):
     """The head of the last edition, and the change lines that lead to it, the oldest first; some may be missing."""
 
     head: Head
@@ -55,7 +55,7 @@ class Turn(Protocol):
 class Editions(Protocol):
     """The editions of the federated index: serial, change lines, one composition at a time."""
 
-    def load(self) -> Shown:
+    def load(self) -> StoredEdition:
         """Return what was served last; raise StartError for what can't be trusted. Nothing is written."""
         ...
 

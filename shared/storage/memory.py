@@ -18,8 +18,8 @@ from shared.storage.engine import (
     Head,
     Holdings,
     RunningSeconds,
-    Shown,
     SoleDuty,
+    StoredEdition,
     StoredSources,
     TimelineStore,
     Turn,
@@ -135,16 +135,16 @@ class MemoryEditions(Editions):
 
     def __init__(self) -> None:
         """Begin with nothing."""
-        self._shown = Shown(Head(), ())
+        self._shown = StoredEdition(Head(), ())
         self._composing = asyncio.Lock()
 
-    def load(self) -> Shown:
+    def load(self) -> StoredEdition:
         """Keep the promise of Editions, as all of these do."""
         return self._shown
 
     def begin(self, head: Head, lines: Sequence[ChangeLine]) -> None:
         """Keep the promise."""
-        self._shown = Shown(head, tuple(lines))
+        self._shown = StoredEdition(head, tuple(lines))
 
     @contextlib.asynccontextmanager
     async def turn(self) -> AsyncIterator[Turn]:

@@ -12,7 +12,7 @@ from shared.disk import PREVIOUS, content_of, parsed, storage_problem, trusted, 
 from shared.model.lines import ChangeLine
 from shared.model.window import DEFAULT_WINDOW, WindowBounds
 from shared.saved import fitting, is_moment
-from shared.storage.engine import Editions, Head, Shown, Turn
+from shared.storage.engine import Editions, Head, StoredEdition, Turn
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
@@ -35,10 +35,10 @@ class FileEditions(Editions):
         self._composing = asyncio.Lock()
         self.head = Head()
 
-    def load(self) -> Shown:
+    def load(self) -> StoredEdition:
         """Keep the promise of Editions, as all of these do."""
         self.head = head = self._read()
-        return Shown(head, self._lines.load(head.serial, head.substance))
+        return StoredEdition(head, self._lines.load(head.serial, head.substance))
 
     def _read(self) -> Head:
         remedy = f"Put back a good copy, such as {self._path.name}{PREVIOUS}: without it the serial would go back."

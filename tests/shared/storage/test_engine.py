@@ -20,7 +20,7 @@ from shared.model.settled import SourceUpdate, StoredSource
 from shared.model.spans import Span
 from shared.model.status import STATES, Status
 from shared.registration import read_fields
-from shared.storage.engine import Engine, Head, RunningSeconds, Shown
+from shared.storage.engine import Engine, Head, RunningSeconds, StoredEdition
 from shared.storage.files import FilesEngine
 from shared.storage.memory import MemoryEngine
 from shared.tally import Tally
@@ -102,7 +102,7 @@ def now() -> bool:
 
 
 def test_a_hub_that_served_nothing_yet_is_at_serial_0() -> None:
-    assert Shown(Head(), []).head == (0, "", "", {})
+    assert StoredEdition(Head(), []).head == (0, "", "", {})
 
 
 def test_a_new_engine_holds_nothing(engines: Engines) -> None:
