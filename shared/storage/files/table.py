@@ -28,7 +28,7 @@ Row = dict[str, Any]
 Tables = dict[str, dict[str, Any]]
 
 
-class Gone(NamedTuple):
+class RetiredNumbers(NamedTuple):
     """What registrations that are gone had reached: the highest *revision* and the highest number (*sequence*).
 
     Files of versions that did not keep the number tell 0.
@@ -152,13 +152,13 @@ class Database(tinydb.TinyDB):
         self.upgrade = cast("AtomicStorage", self.storage).upgrade
         self._repos = cast("_BatchTable", self.table("repos"))
 
-    def load(self) -> tuple[dict[str, Row], Gone]:
+    def load(self) -> tuple[dict[str, Row], RetiredNumbers]:
         """Return every row by the name of its repo, and what those that are gone had reached."""
         rows = {str(one.doc_id): dict(one) for one in self._repos}
         row = rows.pop(RETIRED, {"retired": 0})
-        return rows, fitting(Gone(row["retired"], row.get("sequence", 0)))
+        return rows, fitting(RetiredNumbers(row["retired"], row.get("sequence", 0)))
 
-    def save(self, rows: Mapping[str, Row | None], gone: Gone) -> None:
+    def save(self, rows: Mapping[str, Row | None], gone: RetiredNumbers) -> None:
         """Store the changed *rows* (None for those gone) and what is *gone*, durably and as one write.
 
         Raise StorageUnavailable and change nothing.

@@ -14,7 +14,7 @@ from shared.problems import Problem, RepoNotFound, StorageUnavailable
 from shared.saved import fitting
 from shared.shortage import log_failure
 from shared.storage.files.history import History
-from shared.storage.files.table import REMEDY, Database, Gone
+from shared.storage.files.table import REMEDY, Database, RetiredNumbers
 from shared.storage.ledger import Ledger, LedgerStore
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class TinyStore(LedgerStore):
         self._history.append(changes)
         try:
             changed = {change.repo: _row(staged, change.repo) for change in changes}
-            self._database.save(changed, Gone(staged.retired, staged.sequence))
+            self._database.save(changed, RetiredNumbers(staged.retired, staged.sequence))
         except BaseException as fault:
             self._history.withdraw(in_doubt=isinstance(fault, StorageUnavailable) and fault.in_doubt)
             raise

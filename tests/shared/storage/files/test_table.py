@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from shared.problems import StartError, StorageUnavailable
-from shared.storage.files.table import Database, Gone
+from shared.storage.files.table import Database, RetiredNumbers
 from shared.version import VERSION
 
 if TYPE_CHECKING:
@@ -25,19 +25,19 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_what_was_saved_is_there_after_a_restart(path: Path) -> None:
-    Database(path).save(ROWS, Gone(3, 8))
-    Database(path).save({"b": None, **NEW}, Gone(5, 8))
+    Database(path).save(ROWS, RetiredNumbers(3, 8))
+    Database(path).save({"b": None, **NEW}, RetiredNumbers(5, 8))
 
-    assert Database(path).load() == ({"a": {"url": "u"}, **NEW}, Gone(5, 8))
+    assert Database(path).load() == ({"a": {"url": "u"}, **NEW}, RetiredNumbers(5, 8))
 
 
 def test_begins_empty_and_writes_nothing_by_itself(path: Path) -> None:
-    assert Database(path).load() == ({}, Gone())
+    assert Database(path).load() == ({}, RetiredNumbers())
     assert not path.exists()
 
 
 def test_says_what_the_file_is(path: Path) -> None:
-    Database(path).save(ROWS, Gone(3, 8))
+    Database(path).save(ROWS, RetiredNumbers(3, 8))
 
     assert orjson.loads(path.read_bytes())["about"] == {
         "1": {"kind": "reuse-surface registrations", "format": 3, "written_by": VERSION}
@@ -46,7 +46,7 @@ def test_says_what_the_file_is(path: Path) -> None:
 
 def test_a_save_that_fails_changes_nothing_here_or_on_disk(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     database = Database(path)
-    database.save(ROWS, Gone(3, 8))
+    database.save(ROWS, RetiredNumbers(3, 8))
     before = path.read_bytes()
 
     def fail(_: int) -> None:
@@ -55,27 +55,27 @@ def test_a_save_that_fails_changes_nothing_here_or_on_disk(path: Path, monkeypat
     with monkeypatch.context() as broken:
         broken.setattr(os, "fsync", fail)
         with pytest.raises(StorageUnavailable):
-            database.save(NEW, Gone(4, 8))
+            database.save(NEW, RetiredNumbers(4, 8))
 
-    assert database.load() == (ROWS, Gone(3, 8))
+    assert database.load() == (ROWS, RetiredNumbers(3, 8))
     assert path.read_bytes() == before
-    database.save(NEW, Gone(4, 8))
-    assert Database(path).load() == (ROWS | NEW, Gone(4, 8))
+    database.save(NEW, RetiredNumbers(4, 8))
+    assert Database(path).load() == (ROWS | NEW, RetiredNumbers(4, 8))
 
 
 def test_the_generation_before_lies_beside_it(path: Path) -> None:
     database = Database(path)
-    database.save(ROWS, Gone(3, 8))
+    database.save(ROWS, RetiredNumbers(3, 8))
     before = path.read_bytes()
-    database.save(NEW, Gone(4, 8))
+    database.save(NEW, RetiredNumbers(4, 8))
 
     assert path.with_name("registrations.json.prev").read_bytes() == before
 
 
 def test_a_file_that_is_gone_though_its_previous_generation_is_there_stops_the_start(path: Path) -> None:
     database = Database(path)
-    database.save(ROWS, Gone(3, 8))
-    database.save(ROWS, Gone(3, 8))
+    database.save(ROWS, RetiredNumbers(3, 8))
+    database.save(ROWS, RetiredNumbers(3, 8))
     path.unlink()
 
     with pytest.raises(StartError, match="is missing, but its previous generation is there"):
@@ -119,7 +119,7 @@ UPGRADED = {
 def test_an_old_file_is_brought_to_the_present_format_and_kept_aside(path: Path) -> None:
     path.write_bytes(OLD)
     database = Database(path)
-    assert database.load() == (UPGRADED, Gone(7))
+    assert database.load() == (UPGRADED, RetiredNumbers(7))
     assert [one.name for one in path.parent.iterdir()] == ["registrations.json"]
     assert path.read_bytes() == OLD
 
@@ -131,7 +131,7 @@ def test_an_old_file_is_brought_to_the_present_format_and_kept_aside(path: Path)
         "written_by": VERSION,
     }
     assert path.with_name("registrations.json.format-1").read_bytes() == OLD
-    assert Database(path).load() == (UPGRADED, Gone(7))
+    assert Database(path).load() == (UPGRADED, RetiredNumbers(7))
 
 
 def test_a_second_upgrade_keeps_the_file_of_the_last_one(path: Path) -> None:
@@ -162,7 +162,7 @@ def test_an_upgrade_that_the_volume_refuses_leaves_the_old_file(
             Database(path).upgrade()
 
     assert path.read_bytes() == OLD
-    assert Database(path).load() == (UPGRADED, Gone(7))
+    assert Database(path).load() == (UPGRADED, RetiredNumbers(7))
 
 
 def test_a_downgrade_is_refused_and_says_which_version_to_start(path: Path) -> None:
