@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from shared.model.settled import StoredSource
 from shared.problems import StorageUnavailable
 from shared.storage.engine import Holdings, RunningSeconds, StoredSources
-from shared.storage.files.journal import Journal, Saved
+from shared.storage.files.journal import Journal, SavedRecords
 from shared.storage.files.shelf import Shelves
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class FileHoldings(Holdings):
                 await self._write(self._shelves.sync)
 
     async def _save(self) -> None:
-        saved = Saved(*self._lasted, dict(self._records))
+        saved = SavedRecords(*self._lasted, dict(self._records))
 
         def save() -> None:
             self._shelves.sync()

@@ -18,7 +18,7 @@ FORMAT, OLDEST = 3, 1
 _REMEDY = "Put back a good copy, or remove it: every source is then checked again."
 
 
-class Saved(NamedTuple):
+class SavedRecords(NamedTuple):
     """How long the hub had run and watched (see ``RunningTime``), and the records by repo."""
 
     ran: float = 0.0
@@ -32,18 +32,18 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def load(self) -> Saved:
+    def load(self) -> SavedRecords:
         """Return what was saved, nothing in the beginning; raise StartError for a bad file."""
         content = content_of(self._path, _REMEDY)
         if content is None:
-            return Saved()
+            return SavedRecords()
         with trusted(self._path, _REMEDY):
             saved = parsed(content, FORMAT, OLDEST)
             read = _record_of_format_1 if saved["format"] == OLDEST else _record
             records = {row[0]: _sound(read(*row)) for row in saved["sources"]}
-            return fitting(Saved(saved.get("ran", 0.0), saved.get("watched", 0.0), records))
+            return fitting(SavedRecords(saved.get("ran", 0.0), saved.get("watched", 0.0), records))
 
-    def save(self, saved: Saved) -> None:
+    def save(self, saved: SavedRecords) -> None:
         """Write *saved* durably, or raise StorageUnavailable."""
         rows = [_written(record) for record in saved.records.values()]
         about = {"format": FORMAT, "ran": saved.ran, "watched": saved.watched, "sources": rows}

@@ -8,7 +8,7 @@ import pytest
 from shared.model.memory import Mark, Memory, Record
 from shared.model.status import Status
 from shared.problems import StartError
-from shared.storage.files.journal import Journal, Saved
+from shared.storage.files.journal import Journal, SavedRecords
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +20,7 @@ def test_remembers_every_record_and_how_long_the_hub_ran(tmp_path: Path) -> None
     memory = Memory((mark,), "2026-11-23T09:00:00Z", 10.0, 20.0, 30.0, 40.0)
     status = Status(state="stale", error={"type": "x", "detail": "y"})
     record = Record("a", url, "2026-11-23T08:00:00Z", 7, status, memory, 3)
-    saved = Saved(50.5, 40.25, {"a": record, "b": record._replace(repo="b")})
+    saved = SavedRecords(50.5, 40.25, {"a": record, "b": record._replace(repo="b")})
 
     Journal(path).save(saved)
 
@@ -35,7 +35,7 @@ def test_reads_records_that_were_written_without_the_number_of_their_registratio
     saved = Journal(path).load()
 
     record = Record("a", url, at, 7, Status(state="stale"), Memory((), None, 10.0, 20.0, 30.0, 40.0), 0)
-    assert saved == Saved(50.5, 40.25, {"a": record})
+    assert saved == SavedRecords(50.5, 40.25, {"a": record})
 
 
 def test_reads_what_the_first_version_wrote(tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_reads_what_the_first_version_wrote(tmp_path: Path) -> None:
 
 
 def test_is_empty_in_the_beginning(tmp_path: Path) -> None:
-    assert Journal(tmp_path / "sources.json").load() == Saved()
+    assert Journal(tmp_path / "sources.json").load() == SavedRecords()
 
 
 @pytest.mark.parametrize(
