@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from shared.model.settled import StoredSource
 from shared.problems import StorageUnavailable
 from shared.storage.engine import Holdings, RunningSeconds, StoredSources
+from shared.storage.files.folder import ContentFolders
 from shared.storage.files.journal import Journal, SavedRecords
-from shared.storage.files.shelf import Shelves
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from shared.model.memory import Record
     from shared.model.registration import Registration
     from shared.model.settled import SourceUpdate
-    from shared.storage.files.shelf import Shelf
+    from shared.storage.files.folder import ContentFolder
     from shared.tally import Tally
 
 
@@ -37,7 +37,7 @@ class FileHoldings(Holdings):
 
     def __init__(self, folder: Path, tally: Tally) -> None:
         """Know where they lie; ``load`` reads them."""
-        self._shelves = Shelves(folder)
+        self._folders = ContentFolders(folder)
         self._journal = Journal(folder / "sources.json")
         self._tally = tally
         self._records: dict[str, Record] = {}
@@ -47,11 +47,11 @@ class FileHoldings(Holdings):
 
     def must_be_usable(self) -> None:
         """Raise StartError where something else has the name of a folder."""
-        self._shelves.must_be_usable()
+        self._folders.must_be_usable()
 
     def make(self) -> None:
         """Make the folders where they are missing, or raise StartError."""
-        self._shelves.make()
+        self._folders.make()
 
     def load(self, registrations: Iterable[Registration]) -> StoredSources:
         """Keep the promise of Holdings, as all of these do."""
@@ -68,7 +68,7 @@ class FileHoldings(Holdings):
             self._contents_of(row)
 
     def _contents_of(self, registration: Registration) -> tuple[StoredContent | None, StoredContent | None]:
-        return self._shelves.good.load(registration), self._shelves.held.load(registration)
+        return self._folders.good.load(registration), self._folders.held.load(registration)
 
     async def settle(self, ended: SourceUpdate, still: Callable[[], bool]) -> bool:
         """Keep the promise."""
@@ -76,27 +76,27 @@ class FileHoldings(Holdings):
         if ended.written is None:
             if not still():
                 return False
-        elif not await self._put(self._shelf(ended), repo, ended.written, still):
+        elif not await self._put(self._folder_of(ended), repo, ended.written, still):
             return False
         if ended.drops_held:
-            self._shelves.held.drop(repo)
+            self._folders.held.drop(repo)
         before = self._records.get(repo)
         self._states |= before is None or before.status.state != ended.record.status.state
         self._contents |= ended.writes is not None or ended.drops_held
         self._records[repo] = ended.record
         return True
 
-    def _shelf(self, ended: SourceUpdate) -> Shelf:
-        return self._shelves.held if ended.writes == "held" else self._shelves.good
+    def _folder_of(self, ended: SourceUpdate) -> ContentFolder:
+        return self._folders.held if ended.writes == "held" else self._folders.good
 
-    async def _put(self, shelf: Shelf, repo: str, new: StoredContent, still: Callable[[], bool]) -> bool:
+    async def _put(self, folder: ContentFolder, repo: str, new: StoredContent, still: Callable[[], bool]) -> bool:
         with self._counted("contents"):
-            draft = await asyncio.to_thread(shelf.draft, repo, new)
+            draft = await asyncio.to_thread(folder.draft, repo, new)
         if not still():
-            shelf.discard(draft)
+            folder.discard(draft)
             return False
         with self._counted("contents"):
-            shelf.place(draft, repo)
+            folder.place(draft, repo)
         self._tally.wrote("contents", "done")
         return True
 
@@ -123,13 +123,13 @@ class FileHoldings(Holdings):
             if self._states:
                 await self._save()
             elif self._contents:
-                await self._write(self._shelves.sync)
+                await self._write(self._folders.sync)
 
     async def _save(self) -> None:
         saved = SavedRecords(*self._lasted, dict(self._records))
 
         def save() -> None:
-            self._shelves.sync()
+            self._folders.sync()
             self._journal.save(saved)
 
         self._states = False
@@ -149,17 +149,17 @@ class FileHoldings(Holdings):
     def forget(self, repo: str, *, held_only: bool = False) -> None:
         """Keep the promise; a file that the volume does not let go is removed by the next start."""
         if held_only:
-            self._shelves.held.drop(repo)
+            self._folders.held.drop(repo)
         else:
-            self._shelves.drop(repo)
+            self._folders.drop(repo)
             self._records.pop(repo, None)
 
     def ignore(self, repo: str, *, held_only: bool = False) -> None:
         """Keep the promise."""
-        self._shelves.held.ignore(repo)
+        self._folders.held.ignore(repo)
         if not held_only:
-            self._shelves.good.ignore(repo)
+            self._folders.good.ignore(repo)
 
     def tidy(self, repos: Collection[str]) -> None:
         """Keep the promise; drafts that a crash left go too."""
-        self._shelves.tidy(repos)
+        self._folders.tidy(repos)

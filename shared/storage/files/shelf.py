@@ -1,4 +1,4 @@
-"""The contents of sources, one file each, with their validators: one shelf for the good, one for the held."""
+"""The contents of sources, one file each, with their validators: one folder for the good, one for the held."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _INDEX = b',"index":'
 _log = logging.getLogger("hub.sources")
 
 
-class Shelf:
+class ContentFolder:
     """A folder with a file ``<repo>.json`` per source. Drafts start with a dot, which no repo does."""
 
     def __init__(self, folder: Path) -> None:
@@ -90,7 +90,7 @@ class Shelf:
     def place(self, draft: Path, repo: str) -> None:
         """Make *draft* what is kept of *repo*, or raise StorageUnavailable. ``sync`` makes that durable.
 
-        Whoever drafts must place on the same shelf.
+        Whoever drafts must place on the same folder.
         """
         rename(draft, self._path(repo))
 
@@ -157,12 +157,12 @@ def _read(saved: dict[str, Any], written: bytes) -> StoredContent:
     return fitting(kept)
 
 
-class Shelves:
-    """Two shelves: *good* for the last content that was let in, *held* for what was not."""
+class ContentFolders:
+    """Two _folders: *good* for the last content that was let in, *held* for what was not."""
 
     def __init__(self, folder: Path) -> None:
-        self.good = Shelf(folder / "content")
-        self.held = Shelf(folder / "held")
+        self.good = ContentFolder(folder / "content")
+        self.held = ContentFolder(folder / "held")
 
     def drop(self, repo: str) -> None:
         """Forget *repo* on both."""

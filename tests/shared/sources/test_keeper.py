@@ -40,13 +40,13 @@ class Volume:
         self.engine = FilesEngine(folder, Hands().clock(), Tally())
         self.holdings = self.engine.holdings
         self.holdings.make()
-        self.shelves, self.journal = self.holdings._shelves, self.holdings._journal
+        self._folders, self.journal = self.holdings._folders, self.holdings._journal
         self.calls: list[str] = []
         self.refusals = 0
 
     def watch(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Come between the keeper and the disk."""
-        for name, owner in (("sync", self.shelves), ("save", self.journal)):
+        for name, owner in (("sync", self._folders), ("save", self.journal)):
             monkeypatch.setattr(owner, name, self._noted(name, getattr(owner, name)))
 
     def _noted(self, name: str, act: object) -> object:
@@ -216,7 +216,7 @@ async def test_states_are_written_every_few_seconds_whatever_goes_wrong(
 
     refused: list[Exception] = []
     with monkeypatch.context() as refusing:
-        refusing.setattr(volume.shelves, "sync", refuse)
+        refusing.setattr(volume._folders, "sync", refuse)
         table.note("state-hub")
         running = asyncio.create_task(keeper.run())
         await until(lambda: len(refused) > 1)

@@ -69,10 +69,10 @@ def calls(holdings: FileHoldings, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         monkeypatch.setattr(owner, call, acting)
 
-    for place, shelf in (("good", holdings._shelves.good), ("held", holdings._shelves.held)):
+    for place, folder in (("good", holdings._folders.good), ("held", holdings._folders.held)):
         for call in ("draft", "place", "drop", "discard"):
-            watch(shelf, call, f"{call} {place}")
-    watch(holdings._shelves, "sync", "sync")
+            watch(folder, call, f"{call} {place}")
+    watch(holdings._folders, "sync", "sync")
     watch(holdings._journal, "save", "save")
     return noted
 
@@ -123,7 +123,7 @@ async def test_content_that_the_volume_refuses_changes_nothing_and_is_counted(
         raise StorageUnavailable("Full.", status=507)
 
     with monkeypatch.context() as full:
-        full.setattr(holdings._shelves.good, call, refuse)
+        full.setattr(holdings._folders.good, call, refuse)
         with pytest.raises(StorageUnavailable):
             await holdings.settle(LET_IN, lambda: True)
     assert (tally.writes["contents", "failed"], tally.failing) == (1, {"contents"})
@@ -146,7 +146,7 @@ async def test_a_sync_that_failed_is_tried_again_with_the_states(
         raise StorageUnavailable("Read-only.")
 
     with monkeypatch.context() as refusing:
-        refusing.setattr(holdings._shelves, "sync", refuse)
+        refusing.setattr(holdings._folders, "sync", refuse)
         with pytest.raises(StorageUnavailable):
             await holdings.secure()
     assert tally.failing == {"states"}
