@@ -35,7 +35,7 @@ def write_whole(path: Path, content: bytes, *, keep_previous: bool = False) -> N
     before: IO[bytes] | None = None
     with contextlib.ExitStack() as stack:
         with _os_errors_as_problems(draft), contextlib.suppress(FileNotFoundError):
-            # HeldContent open, so that it can be read after another file has its name.
+            # Held open, so that it can be read after another file has its name.
             before = stack.enter_context(path.open("rb"))
         if keep_previous and before:
             _keep_if_possible(path)

@@ -19,7 +19,7 @@ CACHES = {"cache", "lru_cache", "cached"}
 
 ONE_OPERATION = {
     "shared/contract/failures.py::Failures.responses",
-    "shared/storage/files/folder.py::ContentFolder._stray",
+    "shared/storage/files/contents.py::ContentFolder._stray",
     "shared/storage/memory.py::MemoryHoldings._ignored",
     "shared/federation/feed.py::_Rows._shares",
     "shared/federation/feed.py::_Rows._sources",

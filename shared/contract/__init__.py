@@ -16,7 +16,7 @@ from shared.contract.failures import Failures
 from shared.contract.flattening import components, flattened
 from shared.contract.operations import Operation, described
 from shared.findings import KINDS, SEVERITIES
-from shared.model.settled import Ending
+from shared.model.source_update import Ending
 from shared.model.status import STATES
 from shared.problems import PROBLEMS, SourceProblem
 from shared.schemas import FOLDER, NAMES

@@ -18,7 +18,7 @@ from shared.fetch.answer import MAX_BYTES, Fetched, Redirect, read, retry_after
 from shared.fetch.lanes import Lanes, Widths
 from shared.fetch.network import Connector, Origins, explained
 from shared.fetch.talk import TalkTime
-from shared.model.kept import Validators
+from shared.model.stored_content import Validators
 from shared.problems import AddressRefused, Overloaded, SourceProblem, SourceRedirect, SourceTimeout
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from shared.fetch import urls
 from shared.fetch.codings import unpacker
-from shared.model.kept import Validators, is_validator
+from shared.model.stored_content import Validators, is_validator
 from shared.problems import SourceNotAnIndex, SourceRedirect, SourceStatus, SourceTooLarge
 
 if TYPE_CHECKING:

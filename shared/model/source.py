@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shared.model.content import Content
-    from shared.model.kept import HeldContent, StoredContent
     from shared.model.memory import Mark
     from shared.model.registration import Registration
-    from shared.model.settled import Ending, SourceUpdate
+    from shared.model.source_update import Ending, SourceUpdate
+    from shared.model.stored_content import HeldContent, StoredContent
 
 LEAST_INTERVAL = 30.0
 MOST_BACKOFF = 3600.0

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from shared.formats import SourceFormat
     from shared.formats.reader import DocumentReader
     from shared.model.content import Content
-    from shared.model.kept import StoredContent
+    from shared.model.stored_content import StoredContent
 
 _log = logging.getLogger("hub.sources")
 
@@ -47,7 +47,9 @@ class Checker:
         self._unread = unread or UnreadDocuments()
         self._clock = Clock()
 
-    async def check(self, repo: str, url: str, last: StoredContent | None = None, talk: TalkTime | None = None) -> CheckResult:
+    async def check(
+        self, repo: str, url: str, last: StoredContent | None = None, talk: TalkTime | None = None
+    ) -> CheckResult:
         """Return what the source of *repo* at *url* holds now; *last* makes the request conditional.
 
         *talk* counts for how long the source was talked to. Raise a SourceProblem for whatever is wrong with the

@@ -9,11 +9,11 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from shared.model.kept import HASH_BYTES, PATIENCE_SECONDS, Loss, ServedIds
+from shared.model.stored_content import HASH_BYTES, PATIENCE_SECONDS, Loss, ServedIds
 
 if TYPE_CHECKING:
     from shared.model.content import Content
-    from shared.model.kept import StoredContent
+    from shared.model.stored_content import StoredContent
 
 MOST_PAST = 8
 """So many sets of ids that were served are remembered of a source, 8 bytes for each id."""

@@ -10,9 +10,9 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from shared.model.kept import HeldContent, StoredContent
 from shared.model.memory import marked
-from shared.model.settled import SourceUpdate
+from shared.model.source_update import SourceUpdate
+from shared.model.stored_content import HeldContent, StoredContent
 from shared.sources.held import measured, past_of, shrinks
 from shared.sources.schedule import interval
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
     from shared.clock import RunningTime
     from shared.model.content import Content
-    from shared.model.kept import Loss
-    from shared.model.settled import Ending
     from shared.model.source import SourceView
+    from shared.model.source_update import Ending
     from shared.model.status import Status
+    from shared.model.stored_content import Loss
     from shared.problems import SourceProblem
     from shared.sources.check import CheckResult
     from shared.sources.source import Source
@@ -43,7 +43,9 @@ class Intake:
         self._time, self._clock = time, time.clock
         self._max_stale = max_stale
 
-    async def take(self, source: Source, result: CheckResult, last: StoredContent | None, duration: int) -> SourceUpdate | None:
+    async def take(
+        self, source: Source, result: CheckResult, last: StoredContent | None, duration: int
+    ) -> SourceUpdate | None:
         """Let in, hold or keep the content of *result*; after a 304 that is the content of *last*.
 
         Return None where the source was changed meanwhile. *duration* is in milliseconds.
@@ -144,7 +146,9 @@ def _shrinks(kept: StoredContent, new: Content, _now: float) -> bool:
     return shrinks(kept.content, new)
 
 
-async def _beside(compare: Callable[[StoredContent, Content, float], T], kept: StoredContent, new: Content, now: float) -> T:
+async def _beside(
+    compare: Callable[[StoredContent, Content, float], T], kept: StoredContent, new: Content, now: float
+) -> T:
     """Return what *compare* makes of the ids, beside the event loop where they are many."""
     ids = len(kept.content.entries) + len(new.entries) + sum(one.size for one in kept.past)
     return compare(kept, new, now) if ids <= FEW_IDS else await asyncio.to_thread(compare, kept, new, now)

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from shared.clock import RunningTime
     from shared.model.compose import Part
-    from shared.model.kept import StoredContent
     from shared.model.registration import Registration
     from shared.model.source import Outcome
+    from shared.model.stored_content import StoredContent
     from shared.signals import Signal, SourceNotice
     from shared.sources.check import Checker
     from shared.sources.room import ContentRoom

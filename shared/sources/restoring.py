@@ -11,10 +11,10 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from shared.model.kept import PATIENCE_SECONDS, HeldContent
 from shared.model.memory import Memory
 from shared.model.source import SourceView, describing
 from shared.model.status import Status
+from shared.model.stored_content import PATIENCE_SECONDS, HeldContent
 from shared.problems import HubFull
 from shared.sources.held import measured
 from shared.sources.schedule import longest
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shared.clock import RunningTime
-    from shared.model.kept import StoredContent
     from shared.model.memory import Record
     from shared.model.registration import Registration
-    from shared.model.settled import StoredSource
+    from shared.model.source_update import StoredSource
+    from shared.model.stored_content import StoredContent
     from shared.sources.room import ContentRoom
 
 _MOST_NAMED = 20
@@ -70,7 +70,9 @@ def _clamped(moment: float | None, now: float) -> float:
     return now if moment is None else min(moment, now)
 
 
-def _held(held: StoredContent | None, kept: StoredContent | None, memory: Memory, time: RunningTime) -> HeldContent | None:
+def _held(
+    held: StoredContent | None, kept: StoredContent | None, memory: Memory, time: RunningTime
+) -> HeldContent | None:
     """Return *held*, which waits to replace *kept*, with since when every check has seen it."""
     if held is None or kept is None:
         return None

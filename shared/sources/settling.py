@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shared.model.content import Content
-    from shared.model.kept import StoredContent
-    from shared.model.settled import SourceUpdate
     from shared.model.source import SourceView
+    from shared.model.source_update import SourceUpdate
+    from shared.model.stored_content import StoredContent
     from shared.sources.intake import Intake
     from shared.sources.room import ContentRoom
     from shared.sources.source import Source

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from shared.clock import RunningTime
-    from shared.model.kept import StoredContent
-    from shared.model.settled import SourceUpdate
     from shared.model.source import Outcome, SourceView
+    from shared.model.source_update import SourceUpdate
+    from shared.model.stored_content import StoredContent
     from shared.sources.hosts import Hosts
     from shared.sources.room import ContentRoom
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from shared.model.lines import ChangeLine
     from shared.model.memory import Record
     from shared.model.registration import Registration
-    from shared.model.settled import SourceUpdate, StoredSource
+    from shared.model.source_update import SourceUpdate, StoredSource
     from shared.model.spans import Span
     from shared.storage import Store
     from shared.storage.archive import Filling, Snapshot

@@ -10,7 +10,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from shared.model.rules import DEFAULT_BOUNDS, RegistrationBounds
-from shared.model.settled import StoredSource
+from shared.model.source_update import StoredSource
 from shared.problems import RepoNotFound, StartError, StorageUnavailable
 from shared.storage.engine import (
     Editions,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from shared.model.memory import Record
     from shared.model.registration import Registration
     from shared.model.rules import Decision, Edit, Note
-    from shared.model.settled import SourceUpdate
+    from shared.model.source_update import SourceUpdate
     from shared.model.spans import Span
     from shared.storage.archive import Filling, Snapshot
     from shared.storage.engine import Duty

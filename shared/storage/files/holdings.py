@@ -10,21 +10,21 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from shared.model.settled import StoredSource
+from shared.model.source_update import StoredSource
 from shared.problems import StorageUnavailable
 from shared.storage.engine import Holdings, RunningSeconds, StoredSources
-from shared.storage.files.folder import ContentFolders
+from shared.storage.files.contents import ContentFolders
 from shared.storage.files.journal import Journal, SavedRecords
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from shared.model.kept import StoredContent
     from shared.model.memory import Record
     from shared.model.registration import Registration
-    from shared.model.settled import SourceUpdate
-    from shared.storage.files.folder import ContentFolder
+    from shared.model.source_update import SourceUpdate
+    from shared.model.stored_content import StoredContent
+    from shared.storage.files.contents import ContentFolder
     from shared.tally import Tally
 
 

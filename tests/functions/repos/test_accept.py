@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from shared.problems import StorageUnavailable
-from shared.storage.files import folder
+from shared.storage.files import contents
 from shared.storage.files.tiny import TinyStore
 from tests.builders import (
     WRITER,
@@ -134,7 +134,7 @@ async def test_a_full_volume_leaves_it_held(
     def full(*_: object) -> None:
         raise StorageUnavailable("Full.", status=507)
 
-    monkeypatch.setattr(folder, "write_draft", full)
+    monkeypatch.setattr(contents, "write_draft", full)
 
     problem(await client.post(PATH, headers=WRITER), "storage-unavailable")
 

@@ -9,7 +9,7 @@ import pytest
 
 from shared.fetch.answer import Fetched, read, retry_after
 from shared.fetch.lanes import LanePlace, Lanes, Widths
-from shared.model.kept import Validators
+from shared.model.stored_content import Validators
 from tests.builders import Hands
 
 if TYPE_CHECKING:

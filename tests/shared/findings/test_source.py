@@ -5,10 +5,10 @@ from dataclasses import replace
 from shared.fetch import Validators
 from shared.findings.source import of_source
 from shared.formats.capability_index import read_index
-from shared.model.kept import HeldContent, Loss, StoredContent
 from shared.model.registration import Registration
 from shared.model.source import SourceView
 from shared.model.status import Status
+from shared.model.stored_content import HeldContent, Loss, StoredContent
 from tests.builders import capability, index, registration
 
 ROW = Registration(**registration(), registered_at="", updated_at="", registered_by="operator", revision=1)

@@ -7,12 +7,12 @@ import pytest
 
 from shared.fetch import Validators
 from shared.formats.capability_index import read_index
-from shared.model.kept import HeldContent, StoredContent
 from shared.model.memory import Mark
 from shared.model.registration import Registration
-from shared.model.settled import SourceUpdate
 from shared.model.source import SourceView, describing
+from shared.model.source_update import SourceUpdate
 from shared.model.status import Status
+from shared.model.stored_content import HeldContent, StoredContent
 from tests.builders import capability, index, registration
 
 ROW = Registration(
@@ -20,7 +20,8 @@ ROW = Registration(
 )
 NOW = "2026-11-23T10:00:00Z"
 LESS = read_index(index(capability(1)), "state-hub")
-KEPT = StoredContent(ROW.url, Validators(), "2026-11-23T09:30:00Z", read_index(index(capability(1), capability(2)), "state-hub"))
+CONTENT = read_index(index(capability(1), capability(2)), "state-hub")
+KEPT = StoredContent(ROW.url, Validators(), "2026-11-23T09:30:00Z", CONTENT)
 FAILED: dict[str, Any] = {"consecutive_failures": 1, "error": {"type": "source-timeout", "detail": "Slow."}}
 
 

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from shared.fetch import Validators
 from shared.formats.capability_index import read_index
-from shared.model.kept import HeldContent, StoredContent
 from shared.model.lines import ChangeLine, Delta
 from shared.model.registration import Registration
 from shared.model.source import SourceView
+from shared.model.stored_content import HeldContent, StoredContent
 from shared.pages.source import MOST_CHANGES, recent, waiting
 from tests.builders import capability, index, registration
 

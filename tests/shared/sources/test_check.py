@@ -12,7 +12,7 @@ from shared.fetch.guard import Guard
 from shared.formats import HUB, Reading
 from shared.formats.capability_index import read_index
 from shared.formats.reader import DocumentReader
-from shared.model.kept import StoredContent
+from shared.model.stored_content import StoredContent
 from shared.problems import InvalidIndex, Overloaded, SourceNotAnIndex, SourceStatus
 from shared.sources.check import Checker, CheckResult
 from shared.sources.unread import UnreadDocuments

@@ -17,7 +17,7 @@ from shared.problems import HeldReplaced, NothingHeld, Overloaded, RepoNotFound,
 from shared.sources import intake
 from shared.sources.held import past_of
 from shared.sources.hosts import AT_A_TIME, IN_ALL
-from shared.storage.files import folder
+from shared.storage.files import contents
 from tests.builders import WRITER, Hands, capability, index, refresh, register, registration, served, url_of
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     import respx
 
-    from shared.model.kept import StoredContent
     from shared.model.source import Outcome
+    from shared.model.stored_content import StoredContent
     from shared.settings import Settings
 
 ROW = Registration(
@@ -355,15 +355,15 @@ async def test_what_is_written_for_an_older_registration_does_not_count(
     *before, first, second = answers
     if before:
         await answered(hub, route, *before)
-    draft = folder.ContentFolder.draft
+    draft = contents.ContentFolder.draft
 
-    def moved_meanwhile(self: folder.ContentFolder, repo: str, content: StoredContent) -> Path:
+    def moved_meanwhile(self: contents.ContentFolder, repo: str, content: StoredContent) -> Path:
         monkeypatch.undo()
         loop.call_soon_threadsafe(hub.sources.watch, replace(ROW, revision=2, cache_ttl_seconds=60))
         return draft(self, repo, content)
 
     loop = asyncio.get_running_loop()
-    monkeypatch.setattr(folder.ContentFolder, "draft", moved_meanwhile)
+    monkeypatch.setattr(contents.ContentFolder, "draft", moved_meanwhile)
     route.side_effect = [first, second]
 
     outcome = await hub.sources.refresh("state-hub")
@@ -440,19 +440,19 @@ async def test_of_two_that_come_together_the_first_has_the_room_before_it_is_wri
     settings: Settings, hands: Hands, upstream: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub = open_hub(replace(settings, max_capabilities=4), hands.clock())
-    draft, drafts, loop = folder.ContentFolder.draft, list[str](), asyncio.get_running_loop()
+    draft, drafts, loop = contents.ContentFolder.draft, list[str](), asyncio.get_running_loop()
 
     async def refused() -> None:
         async with asyncio.timeout(10):
             while not any(hub.sources.status(repo).error for repo in "ab"):  # noqa: ASYNC110 - it sets no event
                 await asyncio.sleep(0.001)
 
-    def drafted_after_the_other_ended(self: folder.ContentFolder, repo: str, kept: StoredContent) -> Path:
+    def drafted_after_the_other_ended(self: contents.ContentFolder, repo: str, kept: StoredContent) -> Path:
         drafts.append(repo)
         asyncio.run_coroutine_threadsafe(refused(), loop).result()
         return draft(self, repo, kept)
 
-    monkeypatch.setattr(folder.ContentFolder, "draft", drafted_after_the_other_ended)
+    monkeypatch.setattr(contents.ContentFolder, "draft", drafted_after_the_other_ended)
     async with hub.running():
         for repo in "ab":
             upstream.get(url_of(repo)).mock(sends(1, 2, 3))
@@ -472,19 +472,19 @@ async def test_room_is_given_back_where_nothing_was_kept(
     await answered(hub, route, sends(1, 2))
     before = hub.sources._room.used
     with monkeypatch.context() as full:
-        full.setattr(folder.ContentFolder, "draft", lambda *_: 1 // 0)
+        full.setattr(contents.ContentFolder, "draft", lambda *_: 1 // 0)
         with pytest.raises(ZeroDivisionError):
             await answered(hub, route, sends(1, 2, 3))
     assert hub.sources._room.used == before
 
-    draft, begun = folder.ContentFolder.draft, asyncio.Event()
+    draft, begun = contents.ContentFolder.draft, asyncio.Event()
 
-    def drafted(self: folder.ContentFolder, repo: str, kept: StoredContent) -> Path:
+    def drafted(self: contents.ContentFolder, repo: str, kept: StoredContent) -> Path:
         loop.call_soon_threadsafe(begun.set)
         return draft(self, repo, kept)
 
     loop = asyncio.get_running_loop()
-    monkeypatch.setattr(folder.ContentFolder, "draft", drafted)
+    monkeypatch.setattr(contents.ContentFolder, "draft", drafted)
     route.side_effect = [sends(1, 2, 3)]
     check = asyncio.ensure_future(hub.sources.refresh("state-hub"))
     await begun.wait()
@@ -500,9 +500,9 @@ async def test_holding_is_decided_by_what_is_served_when_it_is_written(
 ) -> None:
     hub.sources.watch(ROW)
     await answered(hub, route, sends(1, 2, 3, 4), sends(1, 2))
-    draft, accepted = folder.ContentFolder.draft, asyncio.Event()
+    draft, accepted = contents.ContentFolder.draft, asyncio.Event()
 
-    def accepted_meanwhile(self: folder.ContentFolder, repo: str, content: StoredContent) -> Path:
+    def accepted_meanwhile(self: contents.ContentFolder, repo: str, content: StoredContent) -> Path:
         monkeypatch.undo()
         seen = hub.sources.held("state-hub")
         asyncio.run_coroutine_threadsafe(hub.sources.accept("state-hub", *seen), loop).result()
@@ -510,7 +510,7 @@ async def test_holding_is_decided_by_what_is_served_when_it_is_written(
         return draft(self, repo, content)
 
     loop = asyncio.get_running_loop()
-    monkeypatch.setattr(folder.ContentFolder, "draft", accepted_meanwhile)
+    monkeypatch.setattr(contents.ContentFolder, "draft", accepted_meanwhile)
 
     # Against the four entries that were served this is too little, against the two that were accepted it is not.
     route.side_effect = [sends(1), sends(1)]
@@ -763,7 +763,7 @@ async def test_of_checks_side_by_side_an_unforeseen_fault_is_told_as_it_is(
 ) -> None:
     route.mock(sends(1))
     hub.sources.watch(ROW)
-    monkeypatch.setattr(folder.ContentFolder, "draft", lambda *_: 1 // 0)
+    monkeypatch.setattr(contents.ContentFolder, "draft", lambda *_: 1 // 0)
 
     with pytest.raises(ZeroDivisionError):
         await hub.sources.refresh_all(["state-hub"])
@@ -824,8 +824,8 @@ async def test_what_stays_at_a_new_url_is_written_for_the_state_that_is(
     await answered(hub, route, sends(1, 2))
     hub.sources.watch(moved)
     upstream.get(moved.url).mock(side_effect=[sends(1, 2), sends(1, 2)])
-    draft, calls = changed_meanwhile(hub, folder.ContentFolder.draft)
-    monkeypatch.setattr(folder.ContentFolder, "draft", draft)
+    draft, calls = changed_meanwhile(hub, contents.ContentFolder.draft)
+    monkeypatch.setattr(contents.ContentFolder, "draft", draft)
 
     outcome = await hub.sources.refresh("state-hub")
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.formats.capability_index import read_index
-from shared.model.kept import StoredContent, Validators
 from shared.model.registration import Registration
-from shared.model.settled import SourceUpdate
 from shared.model.source import SourceView
+from shared.model.source_update import SourceUpdate
 from shared.model.status import Status
+from shared.model.stored_content import StoredContent, Validators
 from shared.problems import StorageUnavailable
 from shared.sources.hosts import Hosts
 from shared.sources.keeper import Keeper
@@ -40,13 +40,13 @@ class Volume:
         self.engine = FilesEngine(folder, Hands().clock(), Tally())
         self.holdings = self.engine.holdings
         self.holdings.make()
-        self._folders, self.journal = self.holdings._folders, self.holdings._journal
+        self.folders, self.journal = self.holdings._folders, self.holdings._journal
         self.calls: list[str] = []
         self.refusals = 0
 
     def watch(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Come between the keeper and the disk."""
-        for name, owner in (("sync", self._folders), ("save", self.journal)):
+        for name, owner in (("sync", self.folders), ("save", self.journal)):
             monkeypatch.setattr(owner, name, self._noted(name, getattr(owner, name)))
 
     def _noted(self, name: str, act: object) -> object:
@@ -216,7 +216,7 @@ async def test_states_are_written_every_few_seconds_whatever_goes_wrong(
 
     refused: list[Exception] = []
     with monkeypatch.context() as refusing:
-        refusing.setattr(volume._folders, "sync", refuse)
+        refusing.setattr(volume.folders, "sync", refuse)
         table.note("state-hub")
         running = asyncio.create_task(keeper.run())
         await until(lambda: len(refused) > 1)

@@ -15,7 +15,7 @@ from shared.model.author import Author
 from shared.model.registration import Registration
 from shared.problems import RepoDisabled, RepoNotFound, StorageUnavailable
 from shared.sources.checks import BEGUN_AT_ONCE
-from shared.storage.files import folder, journal
+from shared.storage.files import contents, journal
 from shared.storage.files.journal import Journal
 from tests.builders import WRITER, Hands, capability, federated, index, refresh, register, registration, served
 
@@ -379,7 +379,7 @@ async def test_content_that_can_not_be_kept_is_told_and_not_asked_for_again_at_o
     def full(*_: object) -> None:
         raise StorageUnavailable("Full.", status=507)
 
-    monkeypatch.setattr(folder, "write_draft", full)
+    monkeypatch.setattr(contents, "write_draft", full)
     hub.sources.watch(ROW)
 
     with pytest.raises(StorageUnavailable):
@@ -396,7 +396,7 @@ async def test_checks_go_on_without_a_caller_that_is_cancelled_and_log_nothing_o
         raise StorageUnavailable("Full.", status=507)
 
     logged: list[dict[str, Any]] = []
-    monkeypatch.setattr(folder, "write_draft", full)
+    monkeypatch.setattr(contents, "write_draft", full)
     asyncio.get_running_loop().set_exception_handler(lambda _, context: logged.append(context))
     hub.sources.watch(ROW)
     caller = asyncio.create_task(hub.sources.refresh_all(["state-hub"]))

@@ -188,7 +188,7 @@ async def test_no_check_waits_until_the_states_are_written(
     "told",
     [
         pytest.param((StorageUnavailable("No room."), "checking state-hub: No room."), id="a problem"),
-        pytest.param((RepoNotFound("RetiredNumbers."), "checking state-hub: RetiredNumbers."), id="a repo that is gone"),
+        pytest.param((RepoNotFound("Gone."), "checking state-hub: Gone."), id="a repo that is gone"),
         pytest.param((RuntimeError("spilt"), "RuntimeError: spilt"), id="what nobody foresaw"),
     ],
 )

@@ -7,12 +7,12 @@ import pytest
 
 from shared.fetch import Validators
 from shared.formats.capability_index import read_index
-from shared.model.kept import HeldContent, StoredContent
 from shared.model.memory import Memory, Record
 from shared.model.registration import Registration
-from shared.model.settled import StoredSource
 from shared.model.source import SourceView
+from shared.model.source_update import StoredSource
 from shared.model.status import Status
+from shared.model.stored_content import HeldContent, StoredContent
 from shared.sources.restoring import admit, restored
 from shared.sources.room import ContentRoom
 from tests.builders import Hands, capability, index, registration

@@ -7,10 +7,10 @@ import pytest
 
 from shared.fetch import Validators
 from shared.formats.capability_index import read_index
-from shared.model.kept import HeldContent, StoredContent
 from shared.model.registration import Registration
 from shared.model.source import SourceView
 from shared.model.status import Status
+from shared.model.stored_content import HeldContent, StoredContent
 from shared.problems import HeldReplaced, HubFull, NothingHeld, SourceTimeout, StorageUnavailable
 from shared.sources.hosts import Hosts
 from shared.sources.intake import Intake
@@ -24,7 +24,7 @@ from tests.builders import Hands, capability, index, registration
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from shared.model.settled import SourceUpdate
+    from shared.model.source_update import SourceUpdate
 
 ROW = Registration(**registration(), registered_at="", updated_at="", registered_by="operator", revision=1)
 NOW = "2026-11-23T10:00:00Z"

@@ -8,11 +8,11 @@ import pytest
 
 from shared.fetch import Validators
 from shared.formats.capability_index import read_index
-from shared.model.kept import HeldContent, StoredContent
 from shared.model.registration import Registration
-from shared.model.settled import SourceUpdate
 from shared.model.source import SourceView
+from shared.model.source_update import SourceUpdate
 from shared.model.status import Status
+from shared.model.stored_content import HeldContent, StoredContent
 from shared.problems import RepoNotFound
 from shared.sources.hosts import Hosts
 from shared.sources.room import ContentRoom

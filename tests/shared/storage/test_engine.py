@@ -12,13 +12,13 @@ from shared.fetch import Validators
 from shared.formats.capability_index import read_index
 from shared.hub import open_hub
 from shared.model.author import Author
-from shared.model.kept import HeldContent, StoredContent
 from shared.model.lines import ChangeLine, Delta
 from shared.model.memory import Memory, Record
 from shared.model.registration import Registration
-from shared.model.settled import SourceUpdate, StoredSource
+from shared.model.source_update import SourceUpdate, StoredSource
 from shared.model.spans import Span
 from shared.model.status import STATES, Status
+from shared.model.stored_content import HeldContent, StoredContent
 from shared.registration import read_fields
 from shared.storage.engine import Engine, Head, RunningSeconds, StoredEdition
 from shared.storage.files import FilesEngine
@@ -147,7 +147,9 @@ async def test_a_failure_leaves_what_is_kept_and_its_state_is_secured(engines: E
 
 
 @pytest.mark.parametrize(
-    "late", [let_in(3), held_back(), SourceUpdate("failed", record("stale"), kept(1), None)], ids=["good", "held", "failed"]
+    "late",
+    [let_in(3), held_back(), SourceUpdate("failed", record("stale"), kept(1), None)],
+    ids=["good", "held", "failed"],
 )
 async def test_what_is_outdated_when_it_is_ready_changes_nothing(engines: Engines, late: SourceUpdate) -> None:
     holdings = engines.engine.holdings

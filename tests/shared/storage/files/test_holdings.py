@@ -8,11 +8,11 @@ import pytest
 
 from shared.fetch import Validators
 from shared.formats.capability_index import read_index
-from shared.model.kept import HeldContent, StoredContent
 from shared.model.memory import Memory, Record
 from shared.model.registration import Registration
-from shared.model.settled import SourceUpdate
+from shared.model.source_update import SourceUpdate
 from shared.model.status import Status
+from shared.model.stored_content import HeldContent, StoredContent
 from shared.problems import StartError, StorageUnavailable
 from shared.storage.engine import RunningSeconds
 from shared.storage.files.holdings import FileHoldings

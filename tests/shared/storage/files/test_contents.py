@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from shared.storage.files.folder import ContentFolder
 
 from shared.fetch import Validators
 from shared.formats.capability_index import read_index
-from shared.model.kept import ServedIds, StoredContent
 from shared.model.registration import Registration
+from shared.model.stored_content import ServedIds, StoredContent
 from shared.problems import StartError, StorageUnavailable
+from shared.storage.files.contents import ContentFolder
 from tests.builders import capability, index, registration
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ ROW = Registration(
 )  # fmt: skip
 CONTENT = read_index(index(capability(1, tags=["ä", "b"]), capability(2), domain="d"), "a")
 PAST = (ServedIds(12.5, b"12345678" * 3),)
-KEPT = StoredContent(URL, Validators('"1"', "Mon"), "2026-11-23T10:00:00Z", CONTENT, ROW.registered_at, PAST, "sha256:0")
+VALIDATORS = Validators('"1"', "Mon")
+KEPT = StoredContent(URL, VALIDATORS, "2026-11-23T10:00:00Z", CONTENT, ROW.registered_at, PAST, "sha256:0")
 
 
 @pytest.fixture

@@ -3,7 +3,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from shared.formats.capability_index import read_index
-from shared.model.kept import PATIENCE_SECONDS, HeldContent, ServedIds, StoredContent, Validators, is_validator
+from shared.model.stored_content import (
+    PATIENCE_SECONDS,
+    HeldContent,
+    ServedIds,
+    StoredContent,
+    Validators,
+    is_validator,
+)
 from tests.builders import index
 
 KEPT = StoredContent("https://a.example/", Validators('"1"'), "2026-11-23T10:00:00Z", read_index(index(), "a"))

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from shared.formats.capability_index import read_index
-from shared.model.kept import HeldContent, StoredContent, Validators
 from shared.model.memory import Memory, Record
-from shared.model.settled import SourceUpdate
+from shared.model.source_update import SourceUpdate
 from shared.model.status import Status
+from shared.model.stored_content import HeldContent, StoredContent, Validators
 from tests.builders import capability, index
 
 RECORD = Record("a", "https://a.example/", "", 1, Status(), Memory())
@@ -26,5 +26,7 @@ GOOD, WAITING = (
         pytest.param("held", HeldContent(WAITING, None), WAITING, id="what is held"),
     ],
 )
-def test_names_the_content_that_has_to_be_written(writes: Any, held: HeldContent | None, written: StoredContent | None) -> None:
+def test_names_the_content_that_has_to_be_written(
+    writes: Any, held: HeldContent | None, written: StoredContent | None
+) -> None:
     assert SourceUpdate("changed", RECORD, GOOD, held, writes).written == written

@@ -15,7 +15,7 @@ import orjson
 
 from shared.disk import content_of, parsed, rename, storage_problem, sync_folder, trusted, write_draft
 from shared.model.content import from_document
-from shared.model.kept import ServedIds, StoredContent, Validators
+from shared.model.stored_content import ServedIds, StoredContent, Validators
 from shared.problems import StartError
 from shared.saved import fitting
 
@@ -158,7 +158,7 @@ def _read(saved: dict[str, Any], written: bytes) -> StoredContent:
 
 
 class ContentFolders:
-    """Two _folders: *good* for the last content that was let in, *held* for what was not."""
+    """Two folders: *good* for the last content that was let in, *held* for what was not."""
 
     def __init__(self, folder: Path) -> None:
         self.good = ContentFolder(folder / "content")
