@@ -105,7 +105,7 @@ class Keeper:
         if self._duty.mine and (changed or now - self._saved >= QUIET_SECONDS):
             # What asks for another write while this one runs gets it.
             self._again = False
-            await self._trying(self._jot())
+            await self._trying(self._save_records())
             self._generation, self._states = generation, states
             self._saved = now
 
@@ -117,7 +117,7 @@ class Keeper:
             self._again = True
             raise
 
-    async def _jot(self) -> None:
+    async def _save_records(self) -> None:
         """Write the records of all sources, made some at once, so that the event loop goes on in between.
 
         A source that changes after its slice is written the next time: the table has counted on by then.
@@ -129,4 +129,4 @@ class Keeper:
             records += [source.record(now) for source in part]
             await asyncio.sleep(0)
         followed = [record for record in records if self._table.get(record.repo) is not None]
-        await self._holdings.jot(followed, RunningSeconds(self._time.ran, self._time.watched))
+        await self._holdings.save_records(followed, RunningSeconds(self._time.ran, self._time.watched))

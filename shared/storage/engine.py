@@ -100,7 +100,7 @@ class Holdings(Protocol):
         """
         ...
 
-    async def jot(self, records: Sequence[Record], lasted: RunningSeconds) -> None:
+    async def save_records(self, records: Sequence[Record], lasted: RunningSeconds) -> None:
         """Make *records* durable in the place of those of the same repos, and for how long the hub has *lasted*.
 
         What was settled before is durable then too. Raise StorageUnavailable; then all of it is tried again.
@@ -110,7 +110,7 @@ class Holdings(Protocol):
     async def secure(self) -> None:
         """Make contents and states that were settled survive a power cut; raise StorageUnavailable.
 
-        What a check told beside them, such as its date, may wait for ``jot``.
+        What a check told beside them, such as its date, may wait for ``save_records``.
         """
         ...
 

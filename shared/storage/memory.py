@@ -101,7 +101,7 @@ class MemoryHoldings(Holdings):
         self._known[ended.record.repo] = known
         return True
 
-    async def jot(self, records: Sequence[Record], lasted: RunningSeconds) -> None:
+    async def save_records(self, records: Sequence[Record], lasted: RunningSeconds) -> None:
         """Keep the promise."""
         self._lasted = lasted
         for record in records:

@@ -109,7 +109,7 @@ class FileHoldings(Holdings):
             self._tally.wrote(what, "failed")
             raise
 
-    async def jot(self, records: Sequence[Record], lasted: RunningSeconds) -> None:
+    async def save_records(self, records: Sequence[Record], lasted: RunningSeconds) -> None:
         """Keep the promise."""
         async with self._writing:
             self._records.update((record.repo, record) for record in records)

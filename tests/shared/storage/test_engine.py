@@ -167,7 +167,7 @@ async def test_records_are_jotted_in_a_batch_and_those_of_others_stay(engines: E
     await holdings.settle(let_in(row=OTHER), now)
     jotted = record(checked_at=NOW)
 
-    await holdings.jot([jotted], RunningSeconds(50.0, 40.0))
+    await holdings.save_records([jotted], RunningSeconds(50.0, 40.0))
 
     assert engines.again().holdings.load([ROW, OTHER]) == (
         RunningSeconds(50.0, 40.0),
@@ -177,7 +177,7 @@ async def test_records_are_jotted_in_a_batch_and_those_of_others_stay(engines: E
 
 async def test_how_long_the_hub_lasted_stays_known_while_states_are_secured(engines: Engines) -> None:
     holdings = engines.engine.holdings
-    await holdings.jot([], RunningSeconds(50.0, 40.0))
+    await holdings.save_records([], RunningSeconds(50.0, 40.0))
     await holdings.settle(let_in(), now)
     await holdings.secure()
 
@@ -189,11 +189,11 @@ async def test_forgets_a_repo_or_only_what_is_held_of_it(engines: Engines) -> No
     await holdings.settle(let_in(), now)
     await holdings.settle(held_back(), now)
     holdings.forget(ROW.repo, held_only=True)
-    await holdings.jot([], RunningSeconds())
+    await holdings.save_records([], RunningSeconds())
     assert engines.known() == {ROW.repo: StoredSource(record("held"), kept(1), None)}
 
     engines.engine.holdings.forget(ROW.repo)
-    await engines.engine.holdings.jot([], RunningSeconds())
+    await engines.engine.holdings.save_records([], RunningSeconds())
 
     assert engines.known() == {ROW.repo: StoredSource()}
 

@@ -180,9 +180,9 @@ async def test_what_is_settled_while_the_records_are_written_is_written_next(
 
 
 async def test_a_record_that_is_forgotten_is_written_no_more(holdings: FileHoldings) -> None:
-    await holdings.jot([record(), record()._replace(repo="other")], RunningSeconds())
+    await holdings.save_records([record(), record()._replace(repo="other")], RunningSeconds())
     holdings.forget(ROW.repo)
-    await holdings.jot([], RunningSeconds())
+    await holdings.save_records([], RunningSeconds())
 
     assert [*holdings._journal.load().records] == ["other"]
 
