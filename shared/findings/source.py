@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from shared.findings.finding import Finding
-    from shared.model.memory import Mark
+    from shared.model.memory import DatedFault
     from shared.model.source import SourceView
 
 
@@ -62,14 +62,14 @@ def _failing(source: SourceView) -> Finding:
     kind = HubFull.slug if full else status.state
     remedy = remedy_of(error["type"], status.http_status)
     finding = made(kind, repo, since, f"{error['detail']} {rest}", remedy.replace("{", "{{").replace("}", "}}"))
-    if not source.marks:
+    if not source.faults:
         return replace(finding, also=(status.state,)) if full else finding
-    return _faulty(finding, source.marks, rest)
+    return _faulty(finding, source.faults, rest)
 
 
-def _faulty(finding: Finding, marks: Sequence[Mark], rest: str) -> Finding:
-    """Return *finding* as that of an index with faults at *marks*; the first of them tells what to do first."""
-    first, more = marks[0], len(marks) - 1
+def _faulty(finding: Finding, faults: Sequence[DatedFault], rest: str) -> Finding:
+    """Return *finding* as that of an index with *faults*; the first of them tells what to do first."""
+    first, more = faults[0], len(faults) - 1
     others = f" {more:,} more {'fault' if more == 1 else 'faults'}." if more else ""
     action = first.hint or "Correct the index and publish it again; check it before with POST /v1/validate."
     return replace(
@@ -83,26 +83,26 @@ def _faulty(finding: Finding, marks: Sequence[Mark], rest: str) -> Finding:
         pointer=first.pointer,
         line=first.line,
         column=first.column,
-        faults=tuple(_fault(mark) for mark in marks),
+        faults=tuple(_fault(fault) for fault in faults),
     )
 
 
-def _sentence(mark: Mark) -> str:
-    """Return what is wrong at *mark*, and with what: a detail without a pointer may have a subject of its own."""
-    if mark.pointer:
-        return f"{mark.pointer} {mark.detail}"
-    if mark.detail.startswith(_PREDICATES):
-        return f"The index {mark.detail}"
-    return mark.detail[:1].upper() + mark.detail[1:]
+def _sentence(fault: DatedFault) -> str:
+    """Return *fault* as a sentence with a subject: its pointer, what its detail begins with, or the index."""
+    if fault.pointer:
+        return f"{fault.pointer} {fault.detail}"
+    if fault.detail.startswith(_PREDICATES):
+        return f"The index {fault.detail}"
+    return fault.detail[:1].upper() + fault.detail[1:]
 
 
 _PREDICATES = ("is ", "must ", "has ")
 """How a detail begins that is about the document as a whole, which has no pointer."""
 
 
-def _fault(mark: Mark) -> dict[str, Any]:
-    fields = {name: getattr(mark, name) for name in ("line", "column", "pointer", "detail", "since")}
-    return fields | ({"hint": mark.hint} if mark.hint else {})
+def _fault(fault: DatedFault) -> dict[str, Any]:
+    fields = {name: getattr(fault, name) for name in ("line", "column", "pointer", "detail", "since")}
+    return fields | ({"hint": fault.hint} if fault.hint else {})
 
 
 def _held(source: SourceView) -> Finding:

@@ -18,7 +18,7 @@ MOST_BYTES = 32 * 1024
 """What the texts of the faults of one source may take in memory: a hundred faults of 300 bytes, or fewer long ones."""
 
 
-class Mark(NamedTuple):
+class DatedFault(NamedTuple):
     """One fault of the index that the last check brought: its place, what is wrong, and since when it is."""
 
     line: int
@@ -30,14 +30,14 @@ class Mark(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """*failing_since* is the first of the failures in a row; *marks* are the faults of the last check.
+    """*failing_since* is the first of the failures in a row; *faults* are the faults of the last check.
 
     Moments of the hub's running time, None where there is none: *seen* is since when every check has seen what is held,
     *good* the last check that found the source in order, *looked* (of watched time) the last check or registration.
     *wait* is in how many seconds the next check was due.
     """
 
-    marks: tuple[Mark, ...] = ()
+    faults: tuple[DatedFault, ...] = ()
     failing_since: str | None = None
     seen: float | None = None
     good: float | None = None
@@ -62,14 +62,14 @@ class Record(NamedTuple):
     sequence: int = 0
 
 
-def marked(faults: Sequence[Fault], before: tuple[Mark, ...], now: str) -> tuple[Mark, ...]:
-    """Return *faults* (line, column, pointer, detail and hint of each) as marks.
+def dated_faults(faults: Sequence[Fault], before: tuple[DatedFault, ...], now: str) -> tuple[DatedFault, ...]:
+    """Return *faults* (line, column, pointer, detail and hint of each) with their dates.
 
-    They are at most 100, and the first ones that MOST_BYTES hold. One that was there *before*, perhaps on
-    another line, keeps its date.
+    They are the first MOST_FAULTS of them, or as many as MOST_BYTES hold. One that was there *before*, perhaps on
+    another line, keeps its date; the others get *now* (RFC 3339).
     """
     since = {(mark.pointer, mark.detail): mark.since for mark in before}
     sizes = accumulate(sum(map(getsizeof, fault[2:])) for fault in faults[:MOST_FAULTS])
     few = sum(size <= MOST_BYTES for size in sizes)
-    marks = [Mark(*fault, now) for fault in faults[:few]]
-    return tuple(mark._replace(since=since.get((mark.pointer, mark.detail), now)) for mark in marks)
+    dated = [DatedFault(*fault, now) for fault in faults[:few]]
+    return tuple(fault._replace(since=since.get((fault.pointer, fault.detail), now)) for fault in dated)

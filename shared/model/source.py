@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shared.model.content import Content
-    from shared.model.memory import Mark
+    from shared.model.memory import DatedFault
     from shared.model.registration import Registration
     from shared.model.source_update import Ending, SourceUpdate
     from shared.model.stored_content import HeldContent, StoredContent
@@ -54,14 +54,14 @@ class SourceView:
 
     Of the hub's running time are *good*, the last check that found it in order, and *looked* (watched time), the last
     check or, before the first, the registration. *unread* tells that its URL was changed and the new one not read yet,
-    *late* that a check is long overdue. *marks* are the faults of the last check.
+    *late* that a check is long overdue. *faults* are the faults of the last check.
     """
 
     registration: Registration
     status: Status = _NEVER_CHECKED
     kept: StoredContent | None = None
     held: HeldContent | None = None
-    marks: tuple[Mark, ...] = ()
+    faults: tuple[DatedFault, ...] = ()
     failing_since: str | None = None
     good: float | None = None
     looked: float = 0.0
@@ -107,7 +107,7 @@ class SourceView:
     def record(self, wait: float) -> Record:
         """Return what is recorded of the source, whose next check is due in *wait* seconds."""
         row, seen = self.registration, self.held.seen if self.held else None
-        memory = Memory(self.marks, self.failing_since, seen, self.good, self.looked, wait)
+        memory = Memory(self.faults, self.failing_since, seen, self.good, self.looked, wait)
         return Record(row.repo, row.url, row.registered_at, row.revision, self.status, memory, row.sequence)
 
     def outlived(self, ran: float, max_stale: float) -> bool:
@@ -127,7 +127,7 @@ class SourceView:
             status,
             ended.good,
             ended.held,
-            memory.marks,
+            memory.faults,
             memory.failing_since,
             memory.good,
             looked=self.looked if memory.looked is None else memory.looked,
@@ -140,7 +140,7 @@ class SourceView:
 
         ``held`` content was to replace what the old URL brought, and the new one has not been read.
         """
-        return replace(self, status=self.status.moved(), held=None, marks=(), failing_since=None, unread=True)
+        return replace(self, status=self.status.moved(), held=None, faults=(), failing_since=None, unread=True)
 
     def emptied(self) -> SourceView:
         """Return the view without any check, and without what they brought."""

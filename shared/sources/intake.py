@@ -10,7 +10,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from shared.model.memory import marked
+from shared.model.memory import dated_faults
 from shared.model.source_update import SourceUpdate
 from shared.model.stored_content import HeldContent, StoredContent
 from shared.sources.held import measured, past_of, shrinks
@@ -96,7 +96,7 @@ class Intake:
         now, view = self._clock.stamp(), source.view
         after = replace(
             view,
-            marks=marked(problem.faults, view.marks, now),
+            faults=dated_faults(problem.faults, view.faults, now),
             failing_since=view.failing_since or now,
             held=view.held and view.held.missed(),
             status=view.status.failed(now, problem, duration),
@@ -114,7 +114,7 @@ class Intake:
         """Return what a check came to that makes *source* what *after* is; set what every check brings with it."""
         if after.status.error is None:
             after = replace(
-                after, looked=self._time.watched, marks=(), failing_since=None, good=self._time.ran, unread=False
+                after, looked=self._time.watched, faults=(), failing_since=None, good=self._time.ran, unread=False
             )
         else:
             after = replace(after, looked=self._time.watched)

@@ -61,7 +61,7 @@ def restored(registration: Registration, known: StoredSource, time: RunningTime)
         unread=kept is not None and kept.url != registration.url and held is None,
     )
     if view.status.error is not None:
-        view = replace(view, marks=memory.marks, failing_since=memory.failing_since)
+        view = replace(view, faults=memory.faults, failing_since=memory.failing_since)
     return RestoredSource(view, _wait(usable, registration, kept, time))
 
 
@@ -165,7 +165,7 @@ def _serving(view: SourceView, room: ContentRoom, time: RunningTime) -> SourceVi
             kept=None,
             held=None,
             unread=False,
-            marks=(),
+            faults=(),
             failing_since=time.clock.stamp(),
             status=view.status.left_out(full, kept.changed_at),
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import orjson
 
 from shared.disk import content_of, parsed, trusted, write_whole
-from shared.model.memory import Mark, Memory, Record
+from shared.model.memory import DatedFault, Memory, Record
 from shared.model.status import Status
 from shared.saved import fitting
 
@@ -52,16 +52,16 @@ class Journal:
 
 def _written(record: Record) -> list[object]:
     *about, memory, sequence = record
-    marks, *others = memory
-    return [*about, [[[*mark] for mark in marks], *others], sequence]
+    faults, *others = memory
+    return [*about, [[[*fault] for fault in faults], *others], sequence]
 
 
 def _record(  # noqa: PLR0913, PLR0917 - a row as it was written
     repo: str, url: str, registered_at: str, revision: int, status: dict[str, object], memory: list[object],
     sequence: int = 0,
 ) -> Record:  # fmt: skip
-    marks, *others = memory
-    remembered = Memory(_marks(marks), *others)  # type: ignore[arg-type]
+    faults, *others = memory
+    remembered = Memory(_dated_faults(faults), *others)  # type: ignore[arg-type]
     return Record(repo, url, registered_at, revision, Status(**status), remembered, sequence)  # type: ignore[arg-type]
 
 
@@ -69,8 +69,8 @@ def _record_of_format_1(
     repo: str, url: str, status: dict[str, object], memory: list[object] | None = None
 ) -> Record:
     """Return a record without the moments: those of format 1 were dates, which a wrong clock could have given."""
-    marks, failing_since, *_ = [*(memory or [()]), None]
-    remembered = Memory(_marks(marks), failing_since)  # type: ignore[arg-type]
+    faults, failing_since, *_ = [*(memory or [()]), None]
+    remembered = Memory(_dated_faults(faults), failing_since)  # type: ignore[arg-type]
     return Record(repo, url, "", 0, Status(**status), remembered)  # type: ignore[arg-type]
 
 
@@ -84,5 +84,5 @@ def _sound(record: Record) -> Record:
     return fitting(record)
 
 
-def _marks(rows: object) -> tuple[Mark, ...]:
-    return tuple(Mark(*row) for row in rows)  # type: ignore[attr-defined]
+def _dated_faults(rows: object) -> tuple[DatedFault, ...]:
+    return tuple(DatedFault(*row) for row in rows)  # type: ignore[attr-defined]

@@ -7,7 +7,7 @@ import pytest
 
 from shared.fetch import Validators
 from shared.formats.capability_index import read_index
-from shared.model.memory import Mark
+from shared.model.memory import DatedFault
 from shared.model.registration import Registration
 from shared.model.source import SourceView, describing
 from shared.model.source_update import SourceUpdate
@@ -123,12 +123,12 @@ def test_what_a_check_ended_in_is_known_from_then_on_under_a_newer_registration(
     error: dict[str, str] | None, unread: bool
 ) -> None:
     newer = replace(ROW, revision=2)
-    status, mark = Status(checked_at=NOW, error=error), Mark(1, 1, "/x", "is wrong", None, NOW)
-    record = SourceView(ROW, status, marks=(mark,), failing_since=NOW, good=3.0, looked=4.0).record(60.0)
+    status, fault = Status(checked_at=NOW, error=error), DatedFault(1, 1, "/x", "is wrong", None, NOW)
+    record = SourceView(ROW, status, faults=(fault,), failing_since=NOW, good=3.0, looked=4.0).record(60.0)
 
     view = SourceView(newer, unread=True).ended(SourceUpdate("changed", record, KEPT, None))
 
-    assert view == SourceView(newer, status, KEPT, None, (mark,), NOW, 3.0, 4.0, unread=unread)
+    assert view == SourceView(newer, status, KEPT, None, (fault,), NOW, 3.0, 4.0, unread=unread)
     assert (record.memory.wait, record.revision) == (60.0, 1)
 
 

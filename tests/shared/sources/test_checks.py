@@ -748,14 +748,14 @@ async def test_faults_and_the_first_failure_are_remembered_until_all_is_well(
     await answered(hub, route, bad)
     failing = hub.sources.view("state-hub")
     assert failing is not None
-    found = [(mark.line, mark.pointer, mark.since) for mark in failing.marks], failing.failing_since
+    found = [(fault.line, fault.pointer, fault.since) for fault in failing.faults], failing.failing_since
 
     await answered(hub, route, sends(1))
 
     assert found == ([(3, "/capabilities/0/id", "2026-11-23T10:00:00Z")], "2026-11-23T10:00:00Z")
     view = hub.sources.view("state-hub")
     assert view is not None
-    assert (view.marks, view.failing_since) == ((), None)
+    assert (view.faults, view.failing_since) == ((), None)
 
 
 async def test_of_checks_side_by_side_an_unforeseen_fault_is_told_as_it_is(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.model.memory import Mark, Memory, Record
+from shared.model.memory import DatedFault, Memory, Record
 from shared.model.status import Status
 from shared.problems import StartError
 from shared.storage.files.journal import Journal, SavedRecords
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 def test_remembers_every_record_and_how_long_the_hub_ran(tmp_path: Path) -> None:
     path, url = tmp_path / "sources.json", "https://example.org/a"
-    mark = Mark(4, 9, "/capabilities/0/id", "is wrong", None, "2026-11-23T10:00:00Z")
-    memory = Memory((mark,), "2026-11-23T09:00:00Z", 10.0, 20.0, 30.0, 40.0)
+    fault = DatedFault(4, 9, "/capabilities/0/id", "is wrong", None, "2026-11-23T10:00:00Z")
+    memory = Memory((fault,), "2026-11-23T09:00:00Z", 10.0, 20.0, 30.0, 40.0)
     status = Status(state="stale", error={"type": "x", "detail": "y"})
     record = Record("a", url, "2026-11-23T08:00:00Z", 7, status, memory, 3)
     saved = SavedRecords(50.5, 40.25, {"a": record, "b": record._replace(repo="b")})
@@ -40,9 +40,9 @@ def test_reads_records_that_were_written_without_the_number_of_their_registratio
 
 def test_reads_what_the_first_version_wrote(tmp_path: Path) -> None:
     path, url = tmp_path / "sources.json", "https://example.org/a"
-    mark = Mark(4, 9, "/capabilities/0/id", "is wrong", None, "2026-11-23T10:00:00Z")
+    fault = DatedFault(4, 9, "/capabilities/0/id", "is wrong", None, "2026-11-23T10:00:00Z")
     rows = [
-        ["a", url, {"state": "stale", "capability_count": 3}, [[mark], "2026-11-23T09:00:00Z", "2026-11-23T07:00:00Z"]],
+        ["a", url, {"state": "stale", "capability_count": 3}, [[fault], "2026-11-23T09:00:00Z", "2026-11-23T07:00:00Z"]],
         ["b", url, {"state": "fresh"}],
     ]
     path.write_text(json.dumps({"format": 1, "sources": rows}))
@@ -52,7 +52,7 @@ def test_reads_what_the_first_version_wrote(tmp_path: Path) -> None:
     a, b = saved.records.values()
     assert (saved.ran, saved.watched) == (0, 0)
     assert (a.url, a.registered_at, a.revision, a.status) == (url, "", 0, Status(state="stale", capability_count=3))
-    assert a.memory == Memory((mark,), "2026-11-23T09:00:00Z")
+    assert a.memory == Memory((fault,), "2026-11-23T09:00:00Z")
     assert b.memory == Memory()
 
 
