@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from shared.findings.finding import Finding
-    from shared.model.memory import DatedFault
+    from shared.model.record import DatedFault
     from shared.model.source import SourceView
 
 

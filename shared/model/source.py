@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from shared.model.compose import Part
-from shared.model.memory import Memory, Record
+from shared.model.record import Record, RecordDetails
 from shared.model.status import SERVED, Status, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shared.model.content import Content
-    from shared.model.memory import DatedFault
+    from shared.model.record import DatedFault
     from shared.model.registration import Registration
     from shared.model.source_update import Ending, SourceUpdate
     from shared.model.stored_content import HeldContent, StoredContent
@@ -107,8 +107,8 @@ class SourceView:
     def record(self, wait: float) -> Record:
         """Return what is recorded of the source, whose next check is due in *wait* seconds."""
         row, seen = self.registration, self.held.seen if self.held else None
-        memory = Memory(self.faults, self.failing_since, seen, self.good, self.looked, wait)
-        return Record(row.repo, row.url, row.registered_at, row.revision, self.status, memory, row.sequence)
+        details = RecordDetails(self.faults, self.failing_since, seen, self.good, self.looked, wait)
+        return Record(row.repo, row.url, row.registered_at, row.revision, self.status, details, row.sequence)
 
     def outlived(self, ran: float, max_stale: float) -> bool:
         """Tell whether checks fail and found the content in order longer than *max_stale* seconds before *ran*."""
@@ -121,16 +121,16 @@ class SourceView:
 
     def ended(self, ended: SourceUpdate) -> SourceView:
         """Return the view after a check or an acceptance that *ended* so; its registration may be a newer one."""
-        status, memory = ended.record.status, ended.record.memory
+        status, details = ended.record.status, ended.record.details
         return SourceView(
             self.registration,
             status,
             ended.good,
             ended.held,
-            memory.faults,
-            memory.failing_since,
-            memory.good,
-            looked=self.looked if memory.looked is None else memory.looked,
+            details.faults,
+            details.failing_since,
+            details.good,
+            looked=self.looked if details.looked is None else details.looked,
             unread=self.unread and status.error is not None,
             late=self.late,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from shared.model.memory import Record
+    from shared.model.record import Record
     from shared.model.stored_content import HeldContent, StoredContent
 
 Ending = Literal["changed", "unchanged", "held", "failed"]

@@ -10,7 +10,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from shared.model.memory import dated_faults
+from shared.model.record import dated_faults
 from shared.model.source_update import SourceUpdate
 from shared.model.stored_content import HeldContent, StoredContent
 from shared.sources.held import measured, past_of, shrinks

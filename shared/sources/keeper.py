@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from shared.clock import RunningTime
-    from shared.model.memory import Record
+    from shared.model.record import Record
     from shared.sources.table import SourceTable
     from shared.storage.engine import Engine
 

@@ -11,7 +11,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from shared.model.memory import Memory
+from shared.model.record import RecordDetails
 from shared.model.source import SourceView, describing
 from shared.model.status import Status
 from shared.model.stored_content import PATIENCE_SECONDS, HeldContent
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shared.clock import RunningTime
-    from shared.model.memory import Record
+    from shared.model.record import Record
     from shared.model.registration import Registration
     from shared.model.source_update import StoredSource
     from shared.model.stored_content import StoredContent
@@ -49,19 +49,19 @@ def restored(registration: Registration, known: StoredSource, time: RunningTime)
     if held is not None and not _waits(held, registration, kept):
         held = None
     usable = record if record is not None and _counts(record, registration, kept) else None
-    memory = usable.memory if usable else Memory()
+    details = usable.details if usable else RecordDetails()
     view = SourceView(
         registration,
         _status(usable, registration, kept),
         kept,
-        _held(held, kept, memory, time),
+        _held(held, kept, details, time),
         # Without a record the time begins anew: what was served goes on being served.
-        good=None if kept is None else _clamped(memory.good, time.ran),
-        looked=_clamped(memory.looked, time.watched),
+        good=None if kept is None else _clamped(details.good, time.ran),
+        looked=_clamped(details.looked, time.watched),
         unread=kept is not None and kept.url != registration.url and held is None,
     )
     if view.status.error is not None:
-        view = replace(view, faults=memory.faults, failing_since=memory.failing_since)
+        view = replace(view, faults=details.faults, failing_since=details.failing_since)
     return RestoredSource(view, _wait(usable, registration, kept, time))
 
 
@@ -71,12 +71,12 @@ def _clamped(moment: float | None, now: float) -> float:
 
 
 def _held(
-    held: StoredContent | None, kept: StoredContent | None, memory: Memory, time: RunningTime
+    held: StoredContent | None, kept: StoredContent | None, details: RecordDetails, time: RunningTime
 ) -> HeldContent | None:
     """Return *held*, which waits to replace *kept*, with since when every check has seen it."""
     if held is None or kept is None:
         return None
-    since = None if memory.seen is None else min(memory.seen, time.ran)
+    since = None if details.seen is None else min(details.seen, time.ran)
     return HeldContent(held, since, measured(kept, held.content, time.ran))
 
 
@@ -132,7 +132,7 @@ def _wait(record: Record | None, registration: Registration, kept: StoredContent
         return 0.0
     if record.status.next_check_at is None or (kept and kept.content.digest != record.status.digest):
         return 0.0
-    most = longest(registration.cache_ttl_seconds) if record.memory.wait is None else record.memory.wait
+    most = longest(registration.cache_ttl_seconds) if record.details.wait is None else record.details.wait
     return min(max(-time.clock.age(record.status.next_check_at), 0.0), most)
 
 

@@ -10,7 +10,7 @@ from shared.model.source import NOTHING_PUBLISHED
 from shared.sources.hosts import Host
 
 if TYPE_CHECKING:
-    from shared.model.memory import Record
+    from shared.model.record import Record
     from shared.model.registration import Registration
     from shared.model.source import Outcome, PublishedState, SourceView
     from shared.model.status import Status

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from shared.model.lines import ChangeLine
-    from shared.model.memory import Record
+    from shared.model.record import Record
     from shared.model.registration import Registration
     from shared.model.source_update import SourceUpdate, StoredSource
     from shared.model.spans import Span

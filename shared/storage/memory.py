@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from shared.model.author import Author
     from shared.model.history import Change
     from shared.model.lines import ChangeLine
-    from shared.model.memory import Record
+    from shared.model.record import Record
     from shared.model.registration import Registration
     from shared.model.rules import Decision, Edit, Note
     from shared.model.source_update import SourceUpdate

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from shared.model.memory import Record
+    from shared.model.record import Record
     from shared.model.registration import Registration
     from shared.model.source_update import SourceUpdate
     from shared.model.stored_content import StoredContent

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import orjson
 
 from shared.disk import content_of, parsed, trusted, write_whole
-from shared.model.memory import DatedFault, Memory, Record
+from shared.model.record import DatedFault, Record, RecordDetails
 from shared.model.status import Status
 from shared.saved import fitting
 
@@ -51,26 +51,26 @@ class Journal:
 
 
 def _written(record: Record) -> list[object]:
-    *about, memory, sequence = record
-    faults, *others = memory
+    *about, details, sequence = record
+    faults, *others = details
     return [*about, [[[*fault] for fault in faults], *others], sequence]
 
 
 def _record(  # noqa: PLR0913, PLR0917 - a row as it was written
-    repo: str, url: str, registered_at: str, revision: int, status: dict[str, object], memory: list[object],
+    repo: str, url: str, registered_at: str, revision: int, status: dict[str, object], details: list[object],
     sequence: int = 0,
 ) -> Record:  # fmt: skip
-    faults, *others = memory
-    remembered = Memory(_dated_faults(faults), *others)  # type: ignore[arg-type]
+    faults, *others = details
+    remembered = RecordDetails(_dated_faults(faults), *others)  # type: ignore[arg-type]
     return Record(repo, url, registered_at, revision, Status(**status), remembered, sequence)  # type: ignore[arg-type]
 
 
 def _record_of_format_1(
-    repo: str, url: str, status: dict[str, object], memory: list[object] | None = None
+    repo: str, url: str, status: dict[str, object], details: list[object] | None = None
 ) -> Record:
     """Return a record without the moments: those of format 1 were dates, which a wrong clock could have given."""
-    faults, failing_since, *_ = [*(memory or [()]), None]
-    remembered = Memory(_dated_faults(faults), failing_since)  # type: ignore[arg-type]
+    faults, failing_since, *_ = [*(details or [()]), None]
+    remembered = RecordDetails(_dated_faults(faults), failing_since)  # type: ignore[arg-type]
     return Record(repo, url, "", 0, Status(**status), remembered)  # type: ignore[arg-type]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from shared.fetch import Validators
 from shared.formats.capability_index import read_index
-from shared.model.memory import DatedFault
+from shared.model.record import DatedFault
 from shared.model.registration import Registration
 from shared.model.source import SourceView, describing
 from shared.model.source_update import SourceUpdate
@@ -129,7 +129,7 @@ def test_what_a_check_ended_in_is_known_from_then_on_under_a_newer_registration(
     view = SourceView(newer, unread=True).ended(SourceUpdate("changed", record, KEPT, None))
 
     assert view == SourceView(newer, status, KEPT, None, (fault,), NOW, 3.0, 4.0, unread=unread)
-    assert (record.memory.wait, record.revision) == (60.0, 1)
+    assert (record.details.wait, record.revision) == (60.0, 1)
 
 
 def test_the_status_follows_what_is_kept() -> None:

@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 
 from shared.formats.capability_index import read_index
-from shared.model.memory import Memory, Record
+from shared.model.record import Record, RecordDetails
 from shared.model.source_update import SourceUpdate
 from shared.model.status import Status
 from shared.model.stored_content import HeldContent, StoredContent, Validators
 from tests.builders import capability, index
 
-RECORD = Record("a", "https://a.example/", "", 1, Status(), Memory())
+RECORD = Record("a", "https://a.example/", "", 1, Status(), RecordDetails())
 GOOD, WAITING = (
     StoredContent(RECORD.url, Validators(), "2026-11-23T10:00:00Z", read_index(index(capability(number)), "a"))
     for number in (1, 2)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from shared.clock import RunningTime
-    from shared.model.memory import Record
+    from shared.model.record import Record
 
 ROW = Registration(**registration(), registered_at="", updated_at="", registered_by="operator", revision=1)
 NOW = "2026-11-23T10:00:00Z"

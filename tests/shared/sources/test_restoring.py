@@ -7,7 +7,7 @@ import pytest
 
 from shared.fetch import Validators
 from shared.formats.capability_index import read_index
-from shared.model.memory import Memory, Record
+from shared.model.record import Record, RecordDetails
 from shared.model.registration import Registration
 from shared.model.source import SourceView
 from shared.model.source_update import StoredSource
@@ -25,13 +25,13 @@ def kept(number: int) -> StoredContent:
     return StoredContent(ROW.url, Validators(), NOW, read_index(index(capability(number)), ROW.repo))
 
 
-def memory(wait: float | None = 600.0) -> Memory:
-    return Memory((), None, 3200.0, 4400.0, 3000.0, wait)
+def details(wait: float | None = 600.0) -> RecordDetails:
+    return RecordDetails((), None, 3200.0, 4400.0, 3000.0, wait)
 
 
-def record(*, memory: Memory = memory(), **changes: Any) -> Record:  # noqa: B008 - never changed
+def record(*, details: RecordDetails = details(), **changes: Any) -> Record:  # noqa: B008 - never changed
     facts = {"checked_at": NOW, "succeeded_at": NOW, "digest": kept(1).content.digest, "next_check_at": NOW}
-    return Record(ROW.repo, ROW.url, "", 1, Status(state="fresh", **{**facts, **changes}), memory)
+    return Record(ROW.repo, ROW.url, "", 1, Status(state="fresh", **{**facts, **changes}), details)
 
 
 def known(record: Record | None = None, good: int = 1) -> StoredSource:
@@ -68,7 +68,7 @@ def test_the_record_says_when_the_next_check_is_due(
     time = hands.running()
     time.resume(5000.0, 4000.0)
 
-    source, ahead = restored(ROW, known(record(next_check_at=next_check_at, memory=memory(wait=wait))), time)
+    source, ahead = restored(ROW, known(record(next_check_at=next_check_at, details=details(wait=wait))), time)
 
     assert ahead == pytest.approx(seconds)
     assert (source.good, source.looked) == (4400.0, 3000.0)

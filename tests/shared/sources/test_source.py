@@ -26,7 +26,7 @@ def test_a_disabled_source_never_waits_for_a_check() -> None:
 def test_the_record_says_how_long_the_source_has_to_wait_and_never_less_than_nothing() -> None:
     source = Source(SourceView(ROW), due=10.0)
 
-    assert [source.record(now).memory.wait for now in (4.0, 11.0)] == [6.0, 0.0]
+    assert [source.record(now).details.wait for now in (4.0, 11.0)] == [6.0, 0.0]
 
 
 def test_the_owner_of_the_registration_has_a_share_of_the_host() -> None:

@@ -13,7 +13,7 @@ from shared.formats.capability_index import read_index
 from shared.hub import open_hub
 from shared.model.author import Author
 from shared.model.lines import ChangeLine, Delta
-from shared.model.memory import Memory, Record
+from shared.model.record import Record, RecordDetails
 from shared.model.registration import Registration
 from shared.model.source_update import SourceUpdate, StoredSource
 from shared.model.spans import Span
@@ -50,7 +50,7 @@ def kept(number: int, row: Registration = ROW) -> StoredContent:
 
 def record(state: str = "fresh", row: Registration = ROW, **changes: Any) -> Record:
     status = Status(state=state, state_since=NOW, **changes)  # type: ignore[arg-type]  # one of STATES
-    return Record(row.repo, row.url, row.registered_at, row.revision, status, Memory(), row.sequence)
+    return Record(row.repo, row.url, row.registered_at, row.revision, status, RecordDetails(), row.sequence)
 
 
 def let_in(number: int = 1, row: Registration = ROW, *, drops_held: bool = False) -> SourceUpdate:

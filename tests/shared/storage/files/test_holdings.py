@@ -8,7 +8,7 @@ import pytest
 
 from shared.fetch import Validators
 from shared.formats.capability_index import read_index
-from shared.model.memory import Memory, Record
+from shared.model.record import Record, RecordDetails
 from shared.model.registration import Registration
 from shared.model.source_update import SourceUpdate
 from shared.model.status import Status
@@ -31,7 +31,7 @@ KEPT, HELD = (
 
 def record(state: str = "fresh") -> Record:
     status = Status(state=state)  # type: ignore[arg-type]  # one of STATES
-    return Record(ROW.repo, ROW.url, "", 1, status, Memory())
+    return Record(ROW.repo, ROW.url, "", 1, status, RecordDetails())
 
 
 def files(folder: Path) -> list[Path]:

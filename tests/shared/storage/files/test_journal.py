@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.model.memory import DatedFault, Memory, Record
+from shared.model.record import DatedFault, Record, RecordDetails
 from shared.model.status import Status
 from shared.problems import StartError
 from shared.storage.files.journal import Journal, SavedRecords
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 def test_remembers_every_record_and_how_long_the_hub_ran(tmp_path: Path) -> None:
     path, url = tmp_path / "sources.json", "https://example.org/a"
     fault = DatedFault(4, 9, "/capabilities/0/id", "is wrong", None, "2026-11-23T10:00:00Z")
-    memory = Memory((fault,), "2026-11-23T09:00:00Z", 10.0, 20.0, 30.0, 40.0)
+    details = RecordDetails((fault,), "2026-11-23T09:00:00Z", 10.0, 20.0, 30.0, 40.0)
     status = Status(state="stale", error={"type": "x", "detail": "y"})
-    record = Record("a", url, "2026-11-23T08:00:00Z", 7, status, memory, 3)
+    record = Record("a", url, "2026-11-23T08:00:00Z", 7, status, details, 3)
     saved = SavedRecords(50.5, 40.25, {"a": record, "b": record._replace(repo="b")})
 
     Journal(path).save(saved)
@@ -34,7 +34,7 @@ def test_reads_records_that_were_written_without_the_number_of_their_registratio
 
     saved = Journal(path).load()
 
-    record = Record("a", url, at, 7, Status(state="stale"), Memory((), None, 10.0, 20.0, 30.0, 40.0), 0)
+    record = Record("a", url, at, 7, Status(state="stale"), RecordDetails((), None, 10.0, 20.0, 30.0, 40.0), 0)
     assert saved == SavedRecords(50.5, 40.25, {"a": record})
 
 
@@ -52,8 +52,8 @@ def test_reads_what_the_first_version_wrote(tmp_path: Path) -> None:
     a, b = saved.records.values()
     assert (saved.ran, saved.watched) == (0, 0)
     assert (a.url, a.registered_at, a.revision, a.status) == (url, "", 0, Status(state="stale", capability_count=3))
-    assert a.memory == Memory((fault,), "2026-11-23T09:00:00Z")
-    assert b.memory == Memory()
+    assert a.details == RecordDetails((fault,), "2026-11-23T09:00:00Z")
+    assert b.details == RecordDetails()
 
 
 def test_is_empty_in_the_beginning(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ class DatedFault(NamedTuple):
     since: str
 
 
-class Memory(NamedTuple):
+class RecordDetails(NamedTuple):
     """*failing_since* is the first of the failures in a row; *faults* are the faults of the last check.
 
     Moments of the hub's running time, None where there is none: *seen* is since when every check has seen what is held,
@@ -58,7 +58,7 @@ class Record(NamedTuple):
     registered_at: str
     revision: int
     status: Status
-    memory: Memory
+    details: RecordDetails
     sequence: int = 0
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import sys
 
 from shared.formats.documents import Fault
-from shared.model.memory import MOST_BYTES, MOST_FAULTS, dated_faults
+from shared.model.record import MOST_BYTES, MOST_FAULTS, dated_faults
 
 FAULT = Fault(3, 7, "/capabilities/0/id", "is required")
 
