@@ -27,11 +27,11 @@ from shared.search import DEFAULT_PACE, Search, SearchPace
 from shared.search.index import Index
 from shared.shortage import log_failure
 from shared.sources.check import Checker
+from shared.sources.dry_run import DryRun
 from shared.sources.life import Sources
 from shared.sources.refresher import LOOK_SECONDS, Refresher
 from shared.sources.room import ContentRoom
 from shared.sources.timeline import Timeline
-from shared.sources.trial import Trial
 from shared.storage.files import FilesEngine
 from shared.tally import Tally
 from shared.threads import Threads
@@ -80,7 +80,7 @@ class Hub:
     limits: Limits
     reader: DocumentReader
     sources: Sources
-    trial: Trial
+    dry_run: DryRun
     federation: Federation
     search: Search
     findings: Findings
@@ -228,7 +228,7 @@ def _opened(settings: Settings, pace: Pace, clock: Clock, tally: Tally, engine: 
     room = ContentRoom(settings.max_capabilities, settings.max_mib)
     stale = settings.max_stale_seconds
     checker = Checker(fetcher, DocumentReader())
-    trial = Trial(checker, room, clock)
+    dry_run = DryRun(checker, room, clock)
     time = RunningTime(clock, scheduled=settings.refresh)
     sources = Sources(checker, engine, room, time, tally, max_stale_seconds=stale)
     sources.load(engine.registrations.all())
@@ -237,13 +237,13 @@ def _opened(settings: Settings, pace: Pace, clock: Clock, tally: Tally, engine: 
     auth = Auth(settings.token, clock, limits, settings.tokens_file)
     refresher = Refresher(sources, clock, pace.look_seconds)
     search = Search(federation, clock, Naming(settings.public).facts, pace=pace.search, make=pace.make_index)
-    registry = Registry(engine.registrations, sources, federation, search, trial, Quotas(settings, clock))
+    registry = Registry(engine.registrations, sources, federation, search, dry_run, Quotas(settings, clock))
     reads = Reads()
     capacity = Capacity(sources, room, settings.max_registrations, clock)
     findings = Findings(sources, federation, capacity, reads)
     timeline = Timeline(engine.past, sources, clock)
     return Hub(
-        settings, guard, auth, limits, DocumentReader(VISITORS), sources, trial, federation, search,
+        settings, guard, auth, limits, DocumentReader(VISITORS), sources, dry_run, federation, search,
         findings, refresher, registry, engine, clock, tally, timeline, Prepared(federation.document),
         Background(pace.again_seconds), reads=reads,
     )  # fmt: skip

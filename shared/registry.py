@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from shared.model.source import Outcome
     from shared.quotas import Quotas
     from shared.search import Search
+    from shared.sources.dry_run import DryRun
     from shared.sources.life import Sources
-    from shared.sources.trial import Trial
     from shared.storage import Edited, Store
 
 _Result = TypeVar("_Result")
@@ -50,7 +50,7 @@ class Registry:
     sources: Sources
     federation: Federation
     search: Search
-    trial: Trial
+    dry_run: DryRun
     quotas: Quotas
     _under_way: set[asyncio.Task[Any]] = field(default_factory=set, init=False)
 
@@ -66,14 +66,14 @@ class Registry:
         return await self._to_its_end(steps())
 
     async def try_out(self, new: RegistrationFields, author: Author) -> tuple[Problem | None, dict[str, Any]]:
-        """Return the problem that ``register`` would raise for *new* now, or None, and the verdict of ``Trial.run``.
+        """Return the problem that ``register`` would raise for *new* now, or None, and the verdict of ``DryRun.run``.
 
         It counts as a fetch and stores nothing. Raise Overloaded while too many sources are tried out.
         """
         refusal = await self.store.refusal(new, author)
         self.quotas.count_refresh(author)
         with self.quotas.trial(author):
-            verdict = await self.trial.run(new, self.sources.parts(), author.name)
+            verdict = await self.dry_run.run(new, self.sources.parts(), author.name)
         if refusal is not None:
             verdict["served_count"] = 0
         return refusal, verdict

@@ -146,7 +146,7 @@ def test_what_is_shared_does_not_take_what_handlers_are_made_of(name: str) -> No
 READS = {
     "store": {"get", "history", "registrations"},
     "sources": {"lag", "status", "view", "views"},
-    "trial": set[str](),
+    "dry_run": set[str](),
 }
 """What a handler may ask of the parts that writing goes through: whatever changes them is a call of the registry."""
 

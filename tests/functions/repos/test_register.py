@@ -247,13 +247,13 @@ async def test_a_dry_run_takes_the_connections_of_its_token(
     client: httpx.AsyncClient, hub: Hub, upstream: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owners: list[str] = []
-    check = hub.trial._checker.check
+    check = hub.dry_run._checker.check
 
     async def noted(repo: str, url: str, *, talk: Any) -> Any:
         owners.append(talk.owner)
         return await check(repo, url, talk=talk)
 
-    monkeypatch.setattr(hub.trial._checker, "check", noted)
+    monkeypatch.setattr(hub.dry_run._checker, "check", noted)
     upstream.get(registration()["url"]).respond(404)
 
     assert (await client.post("/v1/repos?dry_run=true", json=registration(), headers=WRITER)).status_code == 200

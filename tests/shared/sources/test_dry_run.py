@@ -9,8 +9,8 @@ import pytest
 from shared.formats.capability_index import read_index
 from shared.model.registration import RegistrationFields
 from shared.problems import Overloaded
+from shared.sources.dry_run import conflicts
 from shared.sources.room import Size
-from shared.sources.trial import conflicts
 from tests.builders import capability, index, registration
 from tests.shared.sharing import EARLY, LATER, part
 
@@ -25,7 +25,7 @@ WANTED = RegistrationFields(**registration())
 async def tried(hub: Hub, upstream: respx.MockRouter, answer: httpx.Response | Exception) -> dict[str, Any]:
     """Return what trying the registration comes to."""
     upstream.get(WANTED.url).side_effect = [answer]
-    outcome: dict[str, Any] = orjson.loads(orjson.dumps(await hub.trial.run(WANTED, hub.sources.parts())))
+    outcome: dict[str, Any] = orjson.loads(orjson.dumps(await hub.dry_run.run(WANTED, hub.sources.parts())))
     return outcome
 
 
@@ -73,7 +73,7 @@ async def test_tells_every_error_of_an_index(hub: Hub, upstream: respx.MockRoute
 async def test_tells_when_there_would_be_no_room(
     hub: Hub, upstream: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub.trial._room, "most", Size(1, 1))
+    monkeypatch.setattr(hub.dry_run._room, "most", Size(1, 1))
 
     outcome = await tried(hub, upstream, httpx.Response(200, content=index(capability(1), capability(2))))
 

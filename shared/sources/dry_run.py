@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from shared.sources.room import ContentRoom
 
 
-class Trial:
+class DryRun:
     """Checks a source that is not registered, and stores nothing of it."""
 
     def __init__(self, checker: Checker, room: ContentRoom, clock: Clock) -> None:
