@@ -241,7 +241,7 @@ def _opened(settings: Settings, pace: Pace, clock: Clock, tally: Tally, engine: 
     reads = Reads()
     capacity = Capacity(sources, room, settings.max_registrations, clock)
     findings = Findings(sources, federation, capacity, reads)
-    timeline = Timeline(engine.past, sources, clock)
+    timeline = Timeline(engine.timeline, sources, clock)
     return Hub(
         settings, guard, auth, limits, DocumentReader(VISITORS), sources, dry_run, federation, search,
         findings, refresher, registry, engine, clock, tally, timeline, Prepared(federation.document),

@@ -180,7 +180,7 @@ async def test_records_and_the_timeline_are_left_to_the_one_on_duty(
 ) -> None:
     await hub.sources.keeper.save()
     await hub.timeline.look()
-    records, spans = engine.holdings.load(engine.registrations.all()), engine.past.load()
+    records, spans = engine.holdings.load(engine.registrations.all()), engine.timeline.load()
     duty.mine = False
 
     other = read_fields(registration(repo="other", url=url_of("other")), hub.guard)
@@ -192,7 +192,7 @@ async def test_records_and_the_timeline_are_left_to_the_one_on_duty(
         await write()
     await hub.sources.close()
 
-    assert engine.past.load() == spans
+    assert engine.timeline.load() == spans
     assert engine.holdings.load(engine.registrations.all()).known == {**records.known, "other": (None, None, None)}
 
 

@@ -39,18 +39,18 @@ class Timeline:
     """
 
     def __init__(
-        self, past: TimelineStore, sources: Sources, clock: Clock, look_seconds: float = LOOK_SECONDS
+        self, store: TimelineStore, sources: Sources, clock: Clock, look_seconds: float = LOOK_SECONDS
     ) -> None:
         """Take up what was recorded, or begin anew where that can't be read; ``follow`` looks every *look_seconds*."""
         self._look_seconds = look_seconds
-        self._past = past
+        self._store = store
         self._sources = sources
         self._clock = clock
         self._first = True
         self._counted: tuple[int, ...] | None = None
         self._saved = clock.monotonic()
         self._trouble = ""
-        self._spans = past.load()
+        self._spans = store.load()
 
     def spans(self, counts: Mapping[State, int]) -> Sequence[Span]:
         """Return what was seen of the last 30 days, up to this moment, at which the sources are as *counts* tells."""
@@ -106,7 +106,7 @@ class Timeline:
     async def _save(self) -> None:
         self._saved = self._clock.monotonic()
         try:
-            await self._past.save(self._spans)
+            await self._store.save(self._spans)
         except Problem as fault:
             if not self._trouble:
                 _log.warning("recording how fresh the sources are: %s", fault.detail)

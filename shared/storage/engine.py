@@ -163,7 +163,7 @@ class Engine(Protocol):
 
     registrations: Store
     editions: Editions
-    past: TimelineStore
+    timeline: TimelineStore
     holdings: Holdings
     duty: Duty
 

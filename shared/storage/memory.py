@@ -161,7 +161,7 @@ class _MemoryTurn(Turn):
         self._editions.begin(head, lines)
 
 
-class MemoryPast(TimelineStore):
+class MemoryTimeline(TimelineStore):
     """The spans that were saved last."""
 
     def __init__(self) -> None:
@@ -187,7 +187,7 @@ class MemoryEngine(Engine):
         self.registrations = MemoryStore(clock, bounds)
         self.holdings = MemoryHoldings()
         self.editions = MemoryEditions()
-        self.past = MemoryPast()
+        self.timeline = MemoryTimeline()
         self.duty: Duty = SoleDuty()
 
     def open(self) -> None:

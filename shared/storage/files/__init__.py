@@ -15,8 +15,8 @@ from shared.storage.files.directory import DataDirectory, reading
 from shared.storage.files.editions import FileEditions
 from shared.storage.files.filling import FolderFilling, filling
 from shared.storage.files.holdings import FileHoldings
-from shared.storage.files.past import FilePast
 from shared.storage.files.snapshot import FilesSnapshot, must_be_whole, sweep
+from shared.storage.files.timeline import TimelineFile
 from shared.storage.files.tiny import TinyStore
 from shared.tally import WRITTEN, Tally
 
@@ -42,7 +42,7 @@ class FilesEngine(Engine):
         self._tally = tally
         self._bounds = bounds
         self.editions = FileEditions(folder)
-        self.past = FilePast(folder)
+        self.timeline = TimelineFile(folder)
         self.holdings = FileHoldings(folder, tally)
         self.duty = SoleDuty()
 

@@ -166,7 +166,7 @@ async def test_a_backup_holds_it(client: httpx.AsyncClient, hub: Hub, hands: Han
 
 
 async def test_looks_by_itself(client: httpx.AsyncClient, hub: Hub, hands: Hands) -> None:
-    timeline = Timeline(hub.engine.past, hub.sources, hands.clock(), look_seconds=0.001)
+    timeline = Timeline(hub.engine.timeline, hub.sources, hands.clock(), look_seconds=0.001)
     hub.sources.signal.subscribe("a timeline in haste", timeline.on_source)
     following = asyncio.create_task(timeline.follow())
     await asyncio.sleep(0.01)
@@ -189,7 +189,7 @@ async def test_looks_again_after_what_nobody_foresaw(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    timeline = Timeline(hub.engine.past, hub.sources, hands.clock(), look_seconds=0.001)
+    timeline = Timeline(hub.engine.timeline, hub.sources, hands.clock(), look_seconds=0.001)
     await register(client)
     faults = [RuntimeError("spilt")]
 

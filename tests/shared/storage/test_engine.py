@@ -110,7 +110,7 @@ def test_a_new_engine_holds_nothing(engines: Engines) -> None:
 
     assert (engine.health(), engine.duty.mine) == ("ok", True)
     assert engine.editions.load().head == Head()
-    assert [*engine.editions.load().lines, *engine.past.load(), *engine.registrations.all()] == []
+    assert [*engine.editions.load().lines, *engine.timeline.load(), *engine.registrations.all()] == []
     assert engine.holdings.load([ROW]) == (RunningSeconds(), {ROW.repo: StoredSource()})
 
 
@@ -251,8 +251,8 @@ async def test_a_serial_is_given_in_a_turn_one_after_the_other(engines: Engines)
 
 async def test_the_past_is_what_was_saved_last(engines: Engines) -> None:
     spans = [Span(60, 120, tuple(range(len(STATES))))]
-    await engines.engine.past.save([])
-    await engines.engine.past.save(spans)
+    await engines.engine.timeline.save([])
+    await engines.engine.timeline.save(spans)
 
     assert engines.again().past.load() == spans
 

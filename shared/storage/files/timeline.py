@@ -23,7 +23,7 @@ FORMAT = 1
 _log = logging.getLogger("hub.timeline")
 
 
-class FilePast(TimelineStore):
+class TimelineFile(TimelineStore):
     """A TimelineStore in a file. One that can't be understood is kept aside by the first write after it."""
 
     def __init__(self, folder: Path) -> None:
