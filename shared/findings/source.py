@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.findings.finding import KINDS, made, named
 from shared.problems import HubFull, remedy_of
-from shared.sources.held import vanishing
+from shared.sources.shrink_guard import vanishing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

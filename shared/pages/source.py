@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from shared.sources.held import vanishing
+from shared.sources.shrink_guard import vanishing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

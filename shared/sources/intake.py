@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, TypeVar
 from shared.model.record import dated_faults
 from shared.model.source_update import SourceUpdate
 from shared.model.stored_content import HeldContent, StoredContent
-from shared.sources.held import measured, past_of, shrinks
 from shared.sources.schedule import interval
+from shared.sources.shrink_guard import measured, past_of, shrinks
 
 if TYPE_CHECKING:
     from collections.abc import Callable

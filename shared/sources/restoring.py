@@ -16,8 +16,8 @@ from shared.model.source import SourceView, describing
 from shared.model.status import Status
 from shared.model.stored_content import PATIENCE_SECONDS, HeldContent
 from shared.problems import HubFull
-from shared.sources.held import measured
 from shared.sources.schedule import longest
+from shared.sources.shrink_guard import measured
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,8 +15,8 @@ from shared.model.author import Author
 from shared.model.registration import Registration
 from shared.problems import HeldReplaced, NothingHeld, Overloaded, RepoNotFound, SourceStatus
 from shared.sources import intake
-from shared.sources.held import past_of
 from shared.sources.hosts import AT_A_TIME, IN_ALL
+from shared.sources.shrink_guard import past_of
 from shared.storage.files import contents
 from tests.builders import WRITER, Hands, capability, index, refresh, register, registration, served, url_of
 

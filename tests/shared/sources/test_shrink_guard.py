@@ -9,7 +9,7 @@ import pytest
 from shared.fetch import Validators
 from shared.formats.capability_index import read_index
 from shared.model.stored_content import PATIENCE_SECONDS, Loss, StoredContent
-from shared.sources.held import MOST_PAST, measured, past_of, shrinks, vanishing
+from shared.sources.shrink_guard import MOST_PAST, measured, past_of, shrinks, vanishing
 from tests.builders import capability, index
 
 if TYPE_CHECKING:
