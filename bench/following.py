@@ -14,7 +14,7 @@ from bench.full import SPARE, pod_limit
 from bench.seeding import composed, register, repos, seeded, settle
 from bench.upstream import ENTRIES
 from bench.writing import registering
-from shared.storage.files.journal import Journal
+from shared.storage.files.records_file import RecordsFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,11 +95,11 @@ def _late(rig: Rig, publisher: Server) -> float:
 def _make_due(states: Path, repo: str, seconds: int) -> float:
     """Have the hub that starts on these *states* check *repo* in so many seconds; return that moment."""
     at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=seconds)
-    journal = Journal(states)
-    saved = journal.load()
+    records_file = RecordsFile(states)
+    saved = records_file.load()
     record = saved.records[repo]
     due = replace(record.status, next_check_at=at.strftime("%Y-%m-%dT%H:%M:%SZ"))
-    journal.save(saved._replace(records={**saved.records, repo: record._replace(status=due)}))
+    records_file.save(saved._replace(records={**saved.records, repo: record._replace(status=due)}))
     return at.timestamp()
 
 

@@ -31,7 +31,7 @@ ONE_OPERATION = {
     "shared/formats/yaml_events.py::_Builder._stood_for",
     "shared/pages/picture.py::_Ground._squares",
     "shared/problems/base.py::Problem.headers",
-    "shared/storage/files/journal.py::SavedRecords.records",
+    "shared/storage/files/records_file.py::SavedRecords.records",
 }
 """They go with what they were made for, whose size is bounded: a document, a page, an answer, a write of a file."""
 

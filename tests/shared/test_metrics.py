@@ -128,7 +128,7 @@ async def test_a_write_that_fails_is_counted(
 ) -> None:
     upstream.get(url_of("state-hub")).respond(content=index())
     await register(client)
-    home = {"registrations": "table", "states": "journal", "federation": "editions"}[what]
+    home = {"registrations": "table", "states": "records_file", "federation": "editions"}[what]
 
     with patch(f"shared.storage.files.{home}.write_whole", side_effect=StorageUnavailable("Full.", status=507)):
         answer = await client.post("/v1/repos/state-hub/refresh", headers=WRITER)

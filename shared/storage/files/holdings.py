@@ -14,7 +14,7 @@ from shared.model.source_update import StoredSource
 from shared.problems import StorageUnavailable
 from shared.storage.engine import Holdings, RunningSeconds, StoredSources
 from shared.storage.files.contents import ContentFolders
-from shared.storage.files.journal import Journal, SavedRecords
+from shared.storage.files.records_file import RecordsFile, SavedRecords
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -38,7 +38,7 @@ class FileHoldings(Holdings):
     def __init__(self, folder: Path, tally: Tally) -> None:
         """Know where they lie; ``load`` reads them."""
         self._folders = ContentFolders(folder)
-        self._journal = Journal(folder / "sources.json")
+        self._records_file = RecordsFile(folder / "sources.json")
         self._tally = tally
         self._records: dict[str, Record] = {}
         self._lasted = RunningSeconds()
@@ -55,7 +55,7 @@ class FileHoldings(Holdings):
 
     def load(self, registrations: Iterable[Registration]) -> StoredSources:
         """Keep the promise of Holdings, as all of these do."""
-        ran, watched, records = self._journal.load()
+        ran, watched, records = self._records_file.load()
         known = {row.repo: StoredSource(records.get(row.repo), *self._contents_of(row)) for row in registrations}
         self._records = {repo: one.record for repo, one in known.items() if one.record}
         self._lasted = RunningSeconds(ran, watched)
@@ -63,7 +63,7 @@ class FileHoldings(Holdings):
 
     def must_be_readable(self, registrations: Iterable[Registration]) -> None:
         """Raise StartError for the first file that can't be trusted, as ``load`` does; keep one content at a time."""
-        self._journal.load()
+        self._records_file.load()
         for row in registrations:
             self._contents_of(row)
 
@@ -130,7 +130,7 @@ class FileHoldings(Holdings):
 
         def save() -> None:
             self._folders.sync()
-            self._journal.save(saved)
+            self._records_file.save(saved)
 
         self._states = False
         await self._write(save)

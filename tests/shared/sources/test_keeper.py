@@ -40,13 +40,13 @@ class Volume:
         self.engine = FilesEngine(folder, Hands().clock(), Tally())
         self.holdings = self.engine.holdings
         self.holdings.make()
-        self.folders, self.journal = self.holdings._folders, self.holdings._journal
+        self.folders, self.records_file = self.holdings._folders, self.holdings._records_file
         self.calls: list[str] = []
         self.refusals = 0
 
     def watch(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Come between the keeper and the disk."""
-        for name, owner in (("sync", self.folders), ("save", self.journal)):
+        for name, owner in (("sync", self.folders), ("save", self.records_file)):
             monkeypatch.setattr(owner, name, self._noted(name, getattr(owner, name)))
 
     def _noted(self, name: str, act: object) -> object:
@@ -103,7 +103,7 @@ async def test_writes_only_what_changed(keeper: Keeper, table: SourceTable, volu
     await keeper.save()
 
     assert volume.calls == ["sync", "save"]
-    assert [*volume.journal.load().records] == ["state-hub"]
+    assert [*volume.records_file.load().records] == ["state-hub"]
 
 
 async def settled(table: SourceTable, volume: Volume, *, state: bool = False, content: bool = False) -> None:
@@ -154,7 +154,7 @@ async def test_what_could_not_be_written_is_written_the_next_time(
     await keeper.save()
 
     assert volume.calls == ["sync", "sync", "save"]
-    assert [*volume.journal.load().records] == ["state-hub"]
+    assert [*volume.records_file.load().records] == ["state-hub"]
 
 
 async def test_a_caller_who_goes_breaks_no_write_off(keeper: Keeper, table: SourceTable, volume: Volume) -> None:
@@ -182,7 +182,7 @@ async def test_a_quiet_hub_writes_once_an_hour_for_how_long_it_has_run(
     await keeper.save()
 
     assert volume.calls == ["sync", "save"]
-    assert volume.journal.load()[:2] == (3600, 3600)
+    assert volume.records_file.load()[:2] == (3600, 3600)
 
 
 async def test_closing_writes_for_how_long_the_hub_has_run(
@@ -190,13 +190,13 @@ async def test_closing_writes_for_how_long_the_hub_has_run(
 ) -> None:
     hands.advance(50)
     await keeper.close()
-    assert volume.journal.load()[:2] == (50, 50)
+    assert volume.records_file.load()[:2] == (50, 50)
 
     hands.advance(50)
     volume.refusals = 1
     await keeper.close()
 
-    assert volume.journal.load()[:2] == (50, 50)
+    assert volume.records_file.load()[:2] == (50, 50)
     assert "saving the states of the sources: No." in caplog.text
 
 
@@ -221,7 +221,7 @@ async def test_states_are_written_every_few_seconds_whatever_goes_wrong(
         running = asyncio.create_task(keeper.run())
         await until(lambda: len(refused) > 1)
 
-    await until(lambda: volume.journal.load().records)
+    await until(lambda: volume.records_file.load().records)
 
     assert not running.done()
     assert "saving the states of the sources" in caplog.text
@@ -251,11 +251,11 @@ async def test_the_loop_goes_on_between_slices_and_what_changes_meanwhile_is_wri
     saving = asyncio.create_task(keeper.save())
     await asyncio.sleep(0)
     await asyncio.gather(saving, change_the_first())
-    before = volume.journal.load().records["r0"].status.state
+    before = volume.records_file.load().records["r0"].status.state
     await keeper.secure()
 
     assert seen == ["another task", "the second slice", "the second slice"]
-    assert (before, volume.journal.load().records["r0"].status.state) == ("fresh", "stale")
+    assert (before, volume.records_file.load().records["r0"].status.state) == ("fresh", "stale")
 
 
 async def test_what_asks_for_a_write_while_one_runs_gets_another(
@@ -269,4 +269,4 @@ async def test_what_asks_for_a_write_while_one_runs_gets_another(
     await keeper.close()
     await saving
 
-    assert volume.journal.load()[:2] == (50, 50)
+    assert volume.records_file.load()[:2] == (50, 50)

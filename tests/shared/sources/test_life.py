@@ -15,8 +15,8 @@ from shared.model.author import Author
 from shared.model.registration import Registration
 from shared.problems import RepoDisabled, RepoNotFound, StorageUnavailable
 from shared.sources.checks import BEGUN_AT_ONCE
-from shared.storage.files import contents, journal
-from shared.storage.files.journal import Journal
+from shared.storage.files import contents, records_file
+from shared.storage.files.records_file import RecordsFile
 from tests.builders import WRITER, Hands, capability, federated, index, refresh, register, registration, served
 
 if TYPE_CHECKING:
@@ -444,7 +444,7 @@ async def test_a_hub_in_which_nothing_happens_goes_on_counting_its_hours_after_a
         async with open_hub(settings, hands.clock()).running():
             hands.advance(7 * 3600)
 
-    saved = Journal(settings.data_dir / "sources.json").load()
+    saved = RecordsFile(settings.data_dir / "sources.json").load()
 
     assert (saved.ran, saved.watched) == (21 * 3600, 21 * 3600 * refresh)
 
@@ -459,7 +459,7 @@ async def test_what_can_not_be_ended_costs_no_state(hub: Hub, monkeypatch: pytes
     with pytest.raises(ZeroDivisionError):
         await hub.sources.close()
 
-    assert [*Journal(hub.settings.data_dir / "sources.json").load().records] == [ROW.repo]
+    assert [*RecordsFile(hub.settings.data_dir / "sources.json").load().records] == [ROW.repo]
 
 
 async def test_content_outlives_the_loss_of_its_state(settings: Settings, hands: Hands, source: respx.Route) -> None:
@@ -490,7 +490,7 @@ async def test_states_that_can_not_be_saved_are_saved_later(
             raise StorageUnavailable("Read-only.") from OSError(errno.EROFS, "")
         write_whole(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(journal, "write_whole", refuse_once)
+    monkeypatch.setattr(records_file, "write_whole", refuse_once)
 
     with pytest.raises(StorageUnavailable):
         await hub.sources.keeper.save()

@@ -170,7 +170,7 @@ async def test_no_check_waits_until_the_states_are_written(
         begun.set()
         go_on.wait(10)
 
-    monkeypatch.setattr(hub.engine.holdings._journal, "save", write)  # type: ignore[attr-defined]  # its files
+    monkeypatch.setattr(hub.engine.holdings._records_file, "save", write)  # type: ignore[attr-defined]  # its files
     upstream.get(ROW.url).respond(content=index())
     hub.sources._table.note("state-hub")
     saving = asyncio.create_task(hub.sources.keeper.save())

@@ -73,7 +73,7 @@ def calls(holdings: FileHoldings, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         for call in ("draft", "place", "drop", "discard"):
             watch(folder, call, f"{call} {place}")
     watch(holdings._folders, "sync", "sync")
-    watch(holdings._journal, "save", "save")
+    watch(holdings._records_file, "save", "save")
     return noted
 
 
@@ -164,19 +164,19 @@ async def test_what_is_settled_while_the_records_are_written_is_written_next(
     holdings: FileHoldings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await holdings.settle(LET_IN, lambda: True)
-    loop, save = asyncio.get_running_loop(), holdings._journal.save
+    loop, save = asyncio.get_running_loop(), holdings._records_file.save
 
     def settled_meanwhile(saved: Any) -> None:
         monkeypatch.undo()
         asyncio.run_coroutine_threadsafe(holdings.settle(HOLD, lambda: True), loop).result(10)
         save(saved)
 
-    monkeypatch.setattr(holdings._journal, "save", settled_meanwhile)
+    monkeypatch.setattr(holdings._records_file, "save", settled_meanwhile)
     await holdings.secure()
-    first = holdings._journal.load().records[ROW.repo].status.state
+    first = holdings._records_file.load().records[ROW.repo].status.state
     await holdings.secure()
 
-    assert (first, holdings._journal.load().records[ROW.repo].status.state) == ("fresh", "held")
+    assert (first, holdings._records_file.load().records[ROW.repo].status.state) == ("fresh", "held")
 
 
 async def test_a_record_that_is_forgotten_is_written_no_more(holdings: FileHoldings) -> None:
@@ -184,7 +184,7 @@ async def test_a_record_that_is_forgotten_is_written_no_more(holdings: FileHoldi
     holdings.forget(ROW.repo)
     await holdings.save_records([], RunningSeconds())
 
-    assert [*holdings._journal.load().records] == ["other"]
+    assert [*holdings._records_file.load().records] == ["other"]
 
 
 @pytest.mark.parametrize("name", ["sources.json", "content/state-hub.json", "held/state-hub.json"])

@@ -26,7 +26,7 @@ class SavedRecords(NamedTuple):
     records: dict[str, Record] = {}  # noqa: RUF012 - never changed
 
 
-class Journal:
+class RecordsFile:
     """The file ``sources.json``."""
 
     def __init__(self, path: Path) -> None:
