@@ -139,7 +139,7 @@ class Hub:
             "federation": self.federation.follow,
             "search": self.search.follow,
             "timeline": self.timeline.follow,
-            "states": self.sources.keeper.run,
+            "states": self.sources.record_saver.run,
         }
         runs |= {"refresher": self.refresher.run} if self.settings.refresh else {}
         self.background.start(runs)
@@ -150,7 +150,7 @@ class Hub:
 
     async def snapshot(self) -> Snapshot:
         """Return a snapshot of all durable data, as of one moment between two writes; raise StorageUnavailable."""
-        await self.sources.keeper.save()
+        await self.sources.record_saver.save()
         return await self.engine.snapshot(self.clock.stamp())
 
     def checks(self) -> dict[str, str]:

@@ -178,7 +178,7 @@ async def test_what_was_checked_side_by_side_while_it_was_lost_says_why(hub: Hub
 async def test_records_and_the_timeline_are_left_to_the_one_on_duty(
     hub: Hub, hands: Hands, engine: MemoryEngine, duty: PassingDuty
 ) -> None:
-    await hub.sources.keeper.save()
+    await hub.sources.record_saver.save()
     await hub.timeline.look()
     records, spans = engine.holdings.load(engine.registrations.all()), engine.timeline.load()
     duty.mine = False
@@ -188,7 +188,7 @@ async def test_records_and_the_timeline_are_left_to_the_one_on_duty(
     hands.advance(timeline.SAVE_SECONDS + 60)
     # As after a check that changed a state and ended before the duty passed on.
     hub.sources._table.states += 1
-    for write in (hub.sources.keeper.save, hub.sources.secure, hub.timeline.look, hub.timeline.close):
+    for write in (hub.sources.record_saver.save, hub.sources.secure, hub.timeline.look, hub.timeline.close):
         await write()
     await hub.sources.close()
 

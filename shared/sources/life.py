@@ -11,7 +11,7 @@ from shared.model.status import Status
 from shared.sources.checks import Checks, must_be_readable
 from shared.sources.hosts import Hosts
 from shared.sources.intake import Intake
-from shared.sources.keeper import Keeper
+from shared.sources.record_saver import RecordSaver
 from shared.sources.restoring import admit, restored
 from shared.sources.schedule import Schedule
 from shared.sources.settling import Settling, must_hold
@@ -38,7 +38,7 @@ class Sources:
     """The sources by repo. *signal* tells of each change of one that is followed, comes or goes.
 
     *wake* is set whenever another check may begin, *idle* while the schedule has none under way and none to begin.
-    *keeper* writes down what changes.
+    *record_saver* writes down what changes.
     """
 
     def __init__(  # noqa: PLR0913 - the parts it is put together from
@@ -53,7 +53,7 @@ class Sources:
         self._settling = Settling(engine, room, table, tally)
         self._checks = Checks(checker, self._intake, self._settling, table, time.clock)
         self.schedule = Schedule(table.all, hosts, time.clock)
-        self.keeper = Keeper(table, engine, time)
+        self.record_saver = RecordSaver(table, engine, time)
         self.wake, self.idle = hosts.wake, hosts.idle
 
     @property
@@ -229,7 +229,7 @@ class Sources:
 
     async def secure(self) -> None:
         """Make durable what ``parts`` says at this moment; raise StorageUnavailable."""
-        await self.keeper.secure()
+        await self.record_saver.secure()
 
     async def close(self) -> None:
         """End the checks that are under way; save the records of all sources, and for how long the hub has run."""
@@ -238,5 +238,5 @@ class Sources:
             flight.cancel()
         await asyncio.gather(*flights, return_exceptions=True)
         # First of all what a restart goes on from: what can't be brought to its end below must not cost that.
-        await self.keeper.close()
+        await self.record_saver.close()
         await self._checker.close()

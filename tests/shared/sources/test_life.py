@@ -493,9 +493,9 @@ async def test_states_that_can_not_be_saved_are_saved_later(
     monkeypatch.setattr(records_file, "write_whole", refuse_once)
 
     with pytest.raises(StorageUnavailable):
-        await hub.sources.keeper.save()
-    await hub.sources.keeper.save()
-    await hub.sources.keeper.save()
+        await hub.sources.record_saver.save()
+    await hub.sources.record_saver.save()
+    await hub.sources.record_saver.save()
 
     assert source.called
     assert len(calls) == 2

@@ -173,7 +173,7 @@ async def test_no_check_waits_until_the_states_are_written(
     monkeypatch.setattr(hub.engine.holdings._records_file, "save", write)  # type: ignore[attr-defined]  # its files
     upstream.get(ROW.url).respond(content=index())
     hub.sources._table.note("state-hub")
-    saving = asyncio.create_task(hub.sources.keeper.save())
+    saving = asyncio.create_task(hub.sources.record_saver.save())
     await until(begun.is_set)
 
     hub.sources.watch(ROW)

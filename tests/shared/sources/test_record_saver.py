@@ -14,7 +14,7 @@ from shared.model.status import Status
 from shared.model.stored_content import StoredContent, Validators
 from shared.problems import StorageUnavailable
 from shared.sources.hosts import Hosts
-from shared.sources.keeper import Keeper
+from shared.sources.record_saver import RecordSaver
 from shared.sources.room import ContentRoom
 from shared.sources.source import Source
 from shared.sources.table import SourceTable
@@ -34,7 +34,7 @@ NOW = "2026-11-23T10:00:00Z"
 
 
 class Volume:
-    """The disk below a keeper: tells what was written, and refuses as often as the test says."""
+    """The disk below a record_saver: tells what was written, and refuses as often as the test says."""
 
     def __init__(self, folder: Path) -> None:
         self.engine = FilesEngine(folder, Hands().clock(), Tally())
@@ -45,7 +45,7 @@ class Volume:
         self.refusals = 0
 
     def watch(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Come between the keeper and the disk."""
+        """Come between the record_saver and the disk."""
         for name, owner in (("sync", self.folders), ("save", self.records_file)):
             monkeypatch.setattr(owner, name, self._noted(name, getattr(owner, name)))
 
@@ -85,8 +85,8 @@ def table(hands: Hands) -> SourceTable:
 
 
 @pytest.fixture
-def keeper(table: SourceTable, volume: Volume, hands: Hands) -> Keeper:
-    return Keeper(table, volume.engine, hands.running(scheduled=True))
+def record_saver(table: SourceTable, volume: Volume, hands: Hands) -> RecordSaver:
+    return RecordSaver(table, volume.engine, hands.running(scheduled=True))
 
 
 async def until(true: Callable[[], object]) -> None:
@@ -96,11 +96,11 @@ async def until(true: Callable[[], object]) -> None:
             await asyncio.sleep(0.005)
 
 
-async def test_writes_only_what_changed(keeper: Keeper, table: SourceTable, volume: Volume) -> None:
-    await keeper.save()
+async def test_writes_only_what_changed(record_saver: RecordSaver, table: SourceTable, volume: Volume) -> None:
+    await record_saver.save()
     table.note("state-hub")
-    await keeper.save()
-    await keeper.save()
+    await record_saver.save()
+    await record_saver.save()
 
     assert volume.calls == ["sync", "save"]
     assert [*volume.records_file.load().records] == ["state-hub"]
@@ -126,75 +126,75 @@ async def settled(table: SourceTable, volume: Volume, *, state: bool = False, co
     ],
 )
 async def test_secures_what_the_index_says(
-    keeper: Keeper, table: SourceTable, volume: Volume, brought: dict[str, bool], calls: list[str]
+    record_saver: RecordSaver, table: SourceTable, volume: Volume, brought: dict[str, bool], calls: list[str]
 ) -> None:
     table.note("state-hub")
-    await keeper.save()
+    await record_saver.save()
     volume.calls.clear()
     await settled(table, volume, **brought)
-    await keeper.secure()
-    await keeper.secure()
+    await record_saver.secure()
+    await record_saver.secure()
 
     assert volume.calls == calls
 
 
 @pytest.mark.parametrize("brought", [{"content": True}, {"state": True}], ids=["content", "state"])
 async def test_what_could_not_be_written_is_written_the_next_time(
-    keeper: Keeper, table: SourceTable, volume: Volume, brought: dict[str, bool]
+    record_saver: RecordSaver, table: SourceTable, volume: Volume, brought: dict[str, bool]
 ) -> None:
     table.note("state-hub")
-    await keeper.save()
+    await record_saver.save()
     volume.calls.clear()
     volume.refusals = 1
     await settled(table, volume, **brought)
 
     with pytest.raises(StorageUnavailable):
-        await keeper.secure()
-    await keeper.secure()
-    await keeper.save()
+        await record_saver.secure()
+    await record_saver.secure()
+    await record_saver.save()
 
     assert volume.calls == ["sync", "sync", "save"]
     assert [*volume.records_file.load().records] == ["state-hub"]
 
 
-async def test_a_caller_who_goes_breaks_no_write_off(keeper: Keeper, table: SourceTable, volume: Volume) -> None:
+async def test_a_caller_who_goes_breaks_no_write_off(record_saver: RecordSaver, table: SourceTable, volume: Volume) -> None:
     await settled(table, volume, state=True)
-    leaving = asyncio.create_task(keeper.save())
+    leaving = asyncio.create_task(record_saver.save())
     await asyncio.sleep(0)
     leaving.cancel()
     await asyncio.gather(leaving, return_exceptions=True)
 
-    await keeper.secure()
+    await record_saver.secure()
 
     assert volume.calls == ["sync", "save"]
 
 
 async def test_a_quiet_hub_writes_once_an_hour_for_how_long_it_has_run(
-    keeper: Keeper, volume: Volume, hands: Hands
+    record_saver: RecordSaver, volume: Volume, hands: Hands
 ) -> None:
     hands.advance(3599)
-    await keeper.save()
+    await record_saver.save()
     assert volume.calls == []
 
     hands.advance(1)
-    await keeper.save()
+    await record_saver.save()
     hands.advance(10)
-    await keeper.save()
+    await record_saver.save()
 
     assert volume.calls == ["sync", "save"]
     assert volume.records_file.load()[:2] == (3600, 3600)
 
 
 async def test_closing_writes_for_how_long_the_hub_has_run(
-    keeper: Keeper, volume: Volume, hands: Hands, caplog: pytest.LogCaptureFixture
+    record_saver: RecordSaver, volume: Volume, hands: Hands, caplog: pytest.LogCaptureFixture
 ) -> None:
     hands.advance(50)
-    await keeper.close()
+    await record_saver.close()
     assert volume.records_file.load()[:2] == (50, 50)
 
     hands.advance(50)
     volume.refusals = 1
-    await keeper.close()
+    await record_saver.close()
 
     assert volume.records_file.load()[:2] == (50, 50)
     assert "saving the states of the sources: No." in caplog.text
@@ -208,7 +208,7 @@ async def test_states_are_written_every_few_seconds_whatever_goes_wrong(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    keeper = Keeper(table, volume.engine, Hands().running(), save_seconds=0.001)
+    record_saver = RecordSaver(table, volume.engine, Hands().running(), save_seconds=0.001)
 
     def refuse() -> None:
         refused.append(fault)
@@ -218,7 +218,7 @@ async def test_states_are_written_every_few_seconds_whatever_goes_wrong(
     with monkeypatch.context() as refusing:
         refusing.setattr(volume.folders, "sync", refuse)
         table.note("state-hub")
-        running = asyncio.create_task(keeper.run())
+        running = asyncio.create_task(record_saver.run())
         await until(lambda: len(refused) > 1)
 
     await until(lambda: volume.records_file.load().records)
@@ -233,7 +233,7 @@ async def test_the_loop_goes_on_between_slices_and_what_changes_meanwhile_is_wri
     volume: Volume, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = table_of(Hands().running(), *(f"r{number}" for number in range(4)))
-    keeper = Keeper(table, volume.engine, Hands().running(), at_once=2)
+    record_saver = RecordSaver(table, volume.engine, Hands().running(), at_once=2)
     seen: list[str] = []
     record = Source.record
 
@@ -248,25 +248,25 @@ async def test_the_loop_goes_on_between_slices_and_what_changes_meanwhile_is_wri
 
     monkeypatch.setattr(Source, "record", watched)
     table.note("state-hub")
-    saving = asyncio.create_task(keeper.save())
+    saving = asyncio.create_task(record_saver.save())
     await asyncio.sleep(0)
     await asyncio.gather(saving, change_the_first())
     before = volume.records_file.load().records["r0"].status.state
-    await keeper.secure()
+    await record_saver.secure()
 
     assert seen == ["another task", "the second slice", "the second slice"]
     assert (before, volume.records_file.load().records["r0"].status.state) == ("fresh", "stale")
 
 
 async def test_what_asks_for_a_write_while_one_runs_gets_another(
-    keeper: Keeper, table: SourceTable, volume: Volume, hands: Hands
+    record_saver: RecordSaver, table: SourceTable, volume: Volume, hands: Hands
 ) -> None:
     """A hub that is closed during a write still leaves for how long it has run."""
     table.note("state-hub")
-    saving = asyncio.create_task(keeper.save())
+    saving = asyncio.create_task(record_saver.save())
     await asyncio.sleep(0)
     hands.advance(50)
-    await keeper.close()
+    await record_saver.close()
     await saving
 
     assert volume.records_file.load()[:2] == (50, 50)

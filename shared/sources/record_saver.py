@@ -27,7 +27,7 @@ SLICE = 100
 _log = logging.getLogger("hub.sources")
 
 
-class Keeper:
+class RecordSaver:
     """Makes the records in *table* durable, which counts what has changed. A cancelled caller ends no write.
 
     While another process is on duty, the records are written by that one, and none by this.
