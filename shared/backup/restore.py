@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from shared.storage.archive import Filling
+    from shared.storage.archive import RestoreTarget
 
 _MOST_BYTES = 1 << 30
 _MOST_QUOTED = 300
@@ -55,11 +55,11 @@ def restore(backup: IO[bytes], folder: Path, clock: Clock | None = None) -> Rest
     newer format; *folder* is then as empty as before. Raise it too when the volume fails, and say what is left.
     """
     clock = clock or Clock()
-    with engine_of(Settings(data_dir=folder), clock).filling() as filling:
-        restored, serial = _checked(_unpacked(backup, filling), filling, clock)
+    with engine_of(Settings(data_dir=folder), clock).restore_target() as target:
+        restored, serial = _checked(_unpacked(backup, target), target, clock)
         # A reader that has a serial which was given since the backup gets a 410 for changes and reads the whole
         # document, where changes between two unrelated documents would spoil its copy.
-        filling.move_on(_unused_after(serial, clock.now()))
+        target.move_on(_unused_after(serial, clock.now()))
     return restored
 
 
@@ -78,8 +78,8 @@ class _Unpacked(NamedTuple):
     expected: object
 
 
-def _unpacked(backup: IO[bytes], filling: Filling) -> _Unpacked:
-    """Put the files of *backup* into *filling*; return their digests, and those that its last member states.
+def _unpacked(backup: IO[bytes], target: RestoreTarget) -> _Unpacked:
+    """Put the files of *backup* into *target*; return their digests, and those that its last member states.
 
     Raise StartError where it is cut off, damaged, or no backup of a hub.
     """
@@ -93,7 +93,7 @@ def _unpacked(backup: IO[bytes], filling: Filling) -> _Unpacked:
             if name in sums:
                 raise StartError(f"The backup holds {name!r} twice, which no backup of a hub does.")
             sums[name] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-            filling.put(name, content)
+            target.put(name, content)
     raise StartError("The backup is cut off: its end is missing.")
 
 
@@ -145,7 +145,7 @@ class _Checked(NamedTuple):
     serial: int
 
 
-def _checked(unpacked: _Unpacked, filling: Filling, clock: Clock) -> _Checked:
+def _checked(unpacked: _Unpacked, target: RestoreTarget, clock: Clock) -> _Checked:
     """Return the facts of a backup whose digests match and whose hub opens and composes a valid index, and its serial.
 
     Raise StartError otherwise.
@@ -157,7 +157,7 @@ def _checked(unpacked: _Unpacked, filling: Filling, clock: Clock) -> _Checked:
     if wrong:
         raise StartError(f"The backup is damaged: {', '.join(wrong[:5])} is not what was backed up.")
     with _as_damage():
-        hub = open_hub(Settings(refresh=False), clock, filling.engine())
+        hub = open_hub(Settings(refresh=False), clock, target.engine())
         with contextlib.closing(hub):
             # Where the file of the serial was lost this gives one, without which no document is valid.
             hub.federation.begin()

@@ -43,7 +43,7 @@ class Snapshot(Protocol):
         ...
 
 
-class Filling(Protocol):
+class RestoreTarget(Protocol):
     """What brings a backup back into an engine that holds nothing. Of what is put nothing counts before its end."""
 
     def put(self, name: str, content: bytes) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from shared.model.source_update import SourceUpdate, StoredSource
     from shared.model.spans import Span
     from shared.storage import Store
-    from shared.storage.archive import Filling, Snapshot
+    from shared.storage.archive import RestoreTarget, Snapshot
 
 
 class Head(NamedTuple):
@@ -196,7 +196,7 @@ class Engine(Protocol):
         """
         ...
 
-    def filling(self) -> AbstractContextManager[Filling]:
+    def restore_target(self) -> AbstractContextManager[RestoreTarget]:
         """Return a context, in the place of ``open``, that fills this engine from a backup.
 
         What was put counts once the context ends, and nothing of it where that ends by an error. Raise StartError where

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from shared.model.rules import Decision, Edit, Note
     from shared.model.source_update import SourceUpdate
     from shared.model.spans import Span
-    from shared.storage.archive import Filling, Snapshot
+    from shared.storage.archive import RestoreTarget, Snapshot
     from shared.storage.engine import Duty
 
 
@@ -208,7 +208,7 @@ class MemoryEngine(Engine):
         """Raise StartError."""
         raise StartError("This hub keeps nothing on disk, so there is nothing to back up.")
 
-    def filling(self) -> AbstractContextManager[Filling]:
+    def restore_target(self) -> AbstractContextManager[RestoreTarget]:
         """Raise StartError."""
         raise StartError("This hub keeps nothing on disk, so nothing can be restored.")
 

@@ -13,8 +13,8 @@ from shared.storage.archive import Description
 from shared.storage.engine import Engine, SoleDuty
 from shared.storage.files.directory import DataDirectory, reading
 from shared.storage.files.editions import FileEditions
-from shared.storage.files.filling import FolderFilling, filling
 from shared.storage.files.holdings import FileHoldings
+from shared.storage.files.restore_target import FolderRestoreTarget, restore_target
 from shared.storage.files.snapshot import FilesSnapshot, must_be_whole, sweep
 from shared.storage.files.timeline import TimelineFile
 from shared.storage.files.tiny import TinyStore
@@ -103,9 +103,9 @@ class FilesEngine(Engine):
             except OSError as fault:
                 raise StartError(f"The data directory {self._folder} can't be read: {fault}.") from fault
 
-    def filling(self) -> AbstractContextManager[FolderFilling]:
+    def restore_target(self) -> AbstractContextManager[FolderRestoreTarget]:
         """Keep the promise."""
-        return filling(self._folder, lambda draft: FilesEngine(draft, self._clock, Tally(), self._bounds))
+        return restore_target(self._folder, lambda draft: FilesEngine(draft, self._clock, Tally(), self._bounds))
 
     def _must_be_readable(self) -> None:
         self.holdings.must_be_readable(self.registrations.all())

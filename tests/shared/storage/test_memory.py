@@ -70,4 +70,4 @@ async def test_a_hub_in_memory_has_no_folder_and_no_backup() -> None:
     with pytest.raises(StartError, match="nothing to back up"):
         engine.at_rest()
     with pytest.raises(StartError, match="nothing can be restored"):
-        engine.filling()
+        engine.restore_target()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from shared.storage.archive import Filling
+    from shared.storage.archive import RestoreTarget
     from tests.builders import Hands
 
 SERVED = Head(3, "2026-11-23T10:00:00Z", "sha256:3", {})
@@ -27,17 +27,17 @@ def engine(tmp_path: Path, hands: Hands) -> FilesEngine:
 
 
 @contextmanager
-def filled(engine: FilesEngine) -> Iterator[Filling]:
+def filled(engine: FilesEngine) -> Iterator[RestoreTarget]:
     """Put an edition into *engine*, and look at it as a restore does."""
-    with engine.filling() as filling:
-        filling.put("federated.json", orjson.dumps({"format": 1, **SERVED._asdict()}))
-        filling.put("changes.jsonl", b"{}\n")
-        filling.put("content/a.json", b"{}")
-        draft = filling.engine()
+    with engine.restore_target() as target:
+        target.put("federated.json", orjson.dumps({"format": 1, **SERVED._asdict()}))
+        target.put("changes.jsonl", b"{}\n")
+        target.put("content/a.json", b"{}")
+        draft = target.engine()
         draft.open()
         assert draft.editions.load().head == SERVED
         draft.release()
-        yield filling
+        yield target
 
 
 def names(engine: FilesEngine) -> list[str]:
@@ -45,9 +45,9 @@ def names(engine: FilesEngine) -> list[str]:
 
 
 def test_what_was_put_counts_in_the_end_under_the_serial_that_it_moved_on_to(engine: FilesEngine) -> None:
-    with filled(engine) as filling:
+    with filled(engine) as target:
         assert [name for name in names(engine) if not name.startswith(".restoring-")] == ["hub.lock"]
-        filling.move_on(500)
+        target.move_on(500)
 
     assert names(engine) == ["content", "content/a.json", "federated.json", "hub.lock"]
     assert engine.editions.load().head == SERVED._replace(serial=500)
@@ -64,7 +64,7 @@ def test_a_folder_that_holds_something_is_not_filled(engine: FilesEngine) -> Non
     engine.folder.mkdir()
     (engine.folder / "notes").touch()
 
-    with pytest.raises(StartError, match="is not empty: it holds notes"), engine.filling():
+    with pytest.raises(StartError, match="is not empty: it holds notes"), engine.restore_target():
         pytest.fail("it was filled")
 
     assert names(engine) == ["hub.lock", "notes"]
@@ -73,6 +73,6 @@ def test_a_folder_that_holds_something_is_not_filled(engine: FilesEngine) -> Non
 def test_a_folder_that_another_process_holds_is_not_filled(engine: FilesEngine) -> None:
     engine.open()
 
-    with pytest.raises(StartError, match="Another process holds"), engine.filling():
+    with pytest.raises(StartError, match="Another process holds"), engine.restore_target():
         pytest.fail("it was filled")
     engine.release()

@@ -15,7 +15,7 @@ import orjson
 
 from shared.disk import sync_folder, write_draft
 from shared.problems import StartError, StorageUnavailable
-from shared.storage.archive import Filling
+from shared.storage.archive import RestoreTarget
 from shared.storage.files.directory import LOCK, DataDirectory
 from shared.storage.files.snapshot import RESTORING
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _NOTHING = {LOCK, "lost+found", ".before-restore"}
 
 
-class FolderFilling(Filling):
+class FolderRestoreTarget(RestoreTarget):
     """Fills the folder *draft*; *opener* returns an engine on it."""
 
     def __init__(self, draft: Path, opener: Callable[[Path], Engine]) -> None:
@@ -36,7 +36,7 @@ class FolderFilling(Filling):
         self._opener = opener
 
     def put(self, name: str, content: bytes) -> None:
-        """Keep the promise of Filling, as all of these do."""
+        """Keep the promise of RestoreTarget, as all of these do."""
         path = self._draft / name
         path.parent.mkdir(parents=True, exist_ok=True)
         write_draft(path, content)
@@ -54,7 +54,7 @@ class FolderFilling(Filling):
 
 
 @contextlib.contextmanager
-def filling(folder: Path, opener: Callable[[Path], Engine]) -> Iterator[FolderFilling]:
+def restore_target(folder: Path, opener: Callable[[Path], Engine]) -> Iterator[FolderRestoreTarget]:
     """Yield what fills *folder*, which is held meanwhile; raise StartError where it is in use or not empty.
 
     Where the context ends by an error nothing is left there but an empty folder. Raise StartError for what the volume
@@ -64,7 +64,7 @@ def filling(folder: Path, opener: Callable[[Path], Engine]) -> Iterator[FolderFi
         _must_be_empty(folder)
         draft = Path(tempfile.mkdtemp(prefix=RESTORING, dir=folder))
         try:
-            yield FolderFilling(draft, opener)
+            yield FolderRestoreTarget(draft, opener)
         except BaseException:
             # A draft that can't be removed keeps every hub from starting there, and the start says why.
             shutil.rmtree(draft, ignore_errors=True)
