@@ -8,7 +8,7 @@ from itertools import islice
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from shared.findings import Finding, Served, every, of_limit
+from shared.findings import Finding, ServedEdition, every, of_limit
 
 if TYPE_CHECKING:
     from shared.capacity import Capacity
@@ -85,8 +85,8 @@ class Findings:
             insort(findings, finding, key=Finding.key)
         return findings
 
-    def _served(self) -> Served:
-        return Served(self._federation.edition, self._federation.since)
+    def _served(self) -> ServedEdition:
+        return ServedEdition(self._federation.edition, self._federation.since)
 
 
 def _is_troubled(view: SourceView) -> bool:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from shared.federation import Edition
     from shared.model.source import SourceView
 
-__all__ = ["KINDS", "SEVERITIES", "Finding", "Served", "by_repo", "every", "of_limit"]
+__all__ = ["KINDS", "SEVERITIES", "Finding", "ServedEdition", "by_repo", "every", "of_limit"]
 
 _LIMITS = {
     "registrations": "Deregister what is no longer needed, or raise REUSE_SURFACE_MAX_REGISTRATIONS.",
@@ -29,14 +29,14 @@ _UNITS = {"registrations": "registrations", "capabilities": "capabilities", "mib
 _SINGULARS = {"registrations": "registration", "capabilities": "capability"}
 
 
-class Served(NamedTuple):
+class ServedEdition(NamedTuple):
     """What is served at one moment, and since when it has its troubles (see ``dates``)."""
 
     edition: Edition
     since: dict[str, str]
 
 
-def every(sources: Mapping[str, SourceView], federation: Served) -> list[Finding]:
+def every(sources: Mapping[str, SourceView], federation: ServedEdition) -> list[Finding]:
     """Return every finding about *sources* and about what *federation* serves, in the order of their keys."""
     found = {repo: list(of_source(source)) for repo, source in sources.items()}
     for repo in federation.edition.document.missing_required:
@@ -73,7 +73,7 @@ def by_repo(findings: Iterable[Finding]) -> list[list[Finding]]:
     return sorted(newest, key=lambda those: SEVERITIES.index(those[0].severity))
 
 
-def _note_missing(federation: Served, repo: str, found: list[Finding], action: str) -> None:
+def _note_missing(federation: ServedEdition, repo: str, found: list[Finding], action: str) -> None:
     """Say in *found*, what is known about *repo*, that the federated index is incomplete.
 
     It stands beside the cause, else alone with what to do, *action*.
@@ -89,7 +89,7 @@ def _note_missing(federation: Served, repo: str, found: list[Finding], action: s
     found.append(made("missing-required", repo, since, detail, action))
 
 
-def _conflicts(federation: Served) -> Iterator[Finding]:
+def _conflicts(federation: ServedEdition) -> Iterator[Finding]:
     """Yield one finding for each repo and each other one that serves ids which it claims too."""
     lost: dict[tuple[str, str], list[tuple[str, bool]]] = {}
     for conflict in federation.edition.composition.conflicts:
@@ -99,7 +99,7 @@ def _conflicts(federation: Served) -> Iterator[Finding]:
         yield _conflict(federation, loser, winner, ids)
 
 
-def _conflict(federation: Served, loser: str, winner: str, ids: list[tuple[str, bool]]) -> Finding:
+def _conflict(federation: ServedEdition, loser: str, winner: str, ids: list[tuple[str, bool]]) -> Finding:
     names, differing = [name for name, _ in ids], [name for name, same in ids if not same]
     if len(ids) == 1:
         detail = f"{winner}, registered earlier, publishes {names[0]} too; its entry is served. "

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 LONGEST_NAME = 100
 
 
-class Sifted(NamedTuple):
+class SiftedManifest(NamedTuple):
     """What a manifest says and which of its entries break no rule.
 
     *manifest* is the whole document, None where it has *faults* (at most 100). *sources* are the entries that are in
@@ -39,7 +39,7 @@ def read_manifest(body: bytes) -> dict[str, Any]:
     return sifted.manifest
 
 
-def sift_manifest(body: bytes) -> Sifted:
+def sift_manifest(body: bytes) -> SiftedManifest:
     """Return what is in order in *body* and what is not; raise as read_manifest for what is neither YAML nor JSON."""
     text, manifest = read_data(body)
     frame = _checkers()[0](manifest)
@@ -47,13 +47,13 @@ def sift_manifest(body: bytes) -> Sifted:
     entries = sources if isinstance(sources, list) else []
     offences, good = _check(entries, schemas.MAX_OFFENCES - len(frame))
     if not frame and not offences:
-        return Sifted(manifest, [], entries, [])
+        return SiftedManifest(manifest, [], entries, [])
     faults = placed(text, manifest, [*frame, *offences][: schemas.MAX_OFFENCES])
     if frame:
-        return Sifted(None, faults, [], [])
+        return SiftedManifest(None, faults, [], [])
     refused = [{"pointer": f"/sources/{place}", "repo": _name_of(entry)}
                for place, entry in enumerate(entries) if place not in good]  # fmt: skip
-    return Sifted(None, faults, [entries[place] for place in sorted(good)], refused)
+    return SiftedManifest(None, faults, [entries[place] for place in sorted(good)], refused)
 
 
 def _name_of(entry: object) -> str | None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
 
     from shared.formats import Publisher, Reading, SourceFormat
-    from shared.formats.manifest import Sifted
+    from shared.formats.manifest import SiftedManifest
     from shared.problems import Problem
 
 T = TypeVar("T")
@@ -91,11 +91,11 @@ class DocumentReader:
         request = worker.request(body, source_format.name, publisher)
         return cast("Reading", await self._in_process(request, owner))
 
-    async def sift_manifest(self, body: bytes) -> Sifted:
+    async def sift_manifest(self, body: bytes) -> SiftedManifest:
         """Return what is in order in the manifest in *body*; raise as sift_manifest, or SourceTooLarge as ``read``."""
         if len(body) < self._line.large:
             return await self._in_thread(sift_manifest, body)
-        return cast("Sifted", await self._in_process(worker.request(body, worker.MANIFEST)))
+        return cast("SiftedManifest", await self._in_process(worker.request(body, worker.MANIFEST)))
 
     async def _in_thread(self, read: Callable[..., T], *about: object) -> T:
         try:
@@ -110,7 +110,7 @@ class DocumentReader:
         finally:
             del reading  # It holds the failure, whose traceback leads here: only a collection would find them.
 
-    async def _in_process(self, request: Iterable[bytes], owner: str = "") -> Reading | Sifted:
+    async def _in_process(self, request: Iterable[bytes], owner: str = "") -> Reading | SiftedManifest:
         self._reading += 1
         try:
             async with self._large.turn(owner):

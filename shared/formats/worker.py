@@ -21,7 +21,7 @@ import orjson
 
 from shared.formats import FORMATS, UNKNOWN, Publisher, Reading, Relayed
 from shared.formats.documents import DocumentFaulty, Fault
-from shared.formats.manifest import Sifted, sift_manifest
+from shared.formats.manifest import SiftedManifest, sift_manifest
 from shared.model.capability import Entry
 from shared.model.content import Content
 from shared.problems import PROBLEMS, InvalidIndex, SourceProblem, SourceTooLarge
@@ -128,13 +128,13 @@ def _lines(reading: Reading) -> list[bytes]:
     return [orjson.dumps(head), *(entry.json for content in contents if content for entry in content.entries)]
 
 
-def said(answered: bytes) -> Reading | Sifted:
+def said(answered: bytes) -> Reading | SiftedManifest:
     """Return the reading, or what is in order in a manifest, that an answer holds, or raise what it says was wrong."""
     first, *lines = answered.split(b"\n")
     head = orjson.loads(first)
     if "sifted" in head:
         whole, faults, sources, refused = head["sifted"]
-        return Sifted(whole, [Fault(*fault) for fault in faults], sources, refused)
+        return SiftedManifest(whole, [Fault(*fault) for fault in faults], sources, refused)
     if "faults" in head:
         raise DocumentFaulty([Fault(*fault) for fault in head["faults"]])
     if "problem" in head:

@@ -3,7 +3,7 @@
 A storage engine decides a write in two steps, both while nobody else can change what it has read:
 
 1. ``target(current, edit, author)`` says what the registration of a repo has to become.
-2. The engine looks up who holds the URL of that, and what else a Standing has. ``decide`` returns what to keep.
+2. The engine looks up who holds the URL of that, and what else a DecisionBasis has. ``decide`` returns what to keep.
 
 What happens in between (a look at an index in memory, a query) is the engine's affair, and so are its locks.
 """
@@ -39,7 +39,7 @@ class RegistrationBounds(NamedTuple):
 DEFAULT_BOUNDS = RegistrationBounds()
 
 
-class Standing(NamedTuple):
+class DecisionBasis(NamedTuple):
     """What the decision about one repo depends on, as of one moment.
 
     *current* is its registration, None where it is not registered. *last_revision* is the revision of that, or else one
@@ -161,13 +161,13 @@ def target(current: Registration | None, edit: Edit, author: Author) -> Registra
     return edit(current)
 
 
-def decide(standing: Standing, wanted: RegistrationFields | None, author: Author, now: str) -> Decision:
+def decide(basis: DecisionBasis, wanted: RegistrationFields | None, author: Author, now: str) -> Decision:
     """Return what becomes of a registration that *author* wants to be *wanted* from *now* (RFC 3339) on.
 
     None deregisters. Where it says *wanted* already, nothing changes. Raise Forbidden where *author* may not write what
     there is or what is wanted, UrlRegistered or RegistrationsFull. Nothing is kept yet.
     """
-    before, revision = standing.current, standing.last_revision + 1
+    before, revision = basis.current, basis.last_revision + 1
     registered_by = None if before is None else before.registered_by
     for written in (before, wanted):
         if written is not None:
@@ -176,19 +176,19 @@ def decide(standing: Standing, wanted: RegistrationFields | None, author: Author
         return Decision(before, None, history.deregistering(before, revision, author, now))
     if wanted is None or (before is not None and wanted == before.wanted()):
         return Decision(before, before)
-    _check_url(standing.url_holder, wanted)
+    _check_url(basis.url_holder, wanted)
     if before is None:
-        _check_room(standing, author)
-        after = _new(standing, wanted, author, now)
+        _check_room(basis, author)
+        after = _new(basis, wanted, author, now)
         return Decision(None, after, history.registering(after, author, now))
     after = replace(before, **wanted.as_json(), updated_at=now, revision=revision)
     return Decision(before, after, history.updating(before, after, author, now))
 
 
-def refusal(standing: Standing, wanted: RegistrationFields, author: Author) -> Problem | None:
+def refusal(basis: DecisionBasis, wanted: RegistrationFields, author: Author) -> Problem | None:
     """Return why *wanted* could not be registered now, or None; raise Forbidden where *author* may not."""
     try:
-        decide(standing, target(standing.current, to_add(wanted), author), author, "")
+        decide(basis, target(basis.current, to_add(wanted), author), author, "")
     except (RepoExists, UrlRegistered, RegistrationsFull) as problem:
         return problem
     return None
@@ -200,14 +200,14 @@ def annotate(current: Registration, note: Note, author: Author, now: str) -> Dec
     return Decision(current, current, history.line(current, note, author, now))
 
 
-def _new(standing: Standing, wanted: RegistrationFields, author: Author, now: str) -> Registration:
+def _new(basis: DecisionBasis, wanted: RegistrationFields, author: Author, now: str) -> Registration:
     return Registration(
         **wanted.as_json(),
         registered_at=now,
         updated_at=now,
         registered_by=author.name,
-        revision=standing.last_revision + 1,
-        sequence=standing.sequence + 1,
+        revision=basis.last_revision + 1,
+        sequence=basis.sequence + 1,
     )
 
 
@@ -216,10 +216,10 @@ def _check_url(holder: Registration | None, wanted: RegistrationFields) -> None:
         raise UrlRegistered(f"{holder.repo} is registered with this URL, by {holder.registered_by}.")
 
 
-def _check_room(standing: Standing, author: Author) -> None:
-    in_all, per_token = standing.bounds
-    if standing.in_all >= in_all:
+def _check_room(basis: DecisionBasis, author: Author) -> None:
+    in_all, per_token = basis.bounds
+    if basis.in_all >= in_all:
         raise RegistrationsFull(f"This hub takes {in_all:,} registrations, and has as many.")
-    if author.grant is not None and standing.of_author >= per_token:
+    if author.grant is not None and basis.of_author >= per_token:
         says = f"The token {author.name} has registered {per_token:,} repos that are still registered"
         raise RegistrationsFull(f"{says}, and this hub takes no more of one token.")

@@ -14,7 +14,7 @@ from shared.model.record import dated_faults
 from shared.model.source_update import SourceUpdate
 from shared.model.stored_content import HeldContent, StoredContent
 from shared.sources.schedule import interval
-from shared.sources.shrink_guard import measured, past_of, shrinks
+from shared.sources.shrink_guard import loss_within_a_day, past_of, shrinks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,7 +68,7 @@ class Intake:
         """Hold *new* if it lacks too much of what was served within a day, else let it in."""
         epoch, kept, now = source.epoch, source.view.kept, self._time.ran
         assert kept is not None  # noqa: S101 - without anything that is served there is nothing to be judged by
-        loss = await _beside(measured, kept, new.content, now) if kept.past else None
+        loss = await _beside(loss_within_a_day, kept, new.content, now) if kept.past else None
         too_little = await _beside(_shrinks, kept, new.content, now) or (loss is not None and loss.too_much)
         past = () if too_little else await _beside(past_of, kept, new.content, now)
         if source.epoch is not epoch:

@@ -17,7 +17,7 @@ from shared.model.status import Status
 from shared.model.stored_content import PATIENCE_SECONDS, HeldContent
 from shared.problems import HubFull
 from shared.sources.schedule import longest
-from shared.sources.shrink_guard import measured
+from shared.sources.shrink_guard import loss_within_a_day
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,7 +77,7 @@ def _held(
     if held is None or kept is None:
         return None
     since = None if details.seen is None else min(details.seen, time.ran)
-    return HeldContent(held, since, measured(kept, held.content, time.ran))
+    return HeldContent(held, since, loss_within_a_day(kept, held.content, time.ran))
 
 
 def _past_clamped(kept: StoredContent | None, time: RunningTime) -> StoredContent | None:

@@ -32,7 +32,7 @@ def shrinks(before: Content, after: Content) -> bool:
     return Loss(len(vanishing(before, after)), len(before.entries)).too_much
 
 
-def measured(kept: StoredContent, after: Content, now: float) -> Loss | None:
+def loss_within_a_day(kept: StoredContent, after: Content, now: float) -> Loss | None:
     """Return what *after* lacks of the largest set that was served within the last day before *kept*; None without one.
 
     Of two equally large sets the older one counts. It takes some milliseconds for thousands of ids.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from shared.fetch import urls
 from shared.model import rules
-from shared.model.rules import DEFAULT_BOUNDS, Note, RegistrationBounds, Standing
+from shared.model.rules import DEFAULT_BOUNDS, DecisionBasis, Note, RegistrationBounds
 from shared.storage import Edited, Store
 
 if TYPE_CHECKING:
@@ -63,15 +63,15 @@ class Ledger:
         if isinstance(edit, Note):
             return rules.annotate(self.get(repo), edit, author, now)
         target = rules.target(self.rows.get(repo), edit, author)
-        return rules.decide(self._standing(repo, target, author), target, author, now)
+        return rules.decide(self._basis(repo, target, author), target, author, now)
 
     def refusal(self, wanted: RegistrationFields, author: Author) -> Problem | None:
         """Return why *wanted* could not be registered now, or None; raise Forbidden where *author* may not."""
-        return rules.refusal(self._standing(wanted.repo, wanted, author), wanted, author)
+        return rules.refusal(self._basis(wanted.repo, wanted, author), wanted, author)
 
-    def _standing(self, repo: str, target: RegistrationFields | None, author: Author) -> Standing:
+    def _basis(self, repo: str, target: RegistrationFields | None, author: Author) -> DecisionBasis:
         holder = None if target is None else self._urls.get(urls.normal(target.url))
-        return Standing(
+        return DecisionBasis(
             current=self.rows.get(repo),
             last_revision=self.last_revision(repo),
             url_holder=None if holder is None else self.rows[holder],

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _SLACK = 100
 
 
-class Lines:
+class HistoryLines:
     """The lines in their order, bounded as ``Store.history`` says.
 
     The newest line of each registered repo stays. All others are *spare*: of these there are at most *in_all*, in
@@ -29,7 +29,7 @@ class Lines:
     def __init__(self, in_all: int = IN_ALL, in_all_bytes: int = IN_ALL_BYTES) -> None:
         self._by_repo: dict[str, list[int]] = {}
         self._lines: dict[int, Change] = {}
-        self._spare = _Spare(in_all, in_all_bytes)
+        self._spare = _SpareLines(in_all, in_all_bytes)
         self.next = 1
 
     def __len__(self) -> int:
@@ -84,7 +84,7 @@ class Lines:
             del self._by_repo[change.repo]
 
 
-class _Spare:
+class _SpareLines:
     """The lines that may be forgotten, by the token that wrote them."""
 
     def __init__(self, most: int, most_bytes: int) -> None:

@@ -25,7 +25,7 @@ from shared.storage.engine import (
     Turn,
 )
 from shared.storage.ledger import Ledger, LedgerStore
-from shared.storage.lines import Lines
+from shared.storage.lines import HistoryLines
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
@@ -48,12 +48,12 @@ class MemoryStore(LedgerStore):
     """Decides at once: a write never waits, so none comes between it and what it decides on."""
 
     def __init__(
-        self, clock: Clock, bounds: RegistrationBounds = DEFAULT_BOUNDS, lines: Lines | None = None
+        self, clock: Clock, bounds: RegistrationBounds = DEFAULT_BOUNDS, lines: HistoryLines | None = None
     ) -> None:
         """Begin with nothing; *lines*, empty, get the history."""
         super().__init__(Ledger((), 0, bounds))
         self._clock = clock
-        self._lines = Lines() if lines is None else lines
+        self._lines = HistoryLines() if lines is None else lines
 
     async def history(self, repo: str) -> Sequence[Change]:
         """Keep the promise."""

@@ -1,6 +1,6 @@
 """Who changed what: an append-only file of JSON lines, bounded per repo, per token and in all.
 
-A batch of lines is appended and synced before the registrations are written. Lines about a revision that the
+A batch of lines is appended and synced before the registrations are written. HistoryLines about a revision that the
 registrations never reached belong to a write that was not answered; they are dropped at the start.
 """
 
@@ -15,7 +15,7 @@ import orjson
 from shared.disk import NewerFormatError, content_of, storage_problem, trusted, write_all, write_whole
 from shared.model.history import Change
 from shared.saved import fitting
-from shared.storage.lines import Lines
+from shared.storage.lines import HistoryLines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -31,10 +31,10 @@ _REMEDY = "Put back a good copy, or move the file away to go on with an empty hi
 class History:
     """The file of the history. *lines* are those that can be read, bounded as ``Store.history`` says."""
 
-    def __init__(self, path: Path, last_revision: Callable[[str], int], lines: Lines | None = None) -> None:
+    def __init__(self, path: Path, last_revision: Callable[[str], int], lines: HistoryLines | None = None) -> None:
         """Read *path*; *last_revision* tells how far the registrations of a repo have come. Raise StartError."""
         self._path = path
-        self.lines = Lines() if lines is None else lines
+        self.lines = HistoryLines() if lines is None else lines
         self._written = 0
         self._length: int | None = None
         self._whole = False
@@ -103,7 +103,7 @@ class History:
             self._cut()
 
 
-def _following(change: Change, lines: Lines) -> Change:
+def _following(change: Change, lines: HistoryLines) -> Change:
     """Return *change*, or raise ValueError where its number is not beyond those of *lines*."""
     if change.number < lines.next:
         raise ValueError(change.number)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from shared.clock import Clock
     from shared.model.history import Change
     from shared.model.rules import Edit, Note
-    from shared.storage.lines import Lines
+    from shared.storage.lines import HistoryLines
     from shared.tally import Tally
 
 _REGISTRATIONS = "registrations.json"
@@ -46,7 +46,7 @@ class TinyStore(LedgerStore):
         clock: Clock,
         tally: Tally,
         bounds: RegistrationBounds = DEFAULT_BOUNDS,
-        lines: Lines | None = None,
+        lines: HistoryLines | None = None,
     ) -> None:
         """Read what *folder* holds, or raise StartError when it can't be trusted; *lines*, empty, get the history."""
         self._clock = clock

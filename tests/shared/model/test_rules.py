@@ -10,7 +10,7 @@ import pytest
 from shared.model import rules
 from shared.model.author import Author, Grant
 from shared.model.registration import Registration, RegistrationFields
-from shared.model.rules import Decision, Note, RegistrationBounds, Standing
+from shared.model.rules import Decision, DecisionBasis, Note, RegistrationBounds
 from shared.problems import (
     Forbidden,
     PreconditionFailed,
@@ -40,7 +40,7 @@ BOUNDS = RegistrationBounds(in_all=3, per_token=2)
 
 @pytest.mark.parametrize("author", [ADMIN, TEAM])
 def test_what_is_new_is_numbered_and_begins_beyond_every_earlier_life(author: Author) -> None:
-    made = rules.decide(Standing(last_revision=7, sequence=9), WANTED, author, NOW)
+    made = rules.decide(DecisionBasis(last_revision=7, sequence=9), WANTED, author, NOW)
 
     assert made.before is None
     assert made.after == Registration(
@@ -57,7 +57,7 @@ def test_what_says_something_else_keeps_its_birth_and_goes_one_revision_on(
 ) -> None:
     wanted = replace(WANTED, required=True, domain="helix_2")
 
-    made = rules.decide(Standing(ROW, 4, holder, in_all=3, of_author=2, bounds=BOUNDS), wanted, author, NOW)
+    made = rules.decide(DecisionBasis(ROW, 4, holder, in_all=3, of_author=2, bounds=BOUNDS), wanted, author, NOW)
 
     assert made.before is ROW
     assert made.after == replace(ROW, required=True, domain="helix_2", updated_at=NOW, revision=5)
@@ -68,7 +68,7 @@ def test_what_says_something_else_keeps_its_birth_and_goes_one_revision_on(
 
 @pytest.mark.parametrize("holder", [ROW, OTHER, None], ids=["its own URL", "a URL that two have", "a URL of nobody"])
 def test_what_says_it_already_changes_nothing_at_all(holder: Registration | None) -> None:
-    made = rules.decide(Standing(ROW, 4, holder), ROW.wanted(), ADMIN, NOW)
+    made = rules.decide(DecisionBasis(ROW, 4, holder), ROW.wanted(), ADMIN, NOW)
 
     assert made == Decision(ROW, ROW, None)
     assert made.after is ROW
@@ -76,7 +76,7 @@ def test_what_says_it_already_changes_nothing_at_all(holder: Registration | None
 
 @pytest.mark.parametrize("author", [ADMIN, TEAM, ANNA])
 def test_deregistering_takes_a_revision_of_its_own(author: Author) -> None:
-    before, after, line = rules.decide(Standing(ROW, 4), None, author, NOW)
+    before, after, line = rules.decide(DecisionBasis(ROW, 4), None, author, NOW)
 
     assert (before, after) == (ROW, None)
     assert line is not None
@@ -84,56 +84,59 @@ def test_deregistering_takes_a_revision_of_its_own(author: Author) -> None:
 
 
 def test_where_there_is_nothing_and_nothing_is_wanted_nothing_changes() -> None:
-    assert rules.decide(Standing(last_revision=7), None, ADMIN, NOW) == Decision(None, None, None)
+    assert rules.decide(DecisionBasis(last_revision=7), None, ADMIN, NOW) == Decision(None, None, None)
 
 
-REFUSED: dict[str, tuple[Standing, RegistrationFields | None, Author, type[Problem], str]] = {
-    "a new name that the patterns do not cover": (Standing(), WANTED, ANNA, Forbidden, "the repo state-hub"),
+REFUSED: dict[str, tuple[DecisionBasis, RegistrationFields | None, Author, type[Problem], str]] = {
+    "a new name that the patterns do not cover": (DecisionBasis(), WANTED, ANNA, Forbidden, "the repo state-hub"),
     "a new one of a domain that is not theirs": (
-        Standing(), replace(WANTED, domain="railiance"), TEAM, Forbidden, "the domain railiance",
+        DecisionBasis(), replace(WANTED, domain="railiance"), TEAM, Forbidden, "the domain railiance",
     ),
-    "to change what others have": (Standing(ROW, 4), replace(WANTED, required=True), STRANGER, Forbidden, "state-hub"),
-    "to say of what others have what it says": (Standing(ROW, 4), WANTED, STRANGER, Forbidden, "state-hub"),
-    "to deregister what others have": (Standing(ROW, 4), None, STRANGER, Forbidden, "state-hub"),
+    "to change what others have": (DecisionBasis(ROW, 4), replace(WANTED, required=True), STRANGER, Forbidden, "state-hub"),
+    "to say of what others have what it says": (DecisionBasis(ROW, 4), WANTED, STRANGER, Forbidden, "state-hub"),
+    "to deregister what others have": (DecisionBasis(ROW, 4), None, STRANGER, Forbidden, "state-hub"),
     "to move a repo into a domain that is not theirs": (
-        Standing(ROW, 4), replace(WANTED, domain="railiance"), TEAM, Forbidden, "the domain railiance",
+        DecisionBasis(ROW, 4), replace(WANTED, domain="railiance"), TEAM, Forbidden, "the domain railiance",
     ),
     "to take a repo out of a domain that is not theirs": (
-        Standing(replace(ROW, domain="railiance"), 4), WANTED, TEAM, Forbidden, "the domain railiance",
+        DecisionBasis(replace(ROW, domain="railiance"), 4), WANTED, TEAM, Forbidden, "the domain railiance",
     ),
     "a new one with the URL of another": (
-        Standing(url_holder=OTHER), WANTED, ADMIN, UrlRegistered, "other is registered with this URL, by bert",
+        DecisionBasis(url_holder=OTHER), WANTED, ADMIN, UrlRegistered, "other is registered with this URL, by bert",
     ),
     "the URL of another": (
-        Standing(ROW, 4, OTHER), replace(WANTED, url=OTHER.url), ADMIN, UrlRegistered, "other is registered",
+        DecisionBasis(ROW, 4, OTHER), replace(WANTED, url=OTHER.url), ADMIN, UrlRegistered, "other is registered",
     ),
     "a new one where the hub is full": (
-        Standing(in_all=3, bounds=BOUNDS), WANTED, ADMIN, RegistrationsFull, "takes 3 registrations",
+        DecisionBasis(in_all=3, bounds=BOUNDS), WANTED, ADMIN, RegistrationsFull, "takes 3 registrations",
     ),
     "a new one of a token that has as many as it may": (
-        Standing(of_author=2, bounds=BOUNDS), WANTED, TEAM, RegistrationsFull, "The token team has registered 2 repos",
+        DecisionBasis(of_author=2, bounds=BOUNDS), WANTED, TEAM,
+        RegistrationsFull, "The token team has registered 2 repos",
     ),
     "the URL before the room": (
-        Standing(url_holder=OTHER, in_all=3, bounds=BOUNDS), WANTED, ADMIN, UrlRegistered, "other is registered",
+        DecisionBasis(url_holder=OTHER, in_all=3, bounds=BOUNDS), WANTED, ADMIN, UrlRegistered, "other is registered",
     ),
-    "the right before the URL": (Standing(url_holder=OTHER), WANTED, STRANGER, Forbidden, "state-hub"),
+    "the right before the URL": (DecisionBasis(url_holder=OTHER), WANTED, STRANGER, Forbidden, "state-hub"),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("standing", "wanted", "author", "kind", "says"), REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize(("basis", "wanted", "author", "kind", "says"), REFUSED.values(), ids=REFUSED)
 def test_refuses(
-    standing: Standing, wanted: RegistrationFields | None, author: Author, kind: type[Problem], says: str
+    basis: DecisionBasis, wanted: RegistrationFields | None, author: Author, kind: type[Problem], says: str
 ) -> None:
     with pytest.raises(kind, match=says):
-        rules.decide(standing, wanted, author, NOW)
+        rules.decide(basis, wanted, author, NOW)
 
 
 @pytest.mark.parametrize(
-    "standing", [Standing(in_all=2, bounds=BOUNDS), Standing(of_author=9, bounds=BOUNDS)], ids=["room", "an admin"]
+    "basis",
+    [DecisionBasis(in_all=2, bounds=BOUNDS), DecisionBasis(of_author=9, bounds=BOUNDS)],
+    ids=["room", "an admin"],
 )
-def test_takes_what_is_within_the_bounds(standing: Standing) -> None:
-    assert rules.decide(standing, WANTED, ADMIN, NOW).after is not None
-    assert rules.refusal(standing, WANTED, ADMIN) is None
+def test_takes_what_is_within_the_bounds(basis: DecisionBasis) -> None:
+    assert rules.decide(basis, WANTED, ADMIN, NOW).after is not None
+    assert rules.refusal(basis, WANTED, ADMIN) is None
 
 
 EDITS: dict[str, tuple[Edit, bool, bool]] = {
@@ -192,22 +195,22 @@ def test_a_precondition_holds_of_what_it_names(
 
 
 @pytest.mark.parametrize(
-    ("standing", "author", "kind"),
+    ("basis", "author", "kind"),
     [
-        pytest.param(Standing(), ADMIN, type(None), id="nothing in the way"),
-        pytest.param(Standing(ROW, 4, ROW), ADMIN, RepoExists, id="the name is taken"),
-        pytest.param(Standing(url_holder=OTHER), ADMIN, UrlRegistered, id="the URL is taken"),
-        pytest.param(Standing(in_all=3, bounds=BOUNDS), ADMIN, RegistrationsFull, id="no room"),
+        pytest.param(DecisionBasis(), ADMIN, type(None), id="nothing in the way"),
+        pytest.param(DecisionBasis(ROW, 4, ROW), ADMIN, RepoExists, id="the name is taken"),
+        pytest.param(DecisionBasis(url_holder=OTHER), ADMIN, UrlRegistered, id="the URL is taken"),
+        pytest.param(DecisionBasis(in_all=3, bounds=BOUNDS), ADMIN, RegistrationsFull, id="no room"),
     ],
 )
-def test_says_why_something_could_not_be_registered(standing: Standing, author: Author, kind: type[Any]) -> None:
-    assert type(rules.refusal(standing, WANTED, author)) is kind
+def test_says_why_something_could_not_be_registered(basis: DecisionBasis, author: Author, kind: type[Any]) -> None:
+    assert type(rules.refusal(basis, WANTED, author)) is kind
 
 
-@pytest.mark.parametrize("standing", [Standing(), Standing(ROW, 4, ROW)], ids=["new", "taken"])
-def test_to_ask_what_one_may_not_write_is_forbidden(standing: Standing) -> None:
+@pytest.mark.parametrize("basis", [DecisionBasis(), DecisionBasis(ROW, 4, ROW)], ids=["new", "taken"])
+def test_to_ask_what_one_may_not_write_is_forbidden(basis: DecisionBasis) -> None:
     with pytest.raises(Forbidden):
-        rules.refusal(standing, WANTED, STRANGER)
+        rules.refusal(basis, WANTED, STRANGER)
 
 
 def test_a_note_is_a_line_at_the_present_revision_for_those_who_may_write() -> None:

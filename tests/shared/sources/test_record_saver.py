@@ -157,7 +157,9 @@ async def test_what_could_not_be_written_is_written_the_next_time(
     assert [*volume.records_file.load().records] == ["state-hub"]
 
 
-async def test_a_caller_who_goes_breaks_no_write_off(record_saver: RecordSaver, table: SourceTable, volume: Volume) -> None:
+async def test_a_caller_who_goes_breaks_no_write_off(
+    record_saver: RecordSaver, table: SourceTable, volume: Volume
+) -> None:
     await settled(table, volume, state=True)
     leaving = asyncio.create_task(record_saver.save())
     await asyncio.sleep(0)

@@ -9,7 +9,7 @@ import pytest
 from shared.fetch import Validators
 from shared.formats.capability_index import read_index
 from shared.model.stored_content import PATIENCE_SECONDS, Loss, StoredContent
-from shared.sources.shrink_guard import MOST_PAST, measured, past_of, shrinks, vanishing
+from shared.sources.shrink_guard import MOST_PAST, loss_within_a_day, past_of, shrinks, vanishing
 from tests.builders import capability, index
 
 if TYPE_CHECKING:
@@ -61,23 +61,23 @@ def through(*steps: tuple[float, Content]) -> StoredContent:
 def test_the_measure_is_the_largest_set_of_the_last_day() -> None:
     kept = through((0, content(*range(10))), (10, content(*range(8))), (20, content(*range(7))))
 
-    assert measured(kept, content(*range(5)), 30) == Loss(5, 10)
+    assert loss_within_a_day(kept, content(*range(5)), 30) == Loss(5, 10)
     # A day after the ten were last served the eight are the largest.
-    assert measured(kept, content(*range(5)), 10 + PATIENCE_SECONDS) == Loss(3, 8)
-    assert measured(kept, content(*range(5)), 20 + PATIENCE_SECONDS) is None
+    assert loss_within_a_day(kept, content(*range(5)), 10 + PATIENCE_SECONDS) == Loss(3, 8)
+    assert loss_within_a_day(kept, content(*range(5)), 20 + PATIENCE_SECONDS) is None
 
 
 def test_what_grows_needs_no_past() -> None:
     kept = through((0, content(1, 2)), (10, content(1)), (20, content(1, 2, 3)))
 
     assert kept.past == ()
-    assert measured(kept, content(1), 30) is None
+    assert loss_within_a_day(kept, content(1), 30) is None
 
 
 def test_of_two_equally_large_sets_the_older_one_is_the_measure() -> None:
     kept = through((0, content(*range(10))), (10, content(*range(2, 12))), (20, content(*range(4, 14))))
 
-    assert measured(kept, content(*range(4, 14)), 30) == Loss(4, 10)
+    assert loss_within_a_day(kept, content(*range(4, 14)), 30) == Loss(4, 10)
 
 
 def test_few_sets_are_remembered_and_the_measure_is_never_less_than_it_was() -> None:
@@ -89,7 +89,7 @@ def test_few_sets_are_remembered_and_the_measure_is_never_less_than_it_was() -> 
     for now in (290.0, 10 + PATIENCE_SECONDS, 150 + PATIENCE_SECONDS):
         pairs = itertools.pairwise(steps)
         served = [len(after.entries) for (_, after), (until, _) in pairs if now - until < PATIENCE_SECONDS]
-        loss = measured(kept, content(), now)
+        loss = loss_within_a_day(kept, content(), now)
         assert loss is not None
         assert loss.of >= max(served)
 
@@ -97,4 +97,4 @@ def test_few_sets_are_remembered_and_the_measure_is_never_less_than_it_was() -> 
 def test_what_is_served_now_is_the_measure_where_it_is_more_than_the_day_served() -> None:
     kept = through((0, content(1, 2)), (10, content(1)))
 
-    assert measured(replace(kept, content=content(*range(9))), content(1), 30) is None
+    assert loss_within_a_day(replace(kept, content=content(*range(9))), content(1), 30) is None

@@ -13,7 +13,7 @@ import orjson
 from shared.fetch import urls
 from shared.model import rules
 from shared.model.registration import Registration
-from shared.model.rules import Note, RegistrationBounds, Standing
+from shared.model.rules import DecisionBasis, Note, RegistrationBounds
 from shared.problems import RepoNotFound
 from shared.storage.ledger import RulesStore
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from shared.model.registration import RegistrationFields
     from shared.model.rules import Decision, Edit
     from shared.problems import Problem
-    from shared.storage.lines import Lines
+    from shared.storage.lines import HistoryLines
 
 _TABLES = """
 CREATE TABLE registration (repo TEXT PRIMARY KEY, url_key TEXT UNIQUE, registered_by TEXT, kept BLOB);
@@ -42,7 +42,7 @@ _COUNTS = "SELECT count(*), count(*) FILTER (WHERE registered_by = ?) FROM regis
 class RowStore(RulesStore):
     """Keeps the promises of Store in a database in memory."""
 
-    def __init__(self, clock: Clock, bounds: RegistrationBounds, lines: Lines) -> None:
+    def __init__(self, clock: Clock, bounds: RegistrationBounds, lines: HistoryLines) -> None:
         """Begin with nothing."""
         self._clock = clock
         self._bounds = bounds
@@ -73,7 +73,7 @@ class RowStore(RulesStore):
 
     async def refusal(self, wanted: RegistrationFields, author: Author) -> Problem | None:
         """Keep the promise."""
-        return rules.refusal(self._standing(wanted.repo, wanted, author), wanted, author)
+        return rules.refusal(self._basis(wanted.repo, wanted, author), wanted, author)
 
     async def history(self, repo: str) -> Sequence[Change]:
         """Keep the promise."""
@@ -101,13 +101,13 @@ class RowStore(RulesStore):
         if isinstance(edit, Note):
             return rules.annotate(rules.must_be_registered(current, repo), edit, author, now)
         target = rules.target(current, edit, author)
-        return rules.decide(self._standing(repo, target, author), target, author, now)
+        return rules.decide(self._basis(repo, target, author), target, author, now)
 
-    def _standing(self, repo: str, target: RegistrationFields | None, author: Author) -> Standing:
+    def _basis(self, repo: str, target: RegistrationFields | None, author: Author) -> DecisionBasis:
         current = self._row(_BY_REPO, repo)
         ((retired, sequence),) = self._database.execute("SELECT revision, sequence FROM gone")
         ((in_all, of_author),) = self._database.execute(_COUNTS, (author.name,))
-        return Standing(
+        return DecisionBasis(
             current=current,
             last_revision=retired if current is None else current.revision,
             url_holder=None if target is None else self._row(_BY_URL, urls.normal(target.url)),

@@ -254,7 +254,7 @@ async def test_the_past_is_what_was_saved_last(engines: Engines) -> None:
     await engines.engine.timeline.save([])
     await engines.engine.timeline.save(spans)
 
-    assert engines.again().past.load() == spans
+    assert engines.again().timeline.load() == spans
 
 
 async def test_a_hub_on_any_engine_reads_serves_and_goes_on_after_a_restart(

@@ -5,23 +5,23 @@ from dataclasses import replace
 from shared.model.history import Change
 from shared.storage import IN_ALL, PER_REPO
 from shared.storage import lines as module
-from shared.storage.lines import Lines
+from shared.storage.lines import HistoryLines
 
 LINE = Change(repo="a", at="t", by="anna", action="update", revision=1, before={}, after={"domain": "d"})
 
 
-def kept(lines: Lines, *changes: Change) -> Lines:
+def kept(lines: HistoryLines, *changes: Change) -> HistoryLines:
     """Number and keep *changes*, as the store does."""
     lines.keep(lines.numbered(changes))
     return lines
 
 
-def numbers(lines: Lines, repo: str = "a") -> list[int]:
+def numbers(lines: HistoryLines, repo: str = "a") -> list[int]:
     return [line.number for line in lines.of(repo)]
 
 
 def test_lines_are_numbered_on_and_a_number_is_never_given_twice() -> None:
-    lines = kept(Lines(), LINE, LINE)
+    lines = kept(HistoryLines(), LINE, LINE)
     lines.numbered([LINE])
 
     kept(lines, LINE)
@@ -30,14 +30,14 @@ def test_lines_are_numbered_on_and_a_number_is_never_given_twice() -> None:
 
 
 def test_lines_that_bring_their_numbers_are_followed_by_higher_ones() -> None:
-    lines = Lines()
+    lines = HistoryLines()
     lines.keep([replace(LINE, number=7)])
 
     assert numbers(kept(lines, LINE)) == [8, 7]
 
 
 def test_the_newest_line_of_what_is_registered_stays_however_many_there_are() -> None:
-    lines = Lines(in_all=3)
+    lines = HistoryLines(in_all=3)
     for number in range(10):
         kept(lines, replace(LINE, repo=f"r{number}", action="register"), replace(LINE, repo=f"r{number}"))
 
@@ -46,7 +46,7 @@ def test_the_newest_line_of_what_is_registered_stays_however_many_there_are() ->
 
 
 def test_of_what_is_gone_nothing_has_to_stay() -> None:
-    lines = Lines(in_all=3)
+    lines = HistoryLines(in_all=3)
     for number in range(10):
         kept(lines, *(replace(LINE, repo=f"r{number}", action=action) for action in ("register", "deregister")))
 
@@ -58,7 +58,7 @@ def test_of_what_is_gone_nothing_has_to_stay() -> None:
 
 def test_bytes_are_bounded_as_well() -> None:
     large = replace(LINE, by="bert", after={"description": "é" * 1000})
-    lines = kept(Lines(in_all_bytes=20_000), LINE, LINE)
+    lines = kept(HistoryLines(in_all_bytes=20_000), LINE, LINE)
 
     kept(lines, *(replace(large, repo=f"r{number}") for number in range(20) for _ in range(2)))
 
@@ -67,7 +67,7 @@ def test_bytes_are_bounded_as_well() -> None:
 
 
 def test_a_token_that_is_pushed_back_per_repo_leaves_nothing_behind() -> None:
-    lines = Lines()
+    lines = HistoryLines()
     for _ in range(3000):
         kept(lines, LINE)
 
@@ -77,7 +77,7 @@ def test_a_token_that_is_pushed_back_per_repo_leaves_nothing_behind() -> None:
 
 
 def test_a_token_without_lines_takes_no_room() -> None:
-    lines = Lines(in_all=0)
+    lines = HistoryLines(in_all=0)
     for number in range(50):
         kept(lines, replace(LINE, by=f"t{number}", action="register"), replace(LINE, by="x", action="deregister"))
 
@@ -88,16 +88,16 @@ def test_a_token_without_lines_takes_no_room() -> None:
 def test_what_a_file_may_hold_is_kept_in_its_order() -> None:
     changes = [replace(LINE, repo=f"r{number % 700}", by=f"t{number % 7}") for number in range(IN_ALL + 500)]
 
-    lines = kept(Lines(), *changes)
+    lines = kept(HistoryLines(), *changes)
 
-    again = Lines()
+    again = HistoryLines()
     again.keep(lines)
     assert [*again] == [*lines]
     assert [line.number for line in again] == sorted(line.number for line in lines)
 
 
 def test_the_last_line_of_a_repo_that_is_gone_may_be_forgotten_once() -> None:
-    spare = module._Spare(0, 0)
+    spare = module._SpareLines(0, 0)
     spare.add(replace(LINE, number=1))
     assert spare.one_too_many() == 1
 

@@ -15,7 +15,7 @@ from shared.model.rules import DEFAULT_BOUNDS, RegistrationBounds
 from shared.problems import Forbidden, PreconditionFailed, RegistrationsFull, RepoExists, RepoNotFound, UrlRegistered
 from shared.storage import PER_REPO, Store
 from shared.storage.files.tiny import TinyStore
-from shared.storage.lines import Lines
+from shared.storage.lines import HistoryLines
 from shared.storage.memory import MemoryStore
 from shared.tally import Tally
 from tests.builders import demand, registration, url_of
@@ -48,7 +48,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path, hands: Hands) ->
     """Every store, one after the other."""
     clock = hands.clock()
     bounds = RegistrationBounds(in_all=3, per_token=2) if "so_many" in request.node.name else DEFAULT_BOUNDS
-    lines = Lines(in_all=30) if "nobody_elses_history" in request.node.name else Lines()
+    lines = HistoryLines(in_all=30) if "nobody_elses_history" in request.node.name else HistoryLines()
     openers: dict[str, Callable[[], Store]] = {
         "tiny": lambda: TinyStore(tmp_path, clock, Tally(), bounds, lines),
         "memory": lambda: MemoryStore(clock, bounds, lines),

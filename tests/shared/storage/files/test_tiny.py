@@ -16,7 +16,7 @@ from shared.problems import RepoExists, RepoNotFound, StartError, StorageUnavail
 from shared.shortage import cause
 from shared.storage.files.tiny import TinyStore
 from shared.storage.ledger import Ledger
-from shared.storage.lines import Lines
+from shared.storage.lines import HistoryLines
 from shared.tally import Tally
 from tests.builders import registration, url_of
 
@@ -190,7 +190,7 @@ async def test_a_write_that_is_on_disk_counts_though_its_line_can_not_be_kept(
     def fail(*_: object) -> None:
         raise fault
 
-    monkeypatch.setattr(Lines, "keep", fail)
+    monkeypatch.setattr(HistoryLines, "keep", fail)
     async with asyncio.timeout(10):
         assert (await store.add(wanted("a"), ANNA)).repo == "a"
     monkeypatch.undo()
