@@ -92,7 +92,9 @@ REFUSED: dict[str, tuple[DecisionBasis, RegistrationFields | None, Author, type[
     "a new one of a domain that is not theirs": (
         DecisionBasis(), replace(WANTED, domain="railiance"), TEAM, Forbidden, "the domain railiance",
     ),
-    "to change what others have": (DecisionBasis(ROW, 4), replace(WANTED, required=True), STRANGER, Forbidden, "state-hub"),
+    "to change what others have": (
+        DecisionBasis(ROW, 4), replace(WANTED, required=True), STRANGER, Forbidden, "state-hub",
+    ),
     "to say of what others have what it says": (DecisionBasis(ROW, 4), WANTED, STRANGER, Forbidden, "state-hub"),
     "to deregister what others have": (DecisionBasis(ROW, 4), None, STRANGER, Forbidden, "state-hub"),
     "to move a repo into a domain that is not theirs": (
