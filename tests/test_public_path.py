@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from router import ENDPOINTS, application, create_app
+from router import ENDPOINTS, application, create_app, operations
 from shared.hub import open_hub
 from shared.problems import StartError
 from tests.builders import PLACES, WRITER, capability, index, refresh, registration, searchable, url_of
@@ -75,18 +75,16 @@ async def fill(client: httpx.AsyncClient, upstream: respx.MockRouter) -> None:
 
 FILLED = {"repo": "sky", "id": "capability.example.n0", "identifier": "urn:air:tools.example:registry:federation"}
 NAMED = PLACES | FILLED
-QUERIES = {
-    "/v1/federated/changes": "?since=0&limit=1", "/v1/capabilities": "?limit=1", "/v1/repos": "?limit=1",
-    "/v1/domains": "?limit=1", "/v1/findings": "?limit=1", "/v1/repos/{repo}/history": "?limit=1",
-}  # fmt: skip
+NEEDED = {"/v1/federated/changes": "&since=0"}
 
 
 def readable() -> list[str]:
-    """Return a path of every row that can be got, with a query where that makes a list give pages."""
+    """Return a path of every row that can be got; a list is asked for pages of one row."""
     paths = []
-    for method, path, *_ in ENDPOINTS:
-        if method == "GET" and path != "/v1/backup":
-            paths.append(path.format_map(NAMED) + QUERIES.get(path, ""))
+    for operation in operations(ENDPOINTS):
+        if operation.method == "GET" and operation.path != "/v1/backup":
+            paged = "?limit=1" if operation.query.keys() >= {"limit", "cursor"} else ""
+            paths.append(operation.path.format_map(NAMED) + paged + NEEDED.get(operation.path, ""))
     return paths
 
 

@@ -1,4 +1,4 @@
-"""The rules that hold for every request (specs/FederationHubAPI.md, section 7), held over all rows of ENDPOINTS."""
+"""What the specification says under *Rules for every request*, tested over all rows of ENDPOINTS."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from shared.federation.document import CODINGS, Form
 from shared.problems import FederationIncomplete
-from shared.web.handling import JSON, OPEN, YAML, Hub, Request, coding, not_modified, read_query
+from shared.web.handling import CACHED, JSON, OPEN, YAML, Hub, Request, coding, not_modified, read_query
 from shared.web.parameters import Readers, flag
 from shared.web.prepared import PreparedAnswer
 
@@ -18,11 +18,6 @@ if TYPE_CHECKING:
 
     from shared.federation import Document
     from shared.web.prepared import Messages
-
-_CACHING = {
-    "Cache-Control": "public, max-age=30, stale-if-error=86400",
-    "Vary": "Accept, Accept-Encoding",
-}
 
 QUERY: Readers = {"strict": flag.otherwise(default=False)}
 
@@ -59,7 +54,8 @@ class Show:
 def _headers(document: Document) -> dict[str, str]:
     return {
         **OPEN,
-        **_CACHING,
+        **CACHED,
+        "Vary": "Accept, Accept-Encoding",
         "Reuse-Surface-Serial": str(document.serial),
         "Reuse-Surface-Complete": str(document.complete).lower(),
     }

@@ -78,7 +78,7 @@ class Contract:
 def document(operations: Iterable[Operation]) -> dict[str, Any]:
     """Return the OpenAPI document of *operations*; every ``$ref`` in it is to a whole component.
 
-    Raise KeyError for an operation without its annotation in schemas/openapi.yaml.
+    Raise LookupError that names what schemas/openapi.yaml lacks, or which problem it names that there is none of.
     """
     annotations: dict[str, Any] = yaml.load((FOLDER / "openapi.yaml").read_bytes(), yaml.CSafeLoader)
     failures = Failures(annotations["problems"])

@@ -32,10 +32,13 @@ class Failures:
     def of(self, dialect: str, annotation: dict[str, Any]) -> dict[str, Any]:
         """Return references to the responses of an operation by status, such as ``{"404": {"$ref": …}}``.
 
-        *dialect* is the name of its dialect, *annotation* its part of schemas/openapi.yaml.
+        *dialect* is the name of its dialect, *annotation* its part of schemas/openapi.yaml. Raise LookupError for a
+        problem that there is not.
         """
         by_status: dict[int, list[str]] = {}
         for slug in dict.fromkeys(_slugs(annotation)):
+            if slug not in PROBLEMS:
+                raise LookupError(f"schemas/openapi.yaml names the problem {slug}, which shared/problems/ has not.")
             by_status.setdefault(PROBLEMS[slug].status, []).append(slug)
         if refused := [slug for slug in by_status.get(503, ()) if slug in _WHEN_FULL]:
             by_status[_FULL] = refused

@@ -11,7 +11,7 @@ from shared.web.parameters import ParameterReader
 from shared.web.query import FORMATS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from shared.contract.failures import Failures
     from shared.web.parameters import Readers
@@ -32,11 +32,15 @@ class Operation:
 
 
 def described(operation: Operation, annotations: dict[str, Any], failures: Failures) -> dict[str, Any]:
-    """Return the Operation Object of *operation*; *annotations* is schemas/openapi.yaml, *failures* its responses."""
-    annotation = annotations["operations"][operation.name]
+    """Return the Operation Object of *operation*; *annotations* is schemas/openapi.yaml, *failures* its responses.
+
+    Raise LookupError that names what the annotations lack.
+    """
+    annotation = _annotated(annotations["operations"], operation.name, "operations")
+    tag, _ = (_annotated(annotation, name, f"operations.{operation.name}") for name in ("tag", "answers"))
     return {
         "operationId": operation.name,
-        "tags": [annotation["tag"]],
+        "tags": [tag],
         **{name: annotation[name] for name in ("summary", "description") if name in annotation},
         **({"security": [{"bearer": []}]} if annotation.get("token") else {}),
         "parameters": [*_parameters(operation, annotation, annotations["parameters"])],
@@ -47,16 +51,24 @@ def described(operation: Operation, annotations: dict[str, Any], failures: Failu
 
 def _parameters(operation: Operation, annotation: dict[str, Any], common: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for name in re.findall(r"{(\w+)}", operation.path):
-        yield {"name": name, "in": "path", "required": True, **common["path"][name]}
+        yield {"name": name, "in": "path", "required": True, **_annotated(common["path"], name, "parameters.path")}
     prose = {**common["query"], **annotation.get("query", {})}
     readers: dict[str, Callable[[str], object]] = {**operation.query}
     if any("application/yaml" in answer.get("content", {}) for answer in annotation["answers"].values()):
         readers["format"] = FORMATS
     for name in [*readers, *(name for name in annotation.get("query", {}) if name not in readers)]:
-        about = prose[name] if isinstance(prose[name], dict) else {"description": prose[name]}
+        about = _annotated(prose, name, f"operations.{operation.name}.query")
+        about = about if isinstance(about, dict) else {"description": about}
         yield {"name": name, "in": "query", **_read_by(readers.get(name)), **about}
     for name in [*annotation.get("headers", []), *(["If-None-Match"] if annotation.get("conditional") else [])]:
-        yield {"name": name, "in": "header", **common["headers"][name]}
+        yield {"name": name, "in": "header", **_annotated(common["headers"], name, "parameters.headers")}
+
+
+def _annotated(annotations: Mapping[str, Any], name: str, where: str) -> Any:  # noqa: ANN401 - as it is written in YAML
+    """Return the annotation *name* of *annotations*, the part *where* of schemas/openapi.yaml, or raise LookupError."""
+    if name not in annotations:
+        raise LookupError(f"schemas/openapi.yaml has no {name} under {where}.")
+    return annotations[name]
 
 
 def _read_by(reader: Callable[[str], object] | None) -> dict[str, Any]:

@@ -6,7 +6,8 @@ import contextlib
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
-from tests.builders import WRITER, registration
+from router import ENDPOINTS
+from tests.builders import PLACES, WRITER, registration
 from tests.chaos.faulty import limit_files
 from tests.processes import running
 
@@ -14,14 +15,10 @@ if TYPE_CHECKING:
     import http.client
     from pathlib import Path
 
-PAGES = ["/", "/capabilities", "/sources", "/sources/state-hub", "/findings", "/register", "/assets/hub.css", "/none"]
-DATA = [
-    "/v1/federated", "/v1/federated/changes?since=0", "/v1/capabilities?q=a", "/v1/repos", "/v1/repos/state-hub",
-    "/v1/repos/state-hub/history", "/v1/repos/state-hub/badge.svg", "/v1/domains", "/v1/findings", "/v1/backup",
-    "/v1/sources", "/.well-known/ard.json", "/.well-known/ai-catalog.json", "/ard/agents", "/llms.txt", "/robots.txt",
-    "/cli.py", "/cli.py.sha256", "/health", "/ready", "/metrics", "/openapi.json", "/schemas/hub-registration",
-    "/problems/not-found",
-]  # fmt: skip
+QUERIES = {"/v1/federated/changes": "?since=0", "/v1/capabilities": "?q=a"}
+READS = [(path, handle.__module__) for method, path, handle, _ in ENDPOINTS if method == "GET"]
+PAGES = [*(path.format_map(PLACES) for path, home in READS if home.startswith("functions.pages.")), "/none"]
+DATA = [path.format_map(PLACES) + QUERIES.get(path, "") for path, home in READS]
 BODIES = {
     "/v1/validate": {"version": 1, "capabilities": []},
     "/ard/search": {"query": {"text": "a"}},

@@ -77,3 +77,46 @@ def test_a_write_takes_a_token_and_a_body() -> None:
     assert (operation["operationId"], operation["tags"]) == ("repos.look", ["repos"])
     assert (operation["summary"], operation["description"]) == ("Look.", "All of it.")
     assert {"200", "401", "413", "500", "503"} <= operation["responses"].keys()
+
+
+ANSWERS = {200: {"description": "It."}}
+BARE: dict[str, Any] = {"tag": "repos", "answers": ANSWERS}
+
+
+def refused(operation: Operation, annotation: dict[str, Any] | None) -> str:
+    """Return why *operation*, of which *annotation* is all that is written, is not described."""
+    operations = {} if annotation is None else {operation.name: annotation}
+    with pytest.raises(LookupError) as refusal:
+        described(operation, PROSE | {"operations": operations}, Failures({}))
+    return str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "lack"),
+    [
+        (None, "no repos.look under operations."),
+        ({"answers": ANSWERS}, "no tag under operations.repos.look."),
+        ({"tag": "repos"}, "no answers under operations.repos.look."),
+        (BARE, "no size under operations.repos.look.query."),
+        (BARE | {"query": {"size": "How many."}, "headers": ["X-Other"]}, "no X-Other under parameters.headers."),
+    ],
+    ids=["operation", "tag", "answers", "parameter", "header"],
+)
+def test_an_operation_without_an_annotation_is_refused_with_its_place(
+    annotation: dict[str, Any] | None, lack: str
+) -> None:
+    operation = Operation("GET", "/v1/repos/{repo}", "repos.look", {"size": slug})
+
+    assert refused(operation, annotation) == f"schemas/openapi.yaml has {lack}"
+
+
+def test_a_part_of_a_path_without_an_annotation_is_refused_with_its_place() -> None:
+    said = refused(Operation("GET", "/v1/{part}", "repos.look", {}), BARE)
+
+    assert said == "schemas/openapi.yaml has no part under parameters.path."
+
+
+def test_a_problem_that_there_is_not_is_refused_by_its_slug() -> None:
+    said = refused(Operation("GET", "/v1/repos", "repos.look", {}), BARE | {"problems": ["repo-not-fund"]})
+
+    assert said == "schemas/openapi.yaml names the problem repo-not-fund, which shared/problems/ has not."
