@@ -17,9 +17,9 @@ from shared.discovery import Catalogs, Naming
 from shared.federation import GATHER_SECONDS, Federation
 from shared.fetch import Fetcher
 from shared.fetch.guard import Guard
+from shared.findings.current import Findings
 from shared.formats.reader import VISITORS, DocumentReader
 from shared.model.rules import RegistrationBounds
-from shared.present import Findings
 from shared.quotas import Quotas
 from shared.reads import Reads
 from shared.registry import Registry

@@ -1,4 +1,4 @@
-"""What tells whom that something changed: a signal, and the two notices that are sent by one.
+"""How the sources and the federation tell the rest of the hub of each change: a signal, and the notices sent by one.
 
 ``Sources`` sends a SourceNotice whenever something about a source changed, ``Federation`` an EditionNotice whenever
 another edition is served. Everything that is derived from either listens: it is subscribed in ``shared/hub.py``, once

@@ -1,4 +1,4 @@
-"""GET /v1/federated/changes: what makes the present federated index of a copy at an older serial.
+"""GET /v1/federated/changes: what changed since a serial, to bring a copy of the federated index up to date.
 
 The copy applies every page, until next is null; then it is at serial. Where not all is known that happened since, the
 answer is a 410, and the copy starts anew from /v1/federated.

@@ -1,4 +1,4 @@
-"""GET /cli.py: the client, byte for byte as it lies beside the hub; for curl and then for use.
+"""GET /cli.py: the client, byte for byte the cli.py of this hub, to be downloaded with curl and run.
 
 It is a convenience copy: whoever could replace it here could replace its digest, too.
 """

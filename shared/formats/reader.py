@@ -1,4 +1,4 @@
-"""Reading without standing in anyone's way: small indexes in a thread, large ones in a process of their own."""
+"""Reads documents while the hub answers others: small ones in a thread, large ones in a process of their own."""
 
 from __future__ import annotations
 

@@ -4,8 +4,7 @@ import asyncio
 import threading
 from typing import TYPE_CHECKING
 
-from shared import present
-from shared.findings import every
+from shared.findings import current, every
 from tests.builders import capability, index, refresh, register, url_of
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ async def test_findings_are_made_once_per_change_in_a_thread_however_many_ask(
         made.append(threading.current_thread().name)
         return every(*about)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(present, "every", counted)
+    monkeypatch.setattr(current, "every", counted)
     for path in ("/v1/findings", "/metrics", "/findings", "/sources/second", "/"):
         page = {"Accept": "text/html"} if path == "/" else {}
         answers = await asyncio.gather(*(client.get(path, headers=page) for _ in range(5)))
@@ -60,8 +59,8 @@ async def test_the_loop_goes_on_while_thousands_of_sources_are_looked_at(
         looked.append(view.repo)
         return True
 
-    monkeypatch.setattr(present, "_is_troubled", look)
-    findings = present.Findings(hub.sources, hub.federation, hub.findings.capacity, hub.reads, at_once=3)
+    monkeypatch.setattr(current, "_is_troubled", look)
+    findings = current.Findings(hub.sources, hub.federation, hub.findings.capacity, hub.reads, at_once=3)
     making = asyncio.create_task(findings.made())
     seen = set[int]()
     for _ in range(20):
@@ -84,7 +83,7 @@ async def test_one_that_began_earlier_and_ends_later_hides_no_finding(
             go_on.wait(10)
         return every(*about)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(present, "every", slow)
+    monkeypatch.setattr(current, "every", slow)
     before = asyncio.create_task(hub.findings.made())
     await asyncio.to_thread(begun.wait, 10)
     upstream.get(url_of("second")).respond(503)
@@ -111,7 +110,7 @@ async def test_however_often_something_changes_and_readers_go_away_one_making_wa
         go_on.wait(10)
         return every(*about)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(present, "every", slow)
+    monkeypatch.setattr(current, "every", slow)
     for _ in range(5):
         gone = asyncio.create_task(hub.findings.made())
         await asyncio.to_thread(begun.wait, 10)

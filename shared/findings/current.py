@@ -1,4 +1,4 @@
-"""The present findings: made anew when something changed and somebody asks, in a thread."""
+"""The findings of this moment: kept until something changes, and made anew in a thread when somebody asks then."""
 
 from __future__ import annotations
 
