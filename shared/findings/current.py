@@ -91,4 +91,6 @@ class Findings:
 
 def _is_troubled(view: SourceView) -> bool:
     """Tell whether there may be a finding about the source of *view*."""
-    return view.status.error is not None or view.held is not None or view.status.state == "never"
+    # What to do about a required source depends on whether it is enabled.
+    missing = view.registration.required and view.served is None
+    return missing or view.status.error is not None or view.held is not None or view.status.state == "never"

@@ -5,7 +5,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from shared.findings import current, every
-from tests.builders import capability, index, refresh, register, url_of
+from tests.builders import WRITER, capability, index, refresh, register, url_of
 
 if TYPE_CHECKING:
     import httpx
@@ -45,6 +45,20 @@ async def test_findings_are_made_once_per_change_in_a_thread_however_many_ask(
 
     assert kinds == ["stale", "conflict"]
     assert [name.split("_")[0] for name in made] == ["reads", "reads"]
+    assert await hub.findings.made() == hub.findings.all()
+
+
+async def test_a_required_source_that_is_disabled_is_to_be_enabled_and_not_checked(
+    hub: Hub, client: httpx.AsyncClient
+) -> None:
+    await register(client, required=True, enabled=False)
+    await client.post("/v1/federated/compose", headers=WRITER)
+
+    [finding] = (await client.get("/v1/findings")).json()["findings"]
+
+    assert (finding["kind"], finding["domain"]) == ("missing-required", "helix_forge")
+    assert finding["action"].startswith('Enable it: PATCH /v1/repos/state-hub with {"enabled": true}; or register')
+    assert (await client.post("/v1/repos/state-hub/refresh", headers=WRITER)).status_code == 409
     assert await hub.findings.made() == hub.findings.all()
 
 
