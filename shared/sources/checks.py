@@ -108,10 +108,10 @@ class Checks:
                 ended = await self._intake.take(source, result, last, talk.milliseconds)
                 return None if ended is None else await self._settling.settle(source, ended, still)
         except SourceProblem as problem:
-            if not still():
-                return None
-            ended = self._intake.failed(source, problem, talk.milliseconds)
-            outcome = await self._settling.settle(source, ended, still)
+            # Behind an acceptance that is being written: the engine would keep what that decided before the failure.
+            async with source.deciding:
+                ended = self._intake.failed(source, problem, talk.milliseconds)
+                outcome = await self._settling.settle(source, ended, still)
             if outcome is None or problem.retry_after is None or not scheduled:
                 return outcome
             # Only a host that says so itself is left alone; a source that leads there waits by itself.
