@@ -68,7 +68,7 @@ class Settling:
             self.must_be_on_duty()
             raise HeldReplaced(f"What was held of {repo} is not held any more. Nothing was let in.")
         self._table.outdate(source)
-        # Decided once more, by what is known now: while the content was written time passed, which may have given it up.
+        # Decided once more, by what is known now: time passed while the content was written.
         self._table.settle(source, intake.accepted(source, held))
         return Outcome(repo, "changed", source.status)
 

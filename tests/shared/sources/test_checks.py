@@ -342,10 +342,17 @@ async def test_an_acceptance_that_other_content_overtakes_lets_nothing_in(
     assert [path.name for path in (held.settings.data_dir / "content").iterdir()] == ["state-hub.json"]
 
 
-async def test_a_check_that_fails_while_an_acceptance_is_written_is_there_after_a_kill(  # noqa: PLR0913, PLR0917
-    hub: Hub, client: httpx.AsyncClient, route: respx.Route, hands: Hands, tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+def started_after_a_kill(hub: Hub, folder: Path) -> Hub:
+    """Return what a start finds where *hub* is killed now."""
+    shutil.copytree(hub.settings.data_dir, folder)
+    again = open_hub(replace(hub.settings, data_dir=folder), hub.clock)
+    again.close()
+    return again
+
+
+async def test_a_check_that_fails_while_an_acceptance_is_written_is_there_after_a_kill(
+    hub: Hub, client: httpx.AsyncClient, route: respx.Route, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await register(client)
     await answered(hub, route, sends(1, 2, 3, 4), sends(1, 2))
     begun, go_on, draft = threading.Event(), threading.Event(), contents.ContentFolder.draft
@@ -358,22 +365,25 @@ async def test_a_check_that_fails_while_an_acceptance_is_written_is_there_after_
     monkeypatch.setattr(contents.ContentFolder, "draft", slow)
     accepting = asyncio.create_task(client.post("/v1/repos/state-hub/accept", headers=WRITER))
     await asyncio.to_thread(begun.wait, 10)
-    calls, route.side_effect = len(route.calls), lambda _: httpx.Response(503)
+    fetched = asyncio.Event()
+
+    def fail(_: httpx.Request) -> httpx.Response:
+        fetched.set()
+        return httpx.Response(503)
+
+    route.side_effect = fail
     failing = asyncio.create_task(hub.sources.refresh("state-hub"))
-    while len(route.calls) == calls:
-        await asyncio.sleep(0)
+    await fetched.wait()
     # The answer is judged within some turns of the loop.
     for _ in range(100):
         await asyncio.sleep(0)
-    await hub.sources.keeper.save()
+    await hub.sources.record_saver.save()
     go_on.set()
     assert (await accepting).status_code == 200
     await failing
     await hub.registry.shown("It is checked.")
 
-    shutil.copytree(hub.settings.data_dir, tmp_path / "killed")
-    again = open_hub(replace(hub.settings, data_dir=tmp_path / "killed"), hands.clock())
-    again.close()
+    again = started_after_a_kill(hub, tmp_path / "killed")
     shown = [(one.sources.status("state-hub").state, serving(one)) for one in (hub, again)]
     assert shown == [("stale", 2)] * 2
     assert again.sources.status("state-hub").error == hub.sources.status("state-hub").error
