@@ -122,6 +122,18 @@ async def test_head_fails_as_get_does(client: httpx.AsyncClient) -> None:
     assert (answer.status_code, answer.content) == (404, b"")
 
 
+@pytest.mark.parametrize("path", PATHS)
+async def test_a_path_with_a_slash_or_a_line_feed_behind_it_is_another_one(known: httpx.AsyncClient, path: str) -> None:
+    before = await world(known)
+
+    methods = sorted(PATHS[path] | {"HEAD"})
+    targets = [(method, f"http://hub{path}{behind}") for method in methods for behind in ("/", "%0A")]
+    answers = [await known.request(*target, headers=WRITER) for target in targets]
+
+    assert [answer.status_code for answer in answers] == [404] * len(targets)
+    assert await world(known) == before
+
+
 @pytest.mark.parametrize(("path", "methods"), PATHS.items(), ids=PATHS)
 async def test_options_name_the_methods_and_let_other_origins_read(
     client: httpx.AsyncClient, path: str, methods: set[str]

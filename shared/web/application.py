@@ -43,7 +43,7 @@ class Application(Starlette):
         self._hub = hub
         self._ready = {path: resource.ready for path, resource in resources.items() if resource.ready is not None}
         self._dialects = {_segment(path): resource.dialect for path, resource in resources.items()}
-        # A path has one spelling: with a slash too many it is a 404, where Starlette would redirect.
+        # A path has one spelling: with a slash too many, where Starlette would redirect, it is a 404.
         self.router = _Router([Route(path, resource) for path, resource in resources.items()], lifespan)
         self.add_middleware(Traffic, tally=hub.tally, clock=hub.clock, clients=hub.limits.clients)
         for kind in (Problem, HTTPException, Exception):
@@ -92,9 +92,12 @@ class _Router(Router):
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or run the lifespan."""
-        route = self._plain.get(scope["path"]) if scope["type"] == "http" else None
+        path = scope["path"] if scope["type"] == "http" else ""
+        route = self._plain.get(path)
         if route is None:
-            await super().app(scope, receive, send)
+            # Starlette's patterns end with ``$``, which admits a line feed after it: /metrics%0A would be /metrics, and
+            # pass a proxy that keeps that from strangers.
+            await (self.default if path.endswith("\n") else super().app)(scope, receive, send)
             return
         scope.update(router=self, route=route, endpoint=route.endpoint, path_params={})
         await route.handle(scope, receive, send)
