@@ -590,7 +590,7 @@ def crowd(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return asked
 
 
-async def test_a_host_that_wants_peace_is_asked_no_more(hub: Hub, hands: Hands, crowd: list[str]) -> None:
+async def test_a_host_in_a_cool_down_is_asked_no_more(hub: Hub, hands: Hands, crowd: list[str]) -> None:
     outcomes = await hub.sources.refresh_all([f"r{n}" for n in range(20)])
 
     assert len(crowd) == len(outcomes) == AT_A_TIME
