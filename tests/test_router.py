@@ -5,6 +5,7 @@ import errno
 import inspect
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx
@@ -17,8 +18,6 @@ from shared.problems import StartError
 from tests.builders import PLACES, TOKEN, WRITER, ard_error, index, problem, registration, url_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import respx
     from starlette.requests import Request
 
@@ -124,6 +123,15 @@ async def test_every_row_answers_as_documented_when_it_is_served_alone(
 
 def test_there_is_a_case_for_every_row_and_no_row_twice() -> None:
     assert [(method, path) for method, path, *_ in ENDPOINTS] == list(dict.fromkeys(ALONE))
+
+
+def test_every_module_of_handlers_has_its_row() -> None:
+    folder = Path(__file__).resolve().parent.parent / "functions"
+    modules = {file.relative_to(folder.parent) for file in folder.rglob("*.py") if file.name != "__init__.py"}
+    routed = {Path(*handle.__module__.split(".")).with_suffix(".py") for _, _, handle, _ in ENDPOINTS}
+
+    assert len(modules) > 40
+    assert modules == routed
 
 
 @pytest.mark.parametrize("row", ROWS)

@@ -1,4 +1,4 @@
-"""Registrations and their history, durable. Handlers know this interface only; TinyStore keeps it on TinyDB.
+"""Registrations and their history, durable: handlers read this interface, ``Registry`` writes it, engines provide it.
 
 What a write may do is decided by ``shared.model.rules``, the same for every store.
 """
