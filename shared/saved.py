@@ -1,4 +1,4 @@
-"""Records as they were saved: whether each value is of the type that its field has.
+"""Checks records that were read from disk: each value has to be of the type that its field has.
 
 What the hub wrote fits. What a person or a program put into a data directory, or into a backup with the right sums,
 must come to light when it is read, and not later, when a reader asks for it or a write is to change it.

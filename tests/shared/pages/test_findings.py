@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from shared.findings import Finding
-from shared.pages.troubles import FindingsView
+from shared.pages.findings import FindingsView
 
 
 def finding(severity: str, kind: str, repo: str) -> Finding:
