@@ -59,7 +59,7 @@ def test_the_runbook_types_commands_and_options_that_the_client_knows() -> None:
     for line in typed:
         words = line.split()
         name = " ".join(words[:2]) if words[0] == "hub" else words[0]
-        known = {option for names, _ in cli.COMMANDS[name][1] for option in names} | common
+        known = {option for option, _ in cli.COMMANDS[name][1]} | common
         assert {word for word in words if word.startswith("--")} <= known, line
 
 
@@ -83,7 +83,7 @@ def test_the_service_of_systemd_starts_a_hub_with_the_settings_beside_it(tmp_pat
     assert int(service["TimeoutStopSec"]) > SHUTDOWN_SECONDS
     assert (ROOT / script).samefile(CLI)
     assert words[0] == "serve"
-    assert set(words[1::2]) <= {option for names, _ in cli.COMMANDS["serve"][1] for option in names}
+    assert set(words[1::2]) <= {option for option, _ in cli.COMMANDS["serve"][1]}
     with running(tmp_path, **settings) as server:
         assert server.ask("GET", "/reuse/").json()["links"]["repos"] == "https://tools.example/reuse/v1/repos"
 
