@@ -193,7 +193,7 @@ async def test_records_and_the_timeline_are_left_to_the_one_on_duty(
     await hub.sources.close()
 
     assert engine.timeline.load() == spans
-    assert engine.holdings.load(engine.registrations.all()).known == {**records.known, "other": (None, None, None)}
+    assert engine.holdings.load(engine.registrations.all()).sources == {**records.sources, "other": (None, None, None)}
 
 
 async def test_what_a_start_finds_is_tidied_by_the_one_on_duty(
@@ -202,10 +202,10 @@ async def test_what_a_start_finds_is_tidied_by_the_one_on_duty(
     registered = engine.registrations.all()
     await engine.registrations.remove(REPO, Author("operator"))
     kept = engine.holdings.load(registered)
-    for mine, left in ((False, kept.known), (True, {REPO: (None, None, None)})):
+    for mine, left in ((False, kept.sources), (True, {REPO: (None, None, None)})):
         duty.mine = mine
         open_hub(settings, hands.clock(), engine).prepare()
-        assert engine.holdings.load(registered).known == left
+        assert engine.holdings.load(registered).sources == left
     assert [view.repo for view in hub.sources.views()] == [REPO]
 
 

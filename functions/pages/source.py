@@ -40,7 +40,7 @@ async def handle(hub: Hub, request: Request) -> Response:
         row=row_of(hub, registration),
         scheduled=hub.settings.refresh,
         changes=changes,
-        validators=source.kept.validators if source and source.kept else None,
+        validators=source.last_good.validators if source and source.last_good else None,
         **facts,
     )
 

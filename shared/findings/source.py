@@ -106,17 +106,17 @@ def _fault(fault: DatedFault) -> dict[str, Any]:
 
 
 def _held(source: SourceView) -> Finding:
-    held, kept = source.held, source.kept
+    held, last_good = source.held, source.last_good
     assert held is not None  # noqa: S101 - asked for only then
-    assert kept is not None  # noqa: S101 - only what would replace something is held
-    gone = vanishing(kept.content, held.kept.content)
-    before = len(kept.content.entries)
+    assert last_good is not None  # noqa: S101 - only what would replace something is held
+    gone = vanishing(last_good.content, held.stored.content)
+    before = len(last_good.content.entries)
     vanish = "The only entry" if before == 1 else f"{len(gone):,} of {before:,} entries"
     detail = f"{vanish} would vanish: {named(gone)}."
     if held.loss is not None:
         lost, most = held.loss
         detail += f" With what left within 24 hours it would be {lost:,} of {most:,}."
-    since = source.status.state_since if source.status.state == "held" else held.kept.changed_at
+    since = source.status.state_since if source.status.state == "held" else held.stored.changed_at
     action = (
         "If that is meant, let it in: {accept}; else publish the whole index again. It gets in by "
         "itself when every check of 24 hours has seen it."

@@ -32,14 +32,15 @@ class DatedFault(NamedTuple):
 class RecordDetails(NamedTuple):
     """*failing_since* is the first of the failures in a row; *faults* are the faults of the last check.
 
-    Moments of the hub's running time, None where there is none: *seen* is since when every check has seen what is held,
-    *good* the last check that found the source in order, *looked* (of watched time) the last check or registration.
+    Moments of the hub's running time, None where there is none: *seen_since* is since when every check has seen the
+    held content, *good* the last check that found the source in order, *looked* (of watched time) the last check or
+    registration.
     *wait* is in how many seconds the next check was due.
     """
 
     faults: tuple[DatedFault, ...] = ()
     failing_since: str | None = None
-    seen: float | None = None
+    seen_since: float | None = None
     good: float | None = None
     looked: float | None = None
     wait: float | None = None

@@ -59,7 +59,7 @@ class SourceView:
 
     registration: Registration
     status: Status = _NEVER_CHECKED
-    kept: StoredContent | None = None
+    last_good: StoredContent | None = None
     held: HeldContent | None = None
     faults: tuple[DatedFault, ...] = ()
     failing_since: str | None = None
@@ -76,7 +76,7 @@ class SourceView:
     @property
     def served(self) -> str | None:
         """The digest of the content that is in the federated index, None for nothing."""
-        return self.kept.content.digest if self.kept and self.status.state in SERVED else None
+        return self.last_good.content.digest if self.last_good and self.status.state in SERVED else None
 
     @property
     def published(self) -> PublishedState:
@@ -86,18 +86,18 @@ class SourceView:
     @property
     def content(self) -> Content | None:
         """The last good content, served or not."""
-        return self.kept.content if self.kept else None
+        return self.last_good.content if self.last_good else None
 
     @property
     def contents(self) -> tuple[Content | None, Content | None]:
         """The contents that count for the bound on all contents: the last good one, and the one held in its place."""
-        return self.content, self.held.kept.content if self.held else None
+        return self.content, self.held.stored.content if self.held else None
 
     @property
-    def known(self) -> StoredContent | None:
+    def newest(self) -> StoredContent | None:
         """The content whose validators the next check sends, read from the same URL: what is held, else is kept."""
-        known = self.held.kept if self.held else self.kept
-        return known if known and known.url == self.registration.url else None
+        newest = self.held.stored if self.held else self.last_good
+        return newest if newest and newest.url == self.registration.url else None
 
     def part(self) -> Part:
         """Return this source's part of a composition; its content is None unless it is served."""
@@ -106,8 +106,8 @@ class SourceView:
 
     def record(self, wait: float) -> Record:
         """Return what is recorded of the source, whose next check is due in *wait* seconds."""
-        row, seen = self.registration, self.held.seen if self.held else None
-        details = RecordDetails(self.faults, self.failing_since, seen, self.good, self.looked, wait)
+        row, seen_since = self.registration, self.held.seen_since if self.held else None
+        details = RecordDetails(self.faults, self.failing_since, seen_since, self.good, self.looked, wait)
         return Record(row.repo, row.url, row.registered_at, row.revision, self.status, details, row.sequence)
 
     def outlived(self, ran: float, max_stale: float) -> bool:
@@ -119,14 +119,14 @@ class SourceView:
         """Tell whether nobody has looked for twice the time to live and an hour, while others were checked."""
         return self.registration.enabled and watched - self.looked > patience(self.registration.cache_ttl_seconds)
 
-    def ended(self, ended: SourceUpdate) -> SourceView:
-        """Return the view after a check or an acceptance that *ended* so; its registration may be a newer one."""
-        status, details = ended.record.status, ended.record.details
+    def updated(self, update: SourceUpdate) -> SourceView:
+        """Return the view after *update*. The registration stays: it may be newer than that of the check."""
+        status, details = update.record.status, update.record.details
         return SourceView(
             self.registration,
             status,
-            ended.good,
-            ended.held,
+            update.good,
+            update.held,
             details.faults,
             details.failing_since,
             details.good,
@@ -148,7 +148,7 @@ class SourceView:
 
     def described(self) -> SourceView:
         """Return the view whose status says of the content what is kept."""
-        status = describing(self.status, self.kept)
+        status = describing(self.status, self.last_good)
         return self if status is self.status else replace(self, status=status)
 
     def dated(self, next_check_at: str | None) -> SourceView:
@@ -170,11 +170,11 @@ class SourceView:
         state = state_of(
             status,
             enabled=self.registration.enabled,
-            has_content=self.kept is not None,
+            has_content=self.last_good is not None,
             held=self.held is not None,
             outlived=doubted.outlived(ran, max_stale),
         )
-        digest = self.held.kept.content.digest if self.held else None
+        digest = self.held.stored.content.digest if self.held else None
         # Most checks change no more than the date of the next, and there are thousands of them.
         if (state, digest) == (status.state, status.held_digest) and status.state_since is not None:
             return doubted.dated(next_check_at)
@@ -183,7 +183,7 @@ class SourceView:
 
     def _doubt(self, *, late: bool) -> str | None:
         """Return why what is kept may not be what the source publishes, although no check failed; None if it is."""
-        if self.kept is None:
+        if self.last_good is None:
             return None
         if self.unread:
             return "The URL was changed, and the new address has not been read yet."
@@ -200,14 +200,14 @@ def patience(ttl: int) -> float:
     return 2 * regular(ttl) + MOST_BACKOFF
 
 
-def describing(status: Status, kept: StoredContent | None) -> Status:
-    """Return *status* with what it says about the content in step with *kept*, which outlives a crash better."""
-    if kept is None or (status.digest, status.changed_at) == (kept.content.digest, kept.changed_at):
+def describing(status: Status, last_good: StoredContent | None) -> Status:
+    """Return *status* with what it says about the content in step with *last_good*, which outlives a crash better."""
+    if last_good is None or (status.digest, status.changed_at) == (last_good.content.digest, last_good.changed_at):
         return status
     return replace(
         status,
-        digest=kept.content.digest,
-        changed_at=kept.changed_at,
-        capability_count=len(kept.content.entries),
-        succeeded_at=status.succeeded_at or kept.changed_at,
+        digest=last_good.content.digest,
+        changed_at=last_good.changed_at,
+        capability_count=len(last_good.content.entries),
+        succeeded_at=status.succeeded_at or last_good.changed_at,
     )

@@ -43,5 +43,5 @@ class SourceUpdate(NamedTuple):
     def written(self) -> StoredContent | None:
         """The content that has to be written, None for none."""
         if self.writes == "held":
-            return self.held.kept if self.held else None
+            return self.held.stored if self.held else None
         return self.good if self.writes else None

@@ -98,23 +98,23 @@ class Loss(NamedTuple):
 class HeldContent:
     """Content that was not let in. ``kept.changed_at`` says when it was first seen.
 
-    *seen* is since when every check has seen it, a moment of the hub's running time, None after a check that did not.
+    *seen_since* is since when every check has seen it, a moment of the hub's running time; None after one that did not.
     *loss* is what it lacks of what was served within a day, where that is more than what is served now.
     """
 
-    kept: StoredContent
-    seen: float | None
+    stored: StoredContent
+    seen_since: float | None
     loss: Loss | None = None
 
-    def again(self, kept: StoredContent, now: float) -> HeldContent:
+    def again(self, stored: StoredContent, now: float) -> HeldContent:
         """Return what is held after a check that saw the same content, with its new validators."""
-        same = replace(kept, changed_at=self.kept.changed_at, instead_of=self.kept.instead_of)
-        return replace(self, kept=same, seen=now if self.seen is None else self.seen)
+        same = replace(stored, changed_at=self.stored.changed_at, instead_of=self.stored.instead_of)
+        return replace(self, stored=same, seen_since=now if self.seen_since is None else self.seen_since)
 
     def missed(self) -> HeldContent:
         """Return what is held after a check that did not see it: the day begins anew when it is seen again."""
-        return replace(self, seen=None)
+        return replace(self, seen_since=None)
 
     def outwaited(self, now: float) -> bool:
         """Tell whether every check of a whole day saw this content."""
-        return self.seen is not None and now - self.seen >= PATIENCE_SECONDS
+        return self.seen_since is not None and now - self.seen_since >= PATIENCE_SECONDS

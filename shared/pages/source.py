@@ -51,7 +51,7 @@ class HeldSummary(NamedTuple):
 
 def waiting(source: SourceView | None) -> HeldSummary | None:
     """Return what *source* has waiting, or None."""
-    if source is None or source.held is None or source.kept is None:
+    if source is None or source.held is None or source.last_good is None:
         return None
-    before, after = source.kept.content, source.held.kept.content
-    return HeldSummary(vanishing(before, after), len(before.entries), source.held.kept.changed_at, after.digest)
+    before, after = source.last_good.content, source.held.stored.content
+    return HeldSummary(vanishing(before, after), len(before.entries), source.held.stored.changed_at, after.digest)

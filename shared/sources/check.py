@@ -23,7 +23,7 @@ _log = logging.getLogger("hub.sources")
 
 
 class CheckResult(NamedTuple):
-    """The result of one check: size in bytes and content of the document, both None for 304, and its validators."""
+    """What one check fetched: *size* in bytes and *content* of the document (both None after a 304), validators."""
 
     http_status: int
     size: int | None
@@ -32,7 +32,7 @@ class CheckResult(NamedTuple):
 
 
 class Checker:
-    """Checks sources, each of which publishes a document of *source_format*; knows nothing of their states."""
+    """Fetches and reads documents of *source_format*; it holds no state of a source, so checks may run side by side."""
 
     def __init__(
         self,
@@ -50,10 +50,10 @@ class Checker:
     async def check(
         self, repo: str, url: str, last: StoredContent | None = None, talk: TalkTime | None = None
     ) -> CheckResult:
-        """Return what the source of *repo* at *url* holds now; *last* makes the request conditional.
+        """Fetch *url* and return what the source of *repo* publishes there; *last* makes the request conditional.
 
-        *talk* counts for how long the source was talked to. Raise a SourceProblem for whatever is wrong with the
-        source, and Overloaded where the hub's own machine has run out of what a check takes.
+        *talk* adds up the milliseconds in which the source was talked to. Raise a SourceProblem for whatever is wrong
+        with the source, and Overloaded where the hub's own machine has no thread, process or memory left for a check.
         """
         validators, owner = last.validators if last else Validators(), talk.owner if talk else ""
         fetched = await self._fetcher.fetch(url, validators, talk, self._format.accept)
@@ -61,7 +61,8 @@ class Checker:
             return CheckResult(fetched.status, None, None, fetched.validators)
         size = len(fetched.body)
         if not self._unread.take(owner, size):
-            # It is dropped rather than kept waiting, and fetched once more when there is room.
+            # A document that waited would take the very memory that is bounded, so it is dropped here and fetched once
+            # more when there is room; ``del`` because the frame would hold it during the wait.
             del fetched
             fetched, size = await self._fetched_again(url, validators, owner)
         try:
@@ -70,7 +71,7 @@ class Checker:
             self._unread.give_back(owner, size)
 
     async def _fetched_again(self, url: str, validators: Validators, owner: str) -> tuple[Fetched, int]:
-        """Return what *url* answers in a time of its own, and how many bytes of room it has taken.
+        """Return what *url* answers within a deadline of its own, and how many bytes of room are taken for it.
 
         Room for the largest document is waited for: the second answer may be larger than the first.
         """
@@ -97,12 +98,12 @@ class Checker:
         except Overloaded:
             raise
         except Exception as fault:
-            # The boundary around one source: whatever its bytes made of us, the others go on.
+            # The boundary around one source: a bug that its bytes bring to light fails this source and no other.
             _log.exception("reading the index of %s", repo)
             raise InvalidIndex("The index could not be read.", source_status=fetched.status) from fault
         return CheckResult(fetched.status, len(fetched.body), content, fetched.validators)
 
     async def close(self) -> None:
-        """Close every connection, and end what reads."""
+        """Close every connection, and end the thread and the process that read."""
         await self._fetcher.close()
         await self._reader.close()

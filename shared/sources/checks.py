@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from shared.sources.table import SourceTable
 
 BEGUN_AT_ONCE = 16
-"""So many checks begin in one turn of the event loop, which takes less than a millisecond then."""
+"""So many checks begin in one iteration of the event loop, which takes less than a millisecond then."""
 
 
 class Checks:
-    """Carries out checks of sources of *table*; *intake* decides what they come to, and *settling* makes it so."""
+    """Runs the checks of sources of *table*: *intake* decides the update of each, *settling* makes it durable."""
 
     def __init__(self, checker: Checker, intake: Intake, settling: Settling, table: SourceTable, clock: Clock) -> None:
         self._checker = checker
@@ -41,7 +41,8 @@ class Checks:
         """
         if source.flight is not None:
             return source.flight
-        # The task counts it off: one that is refused has begun nothing.
+        # Counted before the task exists, so that the schedule, which may ask again in this iteration of the loop, sees
+        # the host as busy. The task counts it off; where none could be made, that is done here.
         self._table.hosts.begin(source.share)
         try:
             flight = asyncio.create_task(self._check(source, source.share))
@@ -61,15 +62,15 @@ class Checks:
         for source in sources:
             flights.append(self.start(source))
             if len(flights) % BEGUN_AT_ONCE == 0:
-                # Thousands that begin in one turn of the loop would keep every reader waiting.
+                # Thousands that begin in one iteration of the loop would keep every reader waiting.
                 await asyncio.sleep(0)
         await _all_ended(flights)
         outcomes: list[Outcome] = []
-        for ended in map(_result, flights):
-            if isinstance(ended, Outcome):
-                outcomes.append(ended)
-            elif ended is not None and not isinstance(ended, RepoNotFound | RepoDisabled):
-                raise _partly(ended) from ended
+        for result in map(_result, flights):
+            if isinstance(result, Outcome):
+                outcomes.append(result)
+            elif result is not None and not isinstance(result, RepoNotFound | RepoDisabled):
+                raise _partly(result) from result
         return sorted(outcomes)
 
     async def _check(self, source: Source, counted: Share) -> Outcome | None:
@@ -77,14 +78,16 @@ class Checks:
             while True:
                 share = source.share
                 async with share.place():
+                    # Waiting for a place may have taken minutes: all that was true at the start is looked at again.
                     self._settling.must_be_on_duty()
                     must_be_readable(source)
                     if source.share is not share:
+                        # The URL or its owner was changed meanwhile, and the place belongs to another host or token.
                         continue
-                    if share.host.cool_until > self._clock.monotonic() and not source.asked:
+                    if share.host.cool_until > self._clock.monotonic() and not source.on_request:
                         return None
-                    # A check that somebody asked for by name says nothing about when the host may be asked next.
-                    outcome = await self._attempt(source, scheduled=not source.asked)
+                    # A check by name ignores the cool-down, so its answer must neither begin nor prolong one.
+                    outcome = await self._attempt(source, scheduled=not source.on_request)
                 if outcome is not None:
                     return outcome
         finally:
@@ -92,44 +95,46 @@ class Checks:
             self._table.hosts.end(counted)
 
     async def _attempt(self, source: Source, *, scheduled: bool) -> Outcome | None:
-        """Check once; return None when the source was changed meanwhile, so that what was found does not count."""
+        """Check once; return None when the source was changed meanwhile, so that the result does not count."""
         registration, epoch = source.registration, source.epoch
         talk = TalkTime(self._clock, registration.registered_by)
 
-        def still() -> bool:
+        def is_current() -> bool:
             return source.epoch is epoch
 
         try:
-            last = source.view.known
+            # Read before the fetch and handed on: a 304 speaks of this content, whatever is stored by then.
+            last = source.view.newest
             result = await self._checker.check(registration.repo, registration.url, last, talk)
             async with source.deciding:
-                if not still():
+                if not is_current():
                     return None
-                ended = await self._intake.take(source, result, last, talk.milliseconds)
-                return None if ended is None else await self._settling.settle(source, ended, still)
+                update = await self._intake.take(source, result, last, talk.milliseconds)
+                return None if update is None else await self._settling.settle(source, update, is_current)
         except SourceProblem as problem:
             # Behind an acceptance that is being written: the engine would keep what that decided before the failure.
             async with source.deciding:
-                ended = self._intake.failed(source, problem, talk.milliseconds)
-                outcome = await self._settling.settle(source, ended, still)
+                update = self._intake.failed(source, problem, talk.milliseconds)
+                outcome = await self._settling.settle(source, update, is_current)
             if outcome is None or problem.retry_after is None or not scheduled:
                 return outcome
-            # Only a host that says so itself is left alone; a source that leads there waits by itself.
-            itself = self._table.hosts.is_of(source, problem.host) and not problem.redirected
-            self._table.pause(source, problem.retry_after, host=itself)
+            # Only the host of the registered URL speaks for all its sources. Behind a redirect just this source waits:
+            # whoever owns it chose where it leads, and could else stop the checks of a host that others use.
+            by_host = self._table.hosts.is_of(source, problem.host) and not problem.redirected
+            self._table.pause(source, problem.retry_after, host=by_host)
             return outcome._replace(source=source.status)
 
 
 async def _all_ended(flights: Collection[asyncio.Task[Outcome | None]]) -> None:
     """Wait until *flights* have ended; they go on where the caller is cancelled.
 
-    A wait costs one callback for each, where shields that are gathered cost three and are all made in one turn.
+    ``asyncio.wait`` costs one callback for each; gathered shields cost three, all made in one iteration of the loop.
     """
     try:
         if flights:
             await asyncio.wait(flights)
     except asyncio.CancelledError:
-        # Nobody is left who takes what they raise, which asyncio would log.
+        # Nobody else will ask for what they raise, and asyncio logs an exception that was never retrieved.
         for flight in flights:
             flight.add_done_callback(_result)
         raise
@@ -150,7 +155,7 @@ def must_be_readable(source: Source) -> None:
 
 
 def _partly(fault: BaseException) -> BaseException:
-    """Return what is told of checks side by side of which one ended with *fault*: the others are not undone."""
+    """Return the problem of a call that checked many sources, one of which raised *fault*: the rest is not undone."""
     if isinstance(fault, Overloaded):
         return Overloaded(f"{fault.detail} The other sources were checked.", headers=fault.headers)
     if not isinstance(fault, StorageUnavailable):

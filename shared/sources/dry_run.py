@@ -1,4 +1,4 @@
-"""What registering a source would come to: fetched and read like any other, and nothing kept."""
+"""A dry run of a registration: its source is fetched and read like any other, and nothing is stored."""
 
 from __future__ import annotations
 
@@ -30,19 +30,20 @@ class DryRun:
         self._room = room
         self._clock = clock
 
-    async def run(self, wanted: RegistrationFields, parts: Iterable[Part], owner: str = "") -> dict[str, Any]:
-        """Return what the fetch gives, all errors, the entries that would come, and their conflicts with *parts*.
+    async def run(self, fields: RegistrationFields, parts: Iterable[Part], owner: str = "") -> dict[str, Any]:
+        """Return the answer to a dry run: the fetch, all errors, the entries, and their conflicts with *parts*.
 
-        *owner* is the token that asks: its share of the origin's connections is taken.
-
-        Of the entries those without a conflict would be served, none where the source is disabled or has no room.
+        *owner* is the token that asks, of whose share of the origin's connections one is taken. A problem of the source
+        is part of the answer and not raised. Of the entries those without a conflict would be served, none where the
+        source is disabled or has no room.
         """
         talk = TalkTime(self._clock, owner)
-        result, problem = await self._fetched(wanted, talk)
+        result, problem = await self._fetched(fields, talk)
         content = result.content if result else None
         entries = content.entries if content else ()
         # In a thread: there may be tens of thousands of entries, here and in all other sources.
-        claimed, shown = await asyncio.to_thread(_compared, wanted.repo, content, parts) if content else ([], [])
+        comparison = asyncio.to_thread(_compared, fields.repo, content, parts) if content else None
+        conflicting, capabilities = await comparison if comparison else ([], [])
         return {
             "fetch": {
                 "outcome": "failed" if problem else "fetched",
@@ -53,18 +54,18 @@ class DryRun:
             },
             "errors": as_json(problem.faults) if problem else [],
             "capability_count": len(entries),
-            "served_count": len(entries) - len(claimed) if wanted.enabled and not problem else 0,
-            "capabilities": shown,
-            "conflicts": claimed,
+            "served_count": len(entries) - len(conflicting) if fields.enabled and not problem else 0,
+            "capabilities": capabilities,
+            "conflicts": conflicting,
         }
 
     async def _fetched(
-        self, wanted: RegistrationFields, talk: TalkTime
+        self, fields: RegistrationFields, talk: TalkTime
     ) -> tuple[CheckResult | None, SourceProblem | None]:
         """Return the result of the check and the problem of the source; both where good content has no room."""
         result = None
         try:
-            result = await self._checker.check(wanted.repo, wanted.url, talk=talk)
+            result = await self._checker.check(fields.repo, fields.url, talk=talk)
             self._room.require((), result.content)
         except SourceProblem as problem:
             return result, problem

@@ -24,7 +24,10 @@ IN_ALL = 12
 """How many checks of one host run at a time for all owners: sources of one owner that hang leave room for others'."""
 
 MOST_LEFT = 2000
-"""So many hosts that asked for a pause are remembered when no source is read from them any more: some 3 KB for each."""
+"""So many hosts whose cool-down outlasts their last source are kept, some 3 KB for each.
+
+Without them whoever deregisters a source and registers it again would be free of a Retry-After.
+"""
 
 
 class Share:
@@ -44,6 +47,7 @@ class Share:
     @contextlib.asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
         """Wait for a place of the owner and then for one of the host, and hold both."""
+        # The owner's gate first: one who waits there must not take a place of the host away from others.
         async with self._gate, self.host.gate:
             yield
 
@@ -66,14 +70,14 @@ class Host:
         return sum(share.busy for share in self._shares.values())
 
     def share(self, owner: str) -> Share:
-        """Return what *owner* has of this host; it is kept for as long as the host is."""
+        """Return the share of *owner*, made at the first call; it lives as long as the host."""
         if owner not in self._shares:
             self._shares[owner] = Share(self, owner)
         return self._shares[owner]
 
 
 class Hosts:
-    """Every host that a source is read from, by its name. The ports of one name are one host.
+    """Every host that a source is read from, by its name. All ports of one name are one host, with one cool-down.
 
     *under_way* says how many *checks* each owner of sources has under way, of those that have any.
     *wake* is set whenever another check may begin: one has ended, or a source has become due out of its turn. *idle*
@@ -81,7 +85,7 @@ class Hosts:
     """
 
     def __init__(self, most_left: int = MOST_LEFT) -> None:
-        """Remember *most_left* hosts that asked for a pause and from which no source is read any more."""
+        """Keep at most *most_left* hosts in a cool-down from which no source is read any more."""
         self._most_left = most_left
         self._hosts: dict[str, Host] = {}
         self._left: dict[str, Host] = {}
@@ -92,7 +96,7 @@ class Hosts:
 
     def begin(self, share: Share) -> None:
         """Count one more check of *share*, from now until ``end``."""
-        # First what may find no memory: then nothing is counted.
+        # The Counter may have to grow, which can raise MemoryError: first, so that nothing is counted by halves.
         self.under_way[share.owner] += 1
         share.busy += 1
         self.checks += 1
@@ -109,12 +113,12 @@ class Hosts:
 
     def enter(self, source: Source) -> Host:
         """Return the host of the URL of *source*, which is one of its sources from now on."""
-        host = self._named(_name(source.registration.url))
+        host = self._get(_name(source.registration.url))
         host.sources.add(source)
         return host
 
     def leave(self, source: Source, url: str) -> None:
-        """Take *source*, which was read from *url*, from its host. One that asked for a pause is kept until it ends."""
+        """Take *source*, which was read from *url*, from its host. A host in a cool-down is kept until that ends."""
         source.host.sources.discard(source)
         if not source.host.sources:
             name = _name(url)
@@ -124,10 +128,11 @@ class Hosts:
                 self._hosts.pop(name, None)
 
     def _keep(self, name: str, host: Host) -> None:
-        """Remember the pause of *host*, from which no source is read; of too many the one that ends first goes."""
+        """Keep *host*, from which no source is read any more; of too many the one whose cool-down ends first goes."""
         self._left[name] = host
         if len(self._left) > self._most_left:
-            first = min(self._left, key=lambda one: self._left[one].cool_until)
+            first = min(self._left, key=lambda key: self._left[key].cool_until)
+            # A host that got sources again since is in use, and only this note about it goes.
             if not self._left.pop(first).sources:
                 self._hosts.pop(first)
 
@@ -136,9 +141,9 @@ class Hosts:
         return name == _name(source.registration.url)
 
     def cool(self, source: Source, until: float, now: float) -> Iterable[Source]:
-        """Check nothing of the host of *source* until then; return the sources that have to wait.
+        """Let the host of *source* cool down until *until* (monotonic, as *now*); return the sources that have to wait.
 
-        Once for each wait: while the host is left alone already nothing changes, so that nobody prolongs it for others.
+        During a cool-down nothing changes, so that no source prolongs it for the others of its host.
         """
         for name in [name for name, host in self._left.items() if host.cool_until <= now]:
             if not self._left.pop(name).sources:
@@ -148,7 +153,7 @@ class Hosts:
         source.host.cool_until = until
         return source.host.sources
 
-    def _named(self, name: str) -> Host:
+    def _get(self, name: str) -> Host:
         return self._hosts.setdefault(name, Host())
 
 

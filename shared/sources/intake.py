@@ -1,4 +1,6 @@
-"""What a check and an acceptance come to, decided by what is served and held at that moment. Nothing is changed here.
+"""Which update a check or an acceptance makes of its source, decided by what is served and held at that moment.
+
+Nothing is changed here: an update is a value, which ``settling`` makes durable.
 
 A decision may wait for a comparison of many ids. Whatever changes the source meanwhile gives it another epoch, and then
 nothing is decided.
@@ -33,11 +35,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 FEW_IDS = 500
-"""So many ids are compared at once, cheaper than in another thread; more beside the event loop."""
+"""Up to so many ids are compared on the event loop, cheaper than to switch to a thread; more of them in a thread."""
 
 
 class Intake:
-    """Decides by the time that the hub ran, and gives content up that was not in order for *max_stale* seconds."""
+    """Decides by the running time of the hub; content that was not in order for *max_stale* seconds is given up."""
 
     def __init__(self, time: RunningTime, max_stale: float) -> None:
         self._time, self._clock = time, time.clock
@@ -51,37 +53,38 @@ class Intake:
         Return None where the source was changed meanwhile. *duration* is in milliseconds.
         """
         now, view = self._clock.stamp(), source.view
-        kept, held, row = view.kept, view.held, view.registration
+        last_good, held, row = view.last_good, view.held, view.registration
         status = view.status.checked(now, result.http_status, result.size, duration)
         content = result.content or _content(last)
         new = StoredContent(row.url, result.validators, now, content, row.registered_at, sequence=row.sequence)
-        if kept and new.says_the_same(kept):
-            return self._stays(source, replace(new, changed_at=kept.changed_at, past=kept.past), status)
-        if held and new.says_the_same(held.kept):
+        if last_good and new.says_the_same(last_good):
+            return self._stays(source, replace(new, changed_at=last_good.changed_at, past=last_good.past), status)
+        if held and new.says_the_same(held.stored):
             again = held.again(new, self._time.ran)
             if again.outwaited(self._time.ran):
                 return self._let_in(source, new, status)
             return self._checked(source, replace(view, held=again, status=status), "held")
-        return await self._judge(source, new, status) if kept else self._let_in(source, new, status)
+        return await self._judge(source, new, status) if last_good else self._let_in(source, new, status)
 
     async def _judge(self, source: Source, new: StoredContent, status: Status) -> SourceUpdate | None:
-        """Hold *new* if it lacks too much of what was served within a day, else let it in."""
-        epoch, kept, now = source.epoch, source.view.kept, self._time.ran
-        assert kept is not None  # noqa: S101 - without anything that is served there is nothing to be judged by
-        loss = await _beside(loss_within_a_day, kept, new.content, now) if kept.past else None
-        too_little = await _beside(_shrinks, kept, new.content, now) or (loss is not None and loss.too_much)
-        past = () if too_little else await _beside(past_of, kept, new.content, now)
+        """Hold *new* if it lacks too much of what was served within a day, else let it in; None if it is outdated."""
+        epoch, last_good, now = source.epoch, source.view.last_good, self._time.ran
+        assert last_good is not None  # noqa: S101 - without anything that is served there is nothing to be judged by
+        loss = await _beside(loss_within_a_day, last_good, new.content, now) if last_good.past else None
+        too_little = await _beside(_shrinks, last_good, new.content, now) or (loss is not None and loss.too_much)
+        past = () if too_little else await _beside(past_of, last_good, new.content, now)
+        # Each of the three comparisons may have left the event loop, and the source may have been changed meanwhile.
         if source.epoch is not epoch:
             return None
         if too_little:
-            return self._hold(source, replace(new, instead_of=kept.content.digest), loss, status)
+            return self._hold(source, replace(new, instead_of=last_good.content.digest), loss, status)
         return self._let_in(source, replace(new, past=past), status)
 
     def _stays(self, source: Source, new: StoredContent, status: Status) -> SourceUpdate:
         """Keep *new*, which says what is served already. Its content is written where it came from another URL."""
-        kept = source.view.kept
-        moved = kept is not None and kept.url != new.url
-        after = replace(source.view, kept=new, held=None, status=status)
+        last_good = source.view.last_good
+        moved = last_good is not None and last_good.url != new.url
+        after = replace(source.view, last_good=new, held=None, status=status)
         return self._checked(source, after, "unchanged", "good" if moved else None)
 
     def _hold(self, source: Source, new: StoredContent, loss: Loss | None, status: Status) -> SourceUpdate:
@@ -89,7 +92,7 @@ class Intake:
         return self._checked(source, after, "held", "held")
 
     def _let_in(self, source: Source, new: StoredContent, status: Status) -> SourceUpdate:
-        return self._checked(source, replace(source.view, kept=new, held=None, status=status), "changed", "good")
+        return self._checked(source, replace(source.view, last_good=new, held=None, status=status), "changed", "good")
 
     def failed(self, source: Source, problem: SourceProblem, duration: int) -> SourceUpdate:
         """Return what a check of *duration* milliseconds came to that failed with *problem*: what is kept stays."""
@@ -106,7 +109,7 @@ class Intake:
     def accepted(self, source: Source, held: StoredContent) -> SourceUpdate:
         """Return what it comes to that somebody lets in *held* in the place of what is served."""
         new = replace(held, changed_at=self._clock.stamp(), instead_of="")
-        return self._settled(source, replace(source.view, kept=new, held=None), "changed", "good")
+        return self._settled(source, replace(source.view, last_good=new, held=None), "changed", "good")
 
     def _checked(
         self, source: Source, after: SourceView, outcome: Ending, writes: Literal["good", "held"] | None = None
@@ -134,7 +137,7 @@ class Intake:
         at, described = self._clock.stamp(ahead), after.described()
         settled = described.settled(time.ran, time.watched, self._max_stale, self._clock.stamp, at)
         drops = source.view.held is not None and after.held is None
-        return SourceUpdate(outcome, settled.record(max(ahead, 0.0)), after.kept, after.held, writes, drops, wait)
+        return SourceUpdate(outcome, settled.record(max(ahead, 0.0)), after.last_good, after.held, writes, drops, wait)
 
 
 def _content(last: StoredContent | None) -> Content:
@@ -142,13 +145,13 @@ def _content(last: StoredContent | None) -> Content:
     return last.content
 
 
-def _shrinks(kept: StoredContent, new: Content, _now: float) -> bool:
-    return shrinks(kept.content, new)
+def _shrinks(last_good: StoredContent, new: Content, _now: float) -> bool:
+    return shrinks(last_good.content, new)
 
 
 async def _beside(
-    compare: Callable[[StoredContent, Content, float], T], kept: StoredContent, new: Content, now: float
+    compare: Callable[[StoredContent, Content, float], T], last_good: StoredContent, new: Content, now: float
 ) -> T:
-    """Return what *compare* makes of the ids, beside the event loop where they are many."""
-    ids = len(kept.content.entries) + len(new.entries) + sum(one.size for one in kept.past)
-    return compare(kept, new, now) if ids <= FEW_IDS else await asyncio.to_thread(compare, kept, new, now)
+    """Return *compare* of all three, in a thread where the ids are more than FEW_IDS."""
+    count = len(last_good.content.entries) + len(new.entries) + sum(ids.size for ids in last_good.past)
+    return compare(last_good, new, now) if count <= FEW_IDS else await asyncio.to_thread(compare, last_good, new, now)

@@ -1,4 +1,4 @@
-"""Every source that the hub reads: what is known of each, its next check, and its part of a composition."""
+"""Every source that the hub reads: its view, its checks, and its part of a composition. The face of this package."""
 
 from __future__ import annotations
 
@@ -62,17 +62,18 @@ class Sources:
         return self._table.signal
 
     def load(self, registrations: Iterable[Registration]) -> None:
-        """Follow every registration, with what was kept of its source; raise StartError for a damaged file.
+        """Follow every registration, with what is stored of its source; raise StartError for a damaged file.
 
         What finds no room is not served (see ``admit``).
         """
         rows = list(registrations)
-        lasted, known = self._holdings.load(rows)
-        self._time.resume(*lasted)
-        sources = [restored(row, known[row.repo], self._time) for row in rows]
+        running, stored = self._holdings.load(rows)
+        # First of all: the moments in the records are of the running time, and are clamped to it.
+        self._time.resume(*running)
+        sources = [restored(row, stored[row.repo], self._time) for row in rows]
         for view, _ in sources:
             if view.held is None:
-                self._holdings.ignore(view.repo, held_only=view.kept is not None)
+                self._holdings.ignore(view.repo, held_only=view.last_good is not None)
         admitted = admit([view for view, _ in sources], self._room, self._time)
         for view, (_, wait) in zip(admitted, sources, strict=True):
             self._table.add(view, self._clock.monotonic() + wait)
@@ -97,13 +98,13 @@ class Sources:
         return Status() if view is None else view.status
 
     def view(self, repo: str) -> SourceView | None:
-        """Return what is known of the source of *repo* at this moment, or None. For any thread."""
+        """Return the view of the source of *repo* as of now, or None. For any thread."""
         # One look-up: other threads ask too, while sources come and go.
         source = self._table.get(repo)
         return None if source is None else source.view
 
     def views(self) -> list[SourceView]:
-        """Return what is known of every source at this moment. For any thread."""
+        """Return the view of every source as of now. For any thread."""
         return self._table.views()
 
     def lag(self) -> float:
@@ -139,19 +140,19 @@ class Sources:
     def _replace(self, source: Source, registration: Registration) -> None:
         """Give *source* its new registration.
 
-        At a new URL what the old one brought is kept where that may be served, and nothing of what was held.
+        At a new URL the last good content of the old one stays where it may be served; held content goes.
         """
         before = after = source.view
         moved = before.registration.url != registration.url
         if moved:
-            keeps = before.kept is not None and not before.outlived(self._time.ran, self._max_stale)
+            keeps = before.last_good is not None and not before.outlived(self._time.ran, self._max_stale)
             after = before.moved() if keeps else before.emptied()
-        at_once = moved or after.kept is None or not before.registration.enabled
+        at_once = moved or after.last_good is None or not before.registration.enabled
         looked = self._time.watched if at_once else after.looked
         after = replace(after, registration=registration, looked=looked)
         self._table.edit(source, after, due=self._clock.monotonic() if at_once else None)
-        if moved and (after.kept is None or before.held is not None):
-            self._holdings.forget(registration.repo, held_only=after.kept is not None)
+        if moved and (after.last_good is None or before.held is not None):
+            self._holdings.forget(registration.repo, held_only=after.last_good is not None)
 
     def forget(self, repo: str) -> None:
         """Follow *repo* no longer."""
@@ -162,7 +163,7 @@ class Sources:
         self._table.note(repo)
 
     def expire(self) -> None:
-        """Serve no longer what was last found in order too long ago; call nothing fresh that nobody has looked at."""
+        """Settle the sources whose state changed by time alone (``SourceTable.expire``)."""
         self._table.expire()
 
     def spread(self) -> None:
@@ -237,6 +238,6 @@ class Sources:
         for flight in flights:
             flight.cancel()
         await asyncio.gather(*flights, return_exceptions=True)
-        # First of all what a restart goes on from: what can't be brought to its end below must not cost that.
+        # Before the checker: closing may hang or fail over a process, and must not cost the records of a restart.
         await self.record_saver.close()
         await self._checker.close()

@@ -36,7 +36,7 @@ _NONE: Mapping[str, int] = MappingProxyType({})
 
 
 class Queue:
-    """Sources that wait for a check. ``put`` and ``pop`` cost O(log n) of those that wait, and O(n) of their owners.
+    """Sources that wait for a check. ``put`` and ``pop`` cost O(log n) in the sources that wait, O(n) in their owners.
 
     A source may be put more than once, and may have changed since: the caller looks at what it pops.
     """
@@ -48,7 +48,7 @@ class Queue:
         self._heads: dict[str, list[_Head]] = {}
         self._full: set[Share] = set()
         self._numbers = itertools.count()
-        # Sorted once, which makes each line a heap as it stands: much less work than to put them one by one.
+        # A sorted list is a heap as it stands (heapq): one sort is much less work than to push them one by one.
         for source in sorted(sources, key=attrgetter("due")):
             line = self._lines.setdefault(source.share, [])
             line.append(QueuedSource(source.due, next(self._numbers), source))
@@ -68,6 +68,7 @@ class Queue:
 
         It is one of the owner with the fewest checks under way, and of that owner's the one that is due for longest.
         """
+        # Heads of full shares were popped in vain before; without this they would never be offered again.
         for share in [share for share in self._full if share.has_room]:
             self._full.discard(share)
             self._offer(share)
@@ -83,6 +84,7 @@ class Queue:
         return self._under_way.get(owner, 0), heads[0].due if heads else 0.0
 
     def _pop_of(self, heads: list[_Head]) -> Source | None:
+        """Return and take out the first source of *heads*, those of one owner, whose share has room; None for none."""
         while heads:
             _, _, number, share = heappop(heads)
             line = self._lines.get(share)

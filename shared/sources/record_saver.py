@@ -81,9 +81,10 @@ class RecordSaver:
         await asyncio.shield(asyncio.create_task(self._save()))
 
     async def secure(self) -> None:
-        """Make durable what a federated index made now says, so that a restart says it too; raise StorageUnavailable.
+        """Make durable what a federated index composed now says, so that a restart says the same.
 
-        Contents lie in files of their own. What a mere check learnt may wait.
+        Records are written only where a state changed; contents are stored already, and only synced. The date of a
+        check that changed no state waits for ``save``. Raise StorageUnavailable.
         """
         await asyncio.shield(asyncio.create_task(self._secure()))
 
@@ -92,7 +93,7 @@ class RecordSaver:
             await self._save_all()
 
     async def _secure(self) -> None:
-        # A write under way may still fail; only after it is it certain what is missing.
+        # A write under way may still fail; only after it is it certain what the file lacks.
         async with self._writing:
             if self._duty.mine and (self._again or self._states != self._table.states):
                 await self._save_all()
@@ -103,9 +104,10 @@ class RecordSaver:
         now, generation, states = self._time.clock.monotonic(), self._table.generation, self._table.states
         changed = self._again or generation != self._generation
         if self._duty.mine and (changed or now - self._saved >= QUIET_SECONDS):
-            # What asks for another write while this one runs gets it.
+            # Cleared before the write and not after it: a failure meanwhile sets it, and must not be lost.
             self._again = False
             await self._trying(self._save_records())
+            # The counts of before the write: a source that changed while it ran may be missing in the file.
             self._generation, self._states = generation, states
             self._saved = now
 

@@ -22,7 +22,7 @@ LOOK_SECONDS = 1.0
 STALL_SECONDS = 30.0
 MOST_CHECKS = 256
 SHORT_SECONDS = 90.0
-"""For so long after a check that the machine had nothing left for readiness says so, if none goes well meanwhile."""
+"""For so long after a check ended for want of a thread, process or memory, readiness says so, unless one succeeds."""
 NOT_CHECKED = "not checked, because its host answered Retry-After; next_check_at says when it is"
 _log = logging.getLogger("hub.refresher")
 
@@ -58,9 +58,10 @@ class Refresher:
         return self._trouble or (self._short if now < self._short_until else "") or "ok"
 
     async def run(self) -> None:
-        """Check what is due, for ever: whatever goes wrong in one round, the next one comes."""
+        """Check what is due; never returns. A round that fails is logged, and the next one comes after a pause."""
         wake = self._sources.wake
         while True:
+            # Before the look and not after it: what becomes due while it runs sets the event, and must not be lost.
             wake.clear()
             pause = 0.0
             try:
@@ -70,9 +71,10 @@ class Refresher:
             except Exception as fault:  # noqa: BLE001 - logged and told by readiness; the next round comes
                 self._trouble = f"a round failed ({cause(fault)}); the log says how"
                 log_failure(_log, "a round of the refresher failed", fault)
-                # What fails for each check that ends must not fill the log.
+                # ``wake`` is set by every check that ends: a fault that stays would else fill the log at that rate.
                 await asyncio.sleep(self._look_seconds)
-            # Not wait_for: it may swallow a cancellation that comes together with the event.
+            # Not wait_for: before Python 3.12 it could swallow a cancellation that came together with the event, and
+            # the hub would never stop.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await wake.wait()
@@ -86,7 +88,7 @@ class Refresher:
 
     def _come_round(self) -> None:
         now = self._clock.monotonic()
-        # Of a duty that comes back, as of a process that stood still, thousands may be due.
+        # When this process comes on duty, or was stopped (SIGSTOP, a suspended machine), thousands may be due at once.
         stalled = now - self._round > STALL_SECONDS or not self._on_duty
         self._round, self._on_duty = now, self._sources.on_duty
         schedule = self._sources.schedule
@@ -123,7 +125,7 @@ class Refresher:
         except (RepoNotFound, RepoDisabled) as fault:
             _log.info("checking %s: %s", repo, fault.detail)
         except Overloaded as fault:
-            # A source that nobody could read for want of something of the hub's own is asked again in half a minute.
+            # No fault of the source: its state is as before, and it is due again in LEAST_INTERVAL seconds.
             self._short, self._short_until = fault.detail, self._clock.monotonic() + SHORT_SECONDS
             _log.error("checking %s: %s", repo, fault.detail)
         except Problem as fault:

@@ -1,4 +1,4 @@
-"""A source as a start finds it: its registration, the record of its checks, and the content that is kept.
+"""A source at a start: made of its registration, the record of its checks, and its stored contents.
 
 Registrations, contents and records are written one after the other, and a crash may come between any two of them. The
 registration is right, always. Content counts for the registration that it was read for, and what is held for the
@@ -34,35 +34,35 @@ _log = logging.getLogger("hub.sources")
 
 
 class RestoredSource(NamedTuple):
-    """What a start finds of a source, and in how many seconds it is due."""
+    """The view of a source after a start, and in how many seconds it is due."""
 
     view: SourceView
     wait: float
 
 
-def restored(registration: Registration, known: StoredSource, time: RunningTime) -> RestoredSource:
-    """Return the source of *registration* with what counts of all that is *known*.
+def restored(registration: Registration, stored: StoredSource, time: RunningTime) -> RestoredSource:
+    """Return the source of *registration* with those parts of *stored* that count (see above).
 
-    What was checked a short while ago is not due yet.
+    A source that was checked within its interval is due at the end of that, not at once.
     """
-    record, kept, held = known.record, _past_clamped(known.good, time), known.held
-    if held is not None and not _waits(held, registration, kept):
+    record, last_good, held = stored.record, _past_clamped(stored.good, time), stored.held
+    if held is not None and not _waits(held, registration, last_good):
         held = None
-    usable = record if record is not None and _counts(record, registration, kept) else None
+    usable = record if record is not None and _counts(record, registration, last_good) else None
     details = usable.details if usable else RecordDetails()
     view = SourceView(
         registration,
-        _status(usable, registration, kept),
-        kept,
-        _held(held, kept, details, time),
+        _status(usable, registration, last_good),
+        last_good,
+        _held(held, last_good, details, time),
         # Without a record the time begins anew: what was served goes on being served.
-        good=None if kept is None else _clamped(details.good, time.ran),
+        good=None if last_good is None else _clamped(details.good, time.ran),
         looked=_clamped(details.looked, time.watched),
-        unread=kept is not None and kept.url != registration.url and held is None,
+        unread=last_good is not None and last_good.url != registration.url and held is None,
     )
     if view.status.error is not None:
         view = replace(view, faults=details.faults, failing_since=details.failing_since)
-    return RestoredSource(view, _wait(usable, registration, kept, time))
+    return RestoredSource(view, _wait(usable, registration, last_good, time))
 
 
 def _clamped(moment: float | None, now: float) -> float:
@@ -71,66 +71,69 @@ def _clamped(moment: float | None, now: float) -> float:
 
 
 def _held(
-    held: StoredContent | None, kept: StoredContent | None, details: RecordDetails, time: RunningTime
+    held: StoredContent | None, last_good: StoredContent | None, details: RecordDetails, time: RunningTime
 ) -> HeldContent | None:
-    """Return *held*, which waits to replace *kept*, with since when every check has seen it."""
-    if held is None or kept is None:
+    """Return *held*, which waits to replace *last_good*, with since when every check has seen it."""
+    if held is None or last_good is None:
         return None
-    since = None if details.seen is None else min(details.seen, time.ran)
-    return HeldContent(held, since, loss_within_a_day(kept, held.content, time.ran))
+    since = None if details.seen_since is None else min(details.seen_since, time.ran)
+    return HeldContent(held, since, loss_within_a_day(last_good, held.content, time.ran))
 
 
-def _past_clamped(kept: StoredContent | None, time: RunningTime) -> StoredContent | None:
-    """Return *kept* with a past that does not lie ahead, as it would where less of the running time was saved."""
-    if kept is None or not kept.past:
-        return kept
-    past = tuple(one._replace(until=min(one.until, time.ran)) for one in kept.past)
-    return replace(kept, past=tuple(one for one in past if time.ran - one.until < PATIENCE_SECONDS))
+def _past_clamped(last_good: StoredContent | None, time: RunningTime) -> StoredContent | None:
+    """Return *last_good* with a past that does not lie ahead, as it would where less of the running time was saved."""
+    if last_good is None or not last_good.past:
+        return last_good
+    past = tuple(one._replace(until=min(one.until, time.ran)) for one in last_good.past)
+    return replace(last_good, past=tuple(one for one in past if time.ran - one.until < PATIENCE_SECONDS))
 
 
-def _waits(held: StoredContent, registration: Registration, kept: StoredContent | None) -> bool:
-    """Tell whether *held* still is to replace *kept*: what an acceptance or a new URL left behind is not."""
-    if kept is None or held.url != registration.url or held.says_the_same(kept):
+def _waits(held: StoredContent, registration: Registration, last_good: StoredContent | None) -> bool:
+    """Tell whether *held* still is to replace *last_good*: what an acceptance or a new URL left behind is not."""
+    if last_good is None or held.url != registration.url or held.says_the_same(last_good):
         return False
-    return held.instead_of in {"", kept.content.digest}
+    return held.instead_of in {"", last_good.content.digest}
 
 
-def _counts(record: Record, registration: Registration, kept: StoredContent | None) -> bool:
+def _counts(record: Record, registration: Registration, last_good: StoredContent | None) -> bool:
     if record.revision == 0:
         mine = record.url == registration.url
     else:
         mine = record.registered_at == registration.registered_at and record.sequence in {0, registration.sequence}
-    return mine and (record.status.digest is None or kept is not None)
+    return mine and (record.status.digest is None or last_good is not None)
 
 
-def _status(record: Record | None, registration: Registration, kept: StoredContent | None) -> Status:
+def _status(record: Record | None, registration: Registration, last_good: StoredContent | None) -> Status:
     status = Status() if record is None else record.status
     if record is not None and record.url != registration.url:
-        status = status.moved() if kept else Status()
-    read = kept is not None and kept.url == registration.url
-    if kept is not None and status.digest is None and status.error and status.error["type"] == HubFull.slug:
-        # An earlier start had no room for it; this one may have, and says so itself where it has not.
+        status = status.moved() if last_good else Status()
+    read = last_good is not None and last_good.url == registration.url
+    if last_good is not None and status.digest is None and status.error and status.error["type"] == HubFull.slug:
+        # That error is of an earlier start, which had no room for it. ``admit`` sets it again where this one has none.
         status = replace(status, error=None, consecutive_failures=0)
-    elif kept is not None and read and not _is_told_of(status, kept):
-        # Content that nobody accepted came by a check that found it in order, after the record was written.
-        status = replace(status.succeeded(kept.changed_at), checked_at=max(status.checked_at or "", kept.changed_at))
-    return describing(status, kept)
+    elif last_good is not None and read and not _is_told_of(status, last_good):
+        # A crash came between the content and the record (see above): the check that brought it had succeeded.
+        checked_at = max(status.checked_at or "", last_good.changed_at)
+        status = replace(status.succeeded(last_good.changed_at), checked_at=checked_at)
+    return describing(status, last_good)
 
 
-def _is_told_of(status: Status, kept: StoredContent) -> bool:
-    """Tell whether *status* was recorded when *kept* was there already: served, held, or left out for want of room."""
-    left_out = status.digest is None and status.succeeded_at is not None and kept.changed_at <= status.succeeded_at
-    return left_out or kept.content.digest in {status.digest, status.held_digest}
+def _is_told_of(status: Status, last_good: StoredContent) -> bool:
+    """Tell whether *status* was recorded when *last_good* was there: served, held, or left out for want of room."""
+    left_out = status.digest is None and status.succeeded_at is not None and last_good.changed_at <= status.succeeded_at
+    return left_out or last_good.content.digest in {status.digest, status.held_digest}
 
 
-def _wait(record: Record | None, registration: Registration, kept: StoredContent | None, time: RunningTime) -> float:
+def _wait(
+    record: Record | None, registration: Registration, last_good: StoredContent | None, time: RunningTime
+) -> float:
     """Return in how many seconds the source is due: as recorded, or at once where anything was changed since.
 
     The wall clock tells how long the hub was off, and may be wrong: the wait is never longer than it was when recorded.
     """
     if record is None or (record.revision and record.revision != registration.revision):
         return 0.0
-    if record.status.next_check_at is None or (kept and kept.content.digest != record.status.digest):
+    if record.status.next_check_at is None or (last_good and last_good.content.digest != record.status.digest):
         return 0.0
     most = longest(registration.cache_ttl_seconds) if record.details.wait is None else record.details.wait
     return min(max(-time.clock.age(record.status.next_check_at), 0.0), most)
@@ -154,20 +157,20 @@ def admit(views: Sequence[SourceView], room: ContentRoom, time: RunningTime) -> 
 
 def _serving(view: SourceView, room: ContentRoom, time: RunningTime) -> SourceView:
     """Return *view* if there is room for what is kept, or nothing is; else one that serves and holds nothing."""
-    kept = view.kept
-    if kept is None:
+    last_good = view.last_good
+    if last_good is None:
         return view
     try:
-        room.admit(kept.content)
+        room.admit(last_good.content)
     except HubFull as full:
         return replace(
             view,
-            kept=None,
+            last_good=None,
             held=None,
             unread=False,
             faults=(),
             failing_since=time.clock.stamp(),
-            status=view.status.left_out(full, kept.changed_at),
+            status=view.status.left_out(full, last_good.changed_at),
         )
     return view
 
@@ -177,7 +180,7 @@ def _holding(view: SourceView, room: ContentRoom) -> SourceView:
     if view.held is None:
         return view
     try:
-        room.admit(view.held.kept.content)
+        room.admit(view.held.stored.content)
     except HubFull:
         return replace(view, held=None)
     return view

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _MIB = 1024 * 1024
 _SPARE = 8
+"""A start may pass the bound on bytes by one part in so many (see ``ContentRoom.admit``)."""
+
 
 
 class Size(NamedTuple):
@@ -86,10 +88,11 @@ class ContentRoom:
     def _require(self, old: Size, new: Size, bounds: Size) -> None:
         used = _sum(_sum(self.used, old, -1), new)
         kinds = ("capabilities", "bytes")
-        for wanted, was, total, bound, most, what in zip(new, old, used, bounds, self.most, kinds, strict=True):
-            if wanted > was and total > bound:
+        for size, before, total, bound, most, what in zip(new, old, used, bounds, self.most, kinds, strict=True):
+            # What takes no more than it replaces is let in also where the bounds were lowered below what is served.
+            if size > before and total > bound:
                 raise HubFull(f"The hub would hold {total:,} {what}; it keeps at most {most:,} over all sources.")
 
 
-def _sum(one: Size, other: Size, sign: int = 1) -> Size:
-    return Size(one.capabilities + sign * other.capabilities, one.bytes + sign * other.bytes)
+def _sum(size: Size, other: Size, sign: int = 1) -> Size:
+    return Size(size.capabilities + sign * other.capabilities, size.bytes + sign * other.bytes)

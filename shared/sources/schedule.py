@@ -20,14 +20,18 @@ if TYPE_CHECKING:
     from shared.sources.source import Source
 
 JITTER = 0.1
+"""Each interval is longer or shorter by up to this part, so that sources registered together drift apart."""
+
 SPREAD_PER_SECOND = 20
 MOST_SPREAD = 300.0
+"""Seconds over which all overdue sources are spread at most, however many they are."""
 
 
 def interval(ttl: int, failures: int) -> float:
     """Return the seconds until the next check: the time to live, or after failures an exponential backoff."""
     wait = regular(ttl)
     if failures:
+        # The exponent is bounded because no float holds 2**1024, which hourly failures reach after six weeks.
         wait = min(LEAST_INTERVAL * 2 ** min(failures - 1, 20), max(wait, MOST_BACKOFF))
     return max(wait * _jitter(), LEAST_INTERVAL)
 
@@ -112,13 +116,14 @@ class Schedule:
         while self._soon and self._soon[0].due <= now:
             self._queue.put(heappop(self._soon).source)
         while (first := self._queue.pop()) is not None:
+            # The queue holds sources as of the last look; since then one may have been checked, paused or deregistered.
             if first.followed and first.waits(now) and first.spread_to <= now:
                 return first.view.repo
         self.rest()
         return None
 
     def rest(self) -> None:
-        """Have nothing to begin now: the schedule is idle once no check is under way."""
+        """Note that there is nothing to begin: sets *idle* where no check is under way either."""
         if not self._hosts.checks:
             self._hosts.idle.set()
 
@@ -136,6 +141,7 @@ class Schedule:
     def wall_was_set(self) -> bool:
         """Tell whether the wall clock was set since the last call: then the dates of the next checks are wrong."""
         ahead = self._wall_ahead()
+        # Less than a second is drift: NTP slews a clock by small steps all the time.
         if abs(ahead - self._ahead) < 1:
             return False
         self._ahead = ahead

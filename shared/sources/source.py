@@ -1,4 +1,4 @@
-"""One source as the hub follows it: what is known of it, when it is due, its host, and the check under way."""
+"""One source as the hub follows it: its view, when it is due, its host, and the check under way."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 class Source:
     """One source. Only ``SourceTable`` assigns its fields; what lies outside of this package gets its *view*.
 
-    *due* and *spread_to* are on the monotonic clock. *deciding* is held by whoever decides what becomes of content,
-    from the look at what is there until it is done. *epoch* is another object after each decision that outdates a check
-    under way (*flight*). *asked* tells that somebody asked for this source by name: its check then goes through, also
-    while its host cools down. *followed* is False once it is deregistered, *published* is what was signalled last.
+    *due* and *spread_to* are on the monotonic clock. *deciding* is the lock of whoever decides what becomes of
+    content, from the look at what is there until it is stored. *epoch* is another object after each change that
+    outdates the check under way (*flight*). *on_request* is set by a check of this source by name, which goes through
+    also while its host cools down. *followed* is False once it is deregistered, *published* was signalled last.
     """
 
     view: SourceView
@@ -34,7 +34,7 @@ class Source:
     deciding: asyncio.Lock = field(default_factory=asyncio.Lock)
     epoch: object = field(default_factory=object)
     flight: asyncio.Task[Outcome | None] | None = None
-    asked: bool = False
+    on_request: bool = False
     followed: bool = True
     published: PublishedState = NOTHING_PUBLISHED
 
@@ -67,5 +67,5 @@ class Source:
         return self.flight is None and self.view.registration.enabled and max(self.due, self.host.cool_until) <= now
 
     def record(self, now: float) -> Record:
-        """Return what is recorded of the source at *now*, on the monotonic clock."""
+        """Return the record to be saved at *now*, on the monotonic clock, with the seconds until its next check."""
         return self.view.record(max(self.starts_at - now, 0.0))

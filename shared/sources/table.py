@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from shared.sources.room import ContentRoom
 
 AT_ONCE = 500
-"""So many sources get a new date of their next check before others have their turn of the event loop."""
+"""So many sources get a new date of their next check in one iteration of the event loop."""
 
 
 class SourceTable:
     """The sources that are followed, each at one of *hosts*, and *room* as far as their contents count in it.
 
     Only the event loop's thread changes anything here; ``get``, ``views`` and a copy of ``all`` are for any thread.
-    *signal* tells of each change of what is known. *generation* counts them, *states* those of the states of sources.
+    *signal* is sent after each change of a view. *generation* counts these, *states* those of the state of a source.
     """
 
     def __init__(self, hosts: Hosts, room: ContentRoom, time: RunningTime, max_stale: float) -> None:
@@ -56,11 +56,11 @@ class SourceTable:
         return source
 
     def all(self) -> Collection[Source]:
-        """Return the sources as they come and go: to be copied by whoever waits, or is in another thread."""
+        """Return the live values of the dictionary: copy them before an ``await`` or in another thread."""
         return self._sources.values()
 
     def views(self) -> list[SourceView]:
-        """Return what is known of each source at this moment."""
+        """Return the view of each source as of now."""
         return [source.view for source in list(self._sources.values())]
 
     def add(self, view: SourceView, due: float) -> Source:
@@ -72,13 +72,14 @@ class SourceTable:
         return source
 
     def edit(self, source: Source, view: SourceView, *, due: float | None) -> None:
-        """Let *view*, with another registration, be what is known of *source*; a check under way will not count.
+        """Give *source* another *view*, with another registration; the check under way will not count.
 
-        It is *due* then (monotonic), or as before where that is None.
+        It is *due* then (monotonic clock), or as before where that is None.
         """
         former = source.registration.url
         source.epoch = object()
         self._become(source, view)
+        # Leave before enter: at the same host the set would else lose the source that it has just got.
         if former != view.registration.url:
             self.hosts.leave(source, former)
             source.host = self.hosts.enter(source)
@@ -95,11 +96,11 @@ class SourceTable:
             self.hosts.leave(source, source.registration.url)
         return source
 
-    def settle(self, source: Source, ended: SourceUpdate) -> None:
-        """Let *source* be what a check or an acceptance *ended* in, and signal what that changed."""
-        self._become(source, source.view.ended(ended))
-        if ended.wait is not None:
-            source.due = self._time.clock.monotonic() + ended.wait
+    def settle(self, source: Source, update: SourceUpdate) -> None:
+        """Apply *update*, which is durable, to *source*, and signal what that changed."""
+        self._become(source, source.view.updated(update))
+        if update.wait is not None:
+            source.due = self._time.clock.monotonic() + update.wait
         self._signal(source)
 
     def outdate(self, source: Source) -> None:
@@ -108,18 +109,18 @@ class SourceTable:
 
     def ask(self, source: Source) -> None:
         """Let the next check of *source*, or the one under way, go through also while its host cools down."""
-        source.asked = True
+        source.on_request = True
 
     def begin(self, source: Source, flight: asyncio.Task[Outcome | None]) -> None:
         """Note the check of *source* that is under way."""
         source.flight = flight
 
     def end(self, source: Source) -> None:
-        """Note that no check of *source* is under way.
+        """Note that no check of *source* is under way; it is due in LEAST_INTERVAL seconds at the earliest.
 
-        Whatever happened, a full disk included, the schedule does not ask again at once.
+        A check that could not settle, as on a full disk, left the source due, and the schedule would spin over it.
         """
-        source.flight, source.asked = None, False
+        source.flight, source.on_request = None, False
         source.due = max(source.due, self._time.clock.monotonic() + LEAST_INTERVAL)
 
     def pause(self, source: Source, seconds: float, *, host: bool) -> None:
@@ -148,7 +149,7 @@ class SourceTable:
             asyncio.get_running_loop().call_soon(self.date_all, sources, end)
 
     def expire(self) -> None:
-        """Serve no longer what was last found in order too long ago; call nothing fresh that nobody has looked at."""
+        """Settle the sources whose state changed by time alone: stale content too old to serve, checks long overdue."""
         ran, watched = self._time.ran, self._time.watched
         for source in self._sources.values():
             view = source.view
@@ -162,10 +163,11 @@ class SourceTable:
         self.signal.send(SourceNotice(repo, indexed=True))
 
     def _become(self, source: Source, view: SourceView) -> None:
-        """Let *view* be what is known of *source*, and count its contents instead of those before."""
+        """Give *source* its *view*, and count the contents of that in the room instead of those before."""
         former, source.view = source.view, view
         for old, new in zip(_contents(former), _contents(view), strict=True):
-            # What was read again from the same URL takes up what it did: not worth a walk over thousands of entries.
+            # Most checks bring the same content from the same URL, which has the same size: that spares summing up
+            # thousands of entries. At another URL the entries have other entry URLs, so other sizes.
             if not (old and new and old.url == new.url and old.says_the_same(new)):
                 self._room.leave(old.content if old else None)
                 self._room.take(new.content if new else None)
@@ -182,7 +184,7 @@ class SourceTable:
         source.published = source.view.published
 
     def _signal(self, source: Source) -> None:
-        """Settle *source*, count that, and tell of it."""
+        """Settle *source*, count the change, and send the notice of it."""
         before = source.published
         self._settle(source)
         self.generation += 1
@@ -191,4 +193,4 @@ class SourceTable:
 
 
 def _contents(view: SourceView) -> tuple[StoredContent | None, StoredContent | None]:
-    return view.kept, view.held.kept if view.held else None
+    return view.last_good, view.held.stored if view.held else None

@@ -28,11 +28,13 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 60.0
 SAVE_SECONDS = 600.0
+"""Without a change of the counts the file is written this often, so that a kill leaves a gap of that at most."""
+
 _log = logging.getLogger("hub.timeline")
 
 
 class Timeline:
-    """What was seen of the states of the sources.
+    """The counts of sources by state over time, as spans.
 
     It is written when the counts changed, at most once a minute, else every ten minutes, and in the end: a process
     that is killed leaves a gap that is up to ten minutes longer than it was away.
@@ -53,7 +55,7 @@ class Timeline:
         self._spans = store.load()
 
     def spans(self, counts: Mapping[State, int]) -> Sequence[Span]:
-        """Return what was seen of the last 30 days, up to this moment, at which the sources are as *counts* tells."""
+        """Return the spans of the last 30 days up to this moment, at which *counts* sources are in each state."""
         spans = seen(self._spans, self._now(), tuple(counts[state] for state in STATES), first=self._first)
         return spans if any(span.total for span in spans) else ()
 
@@ -80,7 +82,7 @@ class Timeline:
             await self._save()
 
     def _looked(self) -> bool:
-        """Take in the counts of this moment; return whether they are to be written at once."""
+        """Add the counts of this moment to the spans; return whether they are to be written at once."""
         counts = self._counts()
         if not self._spans and not any(counts):
             return False
@@ -104,6 +106,7 @@ class Timeline:
         return self._counted
 
     async def _save(self) -> None:
+        # Also where the write fails: ``_trouble`` has the next look, a minute later, try again.
         self._saved = self._clock.monotonic()
         try:
             await self._store.save(self._spans)

@@ -15,9 +15,9 @@ MOST_UNREAD = 64 * 1024 * 1024
 
 
 class UnreadDocuments:
-    """Bytes that are taken by documents while they wait and are read. All of it runs in one event loop.
+    """Counts the bytes of documents while they wait and are read. For one event loop, not for threads.
 
-    *largest* is how many bytes a document may have that nobody has seen yet.
+    *largest* is the room in bytes that is taken for a document of unknown size.
     """
 
     def __init__(self, most: int = MOST_UNREAD) -> None:
@@ -41,7 +41,7 @@ class UnreadDocuments:
     async def wait(self, owner: str) -> None:
         """Wait, behind others of *owner*, until *largest* bytes are taken.
 
-        Whoever waits should hold no document meanwhile.
+        The caller holds no document meanwhile, or the bound on memory would not hold.
         """
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._lines.setdefault(owner, deque()).append(turn)
@@ -59,7 +59,8 @@ class UnreadDocuments:
     def give_back(self, owner: str, size: int) -> None:
         """Give *size* bytes of *owner* back."""
         self._taken[owner] -= size
-        self._taken += Counter()  # keeps no owner without bytes
+        # ``+=`` drops what is not positive (collections.Counter), so no owner stays without bytes.
+        self._taken += Counter()
         self._admit()
 
     def _next_owner(self) -> str | None:
@@ -68,19 +69,20 @@ class UnreadDocuments:
         return next((owner for owner in self._lines if self._taken[owner] <= most), None)
 
     def _admit(self) -> None:
-        """Give their turn to those that have room now, one of each owner after the other."""
+        """Wake those that have room now, one of each owner after the other."""
         while self._taken.total() + self.largest <= self._most and (owner := self._next_owner()) is not None:
+            # Taken out and put back at the end: dictionaries keep their order, so the owners take turns.
             line = self._lines.pop(owner)
             turn = line.popleft()
             if line:
                 self._lines[owner] = line
-            # One that was cancelled while it waited takes nothing.
+            # A future that was cancelled is still in its line until ``_withdraw`` runs; it takes nothing.
             if not turn.done():
                 self._taken[owner] += self.largest
                 turn.set_result(None)
 
     def _withdraw(self, owner: str, turn: asyncio.Future[None]) -> None:
-        """Have *turn* wait no longer, nor others because of it."""
+        """Take *turn* out of the line of *owner*, and wake those who waited only because it was there."""
         line = self._lines.get(owner, deque())
         if turn in line:
             line.remove(turn)

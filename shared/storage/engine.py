@@ -76,10 +76,10 @@ class RunningSeconds(NamedTuple):
 
 
 class StoredSources(NamedTuple):
-    """How long the hub had *lasted* when that was recorded, and what is known of each registration, by its repo."""
+    """How long the hub had been *running* when that was recorded, and what is stored of each of *sources*, by repo."""
 
-    lasted: RunningSeconds
-    known: Mapping[str, StoredSource]
+    running: RunningSeconds
+    sources: Mapping[str, StoredSource]
 
 
 class Holdings(Protocol):
@@ -89,19 +89,19 @@ class Holdings(Protocol):
         """Return what is kept of *registrations*; raise StartError for what can't be trusted. Nothing is written."""
         ...
 
-    async def settle(self, ended: SourceUpdate, still: Callable[[], bool]) -> bool:
+    async def settle(self, update: SourceUpdate, is_current: Callable[[], bool]) -> bool:
         """Keep what one check or acceptance came to, whole; return False and change nothing where it does not count.
 
         That is where it is outdated, or this process is not on duty any more.
 
-        *still* tells whether what was decided still rests on what is so: the registration, what is served and held. It
+        *is_current* tells whether what the update was decided by is still so: registration, served and held content. It
         is called once all is ready, and nothing is awaited between its answer and the return. Of two calls for one repo
         at most one writes content at a time. Raise StorageUnavailable and change nothing.
         """
         ...
 
-    async def save_records(self, records: Sequence[Record], lasted: RunningSeconds) -> None:
-        """Make *records* durable in the place of those of the same repos, and for how long the hub has *lasted*.
+    async def save_records(self, records: Sequence[Record], running: RunningSeconds) -> None:
+        """Make *records* durable in the place of those of the same repos, and for how long the hub has *running*.
 
         What was settled before is durable then too. Raise StorageUnavailable; then all of it is tried again.
         """

@@ -77,44 +77,44 @@ class MemoryHoldings(Holdings):
 
     def __init__(self) -> None:
         """Begin with nothing."""
-        self._known: dict[str, StoredSource] = {}
-        self._lasted = RunningSeconds()
+        self._sources: dict[str, StoredSource] = {}
+        self._running = RunningSeconds()
         self._ignored: dict[str, bool] = {}
 
     def load(self, registrations: Iterable[Registration]) -> StoredSources:
         """Keep the promise of Holdings, as all of these do."""
-        return StoredSources(self._lasted, {row.repo: self._read_for(row) for row in registrations})
+        return StoredSources(self._running, {row.repo: self._read_for(row) for row in registrations})
 
     def _read_for(self, registration: Registration) -> StoredSource:
-        record, *contents = self._known.get(registration.repo, StoredSource())
+        record, *contents = self._sources.get(registration.repo, StoredSource())
         return StoredSource(record, *(one if one and one.read_for(registration) else None for one in contents))
 
-    async def settle(self, ended: SourceUpdate, still: Callable[[], bool]) -> bool:
+    async def settle(self, update: SourceUpdate, is_current: Callable[[], bool]) -> bool:
         """Keep the promise."""
-        if not still():
+        if not is_current():
             return False
-        known = self._known.get(ended.record.repo, StoredSource())._replace(record=ended.record)
-        if ended.drops_held or ended.writes == "held":
-            known = known._replace(held=ended.held.kept if ended.held else None)
-        if ended.writes == "good":
-            known = known._replace(good=ended.good)
-        self._known[ended.record.repo] = known
+        known = self._sources.get(update.record.repo, StoredSource())._replace(record=update.record)
+        if update.drops_held or update.writes == "held":
+            known = known._replace(held=update.held.stored if update.held else None)
+        if update.writes == "good":
+            known = known._replace(good=update.good)
+        self._sources[update.record.repo] = known
         return True
 
-    async def save_records(self, records: Sequence[Record], lasted: RunningSeconds) -> None:
+    async def save_records(self, records: Sequence[Record], running: RunningSeconds) -> None:
         """Keep the promise."""
-        self._lasted = lasted
+        self._running = running
         for record in records:
-            self._known[record.repo] = self._known.get(record.repo, StoredSource())._replace(record=record)
+            self._sources[record.repo] = self._sources.get(record.repo, StoredSource())._replace(record=record)
 
     async def secure(self) -> None:
         """Keep the promise: there is no power that could be cut."""
 
     def forget(self, repo: str, *, held_only: bool = False) -> None:
         """Keep the promise."""
-        known = self._known.pop(repo, StoredSource())
+        known = self._sources.pop(repo, StoredSource())
         if held_only:
-            self._known[repo] = known._replace(held=None)
+            self._sources[repo] = known._replace(held=None)
 
     def ignore(self, repo: str, *, held_only: bool = False) -> None:
         """Keep the promise."""
@@ -122,11 +122,11 @@ class MemoryHoldings(Holdings):
 
     def tidy(self, repos: Collection[str]) -> None:
         """Keep the promise."""
-        self._known = {repo: known for repo, known in self._known.items() if repo in repos}
+        self._sources = {repo: known for repo, known in self._sources.items() if repo in repos}
         for repo, held_only in self._ignored.items():
-            known = self._known.pop(repo, None)
+            known = self._sources.pop(repo, None)
             if known is not None:
-                self._known[repo] = StoredSource(known.record, known.good if held_only else None)
+                self._sources[repo] = StoredSource(known.record, known.good if held_only else None)
         self._ignored = {}
 
 

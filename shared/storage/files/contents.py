@@ -66,21 +66,21 @@ class ContentFolder:
         if written is None:
             return None
         with trusted(path, _REMEDY):
-            kept = _read(parsed(written, FORMAT), written)
-        return kept if kept.read_for(registration) else None
+            stored = _read(parsed(written, FORMAT), written)
+        return stored if stored.read_for(registration) else None
 
-    def draft(self, repo: str, kept: StoredContent) -> Path:
-        """Write *kept* durably beside the others and return where, or raise StorageUnavailable. For any thread."""
-        document = kept.content.document()
+    def draft(self, repo: str, stored: StoredContent) -> Path:
+        """Write *stored* durably beside the others and return where, or raise StorageUnavailable. For any thread."""
+        document = stored.content.document()
         head = {
             "format": FORMAT,
-            "url": kept.url,
-            "validators": [*kept.validators],
-            "changed_at": kept.changed_at,
-            "registered_at": kept.registered_at,
-            "sequence": kept.sequence,
-            "past": [[one.until, b64encode(one.ids).decode()] for one in kept.past],
-            "instead_of": kept.instead_of,
+            "url": stored.url,
+            "validators": [*stored.validators],
+            "changed_at": stored.changed_at,
+            "registered_at": stored.registered_at,
+            "sequence": stored.sequence,
+            "past": [[one.until, b64encode(one.ids).decode()] for one in stored.past],
+            "instead_of": stored.instead_of,
             "sha256": hashlib.sha256(document).hexdigest(),
         }
         path = self._folder / f".{repo}-{next(self._numbers)}"
@@ -144,7 +144,7 @@ def _read(saved: dict[str, Any], written: bytes) -> StoredContent:
     if saved.get("sha256") not in {None, hashlib.sha256(document).hexdigest()}:
         raise ValueError("sha256")
     url = saved["url"]
-    kept = StoredContent(
+    stored = StoredContent(
         url,
         Validators(*saved["validators"]),
         saved["changed_at"],
@@ -154,7 +154,7 @@ def _read(saved: dict[str, Any], written: bytes) -> StoredContent:
         saved.get("instead_of", ""),
         saved.get("sequence", 0),
     )
-    return fitting(kept)
+    return fitting(stored)
 
 
 class ContentFolders:

@@ -1,6 +1,6 @@
 """Who changed what: an append-only file of JSON lines, bounded per repo, per token and in all.
 
-A batch of lines is appended and synced before the registrations are written. HistoryLines about a revision that the
+A batch of lines is appended and synced before the registrations are written. Lines about a revision that the
 registrations never reached belong to a write that was not answered; they are dropped at the start.
 """
 
@@ -78,9 +78,9 @@ class History:
         self._written += len(changes)
 
     def _rewrite(self, changes: Sequence[Change]) -> None:
-        kept = _HEAD + _encoded(self.lines)
-        write_whole(self._path, kept + _encoded(changes))
-        self._whole, self._length = True, len(kept)
+        stored = _HEAD + _encoded(self.lines)
+        write_whole(self._path, stored + _encoded(changes))
+        self._whole, self._length = True, len(stored)
         self._written = len(self.lines) + len(changes)
 
     def _cut(self) -> None:

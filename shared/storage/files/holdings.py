@@ -41,7 +41,7 @@ class FileHoldings(Holdings):
         self._records_file = RecordsFile(folder / "sources.json")
         self._tally = tally
         self._records: dict[str, Record] = {}
-        self._lasted = RunningSeconds()
+        self._running = RunningSeconds()
         self._states = self._contents = False
         self._writing = asyncio.Lock()
 
@@ -56,10 +56,10 @@ class FileHoldings(Holdings):
     def load(self, registrations: Iterable[Registration]) -> StoredSources:
         """Keep the promise of Holdings, as all of these do."""
         ran, watched, records = self._records_file.load()
-        known = {row.repo: StoredSource(records.get(row.repo), *self._contents_of(row)) for row in registrations}
-        self._records = {repo: one.record for repo, one in known.items() if one.record}
-        self._lasted = RunningSeconds(ran, watched)
-        return StoredSources(self._lasted, known)
+        sources = {row.repo: StoredSource(records.get(row.repo), *self._contents_of(row)) for row in registrations}
+        self._records = {repo: stored.record for repo, stored in sources.items() if stored.record}
+        self._running = RunningSeconds(ran, watched)
+        return StoredSources(self._running, sources)
 
     def must_be_readable(self, registrations: Iterable[Registration]) -> None:
         """Raise StartError for the first file that can't be trusted, as ``load`` does; keep one content at a time."""
@@ -70,29 +70,29 @@ class FileHoldings(Holdings):
     def _contents_of(self, registration: Registration) -> tuple[StoredContent | None, StoredContent | None]:
         return self._folders.good.load(registration), self._folders.held.load(registration)
 
-    async def settle(self, ended: SourceUpdate, still: Callable[[], bool]) -> bool:
+    async def settle(self, update: SourceUpdate, is_current: Callable[[], bool]) -> bool:
         """Keep the promise."""
-        repo = ended.record.repo
-        if ended.written is None:
-            if not still():
+        repo = update.record.repo
+        if update.written is None:
+            if not is_current():
                 return False
-        elif not await self._put(self._folder_of(ended), repo, ended.written, still):
+        elif not await self._put(self._folder_of(update), repo, update.written, is_current):
             return False
-        if ended.drops_held:
+        if update.drops_held:
             self._folders.held.drop(repo)
         before = self._records.get(repo)
-        self._states |= before is None or before.status.state != ended.record.status.state
-        self._contents |= ended.writes is not None or ended.drops_held
-        self._records[repo] = ended.record
+        self._states |= before is None or before.status.state != update.record.status.state
+        self._contents |= update.writes is not None or update.drops_held
+        self._records[repo] = update.record
         return True
 
-    def _folder_of(self, ended: SourceUpdate) -> ContentFolder:
-        return self._folders.held if ended.writes == "held" else self._folders.good
+    def _folder_of(self, update: SourceUpdate) -> ContentFolder:
+        return self._folders.held if update.writes == "held" else self._folders.good
 
-    async def _put(self, folder: ContentFolder, repo: str, new: StoredContent, still: Callable[[], bool]) -> bool:
+    async def _put(self, folder: ContentFolder, repo: str, new: StoredContent, is_current: Callable[[], bool]) -> bool:
         with self._counted("contents"):
             draft = await asyncio.to_thread(folder.draft, repo, new)
-        if not still():
+        if not is_current():
             folder.discard(draft)
             return False
         with self._counted("contents"):
@@ -109,11 +109,11 @@ class FileHoldings(Holdings):
             self._tally.wrote(what, "failed")
             raise
 
-    async def save_records(self, records: Sequence[Record], lasted: RunningSeconds) -> None:
+    async def save_records(self, records: Sequence[Record], running: RunningSeconds) -> None:
         """Keep the promise."""
         async with self._writing:
             self._records.update((record.repo, record) for record in records)
-            self._lasted = lasted
+            self._running = running
             await self._save()
 
     async def secure(self) -> None:
@@ -126,7 +126,7 @@ class FileHoldings(Holdings):
                 await self._write(self._folders.sync)
 
     async def _save(self) -> None:
-        saved = SavedRecords(*self._lasted, dict(self._records))
+        saved = SavedRecords(*self._running, dict(self._records))
 
         def save() -> None:
             self._folders.sync()

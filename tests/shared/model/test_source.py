@@ -87,8 +87,8 @@ def test_what_is_held_is_asked_for_and_not_served(error: dict[str, str] | None, 
     view = SourceView(ROW, Status(checked_at=NOW, error=error), KEPT, held).settled(0, 0, 86400, now)
 
     assert (view.status.state, view.served) == (state, KEPT.content.digest)
-    assert view.known is not None
-    assert view.known.validators.etag == asks_for
+    assert view.newest is not None
+    assert view.newest.validators.etag == asks_for
 
 
 def test_a_disabled_source_has_no_next_check() -> None:
@@ -111,11 +111,11 @@ def test_a_view_stays_as_it_is_whatever_follows_from_it() -> None:
     assert repr(view) == before
     assert (settled.status.state, settled.late) == ("failed", True)
     assert settled.settled(9 * 86400, 9 * 86400, 86400, lambda: "later") is settled
-    assert (moved.kept, moved.held, moved.unread, moved.failing_since) == (KEPT, None, True, None)
+    assert (moved.last_good, moved.held, moved.unread, moved.failing_since) == (KEPT, None, True, None)
     assert (moved.status.checked_at, moved.status.error, moved.good) == (None, None, 1.0)
     assert emptied == SourceView(ROW, looked=2.0, late=True)
     with pytest.raises(FrozenInstanceError):
-        view.kept = None  # type: ignore[misc]
+        view.last_good = None  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(("error", "unread"), [(None, False), (FAILED["error"], True)], ids=["in order", "failed"])
@@ -126,7 +126,7 @@ def test_what_a_check_ended_in_is_known_from_then_on_under_a_newer_registration(
     status, fault = Status(checked_at=NOW, error=error), DatedFault(1, 1, "/x", "is wrong", None, NOW)
     record = SourceView(ROW, status, faults=(fault,), failing_since=NOW, good=3.0, looked=4.0).record(60.0)
 
-    view = SourceView(newer, unread=True).ended(SourceUpdate("changed", record, KEPT, None))
+    view = SourceView(newer, unread=True).updated(SourceUpdate("changed", record, KEPT, None))
 
     assert view == SourceView(newer, status, KEPT, None, (fault,), NOW, 3.0, 4.0, unread=unread)
     assert (record.details.wait, record.revision) == (60.0, 1)

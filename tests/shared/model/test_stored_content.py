@@ -30,9 +30,9 @@ def test_a_check_that_missed_it_begins_the_day_anew() -> None:
     kept_on = seen.again(again, 900.0)
 
     assert not missed.outwaited(10 * PATIENCE_SECONDS)
-    assert seen.seen == kept_on.seen == 500.0
-    assert (seen.kept.validators.etag, seen.kept.changed_at) == ('"2"', KEPT.changed_at)
-    assert seen.kept.instead_of == "sha256:1"
+    assert seen.seen_since == kept_on.seen_since == 500.0
+    assert (seen.stored.validators.etag, seen.stored.changed_at) == ('"2"', KEPT.changed_at)
+    assert seen.stored.instead_of == "sha256:1"
 
 
 def test_what_no_source_sends_makes_no_request_conditional() -> None:

@@ -43,8 +43,8 @@ def test_serials_that_are_told_together_are_one_turn() -> None:
 def test_tells_what_would_vanish() -> None:
     served, fewer = kept(1, 2, 3, 4), kept(2)
 
-    assert waiting(SourceView(ROW, kept=served)) is None
-    assert waiting(SourceView(ROW, kept=served, held=HeldContent(fewer, 0.0))) == (
+    assert waiting(SourceView(ROW, last_good=served)) is None
+    assert waiting(SourceView(ROW, last_good=served, held=HeldContent(fewer, 0.0))) == (
         [f"capability.example.n{number}" for number in (1, 3, 4)], 4, NOW, fewer.content.digest
     )  # fmt: skip
 

@@ -9,12 +9,12 @@ class Connection:
     """Remembers whether it was ended, and whether it is worked for."""
 
     def __init__(self) -> None:
-        self.ended = self.works = False
+        self.updated = self.works = False
         self.questions = 0
 
     def abort(self) -> None:
         """Note it."""
-        self.ended = True
+        self.updated = True
 
     def is_worked_for(self) -> bool:
         """Tell, and count how often that was asked."""
@@ -32,7 +32,7 @@ def arrived(connections: Connections, count: int, address: str = "192.0.2.1") ->
 
 def ended(made: list[Connection]) -> list[int]:
     """Return the places of those that were ended."""
-    return [number for number, one in enumerate(made) if one.ended]
+    return [number for number, one in enumerate(made) if one.updated]
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ class Reader:
     """Holds bodies, and lets them go when it is ended."""
 
     def __init__(self, unread: UnsentBodies) -> None:
-        self.unread, self.held, self.ended = unread, 0, False
+        self.unread, self.held, self.updated = unread, 0, False
 
     def read(self, content: bytes) -> None:
         """Have *content* wait."""
@@ -20,7 +20,7 @@ class Reader:
 
     def abort(self) -> None:
         """Let go of all."""
-        self.ended = True
+        self.updated = True
         for _ in range(self.held):
             self.unread.release(self)
         self.held = 0
@@ -48,7 +48,7 @@ def readers(unread: UnsentBodies, count: int) -> list[Reader]:
 
 def ended(made: list[Reader]) -> list[int]:
     """Return the places of those that were ended."""
-    return [number for number, one in enumerate(made) if one.ended]
+    return [number for number, one in enumerate(made) if one.updated]
 
 
 def test_a_body_that_the_hub_keeps_costs_nothing_however_many_read_it(unread: UnsentBodies) -> None:

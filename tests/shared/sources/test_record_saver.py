@@ -111,7 +111,7 @@ async def settled(table: SourceTable, volume: Volume, *, state: bool = False, co
     source = next(iter(table.all()))
     status = replace(source.status, error={"type": "source-timeout", "detail": "Late."} if state else None)
     record = replace(source.view, status=status).record(0.0)
-    kept = kept_of(2) if content else source.view.kept
+    kept = kept_of(2) if content else source.view.last_good
     ended = SourceUpdate("failed" if state else "changed", record, kept, None, "good" if content else None)
     assert await volume.holdings.settle(ended, lambda: True)
     table.settle(source, ended)

@@ -45,11 +45,11 @@ def test_without_a_record_the_content_is_there_and_due() -> None:
 
     source, wait = restored(ROW, known(), time)
 
-    assert (source.kept, wait, source.good) == (kept(1), 0.0, time.ran)
+    assert (source.last_good, wait, source.good) == (kept(1), 0.0, time.ran)
     # It came by a check, whose record is lost: fresh content that was never checked there is none.
     assert source.status.checked_at == source.status.succeeded_at == kept(1).changed_at
     assert source.held is not None
-    assert (source.held.kept, source.held.seen) == (kept(2), None)
+    assert (source.held.stored, source.held.seen_since) == (kept(2), None)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_the_record_says_when_the_next_check_is_due(
     assert ahead == pytest.approx(seconds)
     assert (source.good, source.looked) == (4400.0, 3000.0)
     assert source.held is not None
-    assert source.held.seen == 3200.0
+    assert source.held.seen_since == 3200.0
 
 
 def test_moments_ahead_of_the_running_time_that_was_saved_are_now() -> None:
@@ -83,7 +83,7 @@ def test_moments_ahead_of_the_running_time_that_was_saved_are_now() -> None:
     source = restored(ROW, known(record()), time).view
 
     assert source.held is not None
-    assert (source.good, source.looked, source.held.seen) == (100.0, 50.0, 100.0)
+    assert (source.good, source.looked, source.held.seen_since) == (100.0, 50.0, 100.0)
 
 
 def test_what_an_acceptance_left_behind_is_not_held() -> None:
@@ -93,7 +93,7 @@ def test_what_an_acceptance_left_behind_is_not_held() -> None:
 def test_what_is_held_counts_for_nothing_where_what_it_was_to_replace_is_gone() -> None:
     source = restored(ROW, StoredSource(None, None, kept(2)), Hands().running()).view
 
-    assert (source.kept, source.held, source.good, source.status.state) == (None, None, None, "never")
+    assert (source.last_good, source.held, source.good, source.status.state) == (None, None, None, "never")
 
 
 def views(count: int, *, held: bool = False) -> list[SourceView]:
@@ -108,7 +108,7 @@ def test_what_is_served_finds_room_before_what_is_held(caplog: pytest.LogCapture
     admitted = admit(those, room, Hands().running())
 
     assert [view.repo for view in admitted] == ["repo-2", "repo-1", "repo-0"]
-    assert [(view.kept is not None, view.held is not None) for view in admitted] == [
+    assert [(view.last_good is not None, view.held is not None) for view in admitted] == [
         (True, False),
         (True, False),
         (True, True),
@@ -125,8 +125,8 @@ def test_what_finds_no_room_is_named_up_to_twenty_times(caplog: pytest.LogCaptur
 
     *others, last = admit(those, ContentRoom(1, 64), Hands().running())
 
-    assert (last.kept, last.held) == (kept(1), None)
-    assert {(view.kept, view.held, view.status.digest) for view in others} == {(None, None, None)}
+    assert (last.last_good, last.held) == (kept(1), None)
+    assert {(view.last_good, view.held, view.status.digest) for view in others} == {(None, None, None)}
     assert {view.status.checked_at for view in others} == {NOW}
     served, held = caplog.messages
     assert served.endswith("repo-19, repo-20 and 2 more")
@@ -140,7 +140,7 @@ def test_what_an_earlier_start_left_out_counts_as_it_did_before() -> None:
 
     status = source.status
     assert (status.error, status.consecutive_failures, status.succeeded_at) == (None, 0, NOW)
-    assert (source.kept, status.digest) == (kept(1), kept(1).content.digest)
+    assert (source.last_good, status.digest) == (kept(1), kept(1).content.digest)
 
 
 @pytest.mark.parametrize(("sequence", "counts"), [(7, True), (6, False), (0, True)])
@@ -164,5 +164,5 @@ def test_what_was_left_out_is_not_called_fresh_where_the_last_check_failed() -> 
 
     source = restored(ROW, known(failed), Hands().running()).view
 
-    assert (source.kept, source.status.error, source.status.consecutive_failures) == (kept(1), error, 1)
+    assert (source.last_good, source.status.error, source.status.consecutive_failures) == (kept(1), error, 1)
     assert source.status.digest == kept(1).content.digest

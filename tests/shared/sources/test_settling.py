@@ -62,10 +62,10 @@ class Hub:
         """Let *act* happen once, while content is written."""
         real = self.holdings.settle
 
-        async def settle(ended: SourceUpdate, still: Callable[[], bool]) -> bool:
+        async def settle(update: SourceUpdate, is_current: Callable[[], bool]) -> bool:
             self.holdings.settle = real  # type: ignore[method-assign]
             act()
-            return await real(ended, still)
+            return await real(update, is_current)
 
         self.holdings.settle = settle  # type: ignore[method-assign]
 
@@ -82,12 +82,12 @@ async def test_an_acceptance_serves_what_was_held_and_outdates_a_check_under_way
     assert await hub.accept() == "changed"
 
     source = hub.source
-    assert (hub.view.kept, hub.view.held, hub.table.generation) == (kept(7), None, 1)
+    assert (hub.view.last_good, hub.view.held, hub.table.generation) == (kept(7), None, 1)
     assert hub.room.used.capabilities == 1
     assert source.epoch is not epoch
     # An acceptance is no check.
     assert (source.due, source.status.checked_at, sum(hub.tally.checks.values())) == (due, NOW, 0)
-    assert hub.holdings.load([ROW]).known[ROW.repo].good == kept(7)
+    assert hub.holdings.load([ROW]).sources[ROW.repo].good == kept(7)
 
 
 async def test_a_check_that_fails_while_an_acceptance_is_written_is_told_of_too() -> None:
@@ -102,7 +102,7 @@ async def test_a_check_that_fails_while_an_acceptance_is_written_is_told_of_too(
     assert await hub.accept() == "changed"
 
     status = hub.source.status
-    assert (hub.view.kept, hub.view.held) == (kept(7), None)
+    assert (hub.view.last_good, hub.view.held) == (kept(7), None)
     assert (status.consecutive_failures, status.error) == (1, {"type": problem.slug, "detail": "Late."})
     assert hub.view.failing_since == NOW
 
@@ -112,22 +112,22 @@ async def test_an_acceptance_of_what_is_held_no_more_lets_in_nothing(what: str) 
     hub = Hub()
     changes: dict[str, Callable[[], object]] = {
         "released": lambda: hub.become(held=None),
-        "emptied": lambda: hub.become(kept=None, held=None),
+        "emptied": lambda: hub.become(last_good=None, held=None),
         "held anew": lambda: hub.become(held=HeldContent(kept(8), 0.0)),
-        "served anew": lambda: hub.become(kept=kept(1, 2)),
+        "served anew": lambda: hub.become(last_good=kept(1, 2)),
     }
     hub.between(changes[what])
 
     with pytest.raises(HeldReplaced):
         await hub.accept()
 
-    assert hub.view.kept != kept(7)
-    assert hub.holdings.load([ROW]).known[ROW.repo].good is None
+    assert hub.view.last_good != kept(7)
+    assert hub.holdings.load([ROW]).sources[ROW.repo].good is None
 
 
 async def test_there_is_no_room_twice_while_content_is_written() -> None:
     hub, used = Hub(room=8), list[int]()
-    arriving = replace(hub.view, kept=kept(1, 2, 3, 4, 5, 6), held=None)
+    arriving = replace(hub.view, last_good=kept(1, 2, 3, 4, 5, 6), held=None)
     ended = hub.intake._settled(hub.source, arriving, "changed", "good")
     hub.between(lambda: used.append(hub.room.used.capabilities))
 
@@ -155,13 +155,13 @@ async def test_what_could_not_be_kept_leaves_the_source_and_the_room_as_they_wer
 
 async def test_what_finds_no_room_is_not_written() -> None:
     hub = Hub(room=5)
-    arriving = replace(hub.view, kept=kept(1, 2, 3, 4, 5, 6), held=None)
+    arriving = replace(hub.view, last_good=kept(1, 2, 3, 4, 5, 6), held=None)
     ended = hub.intake._settled(hub.source, arriving, "changed", "good")
 
     with pytest.raises(HubFull):
         await hub.settling.settle(hub.source, ended, lambda: True)
 
-    assert (hub.room.used.capabilities, hub.holdings.load([ROW]).known[ROW.repo].good) == (4, None)
+    assert (hub.room.used.capabilities, hub.holdings.load([ROW]).sources[ROW.repo].good) == (4, None)
 
 
 async def test_a_check_that_is_outdated_changes_nothing_and_is_not_counted() -> None:

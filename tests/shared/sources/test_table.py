@@ -60,7 +60,7 @@ class Followed:
 
     def settle(self, source: Source, view: SourceView, wait: float | None = None) -> None:
         """Let a check, or an acceptance without *wait*, come to what *view* says."""
-        self.table.settle(source, SourceUpdate("changed", view.record(0.0), view.kept, view.held, wait=wait))
+        self.table.settle(source, SourceUpdate("changed", view.record(0.0), view.last_good, view.held, wait=wait))
 
 
 def test_a_source_is_followed_under_its_name_until_it_is_removed() -> None:
@@ -100,7 +100,7 @@ def test_what_a_check_changed_is_counted_and_signalled(
 
     assert (before, hub.counts) == ((0, 0, []), counts)
     assert hub.room.used.capabilities == sum(len(one.entries) for one in view.contents if one)
-    assert (source.view.kept, source.view.held, source.due) == (view.kept, view.held, hub.now + 60)
+    assert (source.view.last_good, source.view.held, source.due) == (view.last_good, view.held, hub.now + 60)
     assert source.status.next_check_at == "2026-11-23T10:01:00Z"
 
 
@@ -110,7 +110,7 @@ def test_an_acceptance_leaves_the_date_of_the_next_check_and_lets_a_check_under_
     due, epoch = source.due, source.epoch
 
     hub.table.outdate(source)
-    hub.settle(source, replace(source.view, kept=kept(7)))
+    hub.settle(source, replace(source.view, last_good=kept(7)))
 
     assert (source.due, source.epoch is epoch, hub.room.used.capabilities) == (due, False, 1)
 
@@ -124,7 +124,7 @@ def test_the_room_counts_what_is_there_also_after_the_same_entries_were_read_fro
     source = hub.add(SourceView(ROW, Status(checked_at=NOW), short))
     before = hub.room.used.bytes
 
-    hub.settle(source, replace(source.view, kept=long))
+    hub.settle(source, replace(source.view, last_good=long))
     after = hub.room.used.bytes
     hub.table.remove("state-hub")
 
@@ -157,12 +157,12 @@ async def test_a_check_is_under_way_until_it_ends_and_the_next_is_at_least_half_
 
     hub.table.ask(source)
     hub.table.begin(source, flight)
-    under_way = source.flight, source.asked, source.waits(hub.now)
+    under_way = source.flight, source.on_request, source.waits(hub.now)
     hub.table.end(source)
     await flight
 
     assert under_way == (flight, True, False)
-    assert (source.flight, source.asked, source.due) == (None, False, hub.now + 30)
+    assert (source.flight, source.on_request, source.due) == (None, False, hub.now + 30)
 
 
 @pytest.mark.parametrize(("host", "paused"), [(True, ["a", "b"]), (False, ["a"])], ids=["the host", "the source alone"])

@@ -83,7 +83,7 @@ class Engines:
 
     def known(self, *rows: Registration) -> dict[str, StoredSource]:
         """Return what the next process knows of *rows*."""
-        return dict(self.again().holdings.load(rows or (ROW,)).known)
+        return dict(self.again().holdings.load(rows or (ROW,)).sources)
 
 
 @pytest.fixture(params=["files", "memory"])
@@ -181,7 +181,7 @@ async def test_how_long_the_hub_lasted_stays_known_while_states_are_secured(engi
     await holdings.settle(let_in(), now)
     await holdings.secure()
 
-    assert engines.again().holdings.load([]).lasted == RunningSeconds(50.0, 40.0)
+    assert engines.again().holdings.load([]).running == RunningSeconds(50.0, 40.0)
 
 
 async def test_forgets_a_repo_or_only_what_is_held_of_it(engines: Engines) -> None:
@@ -220,7 +220,7 @@ async def test_what_counts_no_more_is_removed_once_it_is_tidied(engines: Engines
     holdings = engines.engine.holdings
     holdings.ignore(ROW.repo, held_only=True)
     holdings.ignore(OTHER.repo)
-    opened = holdings.load([ROW, OTHER]).known
+    opened = holdings.load([ROW, OTHER]).sources
     engines.engine.prepare()
     holdings.tidy([ROW.repo, OTHER.repo])
     holdings.tidy([ROW.repo, OTHER.repo])

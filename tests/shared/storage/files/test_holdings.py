@@ -127,7 +127,7 @@ async def test_content_that_the_volume_refuses_changes_nothing_and_is_counted(
         with pytest.raises(StorageUnavailable):
             await holdings.settle(LET_IN, lambda: True)
     assert (tally.writes["contents", "failed"], tally.failing) == (1, {"contents"})
-    assert holdings.load([ROW]).known[ROW.repo] == (None, None, None)
+    assert holdings.load([ROW]).sources[ROW.repo] == (None, None, None)
 
     await holdings.settle(LET_IN, lambda: True)
 
