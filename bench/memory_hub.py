@@ -28,7 +28,7 @@ async def filled(data_dir: Path) -> MemoryEngine:
     files.open()
     try:
         for registration in files.registrations.all():
-            await engine.registrations.add(registration.wanted(), Author(registration.registered_by))
+            await engine.registrations.add(registration.client_fields(), Author(registration.registered_by))
     finally:
         await files.registrations.close()
         files.release()

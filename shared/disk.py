@@ -42,6 +42,7 @@ def write_whole(path: Path, content: bytes, *, keep_previous: bool = False) -> N
         with _os_errors_as_problems(draft):
             draft.replace(path)
         try:
+            # An fsync of the file does not cover its name: that is in the folder (man 2 fsync).
             sync_folder(path.parent)
         except OSError as fault:
             raise storage_problem(fault, returns_by=_put_back(path, draft, before)) from fault
@@ -92,7 +93,7 @@ def _os_errors_as_problems(*drafts: Path) -> Iterator[None]:
 
 
 def write_all(file: IO[bytes], content: bytes) -> None:
-    """Write all of *content* to an unbuffered *file*: one call may take less than it was given."""
+    """Write all of *content* to an unbuffered *file*: a call may write less, as where a disk has just become full."""
     rest = memoryview(content)
     while rest:
         rest = rest[file.write(rest) :]
@@ -111,6 +112,8 @@ def _keep_if_possible(path: Path) -> None:
 
 def _keep(path: Path, suffix: str) -> None:
     """Keep what *path* holds under its name + *suffix* as well: by a hard link, or by a copy on volumes without."""
+    # By way of a spare name, because ``link`` refuses one that is taken, and removing that first would leave a moment
+    # without a previous generation.
     spare = path.with_name(f".draft-{path.name}{suffix}")
     with _os_errors_as_problems(spare):
         spare.unlink(missing_ok=True)
@@ -164,9 +167,9 @@ def damaged(path: Path, what: str, remedy: str) -> StartError:
 class NewerFormatError(ValueError):
     """A file of a format that only a newer version of the hub knows."""
 
-    def __init__(self, found: int, known: int, written_by: str | None = None) -> None:
+    def __init__(self, file_format: int, newest: int, written_by: str | None = None) -> None:
         by = f", by {written_by}" if written_by else ""
-        super().__init__(f"was written in format {found}{by}; this version knows formats up to {known}")
+        super().__init__(f"was written in format {file_format}{by}; this version knows formats up to {newest}")
 
 
 _DOWNGRADE = "Start the newer version again, or restore a backup that this version or an older one made."

@@ -73,6 +73,6 @@ def merged(current: Registration, patch: object, guard: Guard) -> RegistrationFi
     """
     if not isinstance(patch, dict):
         raise InvalidRegistration("A merge patch is a JSON object.", errors=[Offence("", "must be a JSON object")])
-    whole = current.wanted().as_json() | patch
+    whole = current.client_fields().as_json() | patch
     fields = {name: value for name, value in whole.items() if value is not None or name not in OPTIONAL_FIELDS}
     return read_fields(fields, guard, current.repo)

@@ -46,6 +46,7 @@ def is_moment(value: object) -> bool:
         return False
 
 
+# Cached, because a start asks for each of thousands of records, and type hints are evaluated anew each time.
 @cache
 def _fields(kind: type) -> tuple[tuple[str, Fits], ...]:
     return tuple((name, _test(name, hint)) for name, hint in get_type_hints(kind).items())
@@ -55,7 +56,7 @@ def _test(name: str, hint: Any) -> Fits:  # noqa: ANN401 - any type that a field
     """Return what tells whether a value fits a field called *name* of the type *hint*."""
     origin, inner = get_origin(hint), get_args(hint)
     if origin is UnionType:
-        tests = [_test(name, one) for one in inner]
+        tests = [_test(name, option) for option in inner]
         return lambda value: any(fits(value) for fits in tests)
     if origin is Literal:
         return lambda value: isinstance(value, str) and value in inner
@@ -63,13 +64,14 @@ def _test(name: str, hint: Any) -> Fits:  # noqa: ANN401 - any type that a field
         each = _test("", inner[0])
         return lambda value: isinstance(value, tuple) and all(map(each, value))
     if is_dataclass(hint) or hasattr(hint, "_fields"):
-        return lambda value: isinstance(value, hint) and all(fits(getattr(value, one)) for one, fits in _fields(hint))
+        return lambda value: isinstance(value, hint) and all(fits(getattr(value, key)) for key, fits in _fields(hint))
     if hint is str and name.rpartition("_")[2] in _MOMENTS:
         return lambda value: is_moment(value) or (value == "" and name == "registered_at")
     return _PLAIN.get(hint) or (lambda value: isinstance(value, origin or hint))
 
 
 def _is_count(value: object) -> bool:
+    # By ``type``: True is an instance of int.
     return type(value) is int and 0 <= value < MOST
 
 

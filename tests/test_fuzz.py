@@ -102,7 +102,7 @@ PATCHES = st.fixed_dictionaries(
 
 @given(PATCHES)
 def test_a_merge_patch_does_what_the_standard_says(patch: dict[str, Any]) -> None:
-    before = ROW.wanted().as_json()
+    before = ROW.client_fields().as_json()
     # RFC 7396 §2: null takes away, all else takes the place. What is taken away has its default.
     left = {name: value for name, value in {**before, **patch}.items() if value is not None}
     if {"url", "domain"} <= left.keys():
@@ -177,7 +177,7 @@ def test_a_federated_index_with_one_spoilt_value_is_faulty_or_read_the_same_in_t
         reading = HUB.reading(body, publisher)
     except (DocumentFaulty, SourceProblem):
         return
-    assert worker.said(b"\n".join(worker.answer(body, HUB.name, publisher))) == reading
+    assert worker.reading_of(b"\n".join(worker.answer(body, HUB.name, publisher))) == reading
 
 
 class StoreMachine(RuleBasedStateMachine):
@@ -289,7 +289,7 @@ class StoreMachine(RuleBasedStateMachine):
     def the_store_knows_what_was_answered(self) -> None:
         """Compare everything."""
         rows = self.loop.run_until_complete(self.store.registrations())
-        assert {row.repo: row.wanted().as_json() for row in rows} == self.known
+        assert {row.repo: row.client_fields().as_json() for row in rows} == self.known
         assert {row.repo: row.revision for row in rows} == {repo: self.revisions[repo] for repo in self.known}
         for repo, actions in self.actions.items():
             lines = self.loop.run_until_complete(self.store.history(repo))

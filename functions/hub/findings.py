@@ -36,7 +36,7 @@ async def handle(hub: Hub, request: Request) -> Response:
     filtered = query.keys() & {"repo", "domain", "kind", "severity"}
     registrations = await hub.store.registrations() if filtered else ()
     # In a thread: a page may hold a thousand findings of a hundred faults each.
-    return await hub.reads.run(_answer, request, query, await hub.findings.made(), registrations)
+    return await hub.reads.run(_answer, request, query, await hub.findings.current(), registrations)
 
 
 def _answer(

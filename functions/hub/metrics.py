@@ -11,7 +11,7 @@ from shared.web.handling import Hub, Request, Response, answer
 
 async def handle(hub: Hub, _request: Request) -> Response:
     """Answer the metrics."""
-    findings, missing = await hub.findings.made(), hub.federation.document.missing_required
+    findings, missing = await hub.findings.current(), hub.federation.document.missing_required
     # Called in the thread: each of the two walks over all sources.
     views, lag = hub.sources.views, hub.sources.lag
     counts = await hub.reads.always("metrics", look, views, lag, findings, missing)

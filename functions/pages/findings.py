@@ -32,7 +32,7 @@ async def handle(hub: Hub, request: Request) -> Response:
     query = read_page_query(request, **QUERY)
     view = FindingsView(**query)
 
-    findings, registrations = await hub.findings.made(), await hub.store.registrations()
+    findings, registrations = await hub.findings.current(), await hub.store.registrations()
     facts = await hub.reads.run(_facts, hub, view, findings, registrations)
 
     return await page(hub, request, "findings.html", view=view, **facts)

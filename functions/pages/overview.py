@@ -47,7 +47,7 @@ async def handle(hub: Hub, request: Request) -> Response:
         offers = {name: hub.settings.public + path for name, path in _OFFERS.items()}
         return json_answer({"name": "reuse-surface", "links": offers}, headers={**BROWSED, **leading, "Vary": "Accept"})
 
-    facts = await hub.reads.run(_facts, hub, await hub.findings.made(), await hub.store.registrations())
+    facts = await hub.reads.run(_facts, hub, await hub.findings.current(), await hub.store.registrations())
     spans, over = hub.timeline.spans(facts["by_state"]), query["over"]
 
     return await page(

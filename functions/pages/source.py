@@ -29,7 +29,7 @@ async def handle(hub: Hub, request: Request) -> Response:
 
     changes = await hub.store.history(registration.repo)
     source = hub.sources.view(registration.repo)
-    findings = await hub.findings.made()
+    findings = await hub.findings.current()
     lines = hub.federation.changes.since(hub.federation.changes.oldest)
     facts = await hub.reads.run(_facts, hub.federation.edition, registration.repo, source, findings, lines)
 

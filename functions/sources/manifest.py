@@ -31,7 +31,7 @@ async def handle(hub: Hub, request: Request) -> Response:
 
 def _encoded(registrations: Sequence[Registration], media_type: str) -> tuple[bytes, str]:
     """Return the manifest in *media_type*, JSON or YAML, and its entity tag."""
-    sources = [registration.wanted().as_json() for registration in registrations]
+    sources = [registration.client_fields().as_json() for registration in registrations]
     body = _yaml(sources) if media_type == YAML else orjson.dumps({"version": 1, "sources": sources})
     return body, f'"{hashlib.sha256(body).hexdigest()[:32]}"'
 

@@ -41,7 +41,7 @@ def _must_hold(subject: str, offences: list[Offence]) -> None:
 
 
 def _of_registration(registration: Registration) -> list[Offence]:
-    faults = schemas.checker("hub-registration", "wanted")(registration.wanted().as_json())
+    faults = schemas.checker("hub-registration", "wanted")(registration.client_fields().as_json())
     return faults or schemas.checker("hub-registration")(registration.as_json())
 
 

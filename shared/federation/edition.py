@@ -69,7 +69,7 @@ class Edition:
 
     @cached_property
     def _standings(self) -> dict[str, ServedCounts]:
-        lost = self.composition.lost
+        lost = self.composition.losses
         return {
             row["repo"]: ServedCounts(
                 row["capability_count"], row["served_count"], _by_count(lost.get(row["repo"], {}))

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from shared.federation.edition import disputed, missing
-from shared.findings.finding import KINDS, SEVERITIES, Finding, made, named
+from shared.findings.finding import KINDS, SEVERITIES, Finding, finding_of, first_names
 from shared.findings.source import of_source
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ def every(sources: Mapping[str, SourceView], federation: ServedEdition) -> list[
     of_sources = [finding for those in found.values() for finding in those]
     domains = {part.repo: part.registration.domain for part in federation.edition.parts}
     domains |= {repo: source.registration.domain for repo, source in sources.items()}
-    findings = [replace(one, domain=domains.get(one.repo)) for one in [*of_sources, *_conflicts(federation)]]
+    without_domain = [*of_sources, *_conflicts(federation)]
+    findings = [replace(finding, domain=domains.get(finding.repo)) for finding in without_domain]
     return sorted(findings, key=Finding.key)
 
 
@@ -58,7 +59,7 @@ def of_limit(near: NearLimit) -> Finding:
     detail = f"{used / most:.0%} of a limit is in use: {used:,.0f} of {most:,.0f} {unit}."
     if round(most) == 1 and limit in _SINGULARS:
         detail = f"A limit is used up: it admits 1 {_SINGULARS[limit]}, and 1 is there."
-    return made("limit-near", "", since, detail, _LIMITS[limit])
+    return finding_of("limit-near", "", since, detail, _LIMITS[limit])
 
 
 def by_repo(findings: Iterable[Finding]) -> list[list[Finding]]:
@@ -86,16 +87,16 @@ def _note_missing(federation: ServedEdition, repo: str, found: list[Finding], ac
             return
     since = federation.since.get(missing(repo), federation.edition.document.generated_at)
     detail = "The federated index is incomplete: this repo is required, and nothing of it is served."
-    found.append(made("missing-required", repo, since, detail, action))
+    found.append(finding_of("missing-required", repo, since, detail, action))
 
 
 def _conflicts(federation: ServedEdition) -> Iterator[Finding]:
     """Yield one finding for each repo and each other one that serves ids which it claims too."""
-    lost: dict[tuple[str, str], list[tuple[str, bool]]] = {}
+    claims: dict[tuple[str, str], list[tuple[str, bool]]] = {}
     for conflict in federation.edition.composition.conflicts:
         for other in conflict["others"]:
-            lost.setdefault((other["repo"], conflict["repo"]), []).append((conflict["id"], other["identical"]))
-    for (loser, winner), ids in lost.items():
+            claims.setdefault((other["repo"], conflict["repo"]), []).append((conflict["id"], other["identical"]))
+    for (loser, winner), ids in claims.items():
         yield _conflict(federation, loser, winner, ids)
 
 
@@ -106,11 +107,11 @@ def _conflict(federation: ServedEdition, loser: str, winner: str, ids: list[tupl
         detail += "This one says something else." if differing else "This one says the same."
     else:
         detail = f"{winner}, registered earlier, publishes {len(ids):,} ids of this repo too; its entries are served: "
-        detail += f"{named(names)}. "
+        detail += f"{first_names(names)}. "
         other = f"{len(differing):,} of this repo's {'says' if len(differing) == 1 else 'say'} something else."
         detail += other if differing else "This repo's say the same."
     action = f"Agree with {winner} on one owner; the other takes the entry out, or gives it an id of its own."
     troubles = [disputed(name, winner, loser) for name in names]
     since = min(federation.since.get(trouble, federation.edition.document.generated_at) for trouble in troubles)
-    finding = made("conflict", loser, since, detail, action)
+    finding = finding_of("conflict", loser, since, detail, action)
     return finding if differing else replace(finding, severity="info")

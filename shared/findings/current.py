@@ -34,7 +34,7 @@ class Findings:
         self._reads = reads
         self._at_once = at_once
         self._changes = 0
-        self._made: tuple[int, list[Finding]] = (-1, [])
+        self._latest: tuple[int, list[Finding]] = (-1, [])
 
     def on_change(self, _notice: SourceNotice | EditionNotice) -> None:
         """Make the findings anew when they are next asked for."""
@@ -42,27 +42,27 @@ class Findings:
 
     def all(self) -> list[Finding]:
         """Return every finding, in the order of their keys; where something changed, they are made here and now."""
-        if self._made[0] != self._changes:
+        if self._latest[0] != self._changes:
             views = {view.repo: view for view in self._sources.views()}
-            self._made = self._changes, every(views, self._served())
-        return self._with_limits(self._made[1])
+            self._latest = self._changes, every(views, self._served())
+        return self._with_limits(self._latest[1])
 
-    async def made(self) -> list[Finding]:
+    async def current(self) -> list[Finding]:
         """Return what ``all`` does, made in a thread, once for all who ask; what changes meanwhile may be missing.
 
         They are made one at a time, however often something changes and however many ask and go away.
         """
         changes = self._changes
-        while self._made[0] < changes:
+        while self._latest[0] < changes:
             # What began before this call may lack what changed before it: then the next one has it.
             await self._reads.join("findings", self._make)
-        return self._with_limits(self._made[1])
+        return self._with_limits(self._latest[1])
 
     async def _make(self) -> None:
         changes, served = self._changes, self._served()
-        made = await self._reads.always("every", every, await self._troubled(), served)
+        current = await self._reads.always("every", every, await self._troubled(), served)
         # ``all`` may have made later ones meanwhile.
-        self._made = max((changes, made), self._made, key=itemgetter(0))
+        self._latest = max((changes, current), self._latest, key=itemgetter(0))
 
     async def _troubled(self) -> dict[str, SourceView]:
         """Return what is known of the sources about which there may be a finding.
@@ -76,11 +76,11 @@ class Findings:
             await asyncio.sleep(0)
         return troubled
 
-    def _with_limits(self, made: list[Finding]) -> list[Finding]:
+    def _with_limits(self, current: list[Finding]) -> list[Finding]:
         near = [of_limit(limit) for limit in self.capacity.near()]
         if not near:
-            return made
-        findings = made.copy()
+            return current
+        findings = current.copy()
         for finding in near:
             insort(findings, finding, key=Finding.key)
         return findings

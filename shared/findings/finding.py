@@ -24,7 +24,7 @@ KINDS = {
 }
 """Every kind of finding with its severity; a conflict of entries that say the same is only ``info``."""
 
-_NAMED = 20
+_MOST_NAMES = 20
 _TELLING = {
     kind: rank
     for rank, kind in enumerate(
@@ -81,7 +81,7 @@ class Finding:
     def as_json(self) -> dict[str, Any]:
         """Return the object of ``GET /v1/findings``, without members that are None or empty."""
         # asdict would copy each of a hundred faults deeply.
-        members = {name: getattr(self, name) for name in _SHOWN}
+        members = {name: getattr(self, name) for name in _JSON_FIELDS}
         return {name: value for name, value in members.items() if value is not None and value != ()}
 
     def key(self) -> str:
@@ -90,10 +90,10 @@ class Finding:
         return " ".join((str(SEVERITIES.index(self.severity)), self.repo, f"{_TELLING[self.kind]:02}", rest))
 
 
-_SHOWN = tuple(field.name for field in fields(Finding) if field.name != "on_page")
+_JSON_FIELDS = tuple(field.name for field in fields(Finding) if field.name != "on_page")
 
 
-def made(kind: str, repo: str, since: str | None, detail: str, action: str) -> Finding:
+def finding_of(kind: str, repo: str, since: str | None, detail: str, action: str) -> Finding:
     """Return a finding whose *action* names remedies in braces, each as it is called where it is read."""
     in_api, on_page = (
         action.format(**{name: text.format(repo=repo) for name, text in names.items()})
@@ -105,7 +105,7 @@ def made(kind: str, repo: str, since: str | None, detail: str, action: str) -> F
     )
 
 
-def named(ids: Sequence[str]) -> str:
+def first_names(ids: Sequence[str]) -> str:
     """Return the first of *ids* by name, and how many more there are."""
-    more = f" and {len(ids) - _NAMED:,} more" if len(ids) > _NAMED else ""
-    return f"{', '.join(ids[:_NAMED])}{more}"
+    more = f" and {len(ids) - _MOST_NAMES:,} more" if len(ids) > _MOST_NAMES else ""
+    return f"{', '.join(ids[:_MOST_NAMES])}{more}"

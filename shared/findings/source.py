@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from shared.findings.finding import KINDS, made, named
+from shared.findings.finding import KINDS, finding_of, first_names
 from shared.problems import HubFull, remedy_of
 from shared.sources.shrink_guard import vanishing
 
@@ -26,15 +26,16 @@ def of_source(source: SourceView) -> Iterator[Finding]:
         action = "Have it checked now: {refresh}. A hub that checks in the background does so by itself."
         detail = "The index has not been fetched yet."
         if source.late:
-            yield made("waiting", repo, status.state_since, f"{detail} The first check is long overdue.", _WAITING)
+            detail = f"{detail} The first check is long overdue."
+            yield finding_of("waiting", repo, status.state_since, detail, _WAITING)
         else:
-            yield made("never-fetched", repo, status.state_since, detail, action)
+            yield finding_of("never-fetched", repo, status.state_since, detail, action)
     if status.unchecked:
         yield _unchecked(source)
     elif status.error is not None:
         yield _failing(source)
     if source.held is not None:
-        yield _held(source)
+        yield _of_held(source)
 
 
 _WAITING = (
@@ -48,8 +49,8 @@ def _unchecked(source: SourceView) -> Finding:
     status, repo = source.status, source.registration.repo
     detail = f"{(status.error or {})['detail']} What was good at {status.succeeded_at} stays served."
     if source.unread:
-        return made("stale", repo, status.state_since, detail, "Have the new address checked now: {refresh}.")
-    return replace(made("waiting", repo, status.state_since, detail, _WAITING), also=(status.state,))
+        return finding_of("stale", repo, status.state_since, detail, "Have the new address checked now: {refresh}.")
+    return replace(finding_of("waiting", repo, status.state_since, detail, _WAITING), also=(status.state,))
 
 
 def _failing(source: SourceView) -> Finding:
@@ -61,7 +62,7 @@ def _failing(source: SourceView) -> Finding:
     repo, since = source.registration.repo, source.failing_since or status.state_since
     kind = HubFull.slug if full else status.state
     remedy = remedy_of(error["type"], status.http_status)
-    finding = made(kind, repo, since, f"{error['detail']} {rest}", remedy.replace("{", "{{").replace("}", "}}"))
+    finding = finding_of(kind, repo, since, f"{error['detail']} {rest}", remedy.replace("{", "{{").replace("}", "}}"))
     if not source.faults:
         return replace(finding, also=(status.state,)) if full else finding
     return _faulty(finding, source.faults, rest)
@@ -105,20 +106,20 @@ def _fault(fault: DatedFault) -> dict[str, Any]:
     return fields | ({"hint": fault.hint} if fault.hint else {})
 
 
-def _held(source: SourceView) -> Finding:
+def _of_held(source: SourceView) -> Finding:
     held, last_good = source.held, source.last_good
     assert held is not None  # noqa: S101 - asked for only then
     assert last_good is not None  # noqa: S101 - only what would replace something is held
-    gone = vanishing(last_good.content, held.stored.content)
+    vanishing_ids = vanishing(last_good.content, held.stored.content)
     before = len(last_good.content.entries)
-    vanish = "The only entry" if before == 1 else f"{len(gone):,} of {before:,} entries"
-    detail = f"{vanish} would vanish: {named(gone)}."
+    vanish = "The only entry" if before == 1 else f"{len(vanishing_ids):,} of {before:,} entries"
+    detail = f"{vanish} would vanish: {first_names(vanishing_ids)}."
     if held.loss is not None:
-        lost, most = held.loss
-        detail += f" With what left within 24 hours it would be {lost:,} of {most:,}."
+        missing, most = held.loss
+        detail += f" With what left within 24 hours it would be {missing:,} of {most:,}."
     since = source.status.state_since if source.status.state == "held" else held.stored.changed_at
     action = (
         "If that is meant, let it in: {accept}; else publish the whole index again. It gets in by "
         "itself when every check of 24 hours has seen it."
     )
-    return made("held", source.registration.repo, since, detail, action)
+    return finding_of("held", source.registration.repo, since, detail, action)

@@ -22,5 +22,5 @@ def recognised(data: object) -> SourceFormat | None:
     publishes one index would otherwise speak for every repo.
     """
     members = data.keys() if isinstance(data, dict) else ()
-    fitting = [one for one in FORMATS.values() if one.signs <= set(members)]
-    return max(fitting, key=lambda one: len(one.signs), default=None)
+    fitting = [row for row in FORMATS.values() if row.signs <= set(members)]
+    return max(fitting, key=lambda row: len(row.signs), default=None)

@@ -88,10 +88,10 @@ def _check(index: Any, repo: str) -> list[Offence]:  # noqa: ANN401 - data not y
         return offences
     if repo and index.get("repo", repo) != repo:
         offences.append(Offence("/repo", f"must be {repo}, the name under which this URL is registered"))
-    seen: set[str] = set()
+    earlier: set[str] = set()
     for place, entry in enumerate(_listed(index)):
-        found = (_crowded(entry) or check_entry(entry) + _unseen(entry)) + _repeated(entry, seen)
-        offences += [Offence(f"/capabilities/{place}{pointer}", detail) for pointer, detail in found]
+        broken_rules = (_crowded(entry) or check_entry(entry) + _unseen(entry)) + _repeated(entry, earlier)
+        offences += [Offence(f"/capabilities/{place}{pointer}", detail) for pointer, detail in broken_rules]
         if len(offences) >= schemas.MAX_OFFENCES:
             break
     return offences[: schemas.MAX_OFFENCES]
@@ -108,9 +108,10 @@ def _unseen(entry: object) -> list[Offence]:
     """Find names in which nothing can be seen, and other texts and keys of characters that have no shape."""
     fields: dict[str, Any] = entry if isinstance(entry, dict) else {}
     name = fields.get("name")
-    found = [Offence("/name", _UNSEEN)] if isinstance(name, str) and name and not characters.visible(name) else []
+    nameless = isinstance(name, str) and name and not characters.visible(name)
+    broken_rules = [Offence("/name", _UNSEEN)] if nameless else []
     shapeless = (path for path, text in _texts(fields) if characters.shapeless(text))
-    return found + [Offence(schemas.pointer(path), _UNSEEN) for path in islice(shapeless, schemas.MAX_OFFENCES)]
+    return broken_rules + [Offence(schemas.pointer(path), _UNSEEN) for path in islice(shapeless, schemas.MAX_OFFENCES)]
 
 
 def _texts(fields: dict[str, Any]) -> Iterator[tuple[tuple[str | int, ...], str]]:
@@ -123,11 +124,11 @@ def _texts(fields: dict[str, Any]) -> Iterator[tuple[tuple[str | int, ...], str]
             yield from (((key, place), text) for place, text in enumerate(value) if isinstance(text, str))
 
 
-def _repeated(entry: object, seen: set[str]) -> list[Offence]:
+def _repeated(entry: object, earlier: set[str]) -> list[Offence]:
     entry_id = entry.get("id") if isinstance(entry, dict) else None
     if not isinstance(entry_id, str):
         return []
-    if entry_id in seen:
+    if entry_id in earlier:
         return [Offence("/id", "stands twice in this index")]
-    seen.add(entry_id)
+    earlier.add(entry_id)
     return []

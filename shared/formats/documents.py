@@ -101,14 +101,14 @@ def placed(text: str, index: object, offences: list[Offence]) -> list[Fault]:
     except yaml_events.NotPlainYaml:
         places = [yaml_events.ValuePlace(1, 1)] * len(offences)
     faults = [
-        Fault(place.line, place.column, *offence, _hint(index, offence, place.written))
+        Fault(place.line, place.column, *offence, _hint(index, offence, place.scalar))
         for place, offence in zip(places, offences, strict=True)
     ]
     return sorted(faults)
 
 
-def _hint(index: object, offence: Offence, written: str | None) -> str | None:
+def _hint(index: object, offence: Offence, scalar: str | None) -> str | None:
     """Return what to do about an offence; of a field that is not known no value would be right."""
     if offence.detail == schemas.REQUIRED:
         return hints.for_missing(index, offence.pointer)
-    return None if offence.detail.startswith(schemas.UNKNOWN) else hints.for_value(index, offence.pointer, written)
+    return None if offence.detail.startswith(schemas.UNKNOWN) else hints.for_value(index, offence.pointer, scalar)

@@ -85,10 +85,10 @@ _BARE_SIGN = re.compile(r"(?:^|\s)[*&]$")
 _CLOSE_KEY = re.compile(r"\s*(?:- +)*[\w.-]+:(?!//)\S")
 
 
-def for_value(index: object, pointer: str, written: str | None = None) -> str | None:
+def for_value(index: object, pointer: str, scalar: str | None = None) -> str | None:
     """Return what to do about the value at *pointer* of *index*, which breaks a rule; None where it is plain.
 
-    *written* is the plain scalar there as the text has it, so that no hint shows another value: 1.10 is read as 1.1.
+    *scalar* is the plain scalar there as the text has it, so that no hint shows another value: 1.10 is read as 1.1.
     """
     field = pointer.rpartition("/")[2]
     there, value = _value(index, pointer)
@@ -103,7 +103,7 @@ def for_value(index: object, pointer: str, written: str | None = None) -> str | 
         return "Write the value behind it." if missing else _NULLS.get(field, "Leave it out.")
     if field in _LISTS and not isinstance(value, dict | list):
         return _LIST
-    return _for_text_field(field, value, written)
+    return _for_text_field(field, value, scalar)
 
 
 def for_missing(index: object, pointer: str) -> str | None:
@@ -129,9 +129,9 @@ def _for_scalar(pointer: str, value: object) -> str | None:
     return _ENTRIES[entry[1]] if entry else None
 
 
-def _for_text_field(field: str, value: object, written: str | None) -> str | None:
+def _for_text_field(field: str, value: object, scalar: str | None) -> str | None:
     number = isinstance(value, bool | int | float)
-    text = (written or str(value).lower()) if number else value
+    text = (scalar or str(value).lower()) if number else value
     if number and field not in _NO_TEXT and len(str(text)) > _LONGEST_NUMBER:
         return "Put it in quotes."
     if field == "id" and isinstance(text, str) and not (number and _ID.fullmatch(text)):
@@ -143,8 +143,8 @@ def _for_text_field(field: str, value: object, written: str | None) -> str | Non
 
 def for_text(text: str, mark: Mark, begun: Mark | None = None) -> str | None:
     """Return what to do where *text* stops being YAML, at *mark*; *begun* is where the value starts that is broken."""
-    if found := _CONFLICT.search(text):
-        return f"Resolve the merge conflict that begins in line {_line_of(text, found.start())}."
+    if conflict := _CONFLICT.search(text):
+        return f"Resolve the merge conflict that begins in line {_line_of(text, conflict.start())}."
     lines = re.split("\r\n?|\n", text)
     return (
         _for_unclosed(lines, mark, begun)
@@ -189,7 +189,7 @@ def _for_line(lines: list[str], mark: Mark) -> str | None:
     line, column = mark
     here = _numbered(lines, line)
     if here.startswith("%"):
-        first = all(one.startswith(("#", "%")) or not one.strip() for one in lines[: line - 1])
+        first = all(above.startswith(("#", "%")) or not above.strip() for above in lines[: line - 1])
         return "Leave the directive out." if first else _STARTS
     if here.startswith("---") and column == 1:
         return "Leave out this line and what stands below it: an index is one document."
@@ -224,8 +224,8 @@ def _for_indent(lines: list[str], mark: Mark) -> str | None:
 def _for_id(value: str) -> str | None:
     if _ID.fullmatch(value):
         return "Give each entry an id of its own, at most 200 characters long."
-    made = "-".join(re.findall(r"[a-z0-9]+(?:[._][a-z0-9]+)*", value.lower()))[:200]
-    example = made if _ID.fullmatch(made) else "one.two"
+    slug = "-".join(re.findall(r"[a-z0-9]+(?:[._][a-z0-9]+)*", value.lower()))[:200]
+    example = slug if _ID.fullmatch(slug) else "one.two"
     return f"Use lower-case letters and digits, separated by single . _ or -, as in {example}."
 
 

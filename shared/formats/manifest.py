@@ -73,27 +73,28 @@ def _check(sources: list[Any], most: int) -> tuple[list[Offence], set[int]]:
     """Return the offences of the entries and the places of those that have none; end after *most* offences."""
     offences: list[Offence] = []
     good: set[int] = set()
-    check_source, seen = _checkers()[1], set[tuple[str, str]]()
+    check_source, earlier = _checkers()[1], set[tuple[str, str]]()
     for place, source in enumerate(sources):
         if len(offences) >= most:
             break
-        found = check_source(source) + _checked_further(source, seen)
-        offences += [Offence(f"/sources/{place}{pointer}", detail) for pointer, detail in found]
-        if not found:
+        broken_rules = check_source(source) + _checked_further(source, earlier)
+        offences += [Offence(f"/sources/{place}{pointer}", detail) for pointer, detail in broken_rules]
+        if not broken_rules:
             good.add(place)
     return offences, good
 
 
-def _checked_further(source: object, seen: set[tuple[str, str]]) -> list[Offence]:
+def _checked_further(source: object, earlier: set[tuple[str, str]]) -> list[Offence]:
     """Find what a schema can't: URLs that a hub would refuse, names and URLs that stand twice."""
     facts = source if isinstance(source, dict) else {}
-    repo, url, found = facts.get("repo"), facts.get("url"), []
+    repo, url, broken_rules = facts.get("repo"), facts.get("url"), []
     keys = [("repo", repo)] if isinstance(repo, str) else []
     if isinstance(url, str) and url:
         try:
             keys.append(("url", urls.normal(url)))
         except urls.UrlRefused as fault:
-            found.append(Offence("/url", str(fault)))
-    found += [Offence(f"/{name}", "stands twice in this manifest") for name, value in keys if (name, value) in seen]
-    seen.update(keys)
-    return found
+            broken_rules.append(Offence("/url", str(fault)))
+    twice = [name for name, value in keys if (name, value) in earlier]
+    broken_rules += [Offence(f"/{name}", "stands twice in this manifest") for name in twice]
+    earlier.update(keys)
+    return broken_rules

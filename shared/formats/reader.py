@@ -119,7 +119,7 @@ class DocumentReader:
             raise shortage(fault, "memory") from fault
         finally:
             self._reading -= 1
-        return await self._in_thread(worker.said, answer)
+        return await self._in_thread(worker.reading_of, answer)
 
     async def _ask(self, request: Iterable[bytes]) -> bytes:
         try:
@@ -232,12 +232,12 @@ def _unanswered(code: int | None) -> Problem:
 
 async def _log_errors(process: Process) -> None:
     """Log what *process* says on stderr, once it has ended: Python itself says there why, in lines of its own form."""
-    said = b""
+    output = b""
     while process.stderr is not None and (piece := await process.stderr.read(_MOST_SAID)):
-        said = (said + piece)[:_MOST_SAID]
-    if said:
+        output = (output + piece)[:_MOST_SAID]
+    if output:
         # It may quote a publisher, who has no say in how a line of the log ends or looks.
-        text = re.sub(r"[^\n -~]", lambda one: ascii(one[0])[1:-1], said.decode("utf-8", "replace").strip())
+        text = re.sub(r"[^\n -~]", lambda match: ascii(match[0])[1:-1], output.decode("utf-8", "replace").strip())
         _log.error("The process that reads large indexes said: %s", text)
 
 

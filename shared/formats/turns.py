@@ -15,15 +15,15 @@ class Turns:
     """One holder at a time; of those who wait, one of each owner after the other. It runs in one event loop."""
 
     def __init__(self) -> None:
-        self._held = False
+        self._busy = False
         self._lines: dict[str, deque[asyncio.Future[None]]] = {}
 
     @contextlib.asynccontextmanager
     async def turn(self, owner: str) -> AsyncIterator[None]:
         """Wait for a turn of *owner*, and have it; whoever is cancelled meanwhile leaves it to the next."""
-        if self._held:
+        if self._busy:
             await self._wait(owner)
-        self._held = True
+        self._busy = True
         try:
             yield
         finally:
@@ -42,8 +42,8 @@ class Turns:
 
     def _pass_on(self) -> None:
         """Give the turn to the first of the owner that had none for longest; it is not free in between."""
-        self._held = False
-        while self._lines and not self._held:
+        self._busy = False
+        while self._lines and not self._busy:
             owner = next(iter(self._lines))
             line = self._lines.pop(owner)
             turn = line.popleft()
@@ -51,4 +51,4 @@ class Turns:
                 self._lines[owner] = line
             if not turn.done():
                 turn.set_result(None)
-                self._held = True
+                self._busy = True

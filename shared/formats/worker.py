@@ -68,9 +68,9 @@ def _allow_seconds() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (_within(seconds, most), most))
 
 
-def _within(wanted: int, most: int) -> int:
-    """Return *wanted*, or *most* where the hub itself was started with less: no process may raise that."""
-    return wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+def _within(limit: int, most: int) -> int:
+    """Return *limit*, or *most* where the hub itself was started with less: no process may raise that."""
+    return limit if most == resource.RLIM_INFINITY else min(limit, most)
 
 
 def request(body: bytes, kind: str, publisher: Publisher = UNKNOWN) -> Iterator[bytes]:
@@ -99,10 +99,10 @@ def answer(body: bytes, kind: str, publisher: Publisher = UNKNOWN) -> list[bytes
     try:
         if kind == MANIFEST:
             whole, faults, *entries = sift_manifest(body)
-            return [orjson.dumps({"sifted": [whole, [tuple(one) for one in faults], *entries]})]
+            return [orjson.dumps({"sifted": [whole, [tuple(row) for row in faults], *entries]})]
         return _lines(FORMATS[kind].reading(body, publisher))
     except DocumentFaulty as fault:
-        return [orjson.dumps({"faults": [tuple(one) for one in fault.faults]})]
+        return [orjson.dumps({"faults": [tuple(row) for row in fault.faults]})]
     except SourceProblem as problem:
         return _problem(type(problem), problem.detail)
     except MemoryError:
@@ -128,7 +128,7 @@ def _lines(reading: Reading) -> list[bytes]:
     return [orjson.dumps(head), *(entry.json for content in contents if content for entry in content.entries)]
 
 
-def said(answered: bytes) -> Reading | SiftedManifest:
+def reading_of(answered: bytes) -> Reading | SiftedManifest:
     """Return the reading, or what is in order in a manifest, that an answer holds, or raise what it says was wrong."""
     first, *lines = answered.split(b"\n")
     head = orjson.loads(first)

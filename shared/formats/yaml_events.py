@@ -55,7 +55,7 @@ class ValuePlace(NamedTuple):
 
     line: int
     column: int
-    written: str | None = None
+    scalar: str | None = None
 
 
 class NotPlainYaml(ValueError):  # noqa: N818 - a verdict, not a failure
@@ -126,8 +126,8 @@ class _Builder:
 
     def _covered(self, text: str) -> str:
         """Return *text* with a stand-in for each character that libyaml alone takes for the end of a line."""
-        if found := _ESCAPED_STAND_IN.search(text):
-            _refuse(f"the character U+{found[0][-4:].upper()} is not allowed", position(text, found.start()))
+        if match := _ESCAPED_STAND_IN.search(text):
+            _refuse(f"the character U+{match[0][-4:].upper()} is not allowed", position(text, match.start()))
         self._stood_for = _STOOD_FOR
         return text.translate(_STAND_INS)
 
@@ -145,7 +145,7 @@ class _Builder:
             here = here[name]  # type: ignore[index]
         return place
 
-    def _place(self, value: object, event: Any, written: str | None = None) -> None:  # noqa: ANN401 - PyYAML's events have no types
+    def _place(self, value: object, event: Any, scalar: str | None = None) -> None:  # noqa: ANN401 - PyYAML's events have no types
         container = self._container
         if isinstance(container, list):
             place: object = len(container)
@@ -155,7 +155,7 @@ class _Builder:
             container[place] = value  # type: ignore[index]
             self._key = None
         if self._marks is not None:
-            self._marks[id(container), place] = ValuePlace(*_start(event), written)
+            self._marks[id(container), place] = ValuePlace(*_start(event), scalar)
 
     def _scalar(self, event: Any) -> None:  # noqa: ANN401
         if event.tag is not None or event.anchor is not None:

@@ -129,7 +129,7 @@ class Capability:
     def texts(self, name: str) -> list[str] | None:
         """Return the member *name*, or None where it is missing or no list of texts."""
         value = self.members.get(name)
-        return value if isinstance(value, list) and all(isinstance(one, str) for one in value) else None
+        return value if isinstance(value, list) and all(isinstance(item, str) for item in value) else None
 
     def published(self) -> dict[str, Any]:
         """Return the members without what the hub added."""

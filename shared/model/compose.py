@@ -39,7 +39,7 @@ class Part:
 class Composition:
     """The substance of a federated index, in its final order, without serial and time.
 
-    *shares* has the entries that are served, source by source: one tuple for each of *sources*. *lost* has, for each
+    *shares* has the entries that are served, source by source: one tuple for each of *sources*. *losses* has, for each
     repo that claims ids which others serve, how many of them each of those repos serves.
     """
 
@@ -47,7 +47,7 @@ class Composition:
     sources: list[dict[str, Any]]
     shares: list[tuple[Entry, ...]]
     conflicts: list[dict[str, Any]]
-    lost: dict[str, Counter[str]] = field(default_factory=dict)
+    losses: dict[str, Counter[str]] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
@@ -68,17 +68,17 @@ def compose(parts: Iterable[Part]) -> Composition:
     source is left out; a required one that serves nothing, for whatever reason, is missing.
     """
     ordered = sorted(parts, key=lambda part: part.repo)
-    shown = [part for part in ordered if part.state != "disabled"]
-    claims = _claims(shown)
+    visible = [part for part in ordered if part.state != "disabled"]
+    claims = _claims(visible)
     winners = {entry_id: claim[0][0] for entry_id, claim in claims.items()}
-    shares = [_share(part, winners) for part in shown]
+    shares = [_share(part, winners) for part in visible]
     conflicts = [_conflict(entry_id, claims[entry_id]) for entry_id in sorted(claims)]
     return Composition(
         missing_required=[part.repo for part in ordered if part.registration.required and part.content is None],
-        sources=[_source(part, len(share)) for part, share in zip(shown, shares, strict=True)],
+        sources=[_source(part, len(share)) for part, share in zip(visible, shares, strict=True)],
         shares=shares,
         conflicts=conflicts,
-        lost=_lost(conflicts),
+        losses=_losses(conflicts),
     )
 
 
@@ -108,12 +108,12 @@ def _conflict(entry_id: str, claims: list[tuple[Part, Entry]]) -> dict[str, Any]
     return {"id": entry_id, "repo": winner.repo, "others": others}
 
 
-def _lost(conflicts: Iterable[dict[str, Any]]) -> dict[str, Counter[str]]:
-    lost: dict[str, Counter[str]] = {}
+def _losses(conflicts: Iterable[dict[str, Any]]) -> dict[str, Counter[str]]:
+    losses: dict[str, Counter[str]] = {}
     for conflict in conflicts:
         for other in conflict["others"]:
-            lost.setdefault(other["repo"], Counter())[conflict["repo"]] += 1
-    return lost
+            losses.setdefault(other["repo"], Counter())[conflict["repo"]] += 1
+    return losses
 
 
 def _source(part: Part, served_count: int) -> dict[str, Any]:

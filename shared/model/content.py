@@ -42,9 +42,9 @@ def content_of(
     domain, base_url = index.get("domain"), index.get("base_url")
     root = root_of(url, base_url)
     if places is None:
-        entries = tuple(Entry.of(in_order(one), repo, entry_url(root, one.get("path"))) for one in by_id)
+        entries = tuple(Entry.of(in_order(members), repo, entry_url(root, members.get("path"))) for members in by_id)
     else:
-        entries = tuple(Entry.of(in_order(one), repo, places.get(one["id"])) for one in by_id)
+        entries = tuple(Entry.of(in_order(members), repo, places.get(members["id"])) for members in by_id)
     head = orjson.dumps([repo, domain, base_url])
     digest = hashlib.sha256(b"\n".join([head, *(entry.bare for entry in entries)])).hexdigest()
     return Content(f"sha256:{digest}", domain, base_url, entries)
@@ -53,7 +53,7 @@ def content_of(
 def from_document(document: dict[str, Any], url: str = "") -> Content:
     """Return the content that Content.document wrote of an index read from *url*."""
     root = root_of(url, document["base_url"])
-    entries = tuple(_again(one, root) for one in document["capabilities"])
+    entries = tuple(_again(members, root) for members in document["capabilities"])
     return Content(document["digest"], document["domain"], document["base_url"], entries)
 
 

@@ -51,10 +51,10 @@ def root_of(index_url: str, base_url: str | None) -> str | None:
 
 def _end_of_root(host: str, path: str) -> int:
     """Return how many characters of *path* are the root of the repository at a revision; 0 where that can't be told."""
-    found = _OF_HOSTS[host].match(path) if host in _OF_HOSTS else _of_other_hosts(host, path)
-    if found is None or f"/{unquote(path[found.end(1) :])}".startswith(_INDEX_FOLDER):
+    match = _OF_HOSTS[host].match(path) if host in _OF_HOSTS else _of_other_hosts(host, path)
+    if match is None or f"/{unquote(path[match.end(1) :])}".startswith(_INDEX_FOLDER):
         return 0
-    return max(found.end(), path.rfind(_INDEX_FOLDER) + 1)
+    return max(match.end(), path.rfind(_INDEX_FOLDER) + 1)
 
 
 def _of_other_hosts(host: str, path: str) -> re.Match[str] | None:
@@ -77,7 +77,7 @@ def _whole(base_url: str) -> str | None:
 
 def entry_url(root: str | None, path: object) -> str | None:
     """Return the URL of the document at *path* below *root*; None where either is missing or *path* leads out of it."""
-    segments = [one for one in path.split("/") if one not in {"", "."}] if isinstance(path, str) else []
+    segments = [segment for segment in path.split("/") if segment not in {"", "."}] if isinstance(path, str) else []
     if root is None or not segments or ".." in segments:
         return None
     return root + quote("/".join(segments), safe=_PLAIN)

@@ -38,12 +38,12 @@ class Change:
 
 def registering(after: Registration, author: Author, now: str) -> Change:
     """Return the line that begins the life of a registration: it holds every field."""
-    return line(after, ("register", None, after.wanted().as_json()), author, now)
+    return line(after, ("register", None, after.client_fields().as_json()), author, now)
 
 
 def updating(before: Registration, after: Registration, author: Author, now: str) -> Change:
     """Return the line of a registration that says something else now: it holds the fields that differ."""
-    old, new = before.wanted().as_json(), after.wanted().as_json()
+    old, new = before.client_fields().as_json(), after.client_fields().as_json()
     changed = [name for name in old if old[name] != new[name]]
     old, new = ({name: side[name] for name in changed} for side in (old, new))
     return line(after, ("update", old, new), author, now)
@@ -51,7 +51,7 @@ def updating(before: Registration, after: Registration, author: Author, now: str
 
 def deregistering(before: Registration, revision: int, author: Author, now: str) -> Change:
     """Return the line that ends the life of a registration, at a *revision* of its own: it holds every field."""
-    return line(before, ("deregister", before.wanted().as_json(), None), author, now, revision=revision)
+    return line(before, ("deregister", before.client_fields().as_json(), None), author, now, revision=revision)
 
 
 def line(

@@ -45,9 +45,9 @@ class Registration(RegistrationFields):
 
     def as_json(self) -> dict[str, Any]:
         """Return what callers see."""
-        shown = self.as_row()
-        del shown["sequence"]
-        return shown
+        members = self.as_row()
+        del members["sequence"]
+        return members
 
     def as_row(self) -> dict[str, Any]:
         """Return everything that is stored; ``from_json`` takes it."""
@@ -67,9 +67,9 @@ class Registration(RegistrationFields):
         """
         return f'"{self.revision}-{sha256(orjson.dumps(self.as_row())).hexdigest()[:_DIGITS]}"'
 
-    def wanted(self) -> RegistrationFields:
+    def client_fields(self) -> RegistrationFields:
         """Return the part that a client may ask for."""
-        return RegistrationFields(**{name: getattr(self, name) for name in WANTED_FIELDS})
+        return RegistrationFields(**{name: getattr(self, name) for name in CLIENT_FIELDS})
 
     @classmethod
     def from_json(cls, row: dict[str, Any]) -> Self:
@@ -85,5 +85,5 @@ def is_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
-WANTED_FIELDS = tuple(one.name for one in fields(RegistrationFields))
-OPTIONAL_FIELDS = tuple(name for name in WANTED_FIELDS if name not in {"repo", "url", "domain"})
+CLIENT_FIELDS = tuple(field.name for field in fields(RegistrationFields))
+OPTIONAL_FIELDS = tuple(name for name in CLIENT_FIELDS if name not in {"repo", "url", "domain"})

@@ -97,24 +97,24 @@ class Precondition:
             raise PreconditionFailed(f"If-Match does not hold: {says}")
 
 
-def to_add(wanted: RegistrationFields) -> Edit:
-    """Return the edit that registers *wanted*; it raises RepoExists where its repo is registered."""
+def to_add(fields: RegistrationFields) -> Edit:
+    """Return the edit that registers *fields*; it raises RepoExists where its repo is registered."""
 
     def edit(current: Registration | None) -> RegistrationFields:
         if current is not None:
             raise RepoExists(f"{current.repo} is registered already, with the URL {current.url}.")
-        return wanted
+        return fields
 
     return edit
 
 
-def to_replace(wanted: RegistrationFields, precondition: Precondition | None) -> Edit:
-    """Return the edit that makes a registration say *wanted*, whether there was one or not."""
+def to_replace(fields: RegistrationFields, precondition: Precondition | None) -> Edit:
+    """Return the edit that makes a registration say *fields*, whether there was one or not."""
 
     def edit(current: Registration | None) -> RegistrationFields:
         if precondition is not None:
             precondition.must_hold(current)
-        return wanted
+        return fields
 
     return edit
 
@@ -161,34 +161,34 @@ def target(current: Registration | None, edit: Edit, author: Author) -> Registra
     return edit(current)
 
 
-def decide(basis: DecisionBasis, wanted: RegistrationFields | None, author: Author, now: str) -> Decision:
-    """Return what becomes of a registration that *author* wants to be *wanted* from *now* (RFC 3339) on.
+def decide(basis: DecisionBasis, fields: RegistrationFields | None, author: Author, now: str) -> Decision:
+    """Return what becomes of a registration that *author* wants to be *fields* from *now* (RFC 3339) on.
 
-    None deregisters. Where it says *wanted* already, nothing changes. Raise Forbidden where *author* may not write what
+    None deregisters. Where it says *fields* already, nothing changes. Raise Forbidden where *author* may not write what
     there is or what is wanted, UrlRegistered or RegistrationsFull. Nothing is kept yet.
     """
     before, revision = basis.current, basis.last_revision + 1
     registered_by = None if before is None else before.registered_by
-    for written in (before, wanted):
-        if written is not None:
-            author.must_own(written, registered_by)
-    if before is not None and wanted is None:
+    for subject in (before, fields):
+        if subject is not None:
+            author.must_own(subject, registered_by)
+    if before is not None and fields is None:
         return Decision(before, None, history.deregistering(before, revision, author, now))
-    if wanted is None or (before is not None and wanted == before.wanted()):
+    if fields is None or (before is not None and fields == before.client_fields()):
         return Decision(before, before)
-    _check_url(basis.url_holder, wanted)
+    _check_url(basis.url_holder, fields)
     if before is None:
         _check_room(basis, author)
-        after = _new(basis, wanted, author, now)
+        after = _new(basis, fields, author, now)
         return Decision(None, after, history.registering(after, author, now))
-    after = replace(before, **wanted.as_json(), updated_at=now, revision=revision)
+    after = replace(before, **fields.as_json(), updated_at=now, revision=revision)
     return Decision(before, after, history.updating(before, after, author, now))
 
 
-def refusal(basis: DecisionBasis, wanted: RegistrationFields, author: Author) -> Problem | None:
-    """Return why *wanted* could not be registered now, or None; raise Forbidden where *author* may not."""
+def refusal(basis: DecisionBasis, fields: RegistrationFields, author: Author) -> Problem | None:
+    """Return why *fields* could not be registered now, or None; raise Forbidden where *author* may not."""
     try:
-        decide(basis, target(basis.current, to_add(wanted), author), author, "")
+        decide(basis, target(basis.current, to_add(fields), author), author, "")
     except (RepoExists, UrlRegistered, RegistrationsFull) as problem:
         return problem
     return None
@@ -200,9 +200,9 @@ def annotate(current: Registration, note: Note, author: Author, now: str) -> Dec
     return Decision(current, current, history.line(current, note, author, now))
 
 
-def _new(basis: DecisionBasis, wanted: RegistrationFields, author: Author, now: str) -> Registration:
+def _new(basis: DecisionBasis, fields: RegistrationFields, author: Author, now: str) -> Registration:
     return Registration(
-        **wanted.as_json(),
+        **fields.as_json(),
         registered_at=now,
         updated_at=now,
         registered_by=author.name,
@@ -211,8 +211,8 @@ def _new(basis: DecisionBasis, wanted: RegistrationFields, author: Author, now: 
     )
 
 
-def _check_url(holder: Registration | None, wanted: RegistrationFields) -> None:
-    if holder is not None and holder.repo != wanted.repo:
+def _check_url(holder: Registration | None, fields: RegistrationFields) -> None:
+    if holder is not None and holder.repo != fields.repo:
         raise UrlRegistered(f"{holder.repo} is registered with this URL, by {holder.registered_by}.")
 
 

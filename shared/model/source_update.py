@@ -40,7 +40,7 @@ class SourceUpdate(NamedTuple):
     wait: float | None = None
 
     @property
-    def written(self) -> StoredContent | None:
+    def to_write(self) -> StoredContent | None:
         """The content that has to be written, None for none."""
         if self.writes == "held":
             return self.held.stored if self.held else None

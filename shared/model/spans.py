@@ -38,7 +38,7 @@ class Span(NamedTuple):
         return sum(number for state, number in zip(STATES, self.counts, strict=True) if state not in _IN_ORDER)
 
 
-def seen(spans: Sequence[Span], now: int, counts: tuple[int, ...], *, first: bool) -> list[Span]:
+def with_look(spans: Sequence[Span], now: int, counts: tuple[int, ...], *, first: bool) -> list[Span]:
     """Return *spans* after a look at *now* that found *counts*; *first* is the first look of a process.
 
     The last span goes on only if somebody looked a short while ago. What lies ahead of *now*, because the clock was
@@ -67,14 +67,14 @@ def coarse(spans: Iterable[Span], width: Callable[[Span], int]) -> list[Span]:
 
     So a short trouble looks longer than it was, and never disappears.
     """
-    kept: list[Span] = []
-    for one in spans:
-        rest: Span | None = one
-        if kept:
-            kept[-1], rest = _merged(kept[-1], one, _end(kept[-1], width(kept[-1])))
+    result: list[Span] = []
+    for span in spans:
+        rest: Span | None = span
+        if result:
+            result[-1], rest = _merged(result[-1], span, _end(result[-1], width(result[-1])))
         if rest is not None:
-            kept.append(rest)
-    return kept
+            result.append(rest)
+    return result
 
 
 def _end(span: Span, width: int) -> int:
@@ -90,7 +90,7 @@ def _merged(before: Span, span: Span, end: int) -> tuple[Span, Span | None]:
     if span.since >= end:
         return before, span
     part = span._replace(until=min(span.until, end))
-    worse = max(before, part, key=lambda one: (one.troubled, one.until - one.since))
+    worse = max(before, part, key=lambda span: (span.troubled, span.until - span.since))
     # Of two with a gap between them one goes, and the gap grows: it is not filled with what nobody saw.
     stands = Span(before.since, part.until, worse.counts) if joined else worse
     return stands, span._replace(since=end) if span.until > end else None

@@ -83,15 +83,15 @@ class StoredContent:
 
 
 class Loss(NamedTuple):
-    """*lost* of so many ids (*of*) that were served would be served no longer."""
+    """*missing* of so many ids (*of*) that were served would be served no longer."""
 
-    lost: int
+    missing: int
     of: int
 
     @property
     def too_much(self) -> bool:
         """Whether that is more than max(1, 30 %)."""
-        return self.lost > 1 and self.lost * 100 > self.of * _PERCENT
+        return self.missing > 1 and self.missing * 100 > self.of * _PERCENT
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,10 +106,10 @@ class Window:
         """
         count = 0
         while count < len(self.lines):
-            left = self.size - len(self.lines[count].text)
-            if left + self._of_last_serial(self.lines[count]) <= self.bounds.bytes:
+            rest = self.size - len(self.lines[count].text)
+            if rest + self._of_last_serial(self.lines[count]) <= self.bounds.bytes:
                 break
-            count, self.size = count + 1, left
+            count, self.size = count + 1, rest
         del self.lines[:count]
 
     def _joined(self, older: ChangeLine, newer: ChangeLine) -> ChangeLine | None:

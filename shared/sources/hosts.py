@@ -88,7 +88,7 @@ class Hosts:
         """Keep at most *most_left* hosts in a cool-down from which no source is read any more."""
         self._most_left = most_left
         self._hosts: dict[str, Host] = {}
-        self._left: dict[str, Host] = {}
+        self._cooling: dict[str, Host] = {}
         self.checks = 0
         self.under_way: Counter[str] = Counter()
         self.wake = asyncio.Event()
@@ -129,11 +129,11 @@ class Hosts:
 
     def _keep(self, name: str, host: Host) -> None:
         """Keep *host*, from which no source is read any more; of too many the one whose cool-down ends first goes."""
-        self._left[name] = host
-        if len(self._left) > self._most_left:
-            first = min(self._left, key=lambda key: self._left[key].cool_until)
+        self._cooling[name] = host
+        if len(self._cooling) > self._most_left:
+            first = min(self._cooling, key=lambda key: self._cooling[key].cool_until)
             # A host that got sources again since is in use, and only this note about it goes.
-            if not self._left.pop(first).sources:
+            if not self._cooling.pop(first).sources:
                 self._hosts.pop(first)
 
     def is_of(self, source: Source, name: str | None) -> bool:
@@ -145,8 +145,8 @@ class Hosts:
 
         During a cool-down nothing changes, so that no source prolongs it for the others of its host.
         """
-        for name in [name for name, host in self._left.items() if host.cool_until <= now]:
-            if not self._left.pop(name).sources:
+        for name in [name for name, host in self._cooling.items() if host.cool_until <= now]:
+            if not self._cooling.pop(name).sources:
                 self._hosts.pop(name)
         if source.host.cool_until > now:
             return ()

@@ -54,7 +54,7 @@ def restored(registration: Registration, stored: StoredSource, time: RunningTime
         registration,
         _status(usable, registration, last_good),
         last_good,
-        _held(held, last_good, details, time),
+        _held_content(held, last_good, details, time),
         # Without a record the time begins anew: what was served goes on being served.
         good=None if last_good is None else _clamped(details.good, time.ran),
         looked=_clamped(details.looked, time.watched),
@@ -70,7 +70,7 @@ def _clamped(moment: float | None, now: float) -> float:
     return now if moment is None else min(moment, now)
 
 
-def _held(
+def _held_content(
     held: StoredContent | None, last_good: StoredContent | None, details: RecordDetails, time: RunningTime
 ) -> HeldContent | None:
     """Return *held*, which waits to replace *last_good*, with since when every check has seen it."""
@@ -84,8 +84,8 @@ def _past_clamped(last_good: StoredContent | None, time: RunningTime) -> StoredC
     """Return *last_good* with a past that does not lie ahead, as it would where less of the running time was saved."""
     if last_good is None or not last_good.past:
         return last_good
-    past = tuple(one._replace(until=min(one.until, time.ran)) for one in last_good.past)
-    return replace(last_good, past=tuple(one for one in past if time.ran - one.until < PATIENCE_SECONDS))
+    past = tuple(ids._replace(until=min(ids.until, time.ran)) for ids in last_good.past)
+    return replace(last_good, past=tuple(ids for ids in past if time.ran - ids.until < PATIENCE_SECONDS))
 
 
 def _waits(held: StoredContent, registration: Registration, last_good: StoredContent | None) -> bool:

@@ -84,9 +84,9 @@ class Settling:
         def counts() -> bool:
             return is_current() and self._duty.mine
 
-        if update.written is None:
+        if update.to_write is None:
             return await self._holdings.settle(update, counts)
-        reserved = self._room.reserve(_leaving(source, update), update.written.content)
+        reserved = self._room.reserve(_leaving(source, update), update.to_write.content)
         try:
             return await self._holdings.settle(update, counts)
         finally:

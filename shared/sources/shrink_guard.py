@@ -39,10 +39,10 @@ def loss_within_a_day(last_good: StoredContent, after: Content, now: float) -> L
 
     Of two equally large sets the older one counts. It takes some milliseconds for thousands of ids.
     """
-    past = [one for one in last_good.past if now - one.until < PATIENCE_SECONDS]
+    past = [served for served in last_good.past if now - served.until < PATIENCE_SECONDS]
     if not past:
         return None
-    largest = max(past, key=lambda one: one.size)
+    largest = max(past, key=lambda served: served.size)
     if largest.size < len(last_good.content.entries):
         return None
     return Loss(len(_hashes(largest.ids) - _hashes(_hashed(after))), largest.size)
@@ -53,10 +53,10 @@ def past_of(last_good: StoredContent, after: Content, now: float) -> tuple[Serve
 
     A set that is smaller than what is served later can never be the largest again, so it is dropped.
     """
-    past = [one for one in last_good.past if now - one.until < PATIENCE_SECONDS]
+    past = [served for served in last_good.past if now - served.until < PATIENCE_SECONDS]
     if vanishing(last_good.content, after):
         past.append(ServedIds(now, _hashed(last_good.content)))
-    past = [one for one in past if one.size >= len(after.entries)]
+    past = [served for served in past if served.size >= len(after.entries)]
     while len(past) > MOST_PAST:
         # The two that are nearest in time become one that keeps the older ids until the later moment: the guard may be
         # too strict by that, and hold what it need not, but never too lax.

@@ -11,7 +11,7 @@ import logging
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from shared.model.spans import seen, thinned
+from shared.model.spans import thinned, with_look
 from shared.model.status import STATES
 from shared.problems import Problem
 from shared.shortage import log_failure
@@ -56,7 +56,7 @@ class Timeline:
 
     def spans(self, counts: Mapping[State, int]) -> Sequence[Span]:
         """Return the spans of the last 30 days up to this moment, at which *counts* sources are in each state."""
-        spans = seen(self._spans, self._now(), tuple(counts[state] for state in STATES), first=self._first)
+        spans = with_look(self._spans, self._now(), tuple(counts[state] for state in STATES), first=self._first)
         return spans if any(span.total for span in spans) else ()
 
     def _now(self) -> int:
@@ -87,7 +87,7 @@ class Timeline:
         if not self._spans and not any(counts):
             return False
         before, now = len(self._spans), self._now()
-        self._spans = seen(self._spans, now, counts, first=self._first)
+        self._spans = with_look(self._spans, now, counts, first=self._first)
         self._first = False
         if len(self._spans) == before and not self._trouble:
             return False

@@ -23,7 +23,7 @@ class UnreadDocuments:
     def __init__(self, most: int = MOST_UNREAD) -> None:
         self.largest = min(MAX_BYTES, most // 2)
         self._most = most
-        self._taken: Counter[str] = Counter()
+        self._bytes: Counter[str] = Counter()
         self._lines: dict[str, deque[asyncio.Future[None]]] = {}
 
     def take(self, owner: str, size: int) -> bool:
@@ -32,10 +32,10 @@ class UnreadDocuments:
         Nor is there room where somebody waits who would have to wait longer for it: small documents that keep coming
         hold up nobody who waits for the room of a large one.
         """
-        full = self._taken.total() + size > self._most or self._taken[owner] + size > self._most // 2
+        full = self._bytes.total() + size > self._most or self._bytes[owner] + size > self._most // 2
         if full or owner in self._lines or self._next_owner() is not None:
             return False
-        self._taken[owner] += size
+        self._bytes[owner] += size
         return True
 
     async def wait(self, owner: str) -> None:
@@ -58,19 +58,19 @@ class UnreadDocuments:
 
     def give_back(self, owner: str, size: int) -> None:
         """Give *size* bytes of *owner* back."""
-        self._taken[owner] -= size
+        self._bytes[owner] -= size
         # ``+=`` drops what is not positive (collections.Counter), so no owner stays without bytes.
-        self._taken += Counter()
+        self._bytes += Counter()
         self._admit()
 
     def _next_owner(self) -> str | None:
         """Return who is the next to have room in all: the first of those who wait and have not all of their own."""
         most = self._most // 2 - self.largest
-        return next((owner for owner in self._lines if self._taken[owner] <= most), None)
+        return next((owner for owner in self._lines if self._bytes[owner] <= most), None)
 
     def _admit(self) -> None:
         """Wake those that have room now, one of each owner after the other."""
-        while self._taken.total() + self.largest <= self._most and (owner := self._next_owner()) is not None:
+        while self._bytes.total() + self.largest <= self._most and (owner := self._next_owner()) is not None:
             # Taken out and put back at the end: dictionaries keep their order, so the owners take turns.
             line = self._lines.pop(owner)
             turn = line.popleft()
@@ -78,7 +78,7 @@ class UnreadDocuments:
                 self._lines[owner] = line
             # A future that was cancelled is still in its line until ``_withdraw`` runs; it takes nothing.
             if not turn.done():
-                self._taken[owner] += self.largest
+                self._bytes[owner] += self.largest
                 turn.set_result(None)
 
     def _withdraw(self, owner: str, turn: asyncio.Future[None]) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 PER_REPO = 50
 IN_ALL = 10_000
 IN_ALL_BYTES = 16 << 20
+"""Lines of history that can be read: of one repo, and of all in number and in bytes of JSON (see ``Store.history``)."""
 
 
 class Edited(NamedTuple):
@@ -33,7 +34,7 @@ class Store(Protocol):
 
     A write that returned is on disk. A write that raised changed nothing. Writes of one repo happen one after the
     other; each decides on what the one before it left. Every write may raise StorageUnavailable, and Forbidden
-    where the author may not write the repo as it is or as it is wanted.
+    where the author may not write the repo as it is or as it is to be.
     """
 
     async def get(self, repo: str) -> Registration:
@@ -45,24 +46,24 @@ class Store(Protocol):
         ...
 
     def all(self) -> Sequence[Registration]:
-        """Return what ``registrations`` does, for the start, before there is an event loop."""
+        """Return what ``registrations`` returns, without an event loop: for the start."""
         ...
 
-    async def add(self, wanted: RegistrationFields, author: Author) -> Registration:
-        """Register *wanted*, or raise RepoExists, UrlRegistered or RegistrationsFull."""
+    async def add(self, fields: RegistrationFields, author: Author) -> Registration:
+        """Register *fields*, or raise RepoExists, UrlRegistered or RegistrationsFull."""
         ...
 
-    async def refusal(self, wanted: RegistrationFields, author: Author) -> Problem | None:
+    async def refusal(self, fields: RegistrationFields, author: Author) -> Problem | None:
         """Return the problem that ``add`` would raise now, or None; raise Forbidden as it would."""
         ...
 
     async def replace(
-        self, wanted: RegistrationFields, author: Author, precondition: Precondition | None = None
+        self, fields: RegistrationFields, author: Author, precondition: Precondition | None = None
     ) -> Edited:
-        """Make the registration of ``wanted.repo`` say what *wanted* says, registering it where it is new.
+        """Give the registration of ``fields.repo`` these *fields*, registering it where it is new.
 
         Raise UrlRegistered, RegistrationsFull, or PreconditionFailed where *precondition* does not hold.
-        Where it says that already, nothing changes, not even ``updated_at``.
+        Where it has them already, nothing changes, not even ``updated_at``.
         """
         ...
 
@@ -73,7 +74,7 @@ class Store(Protocol):
         author: Author,
         precondition: Precondition | None = None,
     ) -> Edited:
-        """Make the registration of *repo* say what *change* makes of it; *change* may raise, and then nothing changes.
+        """Give the registration of *repo* the fields that *change* returns; nothing changes where it raises.
 
         Raise RepoNotFound, UrlRegistered or PreconditionFailed.
         """
@@ -97,5 +98,5 @@ class Store(Protocol):
         ...
 
     async def close(self) -> None:
-        """Finish the writes that were accepted, then let go of the files."""
+        """Finish the writes that were accepted, then close the files."""
         ...

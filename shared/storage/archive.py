@@ -30,7 +30,7 @@ _BLOCK = tarfile.BLOCKSIZE
 
 
 class Snapshot(Protocol):
-    """Everything durable as of one moment, until it is closed. *about* is what its first member says."""
+    """Everything durable as of one moment, until it is closed. *about* is the content of its first member."""
 
     about: dict[str, Any]
 
@@ -39,12 +39,12 @@ class Snapshot(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of it."""
+        """Remove what was made for it; it can't be streamed any more."""
         ...
 
 
 class RestoreTarget(Protocol):
-    """What brings a backup back into an engine that holds nothing. Of what is put nothing counts before its end."""
+    """An empty engine into which a backup is put. Nothing of it counts until the context that gave it ends well."""
 
     def put(self, name: str, content: bytes) -> None:
         """Take a file of the backup; raise StorageUnavailable, or OSError for a name that can't be one."""
@@ -92,12 +92,14 @@ def archived(about: dict[str, Any], files: Iterable[ArchivedFile]) -> Iterator[b
         yield b"\0" * (-size % _BLOCK)
         sums[name] = {"bytes": size, "sha256": digest.hexdigest()}
     yield from _member(LAST, orjson.dumps(sums, option=orjson.OPT_INDENT_2))
+    # Two blocks of zeros end a tar (POSIX.1-1988): without them tar reports a file that was cut off.
     yield b"\0" * _BLOCK * 2
 
 
 def _head(name: str, size: int) -> bytes:
     about = tarfile.TarInfo(name)
     about.size, about.mode = size, 0o600
+    # PAX, because the older format has room for names of 100 characters and sizes of 8 GiB only.
     return about.tobuf(tarfile.PAX_FORMAT)
 
 

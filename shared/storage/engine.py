@@ -1,4 +1,4 @@
-"""The storage port: everything durable, behind one interface. What lies above knows no file, no folder and no lock.
+"""The storage port: everything durable, behind one interface. Callers know no file, no folder and no lock.
 
 An engine decides nothing: which write is allowed, what is let in and what a federated index says is decided above it.
 """
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 class Head(NamedTuple):
-    """What is kept of the edition that was served last.
+    """What is stored of the edition that was served last.
 
-    Its serial, when it was generated (RFC 3339), the digest of all that it says, and *since* when its troubles last
-    (see ``shared.federation.dates``). Serial 0 is that of a hub that has served nothing yet.
+    Its serial, when it was generated (RFC 3339), the digest of its contents (*substance*), and *since* when it has each
+    of its troubles (RFC 3339). Serial 0 is that of a hub that has served nothing yet.
     """
 
     serial: int = 0
@@ -42,7 +42,7 @@ class StoredEdition(NamedTuple):
 
 
 class Turn(Protocol):
-    """One composition, while nobody else composes."""
+    """The permission to publish one composition; while one is out, nobody else has another."""
 
     async def publish(self, head: Head, lines: Sequence[ChangeLine]) -> None:
         """Make the serial of *head* one that is never given again; raise StorageUnavailable and change nothing.
@@ -60,7 +60,7 @@ class Editions(Protocol):
         ...
 
     def begin(self, head: Head, lines: Sequence[ChangeLine]) -> None:
-        """Do what ``Turn.publish`` does, at a start, while there is no event loop yet."""
+        """Publish as ``Turn.publish`` does, without an event loop: for the start."""
         ...
 
     def turn(self) -> AbstractAsyncContextManager[Turn]:
@@ -90,9 +90,9 @@ class Holdings(Protocol):
         ...
 
     async def settle(self, update: SourceUpdate, is_current: Callable[[], bool]) -> bool:
-        """Keep what one check or acceptance came to, whole; return False and change nothing where it does not count.
+        """Store *update* as a whole and return True; return False and change nothing where it does not count.
 
-        That is where it is outdated, or this process is not on duty any more.
+        That is where it is outdated, or this process is on duty no longer.
 
         *is_current* tells whether what the update was decided by is still so: registration, served and held content. It
         is called once all is ready, and nothing is awaited between its answer and the return. Of two calls for one repo
@@ -110,20 +110,20 @@ class Holdings(Protocol):
     async def secure(self) -> None:
         """Make contents and states that were settled survive a power cut; raise StorageUnavailable.
 
-        What a check told beside them, such as its date, may wait for ``save_records``.
+        The rest of a record, such as the date of a check, may wait for ``save_records``.
         """
         ...
 
     def forget(self, repo: str, *, held_only: bool = False) -> None:
-        """Keep nothing of *repo* any longer, or only nothing that is held of it."""
+        """Remove all that is stored of *repo*, or with *held_only* just its held content."""
         ...
 
     def ignore(self, repo: str, *, held_only: bool = False) -> None:
-        """Let the contents that ``load`` gave of *repo*, or only what is held, be removed by ``tidy``: none counts."""
+        """Have ``tidy`` remove the contents that ``load`` gave of *repo*, or only the held one: they do not count."""
         ...
 
     def tidy(self, repos: Collection[str]) -> None:
-        """Remove the contents that are not of *repos*, and those to ignore."""
+        """Remove the contents of all repos but *repos*, and those that ``ignore`` named."""
         ...
 
 
@@ -142,13 +142,13 @@ class TimelineStore(Protocol):
 class Duty(Protocol):
     """Which of the processes that share an engine checks the sources.
 
-    Only the one on duty begins checks, records what they come to and keeps the timeline. The others serve, and may
-    write registrations.
+    Only the one on duty begins checks, stores their updates and keeps the timeline. The others serve, and may write
+    registrations.
     """
 
     @property
     def mine(self) -> bool:
-        """Whether it is this process; it answers from memory, and may say something else the next time."""
+        """Whether this process is on duty now, from memory; it may change between two calls."""
         ...
 
 
@@ -173,7 +173,7 @@ class Engine(Protocol):
         ...
 
     def open(self) -> None:
-        """Read what is kept, and keep other processes out; raise StartError. Nothing that is kept changes by it."""
+        """Read what is stored, and keep other processes out; raise StartError. Nothing stored changes by it."""
         ...
 
     def prepare(self) -> None:

@@ -1,4 +1,4 @@
-"""All registrations in memory, with who holds which URL: what the rules ask of a store that keeps them there."""
+"""All registrations in memory, with the repo that holds each URL: what the rules need to decide a write."""
 
 from __future__ import annotations
 
@@ -55,19 +55,19 @@ class Ledger:
         return self._in_order
 
     def last_revision(self, repo: str) -> int:
-        """Return the revision of *repo*, or where it is not registered one that was never passed by it."""
+        """Return the revision of *repo*; where it is not registered, one that no registration of that name exceeded."""
         return self.rows[repo].revision if repo in self.rows else self.retired
 
     def decide(self, repo: str, edit: Edit | Note, author: Author, now: str) -> Decision:
-        """Return what *edit* makes of *repo* by the rules, or raise what they refuse it by. Nothing is kept yet."""
+        """Return the decision of the rules on *edit* of *repo*, or raise the problem of a refusal; change nothing."""
         if isinstance(edit, Note):
             return rules.annotate(self.get(repo), edit, author, now)
         target = rules.target(self.rows.get(repo), edit, author)
         return rules.decide(self._basis(repo, target, author), target, author, now)
 
-    def refusal(self, wanted: RegistrationFields, author: Author) -> Problem | None:
-        """Return why *wanted* could not be registered now, or None; raise Forbidden where *author* may not."""
-        return rules.refusal(self._basis(wanted.repo, wanted, author), wanted, author)
+    def refusal(self, fields: RegistrationFields, author: Author) -> Problem | None:
+        """Return why *fields* could not be registered now, or None; raise Forbidden where *author* may not."""
+        return rules.refusal(self._basis(fields.repo, fields, author), fields, author)
 
     def _basis(self, repo: str, target: RegistrationFields | None, author: Author) -> DecisionBasis:
         holder = None if target is None else self._urls.get(urls.normal(target.url))
@@ -82,15 +82,16 @@ class Ledger:
         )
 
     def apply(self, decision: Decision) -> None:
-        """Keep what was decided."""
+        """Change the registrations by *decision*, which ``decide`` returned of this ledger as it is."""
         before, after, line = decision
         if line is None or after is before:
             return
         self._in_order = None
         if before is not None:
-            # Of two that say the same by now, because the rule what is the same URL has changed, one holds it.
-            if self._urls.get(held := urls.normal(before.url)) == before.repo:
-                del self._urls[held]
+            # An upgrade may have changed which URLs are the same: of two registrations that then have one URL, one
+            # holds it, and its entry must stay when the other goes.
+            if self._urls.get(url := urls.normal(before.url)) == before.repo:
+                del self._urls[url]
             self._by_token[before.registered_by] -= 1
         if after is None:
             self.rows.pop(line.repo, None)
@@ -103,9 +104,11 @@ class Ledger:
 
     def copy(self) -> Ledger:
         """Return a ledger that changes independently of this one."""
+        # Not ``Ledger(self.rows.values(), …)``: that would normalise every URL again, for each batch of writes.
         twin = Ledger((), self.retired, self.bounds, self.sequence)
         twin.rows = dict(self.rows)
         twin._urls = dict(self._urls)
+        # Unary plus copies a Counter without its zeros: tokens without registrations are forgotten here.
         twin._by_token = +self._by_token
         twin._in_order = self._in_order
         return twin
@@ -118,15 +121,15 @@ class RulesStore(Store):
     async def _write(self, repo: str, edit: Edit | Note, author: Author) -> Decision:
         """Decide *edit* on what the write before it left, and return the decision once it is kept."""
 
-    async def add(self, wanted: RegistrationFields, author: Author) -> Registration:
+    async def add(self, fields: RegistrationFields, author: Author) -> Registration:
         """Keep the promise of Store, as all of these do."""
-        return _edited(await self._write(wanted.repo, rules.to_add(wanted), author)).after
+        return _edited(await self._write(fields.repo, rules.to_add(fields), author)).after
 
     async def replace(
-        self, wanted: RegistrationFields, author: Author, precondition: Precondition | None = None
+        self, fields: RegistrationFields, author: Author, precondition: Precondition | None = None
     ) -> Edited:
         """Keep the promise."""
-        return _edited(await self._write(wanted.repo, rules.to_replace(wanted, precondition), author))
+        return _edited(await self._write(fields.repo, rules.to_replace(fields, precondition), author))
 
     async def update(
         self,
@@ -166,9 +169,9 @@ class LedgerStore(RulesStore):
         """Keep the promise."""
         return self._ledger.all()
 
-    async def refusal(self, wanted: RegistrationFields, author: Author) -> Problem | None:
+    async def refusal(self, fields: RegistrationFields, author: Author) -> Problem | None:
         """Keep the promise."""
-        return self._ledger.refusal(wanted, author)
+        return self._ledger.refusal(fields, author)
 
 
 def _edited(decision: Decision) -> Edited:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from shared.model.history import Change
 
 _SLACK = 100
+"""So many removed numbers may stand in a heap beyond as many again as it has left, before it is built anew."""
 
 
 class HistoryLines:
@@ -43,7 +44,7 @@ class HistoryLines:
         return [self._lines[number] for number in reversed(self._by_repo.get(repo, ()))]
 
     def numbered(self, changes: Iterable[Change]) -> list[Change]:
-        """Return *changes* with the next numbers; what is not kept then leaves a gap."""
+        """Return *changes* with the next numbers. They are used up: changes that are not kept then leave a gap."""
         numbered = [replace(change, number=number) for number, change in enumerate(changes, self.next)]
         self.next += len(numbered)
         return numbered
@@ -96,7 +97,7 @@ class _SpareLines:
         self._oldest: dict[str, list[int]] = {}
 
     def add(self, change: Change) -> None:
-        """Take in *change*; one that is there already stays as it is."""
+        """Add *change*, unless it is there: a deregistration comes twice, at once and when a newer line follows."""
         if change.number in self._sizes:
             return
         self._sizes[change.number] = size = len(orjson.dumps(change))
@@ -105,7 +106,7 @@ class _SpareLines:
         heapq.heappush(self._oldest.setdefault(change.by, []), change.number)
 
     def remove(self, change: Change) -> None:
-        """Let go of *change*, if it is there."""
+        """Take *change* out, if it is there."""
         if change.number not in self._sizes:
             return
         self._bytes -= self._sizes.pop(change.number)

@@ -73,7 +73,7 @@ class MemoryStore(LedgerStore):
 
 
 class MemoryHoldings(Holdings):
-    """What is known of each repo; a check that is settled waits for nothing."""
+    """What is stored of each repo, in a dictionary; ``settle`` never waits."""
 
     def __init__(self) -> None:
         """Begin with nothing."""
@@ -87,18 +87,19 @@ class MemoryHoldings(Holdings):
 
     def _read_for(self, registration: Registration) -> StoredSource:
         record, *contents = self._sources.get(registration.repo, StoredSource())
-        return StoredSource(record, *(one if one and one.read_for(registration) else None for one in contents))
+        mine = (content if content and content.read_for(registration) else None for content in contents)
+        return StoredSource(record, *mine)
 
     async def settle(self, update: SourceUpdate, is_current: Callable[[], bool]) -> bool:
         """Keep the promise."""
         if not is_current():
             return False
-        known = self._sources.get(update.record.repo, StoredSource())._replace(record=update.record)
+        stored = self._sources.get(update.record.repo, StoredSource())._replace(record=update.record)
         if update.drops_held or update.writes == "held":
-            known = known._replace(held=update.held.stored if update.held else None)
+            stored = stored._replace(held=update.held.stored if update.held else None)
         if update.writes == "good":
-            known = known._replace(good=update.good)
-        self._sources[update.record.repo] = known
+            stored = stored._replace(good=update.good)
+        self._sources[update.record.repo] = stored
         return True
 
     async def save_records(self, records: Sequence[Record], running: RunningSeconds) -> None:
@@ -112,9 +113,9 @@ class MemoryHoldings(Holdings):
 
     def forget(self, repo: str, *, held_only: bool = False) -> None:
         """Keep the promise."""
-        known = self._sources.pop(repo, StoredSource())
+        stored = self._sources.pop(repo, StoredSource())
         if held_only:
-            self._sources[repo] = known._replace(held=None)
+            self._sources[repo] = stored._replace(held=None)
 
     def ignore(self, repo: str, *, held_only: bool = False) -> None:
         """Keep the promise."""
@@ -122,11 +123,11 @@ class MemoryHoldings(Holdings):
 
     def tidy(self, repos: Collection[str]) -> None:
         """Keep the promise."""
-        self._sources = {repo: known for repo, known in self._sources.items() if repo in repos}
+        self._sources = {repo: stored for repo, stored in self._sources.items() if repo in repos}
         for repo, held_only in self._ignored.items():
-            known = self._sources.pop(repo, None)
-            if known is not None:
-                self._sources[repo] = StoredSource(known.record, known.good if held_only else None)
+            stored = self._sources.pop(repo, None)
+            if stored is not None:
+                self._sources[repo] = StoredSource(stored.record, stored.good if held_only else None)
         self._ignored = {}
 
 
@@ -135,16 +136,16 @@ class MemoryEditions(Editions):
 
     def __init__(self) -> None:
         """Begin with nothing."""
-        self._shown = StoredEdition(Head(), ())
+        self._edition = StoredEdition(Head(), ())
         self._composing = asyncio.Lock()
 
     def load(self) -> StoredEdition:
         """Keep the promise of Editions, as all of these do."""
-        return self._shown
+        return self._edition
 
     def begin(self, head: Head, lines: Sequence[ChangeLine]) -> None:
         """Keep the promise."""
-        self._shown = StoredEdition(head, tuple(lines))
+        self._edition = StoredEdition(head, tuple(lines))
 
     @contextlib.asynccontextmanager
     async def turn(self) -> AsyncIterator[Turn]:
@@ -178,7 +179,7 @@ class MemoryTimeline(TimelineStore):
 
 
 class MemoryEngine(Engine):
-    """All parts in memory. What was kept is there when it is opened again."""
+    """All parts in memory. What was stored is there when the same object is opened again."""
 
     folder = None
 

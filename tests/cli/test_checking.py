@@ -10,7 +10,7 @@ import pytest
 
 import cli as client
 from shared.auth.tokens import read_tokens
-from shared.findings.finding import made
+from shared.findings.finding import finding_of
 from tests.builders import capability, index
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def test_findings_name_every_place_what_they_amount_to_and_the_commands(cli: She
 
 def test_every_remedy_is_a_command() -> None:
     action = "A: {refresh}. B: {accept}; C: {optional}. D with POST /v1/validate."
-    row = made("held", "state-hub", None, "POST /v1/repos/a/refresh is published text.", action).as_json()
+    row = finding_of("held", "state-hub", None, "POST /v1/repos/a/refresh is published text.", action).as_json()
 
     said = client._finding(row)
 

@@ -86,8 +86,8 @@ def test_the_name_in_the_path_may_be_left_out_of_the_body_but_not_contradicted()
 
 
 def test_a_patch_changes_what_it_names() -> None:
-    assert merged(ROW, {"domain": "other", "repo": "state-hub"}, GUARD) == replace(ROW.wanted(), domain="other")
-    assert merged(ROW, {}, GUARD) == ROW.wanted()
+    assert merged(ROW, {"domain": "other", "repo": "state-hub"}, GUARD) == replace(ROW.client_fields(), domain="other")
+    assert merged(ROW, {}, GUARD) == ROW.client_fields()
 
 
 def test_null_resets_an_optional_field() -> None:

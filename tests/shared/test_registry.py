@@ -44,7 +44,7 @@ LESS = index(capability(1))
 
 
 def elsewhere(current: Registration) -> RegistrationFields:
-    return replace(current.wanted(), domain="elsewhere")
+    return replace(current.client_fields(), domain="elsewhere")
 
 
 CALLS: dict[str, Call] = {

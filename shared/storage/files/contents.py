@@ -1,4 +1,4 @@
-"""The contents of sources, one file each, with their validators: one folder for the good, one for the held."""
+"""The contents of sources, one file each, with their validators: one folder for the last good, one for the held."""
 
 from __future__ import annotations
 
@@ -57,16 +57,16 @@ class ContentFolder:
         return StartError(f"The folder {self._folder} can't be used: {fault.strerror}.")
 
     def load(self, registration: Registration) -> StoredContent | None:
-        """Return what is kept for *registration*, of whatever URL; None for nothing, or what another one left.
+        """Return the content stored for *registration*, of whatever URL; None for none, or one of another registration.
 
         Raise StartError for a bad file, one whose content is not what was written included.
         """
         path = self._path(registration.repo)
-        written = content_of(path, _REMEDY)
-        if written is None:
+        raw = content_of(path, _REMEDY)
+        if raw is None:
             return None
         with trusted(path, _REMEDY):
-            stored = _read(parsed(written, FORMAT), written)
+            stored = _read(parsed(raw, FORMAT), raw)
         return stored if stored.read_for(registration) else None
 
     def draft(self, repo: str, stored: StoredContent) -> Path:
@@ -79,23 +79,24 @@ class ContentFolder:
             "changed_at": stored.changed_at,
             "registered_at": stored.registered_at,
             "sequence": stored.sequence,
-            "past": [[one.until, b64encode(one.ids).decode()] for one in stored.past],
+            "past": [[past.until, b64encode(past.ids).decode()] for past in stored.past],
             "instead_of": stored.instead_of,
             "sha256": hashlib.sha256(document).hexdigest(),
         }
+        # Numbered: an acceptance may draft a content of a repo while the draft of a check is being written.
         path = self._folder / f".{repo}-{next(self._numbers)}"
         write_draft(path, orjson.dumps(head)[:-1] + _INDEX + document + b"}")
         return path
 
     def place(self, draft: Path, repo: str) -> None:
-        """Make *draft* what is kept of *repo*, or raise StorageUnavailable. ``sync`` makes that durable.
+        """Make *draft* the content of *repo*, or raise StorageUnavailable. ``sync`` makes that durable.
 
-        Whoever drafts must place on the same folder.
+        *draft* must be of this folder: what it replaces is found by its name there.
         """
         rename(draft, self._path(repo))
 
     def discard(self, draft: Path | None) -> None:
-        """Forget *draft*, if there is one; one that the volume does not let go is removed by the next start."""
+        """Remove *draft*, if there is one; where the volume refuses, the next start does."""
         if draft is not None:
             self._remove(draft)
 
@@ -107,15 +108,15 @@ class ContentFolder:
             raise storage_problem(fault) from fault
 
     def drop(self, repo: str) -> None:
-        """Forget *repo*; a file that the volume does not let go is removed by the next start."""
+        """Remove the content of *repo*; where the volume refuses, the next start does."""
         self._remove(self._path(repo))
 
     def ignore(self, repo: str) -> None:
-        """Let what a start found of *repo*, and what does not count, be removed when ``tidy`` is called."""
+        """Have the next ``tidy`` remove the content of *repo*, which this start did not use."""
         self._stray.add(repo)
 
     def tidy(self, repos: Collection[str]) -> None:
-        """Forget what no registration of *repos* stands behind, what was ignored, and drafts that a crash left."""
+        """Remove the contents of all repos but *repos*, those that were ignored, and drafts that a crash left."""
         try:
             paths = list(self._folder.iterdir())
         except OSError as fault:
@@ -127,7 +128,7 @@ class ContentFolder:
         self._stray.clear()
 
     def _remove(self, path: Path) -> None:
-        # What is on the volume too long takes room; the registration that decides what is served is gone already.
+        # Not raised: a file that stays takes room and is never served, since the registration is gone already.
         try:
             path.unlink(missing_ok=True)
         except OSError as fault:
@@ -137,10 +138,10 @@ class ContentFolder:
         return self._folder / f"{repo}.json"
 
 
-def _read(saved: dict[str, Any], written: bytes) -> StoredContent:
-    """Return what *saved*, read from the bytes *written*, holds; raise ValueError where its index was changed since."""
+def _read(saved: dict[str, Any], raw: bytes) -> StoredContent:
+    """Return what *saved*, read from the bytes *raw*, holds; raise ValueError where its index was changed since."""
     # No string holds the mark: within strings every quote has a backslash before it.
-    document = written.partition(_INDEX)[2][:-1]
+    document = raw.partition(_INDEX)[2][:-1]
     if saved.get("sha256") not in {None, hashlib.sha256(document).hexdigest()}:
         raise ValueError("sha256")
     url = saved["url"]
@@ -158,14 +159,17 @@ def _read(saved: dict[str, Any], written: bytes) -> StoredContent:
 
 
 class ContentFolders:
-    """Two folders: *good* for the last content that was let in, *held* for what was not."""
+    """Two folders: *good* for the last good contents, *held* for the held ones.
+
+    Not two names in one folder, because the name of a repo may end with any suffix.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.good = ContentFolder(folder / "content")
         self.held = ContentFolder(folder / "held")
 
     def drop(self, repo: str) -> None:
-        """Forget *repo* on both."""
+        """Remove the contents of *repo* in both."""
         self.good.drop(repo)
         self.held.drop(repo)
 
@@ -180,7 +184,7 @@ class ContentFolders:
         self.held.must_be_usable()
 
     def tidy(self, repos: Collection[str]) -> None:
-        """Forget what no registration of *repos* stands behind and what does not count, on both."""
+        """Tidy both folders."""
         self.good.tidy(repos)
         self.held.tidy(repos)
 

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 _log = logging.getLogger("hub.files")
 
 LOCK = "hub.lock"
-# What a lock that somebody holds is answered with.
-_HELD = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}
+# The errors of a lock that another process holds: of flock, and of NFS, which does it by fcntl (man 2 flock).
+_LOCK_ERRORS = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}
 # What a file system answers to a call that it does not have. All else, a full volume above all, may pass.
-_NEVER = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.ENOLCK}
+_UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.ENOLCK}
 
 
 class DataDirectory:
@@ -37,6 +37,7 @@ class DataDirectory:
         self.path = path
         with _as_unusable(path):
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # For writing, which NFS asks of an exclusive lock, and without emptying a file that is there.
             self._lock = (path / LOCK).open("a+b")
         _take(path, self._lock, fcntl.LOCK_EX)
 
@@ -74,7 +75,7 @@ def _take(path: Path, lock: IO[bytes], kind: int) -> None:
         fcntl.flock(lock, kind | fcntl.LOCK_NB)
     except OSError as fault:
         lock.close()
-        if fault.errno not in _HELD:
+        if fault.errno not in _LOCK_ERRORS:
             raise _unfit(path, "lock files", fault) from fault
         raise StartError(
             f"Another process holds the data directory {path}. Stop it first, or choose another folder "
@@ -108,7 +109,7 @@ def _try_volume(folder: Path) -> None:
         call = "sync a folder (fsync)"
         sync_folder(folder)
     except OSError as fault:
-        if fault.errno in _NEVER:
+        if fault.errno in _UNSUPPORTED:
             raise _unfit(folder, call, fault) from fault
         _log.warning("the volume of %s could not be tried out: it does not %s: %s", folder, call, fault.strerror)
     finally:

@@ -1,4 +1,4 @@
-"""The editions as two files: what is known of the last one, and the lines of the change feed."""
+"""The editions as two files: the head of the last one, and the lines of the change feed."""
 
 from __future__ import annotations
 
@@ -94,6 +94,7 @@ class LinesFile:
     def load(self, serial: int, substance: str) -> list[ChangeLine]:
         """Return the lines that lead to *serial*, whose substance is given; none where the last one does not."""
         self._torn = True  # whatever else lies there goes with the next line
+        # A line beyond *serial* was written by a process that ended before it wrote the head (see ``begin``).
         lines = [line for line in _leading_up(self._read()) if line.serial <= serial]
         return lines if lines and (lines[-1].serial, lines[-1].substance) == (serial, substance) else []
 
@@ -125,9 +126,11 @@ class LinesFile:
             raise storage_problem(fault) from fault
 
     def _rewrite(self, lines: Sequence[ChangeLine]) -> tuple[int, int]:
-        text = b"".join([one.text for one in lines])
+        text = b"".join([line.text for line in lines])
         write_whole(self._path, text)
         self._torn = False
+        # Twice what counts, so that each byte is rewritten once on average; not less than half the window, or a short
+        # window would be rewritten at every other line.
         self._most_in_file = 2 * max(len(text), self._bounds.bytes // 4)
         return len(lines), len(text)
 

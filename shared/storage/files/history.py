@@ -25,17 +25,22 @@ FORMAT = 2
 _KIND = "reuse-surface history"
 _HEAD = orjson.dumps({"kind": _KIND, "format": FORMAT}) + b"\n"
 _SLACK = 1000
+"""So many lines more than can be read may stand in the file before it is written anew."""
 _REMEDY = "Put back a good copy, or move the file away to go on with an empty history."
 
 
 class History:
-    """The file of the history. *lines* are those that can be read, bounded as ``Store.history`` says."""
+    """The file of the history. *lines* are those that can be read, bounded as ``Store.history`` says.
+
+    *_whole* tells that the file ends with a whole line that counts, so that another may be appended; *_line_count* is
+    how many lines it has, those that are bounded away included, and *_length* where the last append began, in bytes.
+    """
 
     def __init__(self, path: Path, last_revision: Callable[[str], int], lines: HistoryLines | None = None) -> None:
         """Read *path*; *last_revision* tells how far the registrations of a repo have come. Raise StartError."""
         self._path = path
         self.lines = HistoryLines() if lines is None else lines
-        self._written = 0
+        self._line_count = 0
         self._length: int | None = None
         self._whole = False
         self._read(last_revision)
@@ -51,16 +56,17 @@ class History:
             # Only the last line can be torn, by a crash in the middle of an append that nobody was told had worked.
             torn = bool(lines) and not lines[-1].endswith(b"\n")
             changes = [fitting(Change(**orjson.loads(line))) for line in lines[: len(lines) - torn]]
+            # Written ahead of registrations that were then not written: nobody was told that those writes happened.
             counted = [change for change in changes if change.revision <= last_revision(change.repo)]
             for change in counted:
                 # A line of format 1 has no number; it comes after the one before it.
                 self.lines.keep([_following(change, self.lines)] if change.number else self.lines.numbered([change]))
-        self._written = len(lines)
+        self._line_count = len(lines)
         self._whole = head == _HEAD and not torn and len(counted) == len(lines)
 
     def append(self, changes: Sequence[Change]) -> None:
         """Write *changes*, which are numbered, durably, or raise StorageUnavailable. ``lines.keep`` is to follow."""
-        if not self._whole or self._written > len(self.lines) + _SLACK:
+        if not self._whole or self._line_count > len(self.lines) + _SLACK:
             self._rewrite(changes)
             return
         # Until the append is known to have worked the file's end is not to be trusted: an fsync that failed is never
@@ -75,13 +81,13 @@ class History:
             self._cut()
             raise storage_problem(fault) from fault
         self._whole = True
-        self._written += len(changes)
+        self._line_count += len(changes)
 
     def _rewrite(self, changes: Sequence[Change]) -> None:
         stored = _HEAD + _encoded(self.lines)
         write_whole(self._path, stored + _encoded(changes))
         self._whole, self._length = True, len(stored)
-        self._written = len(self.lines) + len(changes)
+        self._line_count = len(self.lines) + len(changes)
 
     def _cut(self) -> None:
         """Take what this append wrote from the file, so that a start does not find it; as far as the volume lets it.
@@ -93,7 +99,7 @@ class History:
                 os.truncate(self._path, self._length)
 
     def withdraw(self, *, in_doubt: bool) -> None:
-        """Let the lines of the last append not count: the registrations that they announced were not written.
+        """Have the lines of the last append not count: the registrations after them were not written.
 
         Where that is *in_doubt* the lines stay in the file until the next append: a start finds them with the
         registrations, or drops them without.

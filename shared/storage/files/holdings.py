@@ -1,7 +1,7 @@
 """Contents and states of sources as files: one for each content, and one for the records of all sources.
 
-Content is placed at once, before any state that tells of it; the records are written together, because losing one
-costs a conditional request. A start tells from what it finds which of them count.
+Content is placed at once, before any record that names it; the records are written together later, because losing one
+costs a conditional request. So the two may be of different moments, and a start decides which of them count.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class FileHoldings(Holdings):
     """
 
     def __init__(self, folder: Path, tally: Tally) -> None:
-        """Know where they lie; ``load`` reads them."""
+        """Nothing is read yet: ``load`` does that."""
         self._folders = ContentFolders(folder)
         self._records_file = RecordsFile(folder / "sources.json")
         self._tally = tally
@@ -73,10 +73,10 @@ class FileHoldings(Holdings):
     async def settle(self, update: SourceUpdate, is_current: Callable[[], bool]) -> bool:
         """Keep the promise."""
         repo = update.record.repo
-        if update.written is None:
+        if update.to_write is None:
             if not is_current():
                 return False
-        elif not await self._put(self._folder_of(update), repo, update.written, is_current):
+        elif not await self._put(self._folder_of(update), repo, update.to_write, is_current):
             return False
         if update.drops_held:
             self._folders.held.drop(repo)
@@ -118,7 +118,7 @@ class FileHoldings(Holdings):
 
     async def secure(self) -> None:
         """Keep the promise: states are written with all others, contents lie in files of their own."""
-        # A write under way may still fail; only after it is it certain what is missing.
+        # A write under way may still fail; only after it is it certain what the files lack.
         async with self._writing:
             if self._states:
                 await self._save()
@@ -129,9 +129,11 @@ class FileHoldings(Holdings):
         saved = SavedRecords(*self._running, dict(self._records))
 
         def save() -> None:
+            # Contents first: a record that survives a power cut without its content would not count at the start.
             self._folders.sync()
             self._records_file.save(saved)
 
+        # Cleared before the thread begins: a state that settles while it writes is not in *saved*.
         self._states = False
         await self._write(save)
         self._tally.wrote("states", "done")
@@ -141,7 +143,7 @@ class FileHoldings(Holdings):
         try:
             await asyncio.to_thread(write)
         except Exception:
-            # The states count as the file that they belong to: contents and states are tried again together.
+            # Which of the two failed is not told apart: both are written again.
             self._states = self._contents = True
             self._tally.wrote("states", "failed")
             raise

@@ -1,4 +1,4 @@
-"""What is known about all sources in one file: written in a batch, because losing one costs a conditional request."""
+"""The records of all sources in one file, written together: losing one costs no more than a conditional request."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FORMAT, OLDEST = 3, 1
+"""Format 2 has the registration and moments of the running time, 3 the numbers of registrations (``sequence``)."""
+
 _REMEDY = "Put back a good copy, or remove it: every source is then checked again."
 
 
@@ -33,7 +35,7 @@ class RecordsFile:
         self._path = path
 
     def load(self) -> SavedRecords:
-        """Return what was saved, nothing in the beginning; raise StartError for a bad file."""
+        """Return what was saved last, no records where there is no file; raise StartError for a bad one."""
         content = content_of(self._path, _REMEDY)
         if content is None:
             return SavedRecords()
@@ -45,12 +47,12 @@ class RecordsFile:
 
     def save(self, saved: SavedRecords) -> None:
         """Write *saved* durably, or raise StorageUnavailable."""
-        rows = [_written(record) for record in saved.records.values()]
+        rows = [_row(record) for record in saved.records.values()]
         about = {"format": FORMAT, "ran": saved.ran, "watched": saved.watched, "sources": rows}
         write_whole(self._path, orjson.dumps(about))
 
 
-def _written(record: Record) -> list[object]:
+def _row(record: Record) -> list[object]:
     *about, details, sequence = record
     faults, *others = details
     return [*about, [[[*fault] for fault in faults], *others], sequence]

@@ -91,6 +91,8 @@ def _must_be_empty(folder: Path) -> None:
 
 def _place(draft: Path, folder: Path) -> None:
     """Move the files of *draft* to *folder*; while the draft is there no hub starts on *folder*."""
+    # The folder is synced before the draft goes, whose presence forbids a start, and once more after it: a power cut in
+    # between must not leave half of the files without the draft.
     try:
         for path in sorted(draft.iterdir()):
             path.rename(folder / path.name)

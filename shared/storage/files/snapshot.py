@@ -72,8 +72,8 @@ def _names(folder: Path, before: str = "") -> Iterator[str]:
     name that no hub gives, such as ``lost+found``, a restore would refuse, and all of the backup with it.
     """
     with os.scandir(folder) as entries:
-        found = sorted(entries, key=attrgetter("name"))
-    for entry in found:
+        in_order = sorted(entries, key=attrgetter("name"))
+    for entry in in_order:
         name = before + entry.name
         if entry.name == LOCK or entry.name.endswith(PREVIOUS) or not NAME.fullmatch(name):
             continue

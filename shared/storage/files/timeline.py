@@ -68,6 +68,6 @@ def _read(content: bytes) -> list[Span]:
         raise ValueError(saved["states"])
     spans = [Span(int(since), int(until), tuple(map(int, counts))) for since, until, counts in saved["spans"]]
     ends = [0, *(end for span in spans for end in span[:2])]
-    if sorted(ends) != ends or any(len(one.counts) != len(STATES) or min(one.counts) < 0 for one in spans):
+    if sorted(ends) != ends or any(len(span.counts) != len(STATES) or min(span.counts) < 0 for span in spans):
         raise ValueError("out of order")
     return spans

@@ -96,6 +96,7 @@ class TinyStore(LedgerStore):
     async def _write_batch(self, batch: list[_Write]) -> None:
         outcomes: list[_Outcome]
         try:
+            # A copy: readers must not see a registration before it is durable.
             staged = self._ledger.copy()
             changes: list[Change] = []
             outcomes = [_decided(staged, write, self._clock.exact_stamp(), changes) for write in batch]
@@ -120,6 +121,7 @@ class TinyStore(LedgerStore):
     async def _save_counted(self, staged: Ledger, changes: list[Change]) -> None:
         started, result = self._clock.monotonic(), "failed"
         try:
+            # A snapshot holds this lock: history and registrations of its backup must be of one moment.
             async with self._files:
                 await asyncio.to_thread(self._save, staged, changes)
             result = "done"
@@ -138,12 +140,12 @@ class TinyStore(LedgerStore):
 
 def _ledger(database: Database, path: Path, bounds: RegistrationBounds) -> Ledger:
     with trusted(path, REMEDY):
-        rows, gone = database.load()
+        rows, retired = database.load()
         registrations = {repo: fitting(Registration.from_json(row)) for repo, row in rows.items()}
-        for repo, one in registrations.items():
-            if repo != one.repo or not is_name(repo):
+        for repo, registration in registrations.items():
+            if repo != registration.repo or not is_name(repo):
                 raise ValueError(repo)
-        return Ledger(registrations.values(), gone.revision, bounds, gone.sequence)
+        return Ledger(registrations.values(), retired.revision, bounds, retired.sequence)
 
 
 def _row(ledger: Ledger, repo: str) -> dict[str, Any] | None:
@@ -164,7 +166,7 @@ def _decided(staged: Ledger, write: _Write, now: str, changes: list[Change]) -> 
 
 
 def _refusal(fault: Exception) -> Problem:
-    """Return what is told to those whose write *fault* stopped: a volume that refuses, or a machine that is short."""
+    """Return the problem for those whose write *fault* stopped: that of the volume, or of a machine that is short."""
     if isinstance(fault, Problem):
         return fault
     log_failure(_log, "writing registrations failed", fault)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shared.findings import Finding
-from shared.findings.finding import made
+from shared.findings.finding import finding_of
 from tests.builders import WRITER, capability, index, problem, refresh, register, url_of
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ async def test_a_page_is_made_beside_the_event_loop(
 
 def test_the_faults_of_a_finding_are_shown_as_they_are_and_not_copied() -> None:
     faults = ({"line": 3, "detail": "is no text"},)
-    shown = replace(made("failed", "x", None, "It failed.", "Mend it."), faults=faults).as_json()
+    shown = replace(finding_of("failed", "x", None, "It failed.", "Mend it."), faults=faults).as_json()
 
     assert shown["faults"] is faults
     assert "on_page" not in shown

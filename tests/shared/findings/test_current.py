@@ -45,7 +45,7 @@ async def test_findings_are_made_once_per_change_in_a_thread_however_many_ask(
 
     assert kinds == ["stale", "conflict"]
     assert [name.split("_")[0] for name in made] == ["reads", "reads"]
-    assert await hub.findings.made() == hub.findings.all()
+    assert await hub.findings.current() == hub.findings.all()
 
 
 async def test_a_required_source_that_is_disabled_is_to_be_enabled_and_not_checked(
@@ -59,7 +59,7 @@ async def test_a_required_source_that_is_disabled_is_to_be_enabled_and_not_check
     assert (finding["kind"], finding["domain"]) == ("missing-required", "helix_forge")
     assert finding["action"].startswith('Enable it: PATCH /v1/repos/state-hub with {"enabled": true}; or register')
     assert (await client.post("/v1/repos/state-hub/refresh", headers=WRITER)).status_code == 409
-    assert await hub.findings.made() == hub.findings.all()
+    assert await hub.findings.current() == hub.findings.all()
 
 
 async def test_the_loop_goes_on_while_thousands_of_sources_are_looked_at(
@@ -75,7 +75,7 @@ async def test_the_loop_goes_on_while_thousands_of_sources_are_looked_at(
 
     monkeypatch.setattr(current, "_is_troubled", look)
     findings = current.Findings(hub.sources, hub.federation, hub.findings.capacity, hub.reads, at_once=3)
-    making = asyncio.create_task(findings.made())
+    making = asyncio.create_task(findings.current())
     seen = set[int]()
     for _ in range(20):
         await asyncio.sleep(0)
@@ -98,17 +98,17 @@ async def test_one_that_began_earlier_and_ends_later_hides_no_finding(
         return every(*about)  # type: ignore[arg-type]
 
     monkeypatch.setattr(current, "every", slow)
-    before = asyncio.create_task(hub.findings.made())
+    before = asyncio.create_task(hub.findings.current())
     await asyncio.to_thread(begun.wait, 10)
     upstream.get(url_of("second")).respond(503)
     await refresh(client, "second")
-    after = asyncio.create_task(hub.findings.made())
+    after = asyncio.create_task(hub.findings.current())
     await asyncio.sleep(0)
     go_on.set()
 
     assert [finding.kind for finding in await after] == ["stale", "conflict"]
     assert "conflict" in [finding.kind for finding in await before]
-    assert await hub.findings.made() is await after
+    assert await hub.findings.current() is await after
 
 
 async def test_however_often_something_changes_and_readers_go_away_one_making_waits(
@@ -126,12 +126,12 @@ async def test_however_often_something_changes_and_readers_go_away_one_making_wa
 
     monkeypatch.setattr(current, "every", slow)
     for _ in range(5):
-        gone = asyncio.create_task(hub.findings.made())
+        gone = asyncio.create_task(hub.findings.current())
         await asyncio.to_thread(begun.wait, 10)
         gone.cancel()
         await asyncio.gather(gone, return_exceptions=True)
         await refresh(client, "second")
-    last = asyncio.create_task(hub.findings.made())
+    last = asyncio.create_task(hub.findings.current())
     await asyncio.sleep(0)
     go_on.set()
     await last
@@ -147,5 +147,5 @@ async def test_what_is_made_where_nothing_waits_is_the_same(
     here = hub.findings.all()
 
     assert here == every({view.repo: view for view in hub.sources.views()}, hub.findings._served())
-    assert await hub.findings.made() is here
+    assert await hub.findings.current() is here
     assert (await client.get("/v1/federated/changes?since=0&limit=1")).json()["head"]["conflicts"] == []

@@ -110,7 +110,7 @@ async def test_faults_survive_a_restart_with_their_dates(
 ) -> None:
     first = open_hub(settings, hands.clock())
     async with first.running():
-        row = await first.store.add(ROW.wanted(), Author("operator"))
+        row = await first.store.add(ROW.client_fields(), Author("operator"))
         first.sources.watch(row)
         upstream.get(row.url).side_effect = [BAD]
         await first.sources.refresh(row.repo)

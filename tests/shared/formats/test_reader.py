@@ -417,7 +417,7 @@ async def test_nor_is_memory_that_the_hub_lacks(
         raise MemoryError
 
     monkeypatch.setattr(SourceFormat, "reading", fail)
-    monkeypatch.setattr(worker, "said", fail)
+    monkeypatch.setattr(worker, "reading_of", fail)
     with pytest.raises(Overloaded, match="no memory left"):
         await reading.read(body, OURS)
     monkeypatch.undo()

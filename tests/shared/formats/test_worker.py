@@ -69,7 +69,7 @@ def test_what_is_said_is_what_reading_says(monkeypatch: pytest.MonkeyPatch) -> N
         b"version: 1\ncapabilities: []\n",
     ]
 
-    said = [worker.said(answer) for answer in run(monkeypatch, *bodies)]
+    said = [worker.reading_of(answer) for answer in run(monkeypatch, *bodies)]
 
     assert said == [Reading(read_index(body, REPO, URL)) for body in bodies]
 
@@ -81,10 +81,10 @@ def test_faults_and_problems_come_out_as_they_went_in(monkeypatch: pytest.Monkey
     with pytest.raises(DocumentFaulty) as here:
         read_index(b"version: 1\ncapabilities: [{id: A}]\n", "state-hub")
     with pytest.raises(DocumentFaulty) as there:
-        worker.said(faulty)
+        worker.reading_of(faulty)
     assert there.value.faults == here.value.faults
     with pytest.raises(SourceNotAnIndex, match="publish a raw URL"):
-        worker.said(markup)
+        worker.reading_of(markup)
 
 
 def framed(lines: list[bytes]) -> bytes:
@@ -97,7 +97,7 @@ def test_what_a_document_says_of_many_repos_comes_back_whole() -> None:
     silent = row("silent", digest=None, changed_at=None, state="failed")
     body = federated(*entries, sources=[row("a"), silent, row("b"), row("c")])
 
-    reading = worker.said(framed(worker.answer(body, "hub", Publisher(REPO))))
+    reading = worker.reading_of(framed(worker.answer(body, "hub", Publisher(REPO))))
 
     assert reading == HUB.reading(body, Publisher(REPO))
     assert isinstance(reading, Reading)
@@ -113,7 +113,7 @@ def test_what_was_left_out_of_a_document_comes_back_with_its_place(monkeypatch: 
     lenient = dataclasses.replace(FORMATS["index"], name="lenient", read=lambda *_: reading)
     monkeypatch.setitem(FORMATS, "lenient", lenient)
 
-    assert worker.said(framed(worker.answer(index(), "lenient"))) == reading
+    assert worker.reading_of(framed(worker.answer(index(), "lenient"))) == reading
 
 
 def test_a_manifest_is_read_as_one() -> None:
@@ -124,7 +124,7 @@ def test_a_manifest_is_read_as_one() -> None:
 
     assert request == (body, worker.MANIFEST, UNKNOWN)
     for manifest in (body, b"version: 1\n", body.replace(b"repo: a", b"repo: A")):
-        assert worker.said(worker.answer(manifest, worker.MANIFEST)[0]) == sift_manifest(manifest)
+        assert worker.reading_of(worker.answer(manifest, worker.MANIFEST)[0]) == sift_manifest(manifest)
 
 
 @pytest.mark.usefixtures("limits")
@@ -145,7 +145,7 @@ def test_too_little_memory_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> None
 
     (answer,) = run(monkeypatch, b"")
     with pytest.raises(SourceTooLarge, match="memory"):
-        worker.said(answer)
+        worker.reading_of(answer)
 
 
 @pytest.mark.usefixtures("limits")
@@ -159,7 +159,7 @@ def test_what_nobody_foresaw_is_printed_and_an_answer(
 
     faulty, manifest = run(monkeypatch, b"", b"")
     with pytest.raises(InvalidIndex, match="the log of the hub says why"):
-        worker.said(faulty)
+        worker.reading_of(faulty)
     assert manifest == faulty
     assert "ZeroDivisionError" in capsys.readouterr().err
 

@@ -155,7 +155,7 @@ def test_locates_a_value_or_what_would_hold_it(pointer: str, mark: tuple[int, in
 def test_a_plain_scalar_is_known_as_it_is_written(text: str, written: str | None) -> None:
     (place,) = locate(text, ["/a"])
 
-    assert place.written == written
+    assert place.scalar == written
 
 
 @pytest.mark.parametrize("letter", ["\u2028", "\u2029"])

@@ -197,5 +197,5 @@ def test_counts_of_each_source_what_is_served(
     composition = compose(parts)
 
     told = {source["repo"]: (source["capability_count"], source["served_count"]) for source in composition.sources}
-    assert (told, composition.lost) == (counts, lost)
+    assert (told, composition.losses) == (counts, lost)
     assert sum(served for _, served in told.values()) == len(composition.entries)

@@ -24,8 +24,9 @@ def test_a_line_names_who_changed_what_when_and_in_which_request() -> None:
 def test_the_ends_of_a_life_hold_every_field_a_client_may_ask_for() -> None:
     begun, ended = history.registering(ROW, ANNA, "t1"), history.deregistering(ROW, 5, ANNA, "t1")
 
-    assert (begun.action, begun.revision, begun.before, begun.after) == ("register", 4, None, ROW.wanted().as_json())
-    assert (ended.action, ended.revision, ended.before, ended.after) == ("deregister", 5, ROW.wanted().as_json(), None)
+    fields = ROW.client_fields().as_json()
+    assert (begun.action, begun.revision, begun.before, begun.after) == ("register", 4, None, fields)
+    assert (ended.action, ended.revision, ended.before, ended.after) == ("deregister", 5, fields, None)
 
 
 def test_the_number_that_orders_lines_is_nobody_elses_and_makes_no_difference() -> None:

@@ -68,7 +68,7 @@ def test_what_says_something_else_keeps_its_birth_and_goes_one_revision_on(
 
 @pytest.mark.parametrize("holder", [ROW, OTHER, None], ids=["its own URL", "a URL that two have", "a URL of nobody"])
 def test_what_says_it_already_changes_nothing_at_all(holder: Registration | None) -> None:
-    made = rules.decide(DecisionBasis(ROW, 4, holder), ROW.wanted(), ADMIN, NOW)
+    made = rules.decide(DecisionBasis(ROW, 4, holder), ROW.client_fields(), ADMIN, NOW)
 
     assert made == Decision(ROW, ROW, None)
     assert made.after is ROW
@@ -145,13 +145,17 @@ EDITS: dict[str, tuple[Edit, bool, bool]] = {
     # The edit, and whether it is for what is registered and for what is not.
     "add": (rules.to_add(WANTED), False, True),
     "replace": (rules.to_replace(WANTED, None), True, True),
-    "update": (rules.to_update("state-hub", Registration.wanted, None), True, False),
+    "update": (rules.to_update("state-hub", Registration.client_fields, None), True, False),
     "remove": (rules.to_remove("state-hub", None), True, False),
     "replace what is as demanded": (rules.to_replace(WANTED, demand(ROW.etag)), True, False),
-    "update what is as demanded": (rules.to_update("state-hub", Registration.wanted, demand(ROW.etag)), True, False),
+    "update what is as demanded": (
+        rules.to_update("state-hub", Registration.client_fields, demand(ROW.etag)), True, False,
+    ),
     "remove what is as demanded": (rules.to_remove("state-hub", demand(ROW.etag)), True, False),
     "replace what is not as demanded": (rules.to_replace(WANTED, demand('"4"')), False, False),
-    "update what is not as demanded": (rules.to_update("state-hub", Registration.wanted, demand()), False, False),
+    "update what is not as demanded": (
+        rules.to_update("state-hub", Registration.client_fields, demand()), False, False,
+    ),
     "remove what is not as demanded": (rules.to_remove("state-hub", demand('"9"')), False, False),
 }
 

@@ -29,4 +29,4 @@ GOOD, WAITING = (
 def test_names_the_content_that_has_to_be_written(
     writes: Any, held: HeldContent | None, written: StoredContent | None
 ) -> None:
-    assert SourceUpdate("changed", RECORD, GOOD, held, writes).written == written
+    assert SourceUpdate("changed", RECORD, GOOD, held, writes).to_write == written

@@ -3,7 +3,7 @@ from __future__ import annotations
 import random
 from itertools import pairwise
 
-from shared.model.spans import KEPT_SECONDS, Span, coarse, seen, thinned
+from shared.model.spans import KEPT_SECONDS, Span, coarse, thinned, with_look
 
 FINE, BAD, WORSE = (0, 3, 0, 0, 0, 0), (0, 2, 1, 0, 0, 0), (0, 1, 1, 1, 0, 0)
 NOW = 1_800_000_000
@@ -11,30 +11,30 @@ DAY = 86400
 
 
 def test_a_span_grows_while_nothing_changes() -> None:
-    spans = seen([], 100, FINE, first=True)
+    spans = with_look([], 100, FINE, first=True)
     for now in (160, 220):
-        spans = seen(spans, now, FINE, first=False)
+        spans = with_look(spans, now, FINE, first=False)
 
     assert spans == [Span(100, 220, FINE)]
 
 
 def test_a_change_begins_a_span_where_the_last_one_ends() -> None:
-    assert seen([Span(100, 160, FINE)], 220, BAD, first=False) == [Span(100, 220, FINE), Span(220, 220, BAD)]
+    assert with_look([Span(100, 160, FINE)], 220, BAD, first=False) == [Span(100, 220, FINE), Span(220, 220, BAD)]
 
 
 def test_what_nobody_saw_is_a_gap() -> None:
     away = [Span(100, 160, FINE), Span(1000, 1000, FINE)]
 
-    assert seen([Span(100, 160, FINE)], 1000, FINE, first=False) == away
-    assert seen([Span(100, 160, FINE)], 1000, FINE, first=True) == away
-    assert seen([Span(100, 160, FINE)], 170, FINE, first=True) == [Span(100, 160, FINE), Span(170, 170, FINE)]
+    assert with_look([Span(100, 160, FINE)], 1000, FINE, first=False) == away
+    assert with_look([Span(100, 160, FINE)], 1000, FINE, first=True) == away
+    assert with_look([Span(100, 160, FINE)], 170, FINE, first=True) == [Span(100, 160, FINE), Span(170, 170, FINE)]
 
 
 def test_a_clock_that_was_set_back_drops_what_lies_ahead() -> None:
     spans = [Span(100, 160, FINE), Span(160, 400, BAD), Span(400, 500, FINE)]
 
-    assert seen(spans, 200, BAD, first=False) == [Span(100, 160, FINE), Span(160, 200, BAD)]
-    assert seen(spans, 50, BAD, first=False) == [Span(50, 50, BAD)]
+    assert with_look(spans, 200, BAD, first=False) == [Span(100, 160, FINE), Span(160, 200, BAD)]
+    assert with_look(spans, 50, BAD, first=False) == [Span(50, 50, BAD)]
 
 
 def test_of_a_stretch_the_worst_is_kept_and_what_goes_on_beyond_it_stays() -> None:

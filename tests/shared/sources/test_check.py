@@ -150,7 +150,7 @@ async def test_documents_that_were_fetched_and_wait_to_be_read_have_a_bound_in_b
     assert {one.size for one in found} == {SIZE}
     # What had no room was dropped, and fetched again.
     assert route.call_count == len(urls) + 8
-    assert (unread._taken, unread._lines) == ({}, {})
+    assert (unread._bytes, unread._lines) == ({}, {})
     await checker.close()
 
 
@@ -176,7 +176,7 @@ async def test_what_is_fetched_again_may_be_another_answer(
         assert (found.http_status, found.size) == (status, len(body) or None)
     else:
         assert isinstance(found, SourceStatus)
-    assert unread._taken == {}
+    assert unread._bytes == {}
     await checker.close()
 
 
@@ -207,8 +207,8 @@ async def test_documents_that_grew_before_they_were_fetched_again_have_the_same_
             await asyncio.sleep(0.005)
 
     assert waiting == [len(grown)]
-    assert unread._taken == {"": len(grown)}
+    assert unread._bytes == {"": len(grown)}
     go_on.set()
     assert {found.size for found in await asyncio.gather(*checks)} == {len(grown)}
-    assert unread._taken == {}
+    assert unread._bytes == {}
     await checker.close()

@@ -185,7 +185,7 @@ async def test_what_is_held_survives_a_restart_with_its_validators_and_its_day(
 ) -> None:
     first = open_hub(settings, hands.clock())
     async with first.running():
-        first.sources.watch(await first.store.add(ROW.wanted(), OPERATOR))
+        first.sources.watch(await first.store.add(ROW.client_fields(), OPERATOR))
         await answered(first, route, sends(1, 2, 3, 4), sends(1, 2, tag="half"))
         serial = (await first.federation.shown()).serial
         hands.advance(DAY / 2)
@@ -211,7 +211,7 @@ async def test_a_clock_that_is_ahead_at_the_start_hides_nothing_that_is_stale(
 ) -> None:
     first = open_hub(settings, hands.clock())
     async with first.running():
-        first.sources.watch(await first.store.add(ROW.wanted(), OPERATOR))
+        first.sources.watch(await first.store.add(ROW.client_fields(), OPERATOR))
         await answered(first, route, sends(1, 2), httpx.Response(500))
 
     hands.jump(10 * DAY)
@@ -255,7 +255,7 @@ async def test_one_by_one_counts_together_over_restarts_too(
         hub = open_hub(settings, hands.clock())
         async with hub.running():
             if size == 40:
-                hub.sources.watch(await hub.store.add(ROW.wanted(), OPERATOR))
+                hub.sources.watch(await hub.store.add(ROW.client_fields(), OPERATOR))
             outcomes += await vanished(hub, route, hands, size, hours=0.1)
         hands.advance(5 * DAY)
 
@@ -291,7 +291,7 @@ async def test_an_acceptance_that_a_crash_cut_short_is_done_after_the_restart(
 ) -> None:
     first = open_hub(settings, hands.clock())
     async with first.running():
-        first.sources.watch(await first.store.add(ROW.wanted(), OPERATOR))
+        first.sources.watch(await first.store.add(ROW.client_fields(), OPERATOR))
         await answered(first, route, sends(1, 2, 3, 4), sends(1, 2))
         rest = (settings.data_dir / "held" / "state-hub.json").read_bytes()
         await first.sources.accept("state-hub", *first.sources.held("state-hub"))

@@ -420,7 +420,7 @@ async def test_a_restart_serves_what_was_kept_and_reads_again_only_what_is_due(
 ) -> None:
     first = open_hub(settings, hands.clock())
     async with first.running():
-        added = await first.store.add(ROW.wanted(), OPERATOR)
+        added = await first.store.add(ROW.client_fields(), OPERATOR)
         first.sources.watch(added)
         before = (await first.sources.refresh("state-hub")).source
 
@@ -465,7 +465,7 @@ async def test_what_can_not_be_ended_costs_no_state(hub: Hub, monkeypatch: pytes
 async def test_content_outlives_the_loss_of_its_state(settings: Settings, hands: Hands, source: respx.Route) -> None:
     first = open_hub(settings, hands.clock())
     async with first.running():
-        first.sources.watch(await first.store.add(ROW.wanted(), OPERATOR))
+        first.sources.watch(await first.store.add(ROW.client_fields(), OPERATOR))
         await first.sources.refresh("state-hub")
     (settings.data_dir / "sources.json").unlink()
 

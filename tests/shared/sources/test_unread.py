@@ -19,7 +19,7 @@ def test_one_owner_takes_half_and_all_of_them_the_whole() -> None:
     unread.give_back("b", 50)
     unread.give_back("a", 40)
 
-    assert unread._taken == {"c": 10}
+    assert unread._bytes == {"c": 10}
 
 
 def test_one_owner_has_room_for_six_of_the_largest_documents() -> None:
@@ -64,7 +64,7 @@ async def test_two_owners_with_long_lines_keep_no_third_waiting() -> None:
     unread = UnreadDocuments(100)
     order, tasks = waiting(unread, "a1", "a2", "a3", "b1", "b2", "b3", "c1")
     await asyncio.sleep(0)
-    assert unread._taken == {"a": 50, "b": 50}
+    assert unread._bytes == {"a": 50, "b": 50}
 
     for owner in "abacba":
         unread.give_back(owner, 50)
@@ -106,7 +106,7 @@ async def test_whoever_is_cancelled_keeps_no_bytes() -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
     assert order == ["a4"]
-    assert unread._taken == {"a": 50}
+    assert unread._bytes == {"a": 50}
     assert unread._lines == {}
 
 

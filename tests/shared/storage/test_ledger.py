@@ -105,7 +105,7 @@ def test_a_decision_that_changes_no_registration_leaves_everything_as_it_is() ->
     ledger = Ledger([ROW], 7)
     before, rows = told(ledger), ledger.all()
 
-    for edit in (wanting(ROW.wanted()), Note("accept", {}, {})):
+    for edit in (wanting(ROW.client_fields()), Note("accept", {}, {})):
         ledger.apply(ledger.decide("state-hub", edit, ANNA, "t1"))
 
     assert told(ledger) == before

@@ -40,7 +40,7 @@ def wanted(repo: str = "state-hub", **changes: Any) -> RegistrationFields:
 
 def required(current: Registration) -> RegistrationFields:
     """Make a registration say that it is required."""
-    return replace(current.wanted(), required=True)
+    return replace(current.client_fields(), required=True)
 
 
 @pytest.fixture(params=["tiny", "memory", "rows"])
@@ -75,7 +75,7 @@ async def test_a_new_store_holds_nothing(store: Store) -> None:
 async def test_registers(store: Store) -> None:
     made = await store.add(wanted(required=True), ANNA)
 
-    assert made.wanted() == wanted(required=True)
+    assert made.client_fields() == wanted(required=True)
     assert (made.revision, made.registered_by, made.registered_at, made.updated_at) == (1, "anna", NOW, NOW)
     assert await store.get("state-hub") == made
     assert list(await store.registrations()) == [made]
@@ -106,7 +106,7 @@ async def test_a_url_has_one_repo_however_it_is_written(store: Store) -> None:
     for write in (
         lambda: store.add(wanted("c", url=same), BERT),
         lambda: store.replace(wanted("b", url=same), BERT),
-        lambda: store.update("b", lambda row: replace(row.wanted(), url=same), BERT),
+        lambda: store.update("b", lambda row: replace(row.client_fields(), url=same), BERT),
     ):
         with pytest.raises(UrlRegistered, match="a is registered"):
             await write()
@@ -199,7 +199,7 @@ async def test_a_write_that_changes_nothing_is_none(store: Store, hands: Hands) 
     before = await everything(store)
 
     assert await store.replace(wanted(), BERT) == (first, first)
-    assert await store.update("state-hub", lambda row: row.wanted(), BERT) == (first, first)
+    assert await store.update("state-hub", lambda row: row.client_fields(), BERT) == (first, first)
 
     assert await everything(store) == before
 
@@ -420,7 +420,7 @@ async def test_each_write_decides_on_what_the_one_before_it_left(store: Store) -
     await store.add(wanted(cache_ttl_seconds=0), ANNA)
 
     def one_more(current: Registration) -> RegistrationFields:
-        return replace(current.wanted(), cache_ttl_seconds=current.cache_ttl_seconds + 1)
+        return replace(current.client_fields(), cache_ttl_seconds=current.cache_ttl_seconds + 1)
 
     await asyncio.gather(*(store.update("state-hub", one_more, ANNA) for _ in range(40)))
 
