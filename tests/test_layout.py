@@ -281,6 +281,18 @@ def test_nouns_and_formats_know_nothing_of_what_uses_them(name: str) -> None:
     assert {module for module in ours(name) - {"shared"} if not f"{module}.".startswith(homes)} == set()
 
 
+BELOW_THE_WEB = tuple(
+    f"shared/{name}/"
+    for name in ("backup", "federation", "fetch", "findings", "formats", "model", "search", "sources", "storage")
+)
+ABOVE = ("shared.web", "shared.pages", "shared.discovery", "shared.server", "shared.registry", "shared.contract")
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name.startswith(BELOW_THE_WEB)])
+def test_what_checks_composes_and_searches_knows_nothing_of_requests_and_pages(name: str) -> None:
+    assert [module for module in ours(name, types_too=False) if f"{module}.".startswith(ABOVE)] == []
+
+
 def test_entries_are_decoded_in_one_place() -> None:
     def decodes(node: ast.AST) -> bool:
         return isinstance(node, ast.Call) and ast.unparse(node).startswith(("orjson.loads(", "json.loads(")) and any(

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from shared.parameters import Readers, flag, short, slug, whole
 from shared.search import KINDS, LETTERS, SearchRequest, reading
 from shared.web.handling import JSON, Hub, Parameters, Request, Response, next_page, read_query, tag_of, versioned
-from shared.web.parameters import Readers, flag, short, slug, whole
 
 if TYPE_CHECKING:
     from shared.model.capability import Entry

@@ -10,7 +10,7 @@ from shared.discovery.results import Listing
 from shared.web.handling import Hub, Request, Response, tag_of_body, versioned
 
 if TYPE_CHECKING:
-    from shared.web.parameters import Readers
+    from shared.parameters import Readers
 
 QUERY: Readers = PARAMETERS
 

@@ -6,9 +6,9 @@ Only those that the federated index serves; in several parts where one document 
 from __future__ import annotations
 
 from shared.discovery import AI_CATALOG
+from shared.parameters import Readers, whole
 from shared.problems import NotFound
 from shared.web.handling import JSON, Hub, Request, Response, read_query, versioned
-from shared.web.parameters import Readers, whole
 
 QUERY: Readers = {"part": whole(1, 9999).otherwise(default=1)}
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from shared.parameters import Readers, cursor, whole
 from shared.search import SearchRequest
 from shared.web.handling import UNCACHED, Hub, Parameters, Request, Response, page, read_query, tag_of_body, versioned
-from shared.web.parameters import Readers, cursor, whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

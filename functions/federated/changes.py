@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import orjson
 
 from shared.federation.feed import MOST_SERIAL, ChangePosition, page
+from shared.parameters import Readers, whole
 from shared.problems import BadQuery
 from shared.web.handling import UNCACHED, Hub, Request, Response, next_page, read_query, unchanged, versioned
-from shared.web.parameters import Readers, whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

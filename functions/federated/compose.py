@@ -11,8 +11,8 @@ import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from shared.parameters import Readers, flag
 from shared.web.handling import Hub, Request, Response, json_answer, leave_body, read_query
-from shared.web.parameters import Readers, flag
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shared.federation.document import CODINGS, Form
+from shared.parameters import Readers, flag
 from shared.problems import FederationIncomplete
 from shared.web.handling import CACHED, JSON, OPEN, YAML, Hub, Request, coding, not_modified, read_query
-from shared.web.parameters import Readers, flag
 from shared.web.prepared import PreparedAnswer
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shared.findings import KINDS, SEVERITIES, Finding
+from shared.parameters import Readers, cursor, one_of, slug, whole
 from shared.web.handling import Hub, Parameters, Request, Response, json_answer, page, read_query
-from shared.web.parameters import Readers, cursor, one_of, slug, whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

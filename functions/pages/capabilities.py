@@ -10,8 +10,8 @@ from shared.pages import page, read_page_query
 from shared.pages.searching import FILTERS, READERS, SearchForm, render
 
 if TYPE_CHECKING:
+    from shared.parameters import Readers
     from shared.web.handling import Hub, Request, Response
-    from shared.web.parameters import Readers
 
 QUERY: Readers = READERS
 

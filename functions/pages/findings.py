@@ -8,7 +8,7 @@ from shared.findings import KINDS, SEVERITIES, by_repo
 from shared.pages import page, read_page_query
 from shared.pages.findings import FindingsView
 from shared.pages.summary import all_well, rows_of
-from shared.web.parameters import Readers, one_of, slug, whole
+from shared.parameters import Readers, one_of, slug, whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

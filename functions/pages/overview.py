@@ -13,8 +13,8 @@ from shared.pages import page, read_page_query
 from shared.pages.overtime import WINDOWS, picture
 from shared.pages.picture import flowers
 from shared.pages.summary import ages, all_well, by_domain, by_state, rows_of
+from shared.parameters import Readers, one_of
 from shared.web.handling import BROWSED, HTML, JSON, Hub, Request, Response, json_answer
-from shared.web.parameters import Readers, one_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.pages import page, read_page_query
 from shared.pages.registering import lines, offences_of
-from shared.web.parameters import Readers, flag
+from shared.parameters import Readers, flag
 
 if TYPE_CHECKING:
     from shared.web.handling import Hub, Request, Response

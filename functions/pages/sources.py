@@ -8,7 +8,7 @@ from shared.model.status import STATES
 from shared.pages import page, read_page_query, typed_text
 from shared.pages.listing import ORDERS, ROWS_A_PAGE, View
 from shared.pages.summary import rows_of
-from shared.web.parameters import Readers, one_of, slug, whole
+from shared.parameters import Readers, one_of, slug, whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from shared.parameters import Readers, cursor, whole
 from shared.web.handling import Hub, Request, Response, json_answer, page, read_query
-from shared.web.parameters import Readers, cursor, whole
 
 if TYPE_CHECKING:
     from shared.model.history import Change

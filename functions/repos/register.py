@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from shared.parameters import Readers, flag
 from shared.registration import read_fields
 from shared.web.handling import Hub, Request, Response, json_answer, read_json, read_query
-from shared.web.parameters import Readers, flag
 
 if TYPE_CHECKING:
     from shared.model.author import Author

@@ -5,9 +5,9 @@ The body is the document, YAML or JSON, at most 1 MiB. Open to everyone; nothing
 
 from __future__ import annotations
 
+from shared.parameters import Readers, one_of, slug
 from shared.validation import validate_index, validate_manifest
 from shared.web.handling import Hub, Request, Response, json_answer, read_document, read_query
-from shared.web.parameters import Readers, one_of, slug
 
 QUERY: Readers = {"kind": one_of("index", "manifest").otherwise(default="index"), "repo": slug}
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from shared import schemas
+from shared.parameters import JSON
 from shared.problems import Offence
-from shared.web.query import JSON
 
 if TYPE_CHECKING:
     from shared.hub import Hub

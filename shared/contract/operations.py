@@ -6,15 +6,15 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from shared.parameters import ParameterReader
 from shared.web.answers import NOT_IN_304
-from shared.web.parameters import ParameterReader
 from shared.web.query import FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from shared.contract.failures import Failures
-    from shared.web.parameters import Readers
+    from shared.parameters import Readers
 
 
 @dataclass(frozen=True, eq=False)

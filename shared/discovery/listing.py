@@ -6,9 +6,9 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from shared.parameters import ParameterReader, short, whole
 from shared.search import SearchRequest, reading
 from shared.search.query import words
-from shared.web.parameters import ParameterReader, short, whole
 from shared.web.query import read_query
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ import zstandard
 
 from shared import yaml_out
 from shared.federation.blocks import Gzip, blocks, views
+from shared.parameters import JSON, YAML
 from shared.threads import Threads
-from shared.web.query import JSON, YAML
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

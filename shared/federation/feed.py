@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 
 from shared.model.lines import union
-from shared.web.parameters import cursor, cursor_to
+from shared.parameters import cursor, cursor_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -19,11 +19,11 @@ from starlette.responses import Response
 from shared.characters import refused
 from shared.pages import assets, words
 from shared.pages.assets import compressed
+from shared.parameters import HTML, MOST_TEXT
 from shared.version import VERSION
 from shared.web.answers import BROWSED, OPEN
 from shared.web.dialect import PROBLEM, Dialect, problem_document
-from shared.web.parameters import MOST_TEXT
-from shared.web.query import HTML, header_list, pairs, prefers_html, read_query
+from shared.web.query import header_list, pairs, prefers_html, read_query
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -9,9 +9,9 @@ from urllib.parse import urlencode
 import orjson
 
 from shared.pages import typed_text
+from shared.parameters import short
 from shared.search import KINDS, LETTERS, SearchRequest, reading
 from shared.search.facts import domain_of, levels
-from shared.web.parameters import short
 
 if TYPE_CHECKING:
     from collections.abc import Callable

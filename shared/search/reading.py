@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
+from shared.parameters import MOST_TEXT, ParameterReader, cursor, cursor_to, matching, short
 from shared.search.facts import LETTERS, at_least
 from shared.search.query import Position, words
-from shared.web.parameters import MOST_TEXT, ParameterReader, cursor, cursor_to, matching, short
 
 _POSITION = re.compile(r"([0-9]{1,9})? ([a-z0-9][a-z0-9._-]{0,99}) ([a-z0-9._-]{1,200})")
 

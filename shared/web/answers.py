@@ -12,10 +12,10 @@ import orjson
 from starlette.responses import Response
 
 from shared.model.rules import Precondition
+from shared.parameters import JSON, cursor_to
 from shared.version import VERSION
 from shared.web.edge import public_path
-from shared.web.parameters import cursor_to
-from shared.web.query import JSON, header_list, pairs
+from shared.web.query import header_list, pairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shared.hub import Hub
+from shared.parameters import HTML, JSON, YAML
 from shared.web.answers import (
     BROWSED,
     CACHED,
@@ -27,7 +28,7 @@ from shared.web.answers import (
     versioned,
 )
 from shared.web.body import MERGE_PATCH, has_body, leave_body, read_document, read_json
-from shared.web.query import HTML, JSON, YAML, Parameters, coding, header_list, pairs, read_query
+from shared.web.query import Parameters, coding, header_list, pairs, read_query
 
 __all__ = [
     "BROWSED", "CACHED", "HTML", "JSON", "MERGE_PATCH", "OPEN", "UNCACHED", "YAML", "Hub", "Parameters", "Request",

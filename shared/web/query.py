@@ -6,17 +6,13 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from shared.parameters import HTML, JSON, YAML, ParameterReader, one_of
 from shared.problems import BadQuery, NotAcceptable
-from shared.web.parameters import ParameterReader, one_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from starlette.requests import Request
-
-JSON = "application/json"
-YAML = "application/yaml"
-HTML = "text/html"
 
 MOST_PARAMETERS = 100
 """More parameters than any endpoint takes; a query with more is refused unread."""

@@ -7,7 +7,7 @@ import pytest
 
 from shared.federation.changes import Changes
 from shared.model.window import WindowBounds
-from shared.web.parameters import cursor_to
+from shared.parameters import cursor_to
 from tests.builders import WRITER, capability, federated, index, problem, refresh, register, served, url_of
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ import pytest
 
 from shared.contract.failures import Failures
 from shared.contract.operations import Operation, described
-from shared.web.parameters import flag, one_of, slug, whole
+from shared.parameters import flag, one_of, slug, whole
 
 if TYPE_CHECKING:
-    from shared.web.parameters import Readers
+    from shared.parameters import Readers
 
 PROSE: dict[str, Any] = {
     "parameters": {

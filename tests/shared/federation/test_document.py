@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from shared.federation import document as module
 from shared.federation.document import CODINGS, Document, DocumentEncoder, Form, substance
 from shared.model.compose import Composition, compose
-from shared.web.query import JSON, YAML
+from shared.parameters import JSON, YAML
 from shared.yaml_out import list_item
 from tests.builders import capability
 from tests.shared.sharing import EARLY, LATER, part

@@ -14,12 +14,12 @@ from shared.federation import GATHER_SECONDS, Federation
 from shared.federation.document import Form, substance
 from shared.model.compose import compose
 from shared.model.lines import Delta
+from shared.parameters import JSON
 from shared.problems import SerialGone, StartError, StorageUnavailable
 from shared.signals import EditionNotice, Signal, SourceNotice
 from shared.storage.files import editions
 from shared.storage.files.editions import FileEditions
 from shared.tally import Tally
-from shared.web.query import JSON
 from tests.builders import Hands, capability
 from tests.shared.sharing import part
 

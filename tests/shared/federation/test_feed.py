@@ -12,8 +12,7 @@ from shared.federation.document import Document, DocumentEncoder, Form, substanc
 from shared.federation.feed import MOST_BYTES, ChangePosition, page
 from shared.model.compose import compose
 from shared.model.lines import ChangeLine, Delta
-from shared.web.parameters import cursor_to
-from shared.web.query import JSON
+from shared.parameters import JSON, cursor_to
 from tests.builders import capability
 from tests.shared.sharing import EARLY, LATER, part
 

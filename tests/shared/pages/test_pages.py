@@ -7,8 +7,8 @@ import pytest
 from starlette.requests import Request
 
 from shared.pages import read_page_query, typed_text
+from shared.parameters import one_of
 from shared.problems import BadQuery
-from shared.web.parameters import one_of
 from tests.functions.pages.reading import FOR_PEOPLE, read
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ import pytest
 
 from shared.model.capability import Capability
 from shared.pages.searching import FILTERS, READERS, SearchForm, described, render
+from shared.parameters import cursor_to
 from shared.search import KINDS, LETTERS, Position
-from shared.web.parameters import cursor_to
 from tests.builders import capability, index, refresh, register, searchable, url_of
 
 if TYPE_CHECKING:

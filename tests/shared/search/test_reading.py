@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from shared.parameters import cursor_to
 from shared.search import reading
 from shared.search.query import Position
-from shared.web.parameters import cursor_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable

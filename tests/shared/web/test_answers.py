@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import Request
 
+from shared.parameters import cursor, slug, whole
 from shared.web.answers import answer, if_match, json_answer, next_page, not_modified, page, tag_of, tags, versioned
-from shared.web.parameters import cursor, slug, whole
 from shared.web.query import Parameters, read_query
 from tests.builders import demand
 from tests.shared.asking import asking

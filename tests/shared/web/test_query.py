@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.parameters import HTML, JSON, YAML, cursor, cursor_to, flag, one_of, short, slug, whole
 from shared.problems import BadQuery, NotAcceptable
-from shared.web.parameters import cursor, cursor_to, flag, one_of, short, slug, whole
-from shared.web.query import HTML, JSON, YAML, prefers_html, read_query, split, weights
+from shared.web.query import prefers_html, read_query, split, weights
 from tests.shared.asking import asking
 
 if TYPE_CHECKING:

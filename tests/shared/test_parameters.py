@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from shared.parameters import ParameterReader, flag, one_of, short, slug, whole
 from shared.problems import BadQuery
-from shared.web.parameters import ParameterReader, flag, one_of, short, slug, whole
 from shared.web.query import read_query
 from tests.shared.asking import asking
 

@@ -1,4 +1,7 @@
-"""Readers of query parameters: from text to value, each with the JSON Schema that the OpenAPI document shows."""
+"""Readers of query parameters: from text to value, each with the JSON Schema that the OpenAPI document shows.
+
+What composes and searches uses them too, so nothing here knows a request; ``shared.web.query`` reads one with them.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,11 @@ from shared.characters import hiding
 
 Readers = Mapping[str, Callable[[str], object]]
 MOST_TEXT = 200
+
+JSON = "application/json"
+YAML = "application/yaml"
+HTML = "text/html"
+
 Value = TypeVar("Value")
 
 
