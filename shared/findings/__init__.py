@@ -30,7 +30,7 @@ _SINGULARS = {"registrations": "registration", "capabilities": "capability"}
 
 
 class ServedEdition(NamedTuple):
-    """What is served at one moment, and since when it has its troubles (see ``dates``)."""
+    """The edition that is served at one moment, and *since* when it has each of its troubles (RFC 3339)."""
 
     edition: Edition
     since: dict[str, str]
@@ -75,9 +75,9 @@ def by_repo(findings: Iterable[Finding]) -> list[list[Finding]]:
 
 
 def _note_missing(federation: ServedEdition, repo: str, found: list[Finding], action: str) -> None:
-    """Say in *found*, what is known about *repo*, that the federated index is incomplete.
+    """Add to *found*, the findings about *repo*, that the federated index is incomplete.
 
-    It stands beside the cause, else alone with what to do, *action*.
+    The finding that is its cause gets the kind; without one there is a new finding with *action*.
     """
     for place, finding in enumerate(found):
         if finding.kind != "held":

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from shared.sources.life import Sources
 
 SLICE = 500
+"""So many sources are looked at in one iteration of the event loop."""
 
 
 class Findings:
-    """The findings of the sources and of the federated index, kept until ``on_change`` hears of a change of either."""
+    """The findings of the sources and of the federated index, stored until ``on_change`` is called for either."""
 
     def __init__(
         self, sources: Sources, federation: Federation, capacity: Capacity, reads: Reads, at_once: int = SLICE
@@ -37,7 +38,7 @@ class Findings:
         self._latest: tuple[int, list[Finding]] = (-1, [])
 
     def on_change(self, _notice: SourceNotice | EditionNotice) -> None:
-        """Make the findings anew when they are next asked for."""
+        """Have the next call of ``all`` or ``current`` make the findings anew."""
         self._changes += 1
 
     def all(self) -> list[Finding]:
@@ -48,9 +49,9 @@ class Findings:
         return self._with_limits(self._latest[1])
 
     async def current(self) -> list[Finding]:
-        """Return what ``all`` does, made in a thread, once for all who ask; what changes meanwhile may be missing.
+        """Return what ``all`` returns, made in a thread; changes that come during the call may be missing.
 
-        They are made one at a time, however often something changes and however many ask and go away.
+        Concurrent callers share one result, and no two are made at a time, also where callers are cancelled.
         """
         changes = self._changes
         while self._latest[0] < changes:
@@ -60,14 +61,15 @@ class Findings:
 
     async def _make(self) -> None:
         changes, served = self._changes, self._served()
-        current = await self._reads.always("every", every, await self._troubled(), served)
+        # *changes* was read first: a change during what follows makes this result outdated, and the next one is made.
+        findings = await self._reads.always("every", every, await self._troubled(), served)
         # ``all`` may have made later ones meanwhile.
-        self._latest = max((changes, current), self._latest, key=itemgetter(0))
+        self._latest = max((changes, findings), self._latest, key=itemgetter(0))
 
     async def _troubled(self) -> dict[str, SourceView]:
-        """Return what is known of the sources about which there may be a finding.
+        """Return the views of the sources about which there may be a finding, by repo.
 
-        So many are looked at at once, so that the event loop goes on with everything else.
+        The event loop goes on after every *at_once* of them.
         """
         troubled: dict[str, SourceView] = {}
         views = iter(self._sources.views())
@@ -76,14 +78,15 @@ class Findings:
             await asyncio.sleep(0)
         return troubled
 
-    def _with_limits(self, current: list[Finding]) -> list[Finding]:
+    def _with_limits(self, findings: list[Finding]) -> list[Finding]:
+        """Return *findings*, which stay as they are, with those about limits of the hub at this moment."""
         near = [of_limit(limit) for limit in self.capacity.near()]
         if not near:
-            return current
-        findings = current.copy()
+            return findings
+        result = findings.copy()
         for finding in near:
-            insort(findings, finding, key=Finding.key)
-        return findings
+            insort(result, finding, key=Finding.key)
+        return result
 
     def _served(self) -> ServedEdition:
         return ServedEdition(self._federation.edition, self._federation.since)

@@ -80,12 +80,13 @@ class Finding:
 
     def as_json(self) -> dict[str, Any]:
         """Return the object of ``GET /v1/findings``, without members that are None or empty."""
-        # asdict would copy each of a hundred faults deeply.
+        # Not asdict, which would copy each of up to a hundred faults deeply.
         members = {name: getattr(self, name) for name in _JSON_FIELDS}
         return {name: value for name, value in members.items() if value is not None and value != ()}
 
     def key(self) -> str:
         """Return a sort key: the gravest first, then by repo, and in a repo by how much the kind explains."""
+        # Hashed, because a key is part of a cursor in a URL, and a detail may be long.
         rest = hashlib.blake2s(f"{self.pointer} {self.detail}".encode(), digest_size=8).hexdigest()
         return " ".join((str(SEVERITIES.index(self.severity)), self.repo, f"{_TELLING[self.kind]:02}", rest))
 
@@ -106,6 +107,6 @@ def finding_of(kind: str, repo: str, since: str | None, detail: str, action: str
 
 
 def first_names(ids: Sequence[str]) -> str:
-    """Return the first of *ids* by name, and how many more there are."""
+    """Return the first _MOST_NAMES of *ids* as text, and how many more there are."""
     more = f" and {len(ids) - _MOST_NAMES:,} more" if len(ids) > _MOST_NAMES else ""
     return f"{', '.join(ids[:_MOST_NAMES])}{more}"

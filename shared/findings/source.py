@@ -1,4 +1,4 @@
-"""What is wrong with one source: made of its status, the faults of its index, and what is held of it."""
+"""The findings of one source, made of its status, the faults of its index, and its held content."""
 
 from __future__ import annotations
 

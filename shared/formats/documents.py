@@ -9,7 +9,8 @@ from shared import characters, schemas, strict_json
 from shared.formats import hints, yaml_events
 from shared.problems import Offence, SourceNotAnIndex
 
-# A character as JSON escapes it in two halves, which is no YAML.
+# A character beyond U+FFFF as JSON escapes it, in two surrogates (RFC 8259 §7). libyaml refuses those, so where only
+# places are wanted twelve other characters stand in for it, and columns stay as they are.
 _PAIR = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
 
 

@@ -29,11 +29,12 @@ Numbered = list[tuple[int, dict[str, Any]]]
 
 
 def read(parsed: Parsed, publisher: Publisher) -> Reading:
-    """Return what the federated index in *parsed* says of each of its repos, in its order.
+    """Return a Reading with one Relayed for each repo of the federated index in *parsed*, in its order.
 
     Raise DocumentFaulty with all faults, at most 100 of them, or SourceTooLarge for too many capabilities of one repo.
     Of a *required* publisher it must be complete and serve something.
     """
+    # Three stages, each of which relies on the one before: the shape, then the names, then the entries of each source.
     data = parsed.data
     _refuse(parsed, schemas.checker("federated-index")(data))
     _refuse(parsed, chain(_of_the_whole(data, publisher), _of_sources(data)))
@@ -55,7 +56,7 @@ HUB = SourceFormat(
 
 
 def _refuse(parsed: Parsed, offences: Iterable[Offence]) -> None:
-    """Raise DocumentFaulty where there are *offences*; no more of them are looked for than are told."""
+    """Raise DocumentFaulty where there are *offences*, with the first MAX_OFFENCES of them."""
     if first := [*islice(offences, schemas.MAX_OFFENCES)]:
         raise DocumentFaulty(placed(parsed.text, parsed.data, first))
 

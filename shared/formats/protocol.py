@@ -46,7 +46,7 @@ class Relayed(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What one document came to.
+    """The result of reading one document.
 
     *content* is what the publisher offers itself, None in a document that speaks for other repos alone; *relayed* is
     what it says of those. *skipped* are the entries that were left out, each with its place and the reason, in formats

@@ -34,8 +34,11 @@ LARGE = 64 * 1024
 """Bytes from which a document goes to the process. Sending it there and starting it costs more below."""
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
+# What Python needs to start. No more: secrets of the hub stay out of a process that reads what strangers wrote.
 _ENVIRONMENT = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH")
 _TO_END = 2.0
+"""Seconds in which a process may end by itself when its input ends, before it is killed."""
+
 _MOST_SAID = 16 * 1024
 _CRASHES = {"SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV"}
 _log = logging.getLogger("hub.sources")
@@ -212,7 +215,7 @@ async def _end(process: Process | None, *, at_once: bool = False) -> None:
 
 
 def _unanswered(code: int | None) -> Problem:
-    """Return what is to be told of a document over which the process ended with *code*, without an answer to it.
+    """Return the problem of a document over which the process ended with exit *code* and without an answer.
 
     A signal that says what the document did to it is the document's fault; another one came from outside, as from the
     kernel where memory ran out; and one that just ended was a process that could not begin.

@@ -1,4 +1,7 @@
-"""A lock that owners take by turns: however many wait for one owner, another one waits for one of them at most."""
+"""A lock that owners take by turns: however many wait for one owner, another one waits for one of them at most.
+
+An asyncio.Lock serves in the order of arrival: one token with a thousand documents would come before all others.
+"""
 
 from __future__ import annotations
 
@@ -42,6 +45,7 @@ class Turns:
 
     def _pass_on(self) -> None:
         """Give the turn to the first of the owner that had none for longest; it is not free in between."""
+        # Free only within this call, which awaits nothing: nobody can slip in before the one whose turn it is.
         self._busy = False
         while self._lines and not self._busy:
             owner = next(iter(self._lines))

@@ -52,6 +52,7 @@ def main() -> None:
 
 def _limit(memory: int) -> None:
     """Let this process take little memory, and write no file and no core."""
+    # The address space, because Linux bounds no resident set (man 2 setrlimit).
     limits = {resource.RLIMIT_AS: memory, resource.RLIMIT_FSIZE: 0, resource.RLIMIT_CORE: 0}
     for what, most in limits.items():
         within = _within(most, resource.getrlimit(what)[1])
@@ -62,6 +63,7 @@ def _limit(memory: int) -> None:
 
 def _allow_seconds() -> None:
     """Let this process take CPU_SECONDS more of the processor, or one more, because the system counts whole seconds."""
+    # The limit counts all that the process ever used, so it is raised for each document; beyond it SIGXCPU comes.
     used = resource.getrusage(resource.RUSAGE_SELF)
     seconds = int(used.ru_utime + used.ru_stime) + CPU_SECONDS + 1
     most = resource.getrlimit(resource.RLIMIT_CPU)[1]
@@ -129,7 +131,7 @@ def _lines(reading: Reading) -> list[bytes]:
 
 
 def reading_of(answered: bytes) -> Reading | SiftedManifest:
-    """Return the reading, or what is in order in a manifest, that an answer holds, or raise what it says was wrong."""
+    """Return the Reading or SiftedManifest that the bytes *answered* hold, or raise the problem that they name."""
     first, *lines = answered.split(b"\n")
     head = orjson.loads(first)
     if "sifted" in head:

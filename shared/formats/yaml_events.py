@@ -101,6 +101,7 @@ class _Builder:
             text = self._covered(text)
         root: list[Any] = []
         self._container = root
+        # Only the parser of this loader runs: its constructor, which makes objects of tags, is never called.
         handlers, next_event = self._handlers(), yaml.CSafeLoader(text).get_event
         try:
             while (kind := type(event := next_event())) is not StreamEndEvent:
@@ -155,6 +156,7 @@ class _Builder:
             container[place] = value  # type: ignore[index]
             self._key = None
         if self._marks is not None:
+            # An id stays unique here: the root refers to every container until the places have been read.
             self._marks[id(container), place] = ValuePlace(*_start(event), scalar)
 
     def _scalar(self, event: Any) -> None:  # noqa: ANN401
@@ -163,6 +165,7 @@ class _Builder:
         text = event.value
         if self._stood_for:
             text = text.translate(self._stood_for)
+        # Only double quotes have escapes, so only there a text can hold what ``build`` did not see.
         if event.style == '"' and (refusal := refused(text)):
             _refuse(refusal.detail, _start(event))
         if self._key is None and type(self._container) is dict:
@@ -191,6 +194,7 @@ class _Builder:
         if self._key is None and type(self._container) is dict:
             _refuse("a key must be a scalar", _start(event))
         self._nodes += 1
+        # Nothing recurses here, but what reads the data does, and encoders of JSON refuse deep nesting.
         if len(self._stack) >= MAX_DEPTH or self._nodes > MAX_NODES:
             _refuse(f"nested deeper than {MAX_DEPTH}, or more than {MAX_NODES:,} lists and mappings", _start(event))
         self._place(container, event)

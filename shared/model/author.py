@@ -53,4 +53,5 @@ class Author:
 
 
 def _matches(name: str, patterns: Iterable[str]) -> bool:
+    # Not fnmatch, which ignores case on some systems: a token would cover more there.
     return any(fnmatchcase(name, pattern) for pattern in patterns)

@@ -1,4 +1,4 @@
-"""What an index says, in canonical form: entries encoded once, a digest, nothing else."""
+"""The content of an index in canonical form: entries encoded once, in order, and a digest of them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Content:
     entries: tuple[Entry, ...]
 
     def document(self) -> bytes:
-        """Return the index as it is kept on disk: JSON that from_document reads."""
+        """Return the JSON that is stored on disk, which ``from_document`` reads."""
         head = orjson.dumps({"digest": self.digest, "domain": self.domain, "base_url": self.base_url})
         return head[:-1] + b',"capabilities":[' + b",".join(entry.json for entry in self.entries) + b"]}"
 
@@ -45,6 +45,8 @@ def content_of(
         entries = tuple(Entry.of(in_order(members), repo, entry_url(root, members.get("path"))) for members in by_id)
     else:
         entries = tuple(Entry.of(in_order(members), repo, places.get(members["id"])) for members in by_id)
+    # Joined by newlines, which JSON escapes: no two lists of entries make the same bytes. ``bare`` leaves out what the
+    # hub added, so the same index at another URL has the same digest.
     head = orjson.dumps([repo, domain, base_url])
     digest = hashlib.sha256(b"\n".join([head, *(entry.bare for entry in entries)])).hexdigest()
     return Content(f"sha256:{digest}", domain, base_url, entries)

@@ -1,4 +1,4 @@
-"""What serials changed, by name: a delta in memory, and the line of text that it is on disk.
+"""Changes between serials as names of sources and ids: a delta in memory, and one line of JSON on disk.
 
 A line says what one serial changed or, joined of older ones, what several in a row did. The feed gives the present
 state of each name, so a reader that was at a serial among those several gets more names than changed, and nothing
@@ -41,7 +41,7 @@ class Delta:
         return delta
 
     def add(self, later: Delta) -> None:
-        """Let *later* happen too: of each name its last change counts."""
+        """Add *later*; of each name its last change counts."""
         self.sources |= later.sources
         for repo, ids in later.capabilities.items():
             self.capabilities.setdefault(repo, {}).update(ids)
@@ -56,6 +56,7 @@ def _by_repo(composition: Composition) -> dict[str, tuple[dict[str, Any] | None,
 
 
 def _changed(old: tuple[Entry, ...], new: tuple[Entry, ...]) -> dict[str, bool]:
+    # A source that did not change brings the very tuple of before (``compose``), so most entries are not looked at.
     if old is new:
         return {}
     before, after = ({entry.id: entry for entry in share} for share in (old, new))

@@ -47,7 +47,7 @@ class RecordDetails(NamedTuple):
 
 
 class Record(NamedTuple):
-    """What was known about the source of *repo* at one *revision* of its registration.
+    """The status of the source of *repo* and its *details*, at one *revision* of its registration.
 
     That is the registration made *registered_at* with this *sequence*, which tells it from others of the name: a clock
     that stands still or was set back dates two of them alike. Files of format 2 have no sequence, which is 0 then,
@@ -70,6 +70,7 @@ def dated_faults(faults: Sequence[Fault], before: tuple[DatedFault, ...], now: s
     another line, keeps its date; the others get *now* (RFC 3339).
     """
     since = {(mark.pointer, mark.detail): mark.since for mark in before}
+    # getsizeof and not len: a text with one character beyond U+FFFF takes four bytes for each (PEP 393).
     sizes = accumulate(sum(map(getsizeof, fault[2:])) for fault in faults[:MOST_FAULTS])
     few = sum(size <= MOST_BYTES for size in sizes)
     dated = [DatedFault(*fault, now) for fault in faults[:few]]

@@ -1,4 +1,4 @@
-"""The record about a repository: what a client may ask for, and what the hub makes of it."""
+"""The registration of a repository: the fields that a client sends, and those that the hub adds."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from typing import Any, Self
 import orjson
 
 _DIGITS = 16
+"""Hexadecimal digits of the digest in an ETag, 64 bits: enough to tell states of one repo apart, no secret."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrationFields:
-    """What a client asks for. Every instance made by ``wanted`` keeps the rules of schemas/hub-registration."""
+    """The fields that a client sends. Every instance made by ``wanted`` keeps the rules of schemas/hub-registration."""
 
     repo: str
     url: str
@@ -68,7 +69,7 @@ class Registration(RegistrationFields):
         return f'"{self.revision}-{sha256(orjson.dumps(self.as_row())).hexdigest()[:_DIGITS]}"'
 
     def client_fields(self) -> RegistrationFields:
-        """Return the part that a client may ask for."""
+        """Return the fields that a client may send."""
         return RegistrationFields(**{name: getattr(self, name) for name in CLIENT_FIELDS})
 
     @classmethod

@@ -152,9 +152,10 @@ def must_be_registered(current: Registration | None, repo: str) -> Registration:
 
 
 def target(current: Registration | None, edit: Edit, author: Author) -> RegistrationFields | None:
-    """Return what *edit* wants the registration to become, None where it is to go.
+    """Return the fields that *edit* gives the registration, None to deregister it.
 
-    Raise what *edit* raises, and before it Forbidden: nobody learns by a refusal what they may not write.
+    Raise Forbidden, or what *edit* raises. Forbidden comes first: another refusal would tell a token about a
+    registration that is not its own.
     """
     if current is not None:
         author.must_own(current, current.registered_by)
@@ -162,13 +163,14 @@ def target(current: Registration | None, edit: Edit, author: Author) -> Registra
 
 
 def decide(basis: DecisionBasis, fields: RegistrationFields | None, author: Author, now: str) -> Decision:
-    """Return what becomes of a registration that *author* wants to be *fields* from *now* (RFC 3339) on.
+    """Return the decision that *author* gives a registration *fields* at *now* (RFC 3339).
 
-    None deregisters. Where it says *fields* already, nothing changes. Raise Forbidden where *author* may not write what
-    there is or what is wanted, UrlRegistered or RegistrationsFull. Nothing is kept yet.
+    None deregisters. Where it has them already, nothing changes. Raise Forbidden where *author* may not write the
+    registration as it is or as it is to be, UrlRegistered or RegistrationsFull. Nothing is stored yet.
     """
     before, revision = basis.current, basis.last_revision + 1
     registered_by = None if before is None else before.registered_by
+    # Both: nobody takes over what belongs to others, nor moves a repo into a domain that the token does not cover.
     for subject in (before, fields):
         if subject is not None:
             author.must_own(subject, registered_by)

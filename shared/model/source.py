@@ -1,6 +1,6 @@
-"""What is known of one source at one moment, and what follows from that. Pure: nothing here changes.
+"""The view of a source: its registration, status and contents at one moment, and what follows from them. Pure.
 
-Whoever wants to say something about sources takes these values, which may be read in any thread.
+Pages, findings, metrics and compositions take these values, which never change and may be read in any thread.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 LEAST_INTERVAL = 30.0
 MOST_BACKOFF = 3600.0
+"""Seconds between two checks of a source: the least, and the most after failures, unless its time to live is longer."""
+
 OVERDUE = "the next one is overdue by more than cache_ttl_seconds and an hour"
 _NEVER_CHECKED = Status()
 
@@ -50,7 +52,7 @@ NOTHING_PUBLISHED = PublishedState("", (None, None))
 
 @dataclass(frozen=True, slots=True)
 class SourceView:
-    """What is known of a source, and what is kept of it. Whatever changes the source makes another view.
+    """A source at one moment. Each change of the source makes another view.
 
     Of the hub's running time are *good*, the last check that found it in order, and *looked* (watched time), the last
     check or, before the first, the registration. *unread* tells that its URL was changed and the new one not read yet,
@@ -95,7 +97,7 @@ class SourceView:
 
     @property
     def newest(self) -> StoredContent | None:
-        """The content whose validators the next check sends, read from the same URL: what is held, else is kept."""
+        """The content whose validators the next check sends: held, else last good; None if that is of another URL."""
         newest = self.held.stored if self.held else self.last_good
         return newest if newest and newest.url == self.registration.url else None
 
@@ -143,11 +145,11 @@ class SourceView:
         return replace(self, status=self.status.moved(), held=None, faults=(), failing_since=None, unread=True)
 
     def emptied(self) -> SourceView:
-        """Return the view without any check, and without what they brought."""
+        """Return the view of a source that was never checked and has no content."""
         return SourceView(self.registration, looked=self.looked, late=self.late)
 
     def described(self) -> SourceView:
-        """Return the view whose status says of the content what is kept."""
+        """Return the view with a status that agrees with the last good content."""
         status = describing(self.status, self.last_good)
         return self if status is self.status else replace(self, status=status)
 

@@ -1,4 +1,4 @@
-"""All that is kept of a source, and what one check or one acceptance makes of it. Pure."""
+"""What storage has of a source at a start, and the update that a check or an acceptance makes of it. Pure."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Ending = Literal["changed", "unchanged", "held", "failed"]
 
 
 class StoredSource(NamedTuple):
-    """What a start finds of one source: the last *record*, the last *good* content and what is *held* in its place.
+    """What is stored of one source: its last *record*, the last *good* content and the one *held* in its place.
 
-    An engine may have made them durable at different moments, so whoever reads them decides which of them count.
+    An engine may have made them durable at different moments; ``shared.sources.restoring`` decides which count.
     """
 
     record: Record | None = None
@@ -23,11 +23,11 @@ class StoredSource(NamedTuple):
 
 
 class SourceUpdate(NamedTuple):
-    """What one check or one acceptance came to: all that is known of the source from then on.
+    """Outcome of one check or acceptance, and all that is stored of the source from then on.
 
-    *record* belongs to the registration for which it was begun. *good* and *held* are what is kept from then on;
+    *record* is of the registration that the check began with. *good* and *held* are the contents from then on;
     *writes* names the one of them that has to be written, because its content is new or was read from another URL.
-    *drops_held* tells that something was held and is kept no longer. *wait* is in how many seconds the source is due;
+    *drops_held* tells that something was held and is dropped. *wait* is in how many seconds the source is due;
     after an acceptance it is None: that changes nothing about the next check.
     """
 

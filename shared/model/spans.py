@@ -12,12 +12,16 @@ from shared.model.status import STATES
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+# In seconds.
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 KEPT_SECONDS = 30 * _DAY
 SILENCE_SECONDS = 5 * _MINUTE
+"""A look later than this after the last one leaves a gap: the hub was off, or stood still."""
+
 _WIDTHS = ((_DAY, _MINUTE), (7 * _DAY, 15 * _MINUTE))
 _OLDEST_WIDTH = 2 * _HOUR
 _IN_ORDER = frozenset({"fresh", "disabled"})
+"""The states that need nobody: a disabled source is meant to be so."""
 
 
 class Span(NamedTuple):
@@ -39,10 +43,10 @@ class Span(NamedTuple):
 
 
 def with_look(spans: Sequence[Span], now: int, counts: tuple[int, ...], *, first: bool) -> list[Span]:
-    """Return *spans* after a look at *now* that found *counts*; *first* is the first look of a process.
+    """Return *spans* after a look at *now* that saw *counts*; *first* is the first look of a process.
 
-    The last span goes on only if somebody looked a short while ago. What lies ahead of *now*, because the clock was
-    set back, is dropped.
+    The last span goes on only if the last look is at most SILENCE_SECONDS ago. What lies ahead of *now*, because the
+    clock was set back, is dropped.
     """
     history = [span._replace(until=min(span.until, now)) for span in spans if span.since <= now]
     if history and not first and now - history[-1].until <= SILENCE_SECONDS:

@@ -1,4 +1,4 @@
-"""What is known about reading a source, and how each check changes it. Pure: the clock is read elsewhere."""
+"""The status of a source, and how each check changes it. Pure: callers pass the time."""
 
 from __future__ import annotations
 
@@ -117,9 +117,10 @@ class Status:
 
 
 def state_of(status: Status, *, enabled: bool, has_content: bool, held: bool, outlived: bool) -> State:
-    """Return the state that the facts amount to; *outlived* content has not been in order for too long to serve."""
+    """Return the state by these facts; *outlived* content is too old to be served, since no check found it in order."""
     if not enabled:
         return "disabled"
+    # Content counts as a check: a source that was moved to another URL goes on being served before the first one.
     if status.checked_at is None and not has_content:
         return "never"
     if status.error is None and has_content and not outlived:

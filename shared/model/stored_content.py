@@ -1,4 +1,4 @@
-"""What is kept of a source: content with all that belongs to it, and the content that was not let in. Pure."""
+"""The content of a source with its URL and validators, and content that the shrink guard holds. Pure."""
 
 from __future__ import annotations
 
@@ -11,15 +11,19 @@ if TYPE_CHECKING:
     from shared.model.registration import Registration
 
 PATIENCE_SECONDS = 24 * 3600.0
+"""Held content is let in when every check of so long saw it; sets of served ids count for as long."""
+
 HASH_BYTES = 8
+"""Of the hash of an id. Among the 20,000 ids of an index the chance that two are alike is one in 10**11."""
+
 _PERCENT = 30
 _VALIDATOR_LENGTH = 256
 
 
 class Validators(NamedTuple):
-    """What makes the next request conditional (RFC 9110 §13.1); empty where the source sent none.
+    """The ETag and Last-Modified that make the next request conditional (RFC 9110 §13.1); "" where none was sent.
 
-    *url* is who sent them, where a redirect led to it: to other URLs they mean nothing.
+    *url* is the URL that sent them, where a redirect led to it: validators of one URL mean nothing to another.
     """
 
     etag: str = ""
@@ -27,7 +31,10 @@ class Validators(NamedTuple):
     url: str = ""
 
     def conditions(self) -> dict[str, str]:
-        """Return what was sent of the two, by name; nothing that no source sends, though a file may hold it."""
+        """Return those of the two that are there, by name, but no text that the hub would refuse from a source.
+
+        A data file that somebody edited may hold a line break, which would end the header of the request.
+        """
         pairs = {"etag": self.etag, "last_modified": self.last_modified}
         return {name: value for name, value in pairs.items() if value and is_validator(value)}
 
@@ -38,7 +45,7 @@ def is_validator(value: str) -> bool:
 
 
 class ServedIds(NamedTuple):
-    """The *ids* that were served *until* a moment of the hub's running time: a hash of 8 bytes of each, one by one."""
+    """The *ids* that were served *until* a moment of the hub's running time: HASH_BYTES of each, joined."""
 
     until: float
     ids: bytes
@@ -72,13 +79,13 @@ class StoredContent:
         return self.content.digest == other.content.digest
 
     def read_for(self, registration: Registration) -> bool:
-        """Tell whether it was read for *registration*. Without the time of registering only the URL tells that."""
+        """Tell whether it was read for *registration*, by its time and number, or by its URL in files without those."""
         if not self.registered_at:
             return self.url == registration.url
         return self.registered_at == registration.registered_at and self.sequence in {0, registration.sequence}
 
     def facts(self) -> dict[str, Any]:
-        """Return what a line of history says about the content."""
+        """Return the digest and count that a line of history has of the content."""
         return {"digest": self.content.digest, "capability_count": len(self.content.entries)}
 
 
@@ -107,12 +114,12 @@ class HeldContent:
     loss: Loss | None = None
 
     def again(self, stored: StoredContent, now: float) -> HeldContent:
-        """Return what is held after a check that saw the same content, with its new validators."""
+        """Return the value after a check that saw the same content, with the new validators of *stored*."""
         same = replace(stored, changed_at=self.stored.changed_at, instead_of=self.stored.instead_of)
         return replace(self, stored=same, seen_since=now if self.seen_since is None else self.seen_since)
 
     def missed(self) -> HeldContent:
-        """Return what is held after a check that did not see it: the day begins anew when it is seen again."""
+        """Return the value after a check that did not see it: the day begins anew when it is seen again."""
         return replace(self, seen_since=None)
 
     def outwaited(self, now: float) -> bool:

@@ -1,4 +1,4 @@
-"""Which serials the change feed can still tell: lines within a bound of bytes, the older ones joined.
+"""The change lines that the feed can still answer with: within a bound of bytes, the older ones joined.
 
 Joining saves the bytes of names that changed more than once, and what stands around the names of each line. It goes on
 a little with every write, two small pairs at most, so that no write costs as much as all lines are long.

@@ -99,7 +99,7 @@ def archived(about: dict[str, Any], files: Iterable[ArchivedFile]) -> Iterator[b
 def _head(name: str, size: int) -> bytes:
     about = tarfile.TarInfo(name)
     about.size, about.mode = size, 0o600
-    # PAX, because the older format has room for names of 100 characters and sizes of 8 GiB only.
+    # PAX, because the older format has no room for sizes from 8 GiB on.
     return about.tobuf(tarfile.PAX_FORMAT)
 
 

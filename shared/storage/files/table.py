@@ -77,7 +77,7 @@ def _load(path: Path) -> tuple[Tables, int]:
     content = content_of(path, REMEDY)
     with trusted(path, REMEDY):
         if content is None:
-            # The first write makes both files, so the previous generation alone means that somebody removed the other.
+            # A write never leaves the previous generation alone: somebody removed the other file.
             if path.with_name(path.name + PREVIOUS) in path.parent.iterdir():
                 raise damaged(path, "is missing, but its previous generation is there", REMEDY)
             return {"about": {"1": _about()}}, FORMAT
