@@ -34,11 +34,8 @@ LARGE = 64 * 1024
 """Bytes from which a document goes to the process. Sending it there and starting it costs more below."""
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
-# What Python needs to start. No more: secrets of the hub stay out of a process that reads what strangers wrote.
 _ENVIRONMENT = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH")
-_TO_END = 2.0
-"""Seconds in which a process may end by itself when its input ends, before it is killed."""
-
+_TO_END = 2.0  # seconds in which a process ends by itself when its input does, before it is killed
 _MOST_SAID = 16 * 1024
 _CRASHES = {"SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV"}
 _log = logging.getLogger("hub.sources")
