@@ -50,15 +50,19 @@ def restored(registration: Registration, stored: StoredSource, time: RunningTime
         held = None
     usable = record if record is not None and _counts(record, registration, last_good) else None
     details = usable.details if usable else RecordDetails()
+    status = _status(usable, registration, last_good)
     view = SourceView(
         registration,
-        _status(usable, registration, last_good),
+        status,
         last_good,
         _held_content(held, last_good, details, time),
         # Without a record the time begins anew: what was served goes on being served.
         good=None if last_good is None else _clamped(details.good, time.ran),
         looked=_clamped(details.looked, time.watched),
-        unread=last_good is not None and last_good.url != registration.url and held is None,
+        # A URL that was changed, and changed back before it was read, is the one that the content is from.
+        unread=last_good is not None
+        and held is None
+        and (last_good.url != registration.url or status.checked_at is None),
     )
     if view.status.error is not None:
         view = replace(view, faults=details.faults, failing_since=details.failing_since)

@@ -28,7 +28,8 @@ class SourceTable:
     """The sources that are followed, each at one of *hosts*, and *room* as far as their contents count in it.
 
     Only the event loop's thread changes anything here; ``get``, ``views`` and a copy of ``all`` are for any thread.
-    *signal* is sent after each change of a view. *generation* counts these, *states* those of the state of a source.
+    *signal* is sent after each change of a view. *generation* counts these, *states* those that have to be in a record
+    before the index shows them.
     """
 
     def __init__(self, hosts: Hosts, room: ContentRoom, time: RunningTime, max_stale: float) -> None:
@@ -79,8 +80,10 @@ class SourceTable:
         former = source.registration.url
         source.epoch = object()
         self._become(source, view)
-        # Leave before enter: at the same host the set would else lose the source that it has just got.
         if former != view.registration.url:
+            # The index shows that the new URL was not read, and only a record tells a start of it.
+            self.states += view.last_good is not None
+            # Leave before enter: at the same host the set would else lose the source that it has just got.
             self.hosts.leave(source, former)
             source.host = self.hosts.enter(source)
         if due is not None:

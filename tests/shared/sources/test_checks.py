@@ -389,6 +389,30 @@ async def test_a_check_that_fails_while_an_acceptance_is_written_is_there_after_
     assert again.sources.status("state-hub").error == hub.sources.status("state-hub").error
 
 
+@pytest.mark.parametrize("meanwhile", ["not read", "failing"])
+async def test_a_url_that_was_changed_and_changed_back_is_not_read_after_a_kill_either(
+    meanwhile: str, hub: Hub, client: httpx.AsyncClient, upstream: respx.MockRouter, tmp_path: Path
+) -> None:
+    upstream.get(ROW.url).respond(content=index())
+    upstream.get(url_of("moved")).respond(503)
+    await register(client)
+    await refresh(client)
+    for url in (url_of("moved"), ROW.url):
+        await client.patch("/v1/repos/state-hub", json={"url": url}, headers=WRITER)
+        if meanwhile == "failing" and url != ROW.url:
+            await refresh(client)
+
+    again = started_after_a_kill(hub, tmp_path / "killed")
+
+    statuses = [one.sources.status("state-hub") for one in (hub, again)]
+    assert [status.error and status.error["type"] for status in statuses] == ["source-unchecked"] * 2
+    assert [status.state for status in statuses] == ["stale"] * 2
+    # The same contents under the same serial: nobody reads the index again for a restart.
+    assert again.federation.document.substance == hub.federation.document.substance
+    await refresh(client)
+    assert started_after_a_kill(hub, tmp_path / "read").sources.status("state-hub").state == "fresh"
+
+
 @pytest.mark.parametrize(
     ("answers", "kept"),
     [

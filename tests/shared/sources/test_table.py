@@ -144,10 +144,10 @@ def test_another_registration_moves_the_source_to_its_host_and_outdates_its_chec
     assert (source.registration.revision, source.status.state, source.epoch is epoch) == (2, "stale", False)
     assert (host.sources, source.host.sources, source.host is host) == (set(), {source}, False)
     assert source.due == (before if due is None else due)
-    # The caller signals it, once the registration is scheduled.
-    assert hub.counts == (0, 0, [])
+    # The caller signals it, once the registration is scheduled; the record has to be saved.
+    assert hub.counts == (1, 0, [])
     hub.table.note("state-hub")
-    assert hub.counts == (0, 1, [True])
+    assert hub.counts == (1, 1, [True])
 
 
 async def test_a_check_is_under_way_until_it_ends_and_the_next_is_at_least_half_a_minute_later() -> None:
