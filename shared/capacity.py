@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from shared.clock import Clock
-    from shared.sources.life import Sources
+    from shared.sources import Sources
     from shared.sources.room import ContentRoom
 
 NEAR = 0.8

@@ -26,9 +26,9 @@ from shared.registry import Registry
 from shared.search import DEFAULT_PACE, Search, SearchPace
 from shared.search.index import Index
 from shared.shortage import log_failure
+from shared.sources import Sources
 from shared.sources.check import Checker
 from shared.sources.dry_run import DryRun
-from shared.sources.life import Sources
 from shared.sources.refresher import LOOK_SECONDS, Refresher
 from shared.sources.room import ContentRoom
 from shared.sources.timeline import Timeline

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from shared.model.source import Outcome
     from shared.quotas import Quotas
     from shared.search import Search
+    from shared.sources import Sources
     from shared.sources.dry_run import DryRun
-    from shared.sources.life import Sources
     from shared.storage import Edited, Store
 
 _Result = TypeVar("_Result")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from shared.discovery import links
 from shared.findings import by_repo
 from shared.pages import page, read_page_query
-from shared.pages.overtime import WINDOWS, picture
+from shared.pages.freshness import WINDOWS, picture
 from shared.pages.picture import flowers
 from shared.pages.summary import ages, all_well, by_domain, by_state, rows_of
 from shared.parameters import Readers, one_of

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from shared.clock import Clock
     from shared.model.compose import Composition, Part
     from shared.signals import SourceNotice
-    from shared.sources.life import Sources
+    from shared.sources import Sources
     from shared.storage.engine import Editions, Turn
     from shared.tally import Tally
 

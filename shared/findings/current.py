@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from shared.model.source import SourceView
     from shared.reads import Reads
     from shared.signals import EditionNotice, SourceNotice
-    from shared.sources.life import Sources
+    from shared.sources import Sources
 
 SLICE = 500
 """So many sources are looked at in one iteration of the event loop."""

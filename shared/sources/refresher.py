@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from shared.clock import Clock
     from shared.model.source import Outcome
-    from shared.sources.life import Sources
+    from shared.sources import Sources
 
 LOOK_SECONDS = 1.0
 STALL_SECONDS = 30.0

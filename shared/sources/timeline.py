@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from shared.model.spans import Span
     from shared.model.status import State
     from shared.signals import SourceNotice
-    from shared.sources.life import Sources
+    from shared.sources import Sources
     from shared.storage.engine import TimelineStore
 
 LOOK_SECONDS = 60.0

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from shared.federation import Edition
     from shared.model.compose import Composition, Part
-    from shared.sources.life import Sources
+    from shared.sources import Sources
 
 
 class Shares:

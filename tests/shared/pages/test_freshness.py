@@ -6,7 +6,7 @@ import pytest
 
 from shared.model.spans import Span
 from shared.model.status import STATES, State
-from shared.pages.overtime import HEIGHT, TOP, Box, picture
+from shared.pages.freshness import HEIGHT, TOP, Box, picture
 
 NOW = datetime(2026, 11, 23, 10, 0, 0, tzinfo=UTC)
 END = int(NOW.timestamp())
