@@ -12,7 +12,7 @@ import pytest
 from shared.hub import Pace, open_hub
 from shared.model.author import Author
 from shared.problems import StorageUnavailable
-from shared.registration import read_fields
+from shared.registration_fields import read_fields
 from shared.sources import timeline
 from shared.storage.engine import Duty
 from shared.storage.memory import MemoryEngine

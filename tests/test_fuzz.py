@@ -36,7 +36,7 @@ from shared.problems import (
     SourceProblem,
     UrlRegistered,
 )
-from shared.registration import merged, read_fields
+from shared.registration_fields import merged, read_fields
 from shared.storage.files.tiny import TinyStore
 from shared.tally import Tally
 from tests.builders import Hands, capability, demand, index, registration, url_of

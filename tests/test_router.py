@@ -96,7 +96,7 @@ def client_of(hub: Hub, *rows: Row) -> httpx.AsyncClient:
 async def has_state_hub(hub: Hub) -> None:
     """Register state-hub by the interfaces that handlers use, so that no other handler takes part."""
     from shared.model.author import Author  # noqa: PLC0415
-    from shared.registration import read_fields  # noqa: PLC0415 - one helper's own
+    from shared.registration_fields import read_fields  # noqa: PLC0415 - one helper's own
 
     hub.sources.watch(await hub.store.add(read_fields(registration(), hub.guard), Author("operator")))
 

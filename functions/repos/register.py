@@ -10,7 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from shared.parameters import Readers, flag
-from shared.registration import read_fields
+from shared.registration_fields import read_fields
 from shared.web.handling import Hub, Request, Response, json_answer, read_json, read_query
 
 if TYPE_CHECKING:

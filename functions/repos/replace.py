@@ -5,7 +5,7 @@ Idempotent: a body that equals the registration changes nothing, not even update
 
 from __future__ import annotations
 
-from shared.registration import read_fields
+from shared.registration_fields import read_fields
 from shared.web.handling import Hub, Request, Response, if_match, json_answer, read_json, read_query
 
 

@@ -5,7 +5,7 @@ null resets an optional field to its default; repo never changes. If-Match is ho
 
 from __future__ import annotations
 
-from shared.registration import merged
+from shared.registration_fields import merged
 from shared.web.handling import JSON, MERGE_PATCH, Hub, Request, Response, if_match, json_answer, read_json, read_query
 
 

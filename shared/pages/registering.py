@@ -7,7 +7,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from shared.problems import InvalidRegistration
-from shared.registration import read_fields
+from shared.registration_fields import read_fields
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

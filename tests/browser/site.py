@@ -28,7 +28,7 @@ from shared.clock import Clock
 from shared.hub import Hub, open_hub
 from shared.model.author import Author
 from shared.problems import SearchTimeout
-from shared.registration import merged, read_fields
+from shared.registration_fields import merged, read_fields
 from shared.settings import Settings
 from tests.builders import TOKEN
 

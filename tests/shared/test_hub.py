@@ -13,7 +13,7 @@ import pytest
 from shared.hub import Hub, Pace, open_hub
 from shared.model.author import Author
 from shared.problems import StartError
-from shared.registration import read_fields
+from shared.registration_fields import read_fields
 from shared.search import SearchPace, SearchRequest
 from shared.shortage import cause
 from shared.storage.files.directory import DataDirectory

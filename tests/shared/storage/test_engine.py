@@ -19,7 +19,7 @@ from shared.model.source_update import SourceUpdate, StoredSource
 from shared.model.spans import Span
 from shared.model.status import STATES, Status
 from shared.model.stored_content import HeldContent, StoredContent
-from shared.registration import read_fields
+from shared.registration_fields import read_fields
 from shared.storage.engine import Engine, Head, RunningSeconds, StoredEdition
 from shared.storage.files import FilesEngine
 from shared.storage.memory import MemoryEngine

@@ -8,7 +8,7 @@ import pytest
 from shared.fetch.guard import Guard
 from shared.model.registration import Registration, RegistrationFields
 from shared.problems import InvalidRegistration
-from shared.registration import merged, read_fields
+from shared.registration_fields import merged, read_fields
 from tests.builders import registration
 
 GUARD = Guard((), (80, 443))
