@@ -38,13 +38,13 @@ class ServedEdition(NamedTuple):
 
 def every(sources: Mapping[str, SourceView], federation: ServedEdition) -> list[Finding]:
     """Return every finding about *sources* and about what *federation* serves, in the order of their keys."""
-    found = {repo: list(of_source(source)) for repo, source in sources.items()}
+    by_source = {repo: list(of_source(source)) for repo, source in sources.items()}
     for repo in federation.edition.document.missing_required:
         source = sources.get(repo)
         off = source is not None and not source.registration.enabled
         action = "Enable it: {enable}; or register" if off else "Have it checked: {refresh}; or register"
-        _note_missing(federation, repo, found.setdefault(repo, []), f"{action} it as not required: {{optional}}.")
-    of_sources = [finding for those in found.values() for finding in those]
+        _note_missing(federation, repo, by_source.setdefault(repo, []), f"{action} it as not required: {{optional}}.")
+    of_sources = [finding for those in by_source.values() for finding in those]
     domains = {part.repo: part.registration.domain for part in federation.edition.parts}
     domains |= {repo: source.registration.domain for repo, source in sources.items()}
     without_domain = [*of_sources, *_conflicts(federation)]
@@ -74,20 +74,20 @@ def by_repo(findings: Iterable[Finding]) -> list[list[Finding]]:
     return sorted(newest, key=lambda those: SEVERITIES.index(those[0].severity))
 
 
-def _note_missing(federation: ServedEdition, repo: str, found: list[Finding], action: str) -> None:
-    """Add to *found*, the findings about *repo*, that the federated index is incomplete.
+def _note_missing(federation: ServedEdition, repo: str, of_repo: list[Finding], action: str) -> None:
+    """Add to *of_repo*, the findings about *repo*, that the federated index is incomplete.
 
     The finding that is its cause gets the kind; without one there is a new finding with *action*.
     """
-    for place, finding in enumerate(found):
+    for place, finding in enumerate(of_repo):
         if finding.kind != "held":
             detail = f"{finding.detail} The federated index is incomplete, because this repo is required."
             also = (*finding.also, "missing-required")
-            found[place] = replace(finding, severity="error", detail=detail, also=also)
+            of_repo[place] = replace(finding, severity="error", detail=detail, also=also)
             return
     since = federation.since.get(missing(repo), federation.edition.document.generated_at)
     detail = "The federated index is incomplete: this repo is required, and nothing of it is served."
-    found.append(finding_of("missing-required", repo, since, detail, action))
+    of_repo.append(finding_of("missing-required", repo, since, detail, action))
 
 
 def _conflicts(federation: ServedEdition) -> Iterator[Finding]:

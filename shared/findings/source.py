@@ -117,6 +117,7 @@ def _of_held(source: SourceView) -> Finding:
     if held.loss is not None:
         missing, most = held.loss
         detail += f" With what left within 24 hours it would be {missing:,} of {most:,}."
+    # In another state, such as stale, the date of the state is not that of the hold.
     since = source.status.state_since if source.status.state == "held" else held.stored.changed_at
     action = (
         "If that is meant, let it in: {accept}; else publish the whole index again. It gets in by "

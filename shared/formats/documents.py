@@ -72,6 +72,7 @@ def _parse(text: str) -> Any:  # noqa: ANN401 - data not yet checked
         try:
             return strict_json.parse(text.encode(), characters.refused)
         except strict_json.NotJson:
+            # YAML may begin with a brace too, as in {a: 1}, and gives a place in JSON that is broken.
             pass
         except strict_json.NotStrictJson as fault:
             raise DocumentFaulty([_placed_strictly(text, fault)]) from fault

@@ -78,10 +78,13 @@ _COLON = "Put a text that holds a colon and a blank in quotes."
 _ALIGN = "Align this key with those above it; put a text of several lines in quotes."
 _CONFLICT = re.compile(r"^<{7} .*$", re.MULTILINE)
 _POINTER = "version https://git-lfs.github.com/spec/"
+# A key alone, perhaps in a list: the text before a colon that stands in the wrong place.
 _KEY = re.compile(r"\s*(?:- +)*[\w.-]+")
 _STARTS_KEY = re.compile(r"[\w.-]+:(?:\s|$)")
 _TEXT_BEGINS = re.compile(r":\s+$")
+# An anchor or alias without a name: a text that just begins with the sign.
 _BARE_SIGN = re.compile(r"(?:^|\s)[*&]$")
+# A key with no blank behind its colon, as in name:One, which YAML takes for a text; no URL.
 _CLOSE_KEY = re.compile(r"\s*(?:- +)*[\w.-]+:(?!//)\S")
 
 

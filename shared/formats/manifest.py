@@ -75,6 +75,7 @@ def _check(sources: list[Any], most: int) -> tuple[list[Offence], set[int]]:
     good: set[int] = set()
     check_source, earlier = _checkers()[1], set[tuple[str, str]]()
     for place, source in enumerate(sources):
+        # What stands behind the last fault was not checked, so it is not among the good ones either.
         if len(offences) >= most:
             break
         broken_rules = check_source(source) + _checked_further(source, earlier)

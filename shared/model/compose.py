@@ -70,6 +70,7 @@ def compose(parts: Iterable[Part]) -> Composition:
     ordered = sorted(parts, key=lambda part: part.repo)
     visible = [part for part in ordered if part.state != "disabled"]
     claims = _claims(visible)
+    # The first claim is that of the earliest registered repo (``_claims``).
     winners = {entry_id: claim[0][0] for entry_id, claim in claims.items()}
     shares = [_share(part, winners) for part in visible]
     conflicts = [_conflict(entry_id, claims[entry_id]) for entry_id in sorted(claims)]

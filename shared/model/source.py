@@ -114,6 +114,7 @@ class SourceView:
 
     def outlived(self, ran: float, max_stale: float) -> bool:
         """Tell whether checks fail and found the content in order longer than *max_stale* seconds before *ran*."""
+        # A source that nobody checked has not failed, so its content does not grow too old (SourceUnchecked).
         failing = self.status.error is not None and not self.status.unchecked
         return failing and self.good is not None and ran - self.good > max_stale
 

@@ -112,6 +112,7 @@ class Status:
         self, state: State, now: str, *, held_digest: str | None = None, next_check_at: str | None = None
     ) -> Status:
         """Return the status in *state*, with what is held and when it is read next; ``state_since`` moves with it."""
+        # A state that stays keeps its date, also over a change of what is held.
         since = now if state != self.state or self.state_since is None else self.state_since
         return replace(self, state=state, state_since=since, held_digest=held_digest, next_check_at=next_check_at)
 

@@ -117,6 +117,7 @@ __all__ = [
 
 def _types(base: type[Problem]) -> Iterable[type[Problem]]:
     for kind in base.__subclasses__():
+        # A class without a slug is a group of types, such as SourceProblem.
         if hasattr(kind, "slug"):
             yield kind
         yield from _types(kind)

@@ -61,6 +61,7 @@ class Problem(Exception):  # noqa: N818 - the standard's term, RFC 9457
             "title": self.title,
             "status": self.answer_status,
             "detail": self.detail,
+            # A reference relative to the host (RFC 9457 §3.1.5): behind a proxy the hub may lie beneath a path.
             "instance": urlsplit(public_url).path + instance,
         }
         if self.errors:

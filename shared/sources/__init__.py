@@ -71,6 +71,7 @@ class Sources:
         # First of all: the moments in the records are of the running time, and are clamped to it.
         self._time.resume(*running)
         sources = [restored(row, stored[row.repo], self._time) for row in rows]
+        # Noted here, and removed by ``tidy`` once the hub serves: a start that fails must not have changed anything.
         for view, _ in sources:
             if view.held is None:
                 self._holdings.ignore(view.repo, held_only=view.last_good is not None)
@@ -189,6 +190,7 @@ class Sources:
         source = self._table.require(repo)
         must_be_readable(source)
         outcome = None
+        # None comes from a check that met a cool-down before it was asked for by name here: the next one goes through.
         while outcome is None:
             self._table.ask(source)
             outcome = await asyncio.shield(self._checks.start(source))
@@ -199,6 +201,7 @@ class Sources:
 
         It comes to None, and nothing is fetched, while the host is in a Retry-After cool-down.
         """
+        # Shielded, as in ``refresh``: a caller that goes away must not end a check that others wait for.
         return asyncio.shield(self._checks.start(self._table.require(repo)))
 
     async def refresh_all(self, repos: Iterable[str]) -> list[Outcome]:

@@ -81,6 +81,7 @@ def conflicts(repo: str, content: Content, parts: Iterable[Part]) -> list[dict[s
     """Return which ids of *content* other repos publish already, who serves each, and whether both say the same."""
     new = {entry.id: entry for entry in content.entries}
     result: dict[str, dict[str, Any]] = {}
+    # In the order of ``compose``: of several repos that claim an id, the first one here serves it.
     for part in sorted(parts, key=lambda part: part.registration.precedence):
         for entry in part.content.entries if part.content and part.repo != repo else ():
             if entry.id in new and entry.id not in result:

@@ -100,6 +100,7 @@ class Hosts:
         self.under_way[share.owner] += 1
         share.busy += 1
         self.checks += 1
+        # Here and not when the task runs: whoever waits for *idle* must not see it between the two.
         self.idle.clear()
 
     def end(self, share: Share) -> None:

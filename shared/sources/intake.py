@@ -57,6 +57,7 @@ class Intake:
         status = view.status.checked(now, result.http_status, result.size, duration)
         content = result.content or _content(last)
         new = StoredContent(row.url, result.validators, now, content, row.registered_at, sequence=row.sequence)
+        # Compared with what is served first: a source that went back to it ends the hold.
         if last_good and new.says_the_same(last_good):
             return self._stays(source, replace(new, changed_at=last_good.changed_at, past=last_good.past), status)
         if held and new.says_the_same(held.stored):
@@ -136,6 +137,7 @@ class Intake:
         ahead = source.starts_after(source.due if wait is None else now + wait) - now
         at, described = self._clock.stamp(ahead), after.described()
         settled = described.settled(time.ran, time.watched, self._max_stale, self._clock.stamp, at)
+        # Told to the engine, which would have to look for a held file after every check otherwise.
         drops = source.view.held is not None and after.held is None
         return SourceUpdate(outcome, settled.record(max(ahead, 0.0)), after.last_good, after.held, writes, drops, wait)
 

@@ -100,6 +100,7 @@ def _waits(held: StoredContent, registration: Registration, last_good: StoredCon
 
 
 def _counts(record: Record, registration: Registration, last_good: StoredContent | None) -> bool:
+    # Format 1 of the records had neither revision nor time of registering: its URL is all that tells.
     if record.revision == 0:
         mine = record.url == registration.url
     else:

@@ -92,6 +92,7 @@ class MemoryHoldings(Holdings):
 
     async def settle(self, update: SourceUpdate, is_current: Callable[[], bool]) -> bool:
         """Keep the promise."""
+        # Nothing is awaited from here to the return, as the port demands.
         if not is_current():
             return False
         stored = self._sources.get(update.record.repo, StoredSource())._replace(record=update.record)

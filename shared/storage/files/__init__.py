@@ -57,6 +57,7 @@ class FilesEngine(Engine):
         try:
             self._read()
         except BaseException:
+            # Else the lock would be held for as long as this object lives, also against a second try.
             self.release()
             raise
 
@@ -79,6 +80,7 @@ class FilesEngine(Engine):
 
     async def snapshot(self, made_at: str) -> FilesSnapshot:
         """Keep the promise."""
+        # Neither a write nor a composition may come between two files. Contents may: a start decides which count.
         async with self.registrations.quiet(), self.editions.turn():
             taking = asyncio.create_task(asyncio.to_thread(FilesSnapshot, self._folder, self._about(made_at)))
             try:
@@ -93,6 +95,7 @@ class FilesEngine(Engine):
     @contextlib.contextmanager
     def at_rest(self) -> Iterator[FilesSnapshot]:
         """Keep the promise."""
+        # Not exists, which says no to a link that leads nowhere: that is a broken hub, and no empty folder.
         if not os.path.lexists(self._folder / "registrations.json"):
             raise StartError(f"{self._folder} holds nothing of a hub.")
         with reading(self._folder):
