@@ -49,7 +49,7 @@ def write_whole(path: Path, content: bytes, *, keep_previous: bool = False) -> N
 
 
 def _put_back(path: Path, draft: Path, before: IO[bytes] | None) -> str:
-    """Let *path* be what it was *before*, by way of *draft*; return what may still bring the new content.
+    """Restore the content *before* of *path*, by way of *draft*; return what may still bring the new content.
 
     The process goes on with the old content, so the next start should read that as well.
     """
@@ -111,7 +111,7 @@ def _keep_if_possible(path: Path) -> None:
 
 
 def _keep(path: Path, suffix: str) -> None:
-    """Keep what *path* holds under its name + *suffix* as well: by a hard link, or by a copy on volumes without."""
+    """Store the content of *path* under its name + *suffix* too: by a hard link, or a copy on volumes without links."""
     # By way of a spare name, because ``link`` refuses one that is taken, and removing that first would leave a moment
     # without a previous generation.
     spare = path.with_name(f".draft-{path.name}{suffix}")

@@ -53,7 +53,7 @@ def _fields(kind: type) -> tuple[tuple[str, Fits], ...]:
 
 
 def _test(name: str, hint: Any) -> Fits:  # noqa: ANN401 - any type that a field may have
-    """Return what tells whether a value fits a field called *name* of the type *hint*."""
+    """Return the test whether a value fits a field called *name* of the type *hint*."""
     origin, inner = get_origin(hint), get_args(hint)
     if origin is UnionType:
         tests = [_test(name, option) for option in inner]

@@ -84,7 +84,7 @@ def _parse(text: str) -> Any:  # noqa: ANN401 - data not yet checked
 
 
 def _placed_strictly(text: str, fault: strict_json.NotStrictJson) -> Fault:
-    """Return the fault of a JSON document; where JSON tells no place, YAML knows what is repeated or too deep."""
+    """Return the fault of a JSON document, placed by the YAML reader where the JSON reader gives no place."""
     if fault.line is not None and fault.column is not None:
         return Fault(fault.line, fault.column, "", str(fault))
     try:

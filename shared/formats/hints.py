@@ -1,4 +1,4 @@
-"""What to do about a fault, where that can be told from the text and the value that stand there."""
+"""Hints on how to mend a fault of a document, made of the text and the value at its place; None for no hint."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def read_manifest(body: bytes) -> dict[str, Any]:
 
 
 def sift_manifest(body: bytes) -> SiftedManifest:
-    """Return what is in order in *body* and what is not; raise as read_manifest for what is neither YAML nor JSON."""
+    """Return the manifest in *body* with its entries sorted into good and bad; raise as read_manifest for no YAML."""
     text, manifest = read_data(body)
     frame = _checkers()[0](manifest)
     sources = manifest.get("sources") if isinstance(manifest, dict) else None

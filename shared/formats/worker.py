@@ -97,7 +97,7 @@ def _framed(lines: list[bytes]) -> Iterator[bytes]:
 
 
 def answer(body: bytes, kind: str, publisher: Publisher = UNKNOWN) -> list[bytes]:
-    """Return the lines that say what reading *body*, of the format called *kind* or a MANIFEST, came to."""
+    """Read *body*, of the format called *kind* or a MANIFEST, and return the lines of the answer; raise nothing."""
     try:
         if kind == MANIFEST:
             whole, faults, *entries = sift_manifest(body)

@@ -51,7 +51,7 @@ _ESCAPED_STAND_IN = re.compile(r"\\(?:u|U0000)fdd[01]", re.IGNORECASE)
 
 
 class ValuePlace(NamedTuple):
-    """Where a value starts, counted from 1, and a plain scalar as it is written there; None for everything else."""
+    """Where a value starts, counted from 1, and the text of a plain scalar (*scalar*); None for other values."""
 
     line: int
     column: int

@@ -98,7 +98,10 @@ def _claims(parts: list[Part]) -> dict[str, list[tuple[Part, Entry]]]:
 
 
 def _share(part: Part, winners: dict[str, Part]) -> tuple[Entry, ...]:
-    """Return what of *part* is served: without a conflict the very tuple of its content, so that it is known again."""
+    """Return the entries of *part* that are served; without a conflict the very tuple of its content.
+
+    So that whoever compares two compositions sees by identity what did not change (``Delta.between``).
+    """
     if winners.keys().isdisjoint(entry.id for entry in part.entries):
         return part.entries
     return tuple(entry for entry in part.entries if winners.get(entry.id, part) is part)

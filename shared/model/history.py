@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from shared.model.registration import Registration
 
 Facts = dict[str, Any]
-"""What a line holds of one side of a change: fields of a registration, or what an acceptance let in."""
+"""One side of a change in a line: fields of a registration, or the digest and count of an accepted content."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

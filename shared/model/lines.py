@@ -31,7 +31,7 @@ class Delta:
 
     @classmethod
     def between(cls, before: Composition, after: Composition) -> Self:
-        """Return what makes *after* of *before*."""
+        """Return the names that differ between *before* and *after*, by source and by capability."""
         old, new = _by_repo(before), _by_repo(after)
         repos = sorted(old.keys() | new.keys())
         delta = cls(sources={repo: repo in new for repo in repos if old.get(repo, _NONE)[0] != new.get(repo, _NONE)[0]})
@@ -84,7 +84,7 @@ class ChangeLine(NamedTuple):
 
     @classmethod
     def joined(cls, lines: Sequence[ChangeLine]) -> Self:
-        """Return one line that says what *lines*, which follow one on the other, do: each name once, as it was last.
+        """Return one line for *lines*, whose serials are consecutive: each name once, by its last change.
 
         Its text is never longer than theirs. Versions that know no joined lines take it for that of its last serial
         alone: their window is shorter.
@@ -126,7 +126,7 @@ def _names(delta: Any) -> bool:  # noqa: ANN401 - JSON that is checked here
 
 
 def union(lines: Iterable[ChangeLine]) -> Delta:
-    """Return what *lines*, the older first, changed together."""
+    """Return the delta of all *lines*, the oldest first, together."""
     delta = Delta()
     for line in lines:
         delta.add(line.delta)

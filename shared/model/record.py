@@ -19,7 +19,7 @@ MOST_BYTES = 32 * 1024
 
 
 class DatedFault(NamedTuple):
-    """One fault of the index that the last check brought: its place, what is wrong, and since when it is."""
+    """One fault of the index of the last check: its place, what is wrong, and *since* when (RFC 3339)."""
 
     line: int
     column: int

@@ -56,7 +56,7 @@ class Registration(RegistrationFields):
 
     @property
     def precedence(self) -> tuple[int, str, str]:
-        """What sorts registrations by who was first; the time counts only among those that no store has numbered."""
+        """The sort key by which the earlier registration comes first; the time counts only where *sequence* is 0."""
         return self.sequence, self.registered_at, self.repo
 
     @property

@@ -107,7 +107,7 @@ class SourceView:
         return Part(self.registration, self.status.state, self.status.changed_at, content)
 
     def record(self, wait: float) -> Record:
-        """Return what is recorded of the source, whose next check is due in *wait* seconds."""
+        """Return the record of the source, whose next check is due in *wait* seconds."""
         row, seen_since = self.registration, self.held.seen_since if self.held else None
         details = RecordDetails(self.faults, self.failing_since, seen_since, self.good, self.looked, wait)
         return Record(row.repo, row.url, row.registered_at, row.revision, self.status, details, row.sequence)
@@ -185,7 +185,7 @@ class SourceView:
         return replace(doubted, status=status.settled(state, stamp(), held_digest=digest, next_check_at=at))
 
     def _doubt(self, *, late: bool) -> str | None:
-        """Return why what is kept may not be what the source publishes, although no check failed; None if it is."""
+        """Return why the last good content may be outdated although no check failed; None where it is not."""
         if self.last_good is None:
             return None
         if self.unread:
@@ -204,7 +204,7 @@ def patience(ttl: int) -> float:
 
 
 def describing(status: Status, last_good: StoredContent | None) -> Status:
-    """Return *status* with what it says about the content in step with *last_good*, which outlives a crash better."""
+    """Return *status* with digest, date and count of *last_good*, which is durable before the record of the status."""
     if last_good is None or (status.digest, status.changed_at) == (last_good.content.digest, last_good.changed_at):
         return status
     return replace(

@@ -87,7 +87,7 @@ def _end(span: Span, width: int) -> int:
 
 
 def _merged(before: Span, span: Span, end: int) -> tuple[Span, Span | None]:
-    """Return the one span that stands for all up to *end*, and what of *span* lies after it."""
+    """Return one span for both up to *end*, and the rest of *span* after it, None where there is none."""
     joined = before.until == span.since
     if joined and before.counts == span.counts:
         return before._replace(until=span.until), None

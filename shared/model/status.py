@@ -71,7 +71,7 @@ class Status:
         )
 
     def moved(self) -> Status:
-        """Return the status after the URL was changed: what it says of the content stays, of the checks nothing."""
+        """Return the status after the URL was changed: without the facts of checks, with those of the content."""
         return replace(
             self,
             checked_at=None,

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class Sources:
-    """The sources by repo. *signal* tells of each change of one that is followed, comes or goes.
+    """The sources by repo. *signal* is sent for each change of a source, and when one comes or goes.
 
     *wake* is set whenever another check may begin, *idle* while the schedule has none under way and none to begin.
     *record_saver* writes down what changes.
@@ -81,7 +81,7 @@ class Sources:
         self.spread()
 
     def tidy(self) -> None:
-        """Remove what a crash or an older registration left behind of contents."""
+        """Remove the contents that a crash or an older registration left behind."""
         self._holdings.tidy({source.view.repo for source in self._table.all()})
 
     @property
@@ -197,9 +197,9 @@ class Sources:
         return outcome
 
     def check(self, repo: str) -> Awaitable[Outcome | None]:
-        """Begin a check of *repo*, or join the one under way; awaiting it comes to what ``refresh`` returns and raises.
+        """Begin a check of *repo*, or join the one under way; its result and errors are those of ``refresh``.
 
-        It comes to None, and nothing is fetched, while the host is in a Retry-After cool-down.
+        The result is None, and nothing is fetched, while the host is in a Retry-After cool-down.
         """
         # Shielded, as in ``refresh``: a caller that goes away must not end a check that others wait for.
         return asyncio.shield(self._checks.start(self._table.require(repo)))
@@ -220,7 +220,7 @@ class Sources:
         return await self._settling.accept(self._table.require(repo), served, held, self._intake)
 
     def deciding(self, repo: str) -> contextlib.AbstractAsyncContextManager[None]:
-        """Let nobody else decide within what is served and held of *repo*.
+        """Return the lock under which the contents of *repo* are decided; while it is held, no check or acceptance is.
 
         Raise RepoNotFound, or StorageUnavailable while another process is on duty.
         """

@@ -82,7 +82,7 @@ class Intake:
         return self._let_in(source, replace(new, past=past), status)
 
     def _stays(self, source: Source, new: StoredContent, status: Status) -> SourceUpdate:
-        """Keep *new*, which says what is served already. Its content is written where it came from another URL."""
+        """Return the update to *new*, which has the digest of the last good content; written if it has another URL."""
         last_good = source.view.last_good
         moved = last_good is not None and last_good.url != new.url
         after = replace(source.view, last_good=new, held=None, status=status)
@@ -96,7 +96,7 @@ class Intake:
         return self._checked(source, replace(source.view, last_good=new, held=None, status=status), "changed", "good")
 
     def failed(self, source: Source, problem: SourceProblem, duration: int) -> SourceUpdate:
-        """Return what a check of *duration* milliseconds came to that failed with *problem*: what is kept stays."""
+        """Return the update of a check that took *duration* milliseconds and failed with *problem*: contents stay."""
         now, view = self._clock.stamp(), source.view
         after = replace(
             view,
@@ -108,14 +108,14 @@ class Intake:
         return self._checked(source, after, "failed")
 
     def accepted(self, source: Source, held: StoredContent) -> SourceUpdate:
-        """Return what it comes to that somebody lets in *held* in the place of what is served."""
+        """Return the update of an acceptance, by which *held* replaces the last good content."""
         new = replace(held, changed_at=self._clock.stamp(), instead_of="")
         return self._settled(source, replace(source.view, last_good=new, held=None), "changed", "good")
 
     def _checked(
         self, source: Source, after: SourceView, outcome: Ending, writes: Literal["good", "held"] | None = None
     ) -> SourceUpdate:
-        """Return what a check came to that makes *source* what *after* is; set what every check brings with it."""
+        """Return the update of a check that makes *after* the view of *source*; set the moments every check sets."""
         if after.status.error is None:
             after = replace(
                 after, looked=self._time.watched, faults=(), failing_since=None, good=self._time.ran, unread=False

@@ -53,7 +53,7 @@ class RecordSaver:
         self._saved = time.clock.monotonic()
 
     async def run(self) -> None:
-        """Save now and then what changed, for ever; where nothing does, now and then how long the hub has run."""
+        """Call ``save`` every *save_seconds*; never returns. A save that fails is logged and tried again."""
         while True:
             await asyncio.sleep(self._save_seconds)
             await self._save_or_log()

@@ -145,7 +145,7 @@ def _wait(
 
 
 def admit(views: Sequence[SourceView], room: ContentRoom, time: RunningTime) -> list[SourceView]:
-    """Give *room* to what *views* serve and then to what is held of them, each in the order of registration.
+    """Give *room* to the last good contents of *views* and then to the held ones, both in the order of registration.
 
     What does not fit, because the bounds are lower than they were, is neither served nor held in what is returned, and
     both the log and the finding ``hub-full`` say so. Its content stays where it is kept, for a start with more room.
@@ -161,7 +161,7 @@ def admit(views: Sequence[SourceView], room: ContentRoom, time: RunningTime) -> 
 
 
 def _serving(view: SourceView, room: ContentRoom, time: RunningTime) -> SourceView:
-    """Return *view* if there is room for what is kept, or nothing is; else one that serves and holds nothing."""
+    """Return *view* where *room* admits its last good content, or it has none; else one without any content."""
     last_good = view.last_good
     if last_good is None:
         return view
@@ -181,7 +181,7 @@ def _serving(view: SourceView, room: ContentRoom, time: RunningTime) -> SourceVi
 
 
 def _holding(view: SourceView, room: ContentRoom) -> SourceView:
-    """Return *view* if there is room for what is held, or nothing is; else one that holds nothing."""
+    """Return *view* where *room* admits its held content, or it has none; else one that holds nothing."""
     if view.held is None:
         return view
     try:

@@ -25,7 +25,7 @@ class Size(NamedTuple):
 
 
 def size_of(content: Content | None) -> Size:
-    """Return what *content* takes up; nothing takes nothing."""
+    """Return the size of *content*, zero for None."""
     entries = content.entries if content else ()
     return Size(len(entries), sum(len(entry.json) for entry in entries))
 
@@ -65,7 +65,7 @@ class ContentRoom:
         return growth
 
     def give_back(self, reserved: Size) -> None:
-        """Count no longer what was *reserved*: by now its content is counted, or it does not come."""
+        """Count *reserved*, of ``reserve``, no longer: the content is counted by itself now, or was not stored."""
         self.used = _sum(self.used, reserved, -1)
 
     def take(self, *contents: Content | None) -> None:

@@ -49,7 +49,7 @@ def loss_within_a_day(last_good: StoredContent, after: Content, now: float) -> L
 
 
 def past_of(last_good: StoredContent, after: Content, now: float) -> tuple[ServedIds, ...]:
-    """Return what is to be remembered of the past when *after* takes the place of *last_good*: at most MOST_PAST sets.
+    """Return the sets of served ids to store when *after* replaces *last_good*: at most MOST_PAST of them.
 
     A set that is smaller than what is served later can never be the largest again, so it is dropped.
     """

@@ -64,7 +64,7 @@ class UnreadDocuments:
         self._admit()
 
     def _next_owner(self) -> str | None:
-        """Return who is the next to have room in all: the first of those who wait and have not all of their own."""
+        """Return the first owner who waits and may have *largest* bytes more of its own half, or None."""
         most = self._most // 2 - self.largest
         return next((owner for owner in self._lines if self._bytes[owner] <= most), None)
 

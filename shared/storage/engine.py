@@ -56,7 +56,7 @@ class Editions(Protocol):
     """The editions of the federated index: serial, change lines, one composition at a time."""
 
     def load(self) -> StoredEdition:
-        """Return what was served last; raise StartError for what can't be trusted. Nothing is written."""
+        """Return the edition that was served last; raise StartError for a damaged file. Nothing is written."""
         ...
 
     def begin(self, head: Head, lines: Sequence[ChangeLine]) -> None:
@@ -86,7 +86,7 @@ class Holdings(Protocol):
     """Contents and states of sources. What of them is let in, and which of it counts at a start, is decided above."""
 
     def load(self, registrations: Iterable[Registration]) -> StoredSources:
-        """Return what is kept of *registrations*; raise StartError for what can't be trusted. Nothing is written."""
+        """Return what is stored of *registrations*; raise StartError for a damaged file. Nothing is written."""
         ...
 
     async def settle(self, update: SourceUpdate, is_current: Callable[[], bool]) -> bool:
@@ -135,7 +135,7 @@ class TimelineStore(Protocol):
         ...
 
     async def save(self, spans: Sequence[Span]) -> None:
-        """Record *spans* in the place of what was, also where the caller is cancelled; raise StorageUnavailable."""
+        """Replace the recorded spans by *spans*, also where the caller is cancelled; raise StorageUnavailable."""
         ...
 
 

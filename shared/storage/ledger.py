@@ -119,7 +119,7 @@ class RulesStore(Store):
 
     @abstractmethod
     async def _write(self, repo: str, edit: Edit | Note, author: Author) -> Decision:
-        """Decide *edit* on what the write before it left, and return the decision once it is kept."""
+        """Decide *edit* by the registrations after the write before, and return the decision once it is durable."""
 
     async def add(self, fields: RegistrationFields, author: Author) -> Registration:
         """Keep the promise of Store, as all of these do."""

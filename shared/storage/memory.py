@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 
 class MemoryStore(LedgerStore):
-    """Decides at once: a write never waits, so none comes between it and what it decides on."""
+    """A store that decides and applies each write without an ``await``, so that no other comes in between."""
 
     def __init__(
         self, clock: Clock, bounds: RegistrationBounds = DEFAULT_BOUNDS, lines: HistoryLines | None = None

@@ -48,7 +48,7 @@ class ContentFolder:
             raise self._unusable(fault) from fault
 
     def must_be_usable(self) -> None:
-        """Raise StartError for something of the folder's name that is no folder: what it held would not be seen."""
+        """Raise StartError where a file has the name of the folder: the contents would seem to be gone."""
         with contextlib.suppress(FileNotFoundError):
             if not stat.S_ISDIR(os.lstat(self._folder).st_mode) and not self._folder.is_dir():
                 raise self._unusable(NotADirectoryError(0, "Not a directory"))
@@ -101,7 +101,7 @@ class ContentFolder:
             self._remove(draft)
 
     def sync(self) -> None:
-        """Make what was placed survive a power cut, or raise StorageUnavailable. For any thread."""
+        """Sync the folder, so that contents placed and dropped survive a power cut; or raise StorageUnavailable."""
         try:
             sync_folder(self._folder)
         except OSError as fault:
@@ -189,6 +189,6 @@ class ContentFolders:
         self.held.tidy(repos)
 
     def sync(self) -> None:
-        """Make what was placed and dropped survive a power cut. For any thread."""
+        """Sync both folders, or raise StorageUnavailable. For any thread."""
         self.good.sync()
         self.held.sync()

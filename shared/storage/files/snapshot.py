@@ -84,7 +84,7 @@ def _names(folder: Path, before: str = "") -> Iterator[str]:
 
 
 def _linked(folder: Path, name: str, links: Path) -> tuple[Path, int] | None:
-    """Link a file and return where, and how long it is; None for one that is gone by now.
+    """Link a file and return the path of the link and its size in bytes; None where the file is gone by now.
 
     What was read from a source that is deregistered is dropped at any time; all other files stay or are replaced.
     """
