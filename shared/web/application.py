@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
@@ -89,15 +90,17 @@ class _Router(Router):
     def __init__(self, routes: Sequence[Route], lifespan: Any) -> None:  # noqa: ANN401 - Starlette's own type is not public
         super().__init__(routes, redirect_slashes=False, default=_answer_elsewhere, lifespan=lifespan)
         self._plain = {route.path: route for route in routes if not route.param_convertors}
+        for route in routes:
+            # Starlette's patterns end with ``$``, which admits a line feed after it: /metrics%0A would be /metrics, and
+            # pass a proxy that keeps that from strangers.
+            route.path_regex = re.compile(route.path_regex.pattern.removesuffix("$") + r"\Z")
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or run the lifespan."""
         path = scope["path"] if scope["type"] == "http" else ""
         route = self._plain.get(path)
         if route is None:
-            # Starlette's patterns end with ``$``, which admits a line feed after it: /metrics%0A would be /metrics, and
-            # pass a proxy that keeps that from strangers.
-            await (self.default if path.endswith("\n") else super().app)(scope, receive, send)
+            await super().app(scope, receive, send)
             return
         scope.update(router=self, route=route, endpoint=route.endpoint, path_params={})
         await route.handle(scope, receive, send)
