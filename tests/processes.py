@@ -55,6 +55,16 @@ class Server:
         with contextlib.closing(self.connect()) as connection:
             return ask(connection, method, path, body)
 
+    def registrations(self) -> dict[str, dict[str, Any]]:
+        """Return every registration by its repo, from as many pages as that takes."""
+        rows, cursor = dict[str, dict[str, Any]](), ""
+        while True:
+            page = self.ask("GET", f"/v1/repos?limit=1000{cursor}").json()
+            rows |= {row["repo"]: row for row in page["repos"]}
+            if page["next"] is None:
+                return rows
+            cursor = f"&cursor={page['next']}"
+
     def said(self) -> str:
         """Return what it said on stderr so far, and leave the place where it writes next, which both share, alone."""
         log = self.log.fileno()

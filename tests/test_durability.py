@@ -65,16 +65,11 @@ class Stream:
 
 
 def all_registered(server: Server) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
-    cursor = ""
-    while True:
-        page = server.ask("GET", f"/v1/repos?limit=1000{cursor}").json()
-        for row in page["repos"]:
-            del row["source"]
-            found[row["repo"]] = row
-        if page["next"] is None:
-            return found
-        cursor = f"&cursor={page['next']}"
+    """Return every registration without its source, of which each start knows something else."""
+    rows = server.registrations()
+    for row in rows.values():
+        del row["source"]
+    return rows
 
 
 def test_what_was_answered_is_there_after_a_kill_at_any_moment(tmp_path: Path) -> None:

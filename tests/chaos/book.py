@@ -136,7 +136,7 @@ class Book:
         """Read everything, *repos* to the last line of their history; *meanwhile* not all has to be shown yet."""
         if not meanwhile:
             self._await_the_owed(server)
-        rows = {row["repo"]: row for row in server.ask("GET", "/v1/repos?limit=1000").json()["repos"]}
+        rows = server.registrations()
         self.expect(rows.keys() <= self.rows.keys(), f"nobody registered {rows.keys() - self.rows.keys()}")
         document = self._document(server)
         for repo, known in self.rows.items():

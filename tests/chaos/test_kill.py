@@ -136,7 +136,7 @@ def check_document(world: World, document: dict[str, Any]) -> None:
 
 def check_after_the_start(server: Server, world: World) -> None:
     """Check that all that was answered is there, and nothing that was not asked for."""
-    rows = {row["repo"]: row for row in server.ask("GET", "/v1/repos?limit=1000").json()["repos"]}
+    rows = server.registrations()
     document = server.ask("GET", "/v1/federated").json()
     check_document(world, document)
     for repo in world.repos.values():

@@ -56,17 +56,6 @@ def stopped_under_load(server: Server, sources: Sources, name: str, answered: se
     return took
 
 
-def all_repos(server: Server) -> set[str]:
-    """Return the names of all that is registered."""
-    found = set[str]()
-    cursor: str | None = ""
-    while cursor is not None:
-        page = server.ask("GET", f"/v1/repos?limit=1000{cursor and f'&cursor={cursor}'}").json()
-        found |= {row["repo"] for row in page["repos"]}
-        cursor = page["next"]
-    return found
-
-
 @pytest.mark.timeout(600)
 def test_what_is_under_way_is_answered_before_it_ends(
     tmp_path: Path, much: Callable[[int, int], int], tell: Callable[..., None]
@@ -76,7 +65,7 @@ def test_what_is_under_way_is_answered_before_it_ends(
         with Sources(wait=1.5).running() as sources, running(tmp_path / "data", **TRUSTING) as server:
             longest = max(longest, stopped_under_load(server, sources, f"slow-{number}", answered))
     with running(tmp_path / "data") as server:
-        found = all_repos(server)
+        found = server.registrations().keys()
 
     assert longest < 10
     assert answered <= found

@@ -31,7 +31,7 @@ def register(server: Server, number: int) -> Answer:
 
 def told(server: Server) -> list[dict[str, Any]]:
     """Return all registrations, each with its history; what is known of their sources is of each start."""
-    rows: list[dict[str, Any]] = server.ask("GET", "/v1/repos?limit=1000").json()["repos"]
+    rows = [*server.registrations().values()]
     for row in rows:
         del row["source"]
         row["history"] = server.ask("GET", f"/v1/repos/{row['repo']}/history").json()["history"]
