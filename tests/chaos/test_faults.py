@@ -154,8 +154,12 @@ class Course:
         self.act(server, 2)
 
     def back_up(self, server: Server) -> tuple[int, bytes, set[str]]:
-        """Ask for a backup; return the status and body of the answer, and the repos that are served meanwhile."""
+        """Ask for a backup; return the status and body of the answer, and the registered repos that are served then.
+
+        What was deregistered may be served still, where the index can't be published; no backup brings that back.
+        """
         served = {entry["source_repo"] for entry in server.ask("GET", "/v1/federated").json()["capabilities"]}
+        served &= server.registrations().keys()
         with contextlib.closing(server.connect()) as line:
             line.request("GET", "/v1/backup", headers=WRITER)
             answer = line.getresponse()
