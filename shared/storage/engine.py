@@ -135,7 +135,10 @@ class TimelineStore(Protocol):
         ...
 
     async def save(self, spans: Sequence[Span]) -> None:
-        """Replace the recorded spans by *spans*, also where the caller is cancelled; raise StorageUnavailable."""
+        """Replace the recorded spans by *spans*; raise StorageUnavailable.
+
+        Where the caller is cancelled, a write that has begun is finished, and one that waits for a thread is dropped.
+        """
         ...
 
 

@@ -108,7 +108,7 @@ class ContentFolder:
             raise storage_problem(fault) from fault
 
     def drop(self, repo: str) -> None:
-        """Remove the content of *repo*; where the volume refuses, the next start does."""
+        """Remove the content of *repo*; what the volume does not let go is there for the next start, as a warning says."""
         self._remove(self._path(repo))
 
     def ignore(self, repo: str) -> None:

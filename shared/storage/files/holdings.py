@@ -149,7 +149,10 @@ class FileHoldings(Holdings):
             raise
 
     def forget(self, repo: str, *, held_only: bool = False) -> None:
-        """Keep the promise; a file that the volume does not let go is removed by the next start."""
+        """Keep the promise, but for a file that the volume does not let go.
+
+        The next start removes that, unless its repo is registered still: then the start takes it for stored content.
+        """
         if held_only:
             self._folders.held.drop(repo)
         else:
