@@ -108,7 +108,7 @@ class ContentFolder:
             raise storage_problem(fault) from fault
 
     def drop(self, repo: str) -> None:
-        """Remove the content of *repo*; what the volume does not let go is there for the next start, as a warning says."""
+        """Remove the content of *repo*; what the volume does not let go stays for the next start, as a warning says."""
         self._remove(self._path(repo))
 
     def ignore(self, repo: str) -> None:
@@ -128,7 +128,7 @@ class ContentFolder:
         self._stray.clear()
 
     def _remove(self, path: Path) -> None:
-        # Not raised: a file that stays takes room and is never served, since the registration is gone already.
+        # Not raised: the change that it goes with is stored already. Until the next start nothing reads what stays.
         try:
             path.unlink(missing_ok=True)
         except OSError as fault:
